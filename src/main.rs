@@ -1,0 +1,2 @@
+//! The `netdr` program: parse, run, exit code.
+fn main() {}

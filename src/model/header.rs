@@ -1,0 +1,85 @@
+//! The header of a snapshot: all that may be known of it without a key.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Component, Set, SnapshotId};
+
+/// The snapshot format this netdr writes, and the newest it reads.
+pub const FORMAT: u32 = 1;
+
+/// `snapshot.json`. It is the commit point: written last, removed first. No name of any object is in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotHeader {
+    /// Format version; a reader refuses a newer one by name.
+    pub format: u32,
+    /// The id, which must be the folder's name too.
+    pub id: SnapshotId,
+    /// What was captured.
+    pub set: Set,
+    /// The node, for set `host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Whose state it is.
+    pub cluster: ClusterIdentity,
+    /// When the capture began: its recovery point.
+    pub captured_at: DateTime<Utc>,
+    /// netdr's version.
+    pub tool: String,
+    /// Whether it can be relied on.
+    pub state: SnapshotState,
+    /// Why it is partial or shrunk, by kind; never by object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// What is in the folder.
+    pub bundles: Vec<BundleEntry>,
+    /// sha256 of `index.jsonl.zst.age`, in hex.
+    pub index_sha256: String,
+}
+
+/// How complete a snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotState {
+    /// Everything the catalog names was read.
+    Complete,
+    /// Something could not be read; `reasons` names the kinds.
+    Partial,
+    /// Everything was read, but a kind vanished or lost more than 20 % of its items since the snapshot before.
+    Shrunk,
+}
+
+impl SnapshotState {
+    /// The name used in JSON and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Shrunk => "shrunk",
+        }
+    }
+}
+
+/// Which cluster a snapshot is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterIdentity {
+    /// The configured name, or the kubeconfig's.
+    pub name: String,
+    /// uid of namespace kube-system: tells a rebuilt cluster of the same name apart.
+    pub uid: String,
+    /// The API server's version, as `v1.36.3`.
+    pub kubernetes: String,
+}
+
+/// One sealed file of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleEntry {
+    /// Whose items it holds; its file is `<component>.tar.zst.age`.
+    pub component: Component,
+    /// sha256 of the sealed bytes, in hex.
+    pub sha256: String,
+    /// Size of the sealed bytes.
+    pub bytes: u64,
+    /// How many items it holds.
+    pub items: u64,
+}
