@@ -8,7 +8,13 @@
 //! component is, `model` holds the words; both are pure, as are `canonical`, `plan` and `report`.
 //! The library never touches the terminal, the environment or the clock: `src/main.rs` and `src/cli` do.
 
+pub mod canonical;
+pub mod capture;
+pub mod catalog;
+pub mod certificates;
+pub mod cluster;
 pub mod error;
+pub mod helm;
 pub mod model;
 
 pub use error::{Error, Kind, Result};

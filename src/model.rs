@@ -16,5 +16,6 @@ pub use facts::Facts;
 pub use header::{BundleEntry, ClusterIdentity, FORMAT, SnapshotHeader, SnapshotState};
 pub use id::{RunId, SnapshotId};
 pub use index::{Index, IndexEntry};
+pub(crate) use item::hex;
 pub use item::{Class, Content, Extent, FileContent, Item, Json};
 pub use key::ItemKey;

@@ -28,4 +28,7 @@ pub struct Facts {
     /// Node name to its pod CIDRs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub pod_cidrs: BTreeMap<String, Vec<String>>,
+    /// Node name to flannel's and Calico's annotations on it: runtime, recorded so that people can see it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_annotations: BTreeMap<String, BTreeMap<String, String>>,
 }

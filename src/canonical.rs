@@ -1,0 +1,225 @@
+//! Making two captures of an unchanged object byte-equal.
+//!
+//! In: an object as the API server gives it. Out: the part that is somebody's intent, which a restore may write.
+//! Invariant: canonicalising twice changes nothing, and no field that only one cluster can have survives
+//! (uid, resourceVersion, addresses the server allots, bundles controllers inject).
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::model::{Extent, ItemKey};
+
+/// Metadata the server writes (Kubernetes API conventions, "Metadata").
+const SERVER_METADATA: &[&str] = &[
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "selfLink",
+    "managedFields",
+    // An owner's uid is of one cluster; a restore keeps what the live object has.
+    "ownerReferences",
+    // Re-added by the controllers that need them; a foreign one would make the object undeletable.
+    "finalizers",
+    "generateName",
+];
+
+/// Annotations that are bookkeeping of a tool, or a copy of the object. last-applied-configuration doubles a
+/// Secret in plain text.
+const BOOKKEEPING: &[&str] = &[
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deployment.kubernetes.io/revision",
+    "deprecated.daemonset.template.generation",
+    "control-plane.alpha.kubernetes.io/leader",
+    "pv.kubernetes.io/",
+    "endpoints.kubernetes.io/",
+    "objectset.rio.cattle.io/",
+];
+
+/// Annotations of a Namespace that policies depend on: RKE2's own gates for its default policies.
+const NAMESPACE_ANNOTATIONS: &[&str] = &["np.rke2.io"];
+/// Annotations a user sets on a Node for flannel; all its others are runtime.
+const NODE_ANNOTATIONS: &[&str] =
+    &["flannel.alpha.coreos.com/public-ip-overwrite", "flannel.alpha.coreos.com/public-ipv6-overwrite"];
+const METALLB_ANNOTATIONS: &[&str] = &["metallb.io/", "metallb.universe.tf/"];
+
+/// The canonical form of a whole object.
+pub fn canonical(key: &ItemKey, mut object: Value) -> Value {
+    let ItemKey::Resource { group, plural, .. } = key else { return object };
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+        if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+            SERVER_METADATA.iter().for_each(|name| drop(metadata.remove(*name)));
+            for map in ["annotations", "labels"] {
+                retain(metadata, map, |name| !starts_with_any(name, BOOKKEEPING));
+            }
+        }
+    }
+    match (group.as_str(), plural.as_str()) {
+        ("", "services") => service(&mut object),
+        ("", "serviceaccounts") => remove(&mut object, &["secrets"]),
+        ("apps", _) => {
+            if let Some(template) = object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut) {
+                template.remove("creationTimestamp");
+                retain(template, "annotations", |name| name != "kubectl.kubernetes.io/restartedAt");
+            }
+        }
+        ("rbac.authorization.k8s.io", "clusterroles") if !object["aggregationRule"].is_null() => {
+            remove(&mut object, &["rules"]); // filled in by the aggregation controller
+        }
+        ("admissionregistration.k8s.io", _) => {
+            for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
+                remove(webhook, &["clientConfig", "caBundle"]);
+            }
+        }
+        ("apiregistration.k8s.io", _) => remove(&mut object, &["spec", "caBundle"]),
+        ("apiextensions.k8s.io", _) => {
+            remove(&mut object, &["spec", "conversion", "webhook", "clientConfig", "caBundle"]);
+        }
+        ("helm.cattle.io", "helmcharts") => digest_chart(&mut object),
+        _ => {}
+    }
+    object
+}
+
+/// The part of a shared object that is netdr's: none where the object has nothing of it.
+pub fn owned_fields(key: &ItemKey, object: &Value) -> Option<Value> {
+    let ItemKey::Resource { plural, namespace, name, .. } = key else { return None };
+    let metadata = &object["metadata"];
+    let pick = |map: &str, keep: &dyn Fn(&str) -> bool| -> Map<String, Value> {
+        let entries = metadata[map].as_object().into_iter().flatten();
+        entries.filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let (labels, annotations) = match plural.as_str() {
+        "namespaces" => (
+            // metadata.name is set by the server; Helm's and Argo's bookkeeping labels are theirs but harmless.
+            pick("labels", &|name| {
+                name != "kubernetes.io/metadata.name" && !starts_with_any(name, BOOKKEEPING)
+            }),
+            pick("annotations", &|name| starts_with_any(name, NAMESPACE_ANNOTATIONS)),
+        ),
+        "nodes" => (Map::new(), pick("annotations", &|name| NODE_ANNOTATIONS.contains(&name))),
+        "services" => (Map::new(), pick("annotations", &|name| starts_with_any(name, METALLB_ANNOTATIONS))),
+        _ => return None,
+    };
+    let mut spec = Map::new();
+    if plural == "services" {
+        for field in ["loadBalancerIP", "loadBalancerClass"] {
+            if let Some(value) = object["spec"].get(field) {
+                spec.insert(field.into(), value.clone());
+            }
+        }
+    }
+    if plural != "namespaces" && labels.is_empty() && annotations.is_empty() && spec.is_empty() {
+        return None;
+    }
+    let mut kept = json!({
+        "apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": {"name": name},
+    });
+    if let Some(namespace) = namespace {
+        kept["metadata"]["namespace"] = namespace.clone().into();
+    }
+    for (place, map) in [("labels", labels), ("annotations", annotations)] {
+        if !map.is_empty() {
+            kept["metadata"][place] = map.into();
+        }
+    }
+    if !spec.is_empty() {
+        kept["spec"] = spec.into();
+    }
+    Some(kept)
+}
+
+/// [`canonical`] or [`owned_fields`], by the item's extent.
+pub fn content(key: &ItemKey, extent: Extent, object: Value) -> Option<Value> {
+    match extent {
+        Extent::Whole => Some(canonical(key, object)),
+        Extent::Fields => owned_fields(key, &object),
+    }
+}
+
+/// Puts back into `wanted` what only the live object can know, before a PUT: owners, finalizers, addresses.
+pub fn keep_live(key: &ItemKey, wanted: &mut Value, live: &Value) {
+    for field in ["ownerReferences", "finalizers"] {
+        if let Some(value) = live["metadata"].get(field) {
+            wanted["metadata"][field] = value.clone();
+        }
+    }
+    for (name, value) in live["metadata"]["annotations"].as_object().into_iter().flatten() {
+        if name.starts_with("deployment.kubernetes.io/") || name.starts_with("deprecated.daemonset.") {
+            wanted["metadata"]["annotations"][name] = value.clone();
+        }
+    }
+    if key.is_kind("", "services") {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"] {
+            if let Some(value) = live["spec"].get(field) {
+                wanted["spec"][field] = value.clone();
+            }
+        }
+    }
+    if key.is_kind("", "serviceaccounts") && !live["secrets"].is_null() {
+        wanted["secrets"] = live["secrets"].clone();
+    }
+    if let Some(restarted) = live.pointer("/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt") {
+        wanted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = restarted.clone();
+    }
+    if let (Some(webhooks), Some(live)) = (wanted["webhooks"].as_array_mut(), live["webhooks"].as_array()) {
+        for webhook in webhooks {
+            let twin = live.iter().find(|l| l["name"] == webhook["name"]);
+            if let Some(bundle) = twin.and_then(|l| l["clientConfig"].get("caBundle")) {
+                webhook["clientConfig"]["caBundle"] = bundle.clone();
+            }
+        }
+    }
+}
+
+/// Cluster addresses and node ports are allotted by the server and immutable or taken elsewhere; a headless
+/// Service's `None` is intent (Velero drops the same).
+fn service(object: &mut Value) {
+    let Some(spec) = object["spec"].as_object_mut() else { return };
+    if spec.get("clusterIP").is_some_and(|ip| ip != "None") {
+        spec.remove("clusterIP");
+        spec.remove("clusterIPs");
+    }
+    for field in ["ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"] {
+        spec.remove(field);
+    }
+    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        remove(port, &["nodePort"]);
+    }
+}
+
+/// The chart embedded in a HelmChart is RKE2's, hundreds of kilobytes, and never restored: its digest is enough.
+fn digest_chart(object: &mut Value) {
+    if let Some(chart) = object.pointer_mut("/spec/chartContent")
+        && let Some(text) = chart.as_str().filter(|t| !t.starts_with("sha256:"))
+    {
+        *chart = format!("sha256:{}", crate::model::hex(&Sha256::digest(text))).into();
+    }
+}
+
+fn starts_with_any(name: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Keeps the entries of `parent[map]` whose name passes; removes the map when nothing is left.
+fn retain(parent: &mut Map<String, Value>, map: &str, keep: impl Fn(&str) -> bool) {
+    let Some(entries) = parent.get_mut(map).and_then(Value::as_object_mut) else {
+        parent.remove(map);
+        return;
+    };
+    entries.retain(|name, _| keep(name));
+    if entries.is_empty() {
+        parent.remove(map);
+    }
+}
+
+fn remove(object: &mut Value, path: &[&str]) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let parent = parents.iter().try_fold(object, |value, step| value.get_mut(*step));
+    if let Some(map) = parent.and_then(Value::as_object_mut) {
+        map.remove(*last);
+    }
+}

@@ -1,0 +1,130 @@
+//! Reading a cluster's networking state, by the catalog.
+//!
+//! In: a cluster and which components. Out: items with their digests, what is absent, and what failed.
+//! Invariant: all or reported. A kind that could not be read is a failure, never zero objects; and no Secret is
+//! read that the catalog, a reference or a release does not name.
+
+mod facts;
+mod gather;
+mod releases;
+mod shrunk;
+
+pub use gather::capture;
+pub use shrunk::shrunk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    catalog::ExtraKind,
+    cluster::Precondition,
+    model::{Class, Component, Content, Extent, Facts, IndexEntry, Item, ItemKey},
+};
+
+/// What to read.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Which bundles.
+    pub components: BTreeSet<Component>,
+    /// Namespaces whose items are left out.
+    pub exclude_namespaces: BTreeSet<String>,
+    /// Kinds the catalog lacks.
+    pub extra: Vec<ExtraKind>,
+    /// Helm releases as `namespace/name`; empty: those the catalog knows by name.
+    pub helm_releases: Vec<String>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Capture {
+    /// Every item, sorted by component and key.
+    pub items: Vec<Captured>,
+    /// Kinds the cluster does not serve, by component: recorded, no failure.
+    pub absent: BTreeMap<Component, BTreeSet<String>>,
+    /// Kinds that could not be read.
+    pub failures: Vec<Failure>,
+    /// What a person should know: a key that does not match its certificate, a reference to nothing.
+    pub warnings: Vec<String>,
+    /// The cluster's network.
+    pub facts: Facts,
+    /// Namespaces that are being deleted.
+    pub terminating: BTreeSet<String>,
+}
+
+/// An item as it was seen on the cluster.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// Its line in an index.
+    pub entry: IndexEntry,
+    /// Its content, where the caller asked to keep it.
+    pub content: Option<Content>,
+    /// Which very object it was.
+    pub seen: Precondition,
+    /// Who else writes it.
+    pub managed_by: Option<&'static str>,
+}
+
+/// A kind that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Whose items are missing.
+    pub component: Component,
+    /// `plural.group`, or `helm release`.
+    pub kind: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Captured {
+    fn new(item: Item, seen: Precondition, managed_by: Option<&'static str>, keep: bool) -> Self {
+        let entry = IndexEntry::of(&item);
+        Self { entry, content: keep.then_some(item.content), seen, managed_by }
+    }
+
+    /// The item, where its content was kept.
+    pub fn item(&self) -> Option<Item> {
+        Some(Item {
+            key: self.entry.key.clone(),
+            component: self.entry.component,
+            class: self.entry.class,
+            extent: self.entry.extent,
+            content: self.content.clone()?,
+        })
+    }
+
+    /// Identity within a snapshot.
+    pub fn id(&self) -> (Component, &ItemKey) {
+        (self.entry.component, &self.entry.key)
+    }
+}
+
+impl Capture {
+    /// How many items of a component are somebody's intent.
+    pub fn count(&self, component: Component) -> u64 {
+        self.items.iter().filter(|c| c.entry.component == component).count() as u64
+    }
+}
+
+/// What one listing adds, before references are followed.
+#[derive(Default)]
+struct Batch {
+    captured: Vec<Captured>,
+    /// Secrets and ConfigMaps that the items of a component name, with who names them.
+    references: BTreeMap<(Component, ItemKey), ItemKey>,
+    warnings: Vec<String>,
+}
+
+impl Batch {
+    fn merge(&mut self, other: Self) {
+        self.captured.extend(other.captured);
+        self.references.extend(other.references);
+        self.warnings.extend(other.warnings);
+    }
+}
+
+/// The class and extent an object is captured with.
+#[derive(Clone, Copy)]
+struct Role {
+    component: Component,
+    class: Class,
+    extent: Extent,
+}

@@ -1,0 +1,131 @@
+//! Facts about the network, and the namespaces that hold what was captured.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Batch, Capture, Failure, Role, gather::Gathering};
+use crate::{
+    cluster::{Answer, ApiKind, Cluster, Discovery, ListOptions, Refusal, Selector},
+    model::{Class, Component, Extent, Facts},
+};
+
+/// Reads namespaces and nodes.
+///
+/// A namespace goes into every component that has items in it, so that each bundle can be restored alone.
+/// Component `policies` gets all of them: policies select by their labels.
+pub(super) async fn namespaces_and_nodes(g: &Gathering<'_>, batch: &mut Batch, capture: &mut Capture) {
+    match core(g, "namespaces").await {
+        Ok((kind, namespaces)) => add_namespaces(g, kind, namespaces, batch, capture),
+        Err(refusal) => capture.failures.extend(g.scope.components.iter().map(|component| Failure {
+            component: *component,
+            kind: "namespaces".into(),
+            why: refusal.to_string(),
+        })),
+    }
+    if g.scope.components.contains(&Component::Cni) {
+        capture.facts = network(g).await;
+        // A failure to list nodes is reported already: they are a row of the catalog.
+        if let Ok((_, nodes)) = core(g, "nodes").await {
+            nodes.iter().for_each(|node| add_node(node, &mut capture.facts));
+        }
+    }
+}
+
+async fn core<'a>(g: &Gathering<'a>, plural: &str) -> Answer<(&'a ApiKind, Vec<Value>)> {
+    let kind = g.discovery.find("", plural).ok_or_else(|| Refusal {
+        code: 404,
+        reason: "NotServed".into(),
+        message: format!("the API server does not serve {plural}"),
+        fields: Vec::new(),
+    })?;
+    Ok((kind, g.cluster.list_all(kind, &ListOptions::default()).await?))
+}
+
+fn add_namespaces(
+    g: &Gathering<'_>,
+    kind: &ApiKind,
+    namespaces: Vec<Value>,
+    batch: &mut Batch,
+    capture: &mut Capture,
+) {
+    let occupied: BTreeSet<(Component, String)> = batch
+        .captured
+        .iter()
+        .filter(|c| c.entry.class == Class::Config)
+        .filter_map(|c| Some((c.entry.component, c.entry.key.namespace()?.to_owned())))
+        .collect();
+    for namespace in namespaces {
+        let name = namespace["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        if !namespace["metadata"]["deletionTimestamp"].is_null() {
+            capture.terminating.insert(name.clone());
+        }
+        for component in &g.scope.components {
+            let wanted = *component == Component::Policies || occupied.contains(&(*component, name.clone()));
+            if wanted && !g.scope.exclude_namespaces.contains(&name) {
+                let role = Role { component: *component, class: Class::Config, extent: Extent::Fields };
+                g.add(batch, kind, namespace.clone(), role);
+            }
+        }
+    }
+}
+
+fn add_node(node: &Value, facts: &mut Facts) {
+    let Some(name) = node["metadata"]["name"].as_str() else { return };
+    let ranges = node["spec"]["podCIDRs"].as_array().into_iter().flatten();
+    let ranges: Vec<String> = ranges.filter_map(|range| range.as_str().map(Into::into)).collect();
+    if !ranges.is_empty() {
+        facts.pod_cidrs.insert(name.into(), ranges);
+    }
+    let annotations = node["metadata"]["annotations"].as_object().into_iter().flatten();
+    let network: BTreeMap<String, String> = annotations
+        .filter(|(key, _)| key.starts_with("flannel.alpha.coreos.com/") || key.starts_with("projectcalico.org/"))
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect();
+    if !network.is_empty() {
+        facts.node_annotations.insert(name.into(), network);
+    }
+}
+
+/// Canal's rendered configuration says what is in force: the HelmChartConfig may not have been applied yet.
+async fn network(g: &Gathering<'_>) -> Facts {
+    let get = async |group: &str, plural: &str, namespace: Option<&str>, name: &str| {
+        let kind = g.discovery.find(group, plural)?;
+        g.cluster.get(kind, namespace, name).await.ok().flatten()
+    };
+    let mut facts = Facts::default();
+    if let Some(canal) = get("", "configmaps", Some("kube-system"), "rke2-canal-config").await {
+        facts.cni = Some("canal".into());
+        facts.mtu = canal["data"]["veth_mtu"].as_str().and_then(|mtu| mtu.parse().ok());
+        let network = canal["data"]["net-conf.json"].as_str().and_then(|t| serde_json::from_str(t).ok());
+        let network: Value = network.unwrap_or_default();
+        facts.cluster_cidr = network["Network"].as_str().map(Into::into);
+        facts.backend = network["Backend"]["Type"].as_str().map(str::to_lowercase);
+    }
+    let chart = get("helm.cattle.io", "helmcharts", Some("kube-system"), "rke2-canal").await.unwrap_or_default();
+    let set = |name: &str| chart["spec"]["set"][name].as_str().map(str::to_owned);
+    facts.cluster_cidr = facts.cluster_cidr.or_else(|| set("global.clusterCIDR"));
+    let range = get("networking.k8s.io", "servicecidrs", None, "kubernetes").await.unwrap_or_default();
+    facts.service_cidr =
+        range["spec"]["cidrs"][0].as_str().map(str::to_owned).or_else(|| set("global.serviceCIDR"));
+    facts
+}
+
+/// Where cert-manager looks for a ClusterIssuer's Secrets: `--cluster-resource-namespace` of its controller. Its
+/// chart passes the controller's own namespace; the program's own default is kube-system.
+pub(super) async fn issuer_namespace(cluster: &Cluster, discovery: &Discovery) -> String {
+    const CHART_DEFAULT: &str = "cert-manager";
+    let Some(kind) = discovery.find("apps", "deployments") else { return CHART_DEFAULT.into() };
+    let labels = Some("app.kubernetes.io/name=cert-manager,app.kubernetes.io/component=controller".to_owned());
+    let options = ListOptions { selector: Selector { labels, fields: None }, ..ListOptions::default() };
+    let controllers = cluster.list_all(kind, &options).await.unwrap_or_default();
+    let Some(controller) = controllers.first() else { return CHART_DEFAULT.into() };
+    let own = controller["metadata"]["namespace"].as_str().unwrap_or(CHART_DEFAULT);
+    let containers = controller["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
+    let args = containers.flat_map(|c| c["args"].as_array().into_iter().flatten()).filter_map(Value::as_str);
+    args.filter_map(|arg| arg.strip_prefix("--cluster-resource-namespace="))
+        .map(|value| if value.starts_with("$(") { own } else { value })
+        .next()
+        .unwrap_or("kube-system")
+        .to_owned()
+}

@@ -1,0 +1,270 @@
+//! The capture itself: lists in parallel, then what they name, then what holds them.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+
+use super::{Batch, Capture, Captured, Failure, Role, Scope, facts, releases};
+use crate::{
+    Result, canonical,
+    catalog::{self, BUILT_IN_GROUPS, ExtraKind, Kind, Select, references},
+    certificates,
+    cluster::{ApiKind, Cluster, Discovery, ListOptions, Listed, Precondition, Refusal, Selector},
+    model::{Class, Component, Content, Extent, IndexEntry, Item, ItemKey, Json},
+};
+
+/// Lists in flight: enough to keep the API server busy, few enough for its fairness queues.
+const LISTS: usize = 6;
+/// Single reads in flight.
+const READS: usize = 16;
+
+/// Whether the content of an item is wanted, given its index line: a backup keeps all, a comparison what differs.
+pub type Keep<'a> = dyn Fn(&IndexEntry) -> bool + Send + Sync + 'a;
+
+/// Everything one capture needs, in one place.
+pub(super) struct Gathering<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) discovery: &'a Discovery,
+    pub(super) scope: &'a Scope,
+    pub(super) keep: &'a Keep<'a>,
+    pub(super) now: DateTime<Utc>,
+    /// Where cert-manager keeps a ClusterIssuer's Secrets.
+    pub(super) issuer_namespace: String,
+}
+
+/// What reading one kind came to.
+pub(super) enum Outcome {
+    Read(Batch),
+    Absent(Component, String),
+    Failed(Failure),
+}
+
+/// Captures the scope. `now` judges certificates' validity.
+///
+/// # Errors
+/// Only when the cluster cannot be reached at all; what a kind refuses is in [`Capture::failures`].
+pub async fn capture(cluster: &Cluster, scope: &Scope, now: DateTime<Utc>, keep: &Keep<'_>) -> Result<Capture> {
+    let discovery = cluster.discover().await?;
+    let issuer_namespace = facts::issuer_namespace(cluster, &discovery).await;
+    let g = Gathering { cluster, discovery: &discovery, scope, keep, now, issuer_namespace };
+    let mut capture = Capture::default();
+    let mut batch = Batch::default();
+
+    let rows: Vec<&Kind> = scope.components.iter().flat_map(|c| catalog::rows(*c)).collect();
+    let mut lists = stream::iter(rows.into_iter().map(|row| g.list_row(row))).buffer_unordered(LISTS);
+    while let Some(outcome) = lists.next().await {
+        capture.take(outcome, &mut batch);
+    }
+    for extra in scope.extra.iter().filter(|e| scope.components.contains(&e.component)) {
+        capture.take(g.list_extra(extra).await, &mut batch);
+    }
+    for outcome in releases::read(&g).await {
+        capture.take(outcome, &mut batch);
+    }
+    g.follow(&mut batch, &mut capture).await;
+    g.definitions(&mut batch, &mut capture).await;
+    facts::namespaces_and_nodes(&g, &mut batch, &mut capture).await;
+
+    capture.warnings.append(&mut batch.warnings);
+    capture.items = batch.captured;
+    capture.items.sort_by(|a, b| a.id().cmp(&b.id()));
+    capture.items.dedup_by(|a, b| a.id() == b.id());
+    capture.failures.sort_by(|a, b| (a.component, &a.kind).cmp(&(b.component, &b.kind)));
+    capture.failures.dedup();
+    capture.warnings.sort();
+    capture.warnings.dedup();
+    Ok(capture)
+}
+
+impl Capture {
+    fn take(&mut self, outcome: Outcome, batch: &mut Batch) {
+        match outcome {
+            Outcome::Read(more) => batch.merge(more),
+            Outcome::Absent(component, kind) => {
+                self.absent.entry(component).or_default().insert(kind);
+            }
+            Outcome::Failed(failure) => self.failures.push(failure),
+        }
+    }
+}
+
+impl Gathering<'_> {
+    async fn list_row(&self, row: &Kind) -> Outcome {
+        let Some(kind) = self.discovery.find(row.group, row.plural) else {
+            return self.not_served(row.component, row.group, row.plural);
+        };
+        let role = Role { component: row.component, class: row.class, extent: row.extent() };
+        match row.select {
+            Select::All => self.list(kind, Selector::default(), role).await,
+            Select::SecretType(secret_type) => {
+                let selector = Selector { fields: Some(format!("type={secret_type}")), ..Selector::default() };
+                self.list(kind, selector, role).await
+            }
+            Select::Named(names) => {
+                let names = names.iter().map(|(namespace, name)| {
+                    let namespace = (!namespace.is_empty()).then(|| (*namespace).to_owned());
+                    (namespace, (*name).to_owned())
+                });
+                self.read_named(kind, names.collect(), role).await
+            }
+        }
+    }
+
+    async fn list_extra(&self, extra: &ExtraKind) -> Outcome {
+        match self.discovery.find_kind(&extra.group, &extra.kind) {
+            Some(kind) => {
+                let role = Role { component: extra.component, class: Class::Config, extent: Extent::Whole };
+                self.list(kind, Selector::default(), role).await
+            }
+            None => self.not_served(extra.component, &extra.group, &extra.kind),
+        }
+    }
+
+    /// A kind that discovery lacks is absent, unless its group's server is dead: then nobody knows.
+    fn not_served(&self, component: Component, group: &str, name: &str) -> Outcome {
+        let kind = if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") };
+        if self.discovery.is_stale(group) {
+            let why = format!("the server of API group {group} does not answer; see: kubectl get apiservices");
+            return Outcome::Failed(Failure { component, kind, why });
+        }
+        Outcome::Absent(component, kind)
+    }
+
+    async fn list(&self, kind: &ApiKind, selector: Selector, role: Role) -> Outcome {
+        let options = ListOptions { selector, ..ListOptions::default() };
+        let mut batch = Batch::default();
+        let listed = self
+            .cluster
+            .list(kind, &options, |listed| match listed {
+                Listed::Object(object) => self.add(&mut batch, kind, object, role),
+                Listed::Restarted => batch = Batch::default(),
+            })
+            .await;
+        match listed {
+            Ok(()) => Outcome::Read(batch),
+            Err(refusal) => refused(role.component, kind, &refusal),
+        }
+    }
+
+    /// Reads single objects; what does not exist is not there, anything else is a failure.
+    async fn read_named(&self, kind: &ApiKind, names: Vec<(Option<String>, String)>, role: Role) -> Outcome {
+        let reads = names.into_iter().map(|(namespace, name)| async move {
+            self.cluster.get(kind, namespace.as_deref(), &name).await
+        });
+        let mut reads = stream::iter(reads).buffer_unordered(READS);
+        let mut batch = Batch::default();
+        while let Some(answer) = reads.next().await {
+            match answer {
+                Ok(Some(object)) => self.add(&mut batch, kind, object, role),
+                Ok(None) => {}
+                Err(refusal) => return refused(role.component, kind, &refusal),
+            }
+        }
+        Outcome::Read(batch)
+    }
+
+    /// One object becomes an item; what it names is remembered.
+    pub(super) fn add(&self, batch: &mut Batch, kind: &ApiKind, object: Value, role: Role) {
+        let metadata = &object["metadata"];
+        let (Some(name), namespace) = (metadata["name"].as_str(), metadata["namespace"].as_str()) else { return };
+        if namespace.is_some_and(|n| self.scope.exclude_namespaces.contains(n)) {
+            return;
+        }
+        let key = ItemKey::resource(&kind.group, &kind.plural, namespace, name);
+        let class = catalog::classify(role.class, &key, &object);
+        if class == Class::Generated && key.is_kind("", "secrets") {
+            return; // its controller makes it again, or no restore may bring it back: it is never even stored
+        }
+        let seen = Precondition {
+            uid: metadata["uid"].as_str().unwrap_or_default().into(),
+            resource_version: metadata["resourceVersion"].as_str().unwrap_or_default().into(),
+        };
+        let managed_by = catalog::managed_by(&object);
+        if class == Class::Config {
+            for named in references::references(&key, &object, &self.issuer_namespace) {
+                batch.references.insert((role.component, named), key.clone());
+            }
+        }
+        if role.component == Component::Certificates && object["type"] == "kubernetes.io/tls" {
+            batch.warnings.extend(certificates::warnings(&key, &object, self.now));
+        }
+        if kind.group == "traefik.containo.us" {
+            batch.warnings.push(format!("{key} is dead: Traefik v3 does not read API group traefik.containo.us"));
+        }
+        let Some(content) = canonical::content(&key, role.extent, object) else { return };
+        let content = Content::Resource(Json::new(&content));
+        self.push(batch, Item { key, component: role.component, class, extent: role.extent, content }, seen, managed_by);
+    }
+
+    pub(super) fn push(
+        &self,
+        batch: &mut Batch,
+        item: Item,
+        seen: Precondition,
+        managed_by: Option<&'static str>,
+    ) {
+        let entry = IndexEntry::of(&item);
+        let content = (self.keep)(&entry).then_some(item.content);
+        batch.captured.push(Captured { entry, content, seen, managed_by });
+    }
+
+    /// Reads the Secrets and ConfigMaps that items name, into the component that names them.
+    async fn follow(&self, batch: &mut Batch, capture: &mut Capture) {
+        let mut wanted = std::mem::take(&mut batch.references);
+        let have: BTreeSet<(Component, &ItemKey)> = batch.captured.iter().map(Captured::id).collect();
+        wanted.retain(|(component, named), _| {
+            !have.contains(&(*component, named)) && references::excluded(named).is_none()
+        });
+        let reads = wanted.into_iter().map(|((component, named), by)| self.read_named_by(component, named, by));
+        let mut reads = stream::iter(reads).buffer_unordered(READS);
+        while let Some(outcome) = reads.next().await {
+            capture.take(outcome, batch);
+        }
+    }
+
+    async fn read_named_by(&self, component: Component, named: ItemKey, by: ItemKey) -> Outcome {
+        let ItemKey::Resource { group, plural, namespace, name } = &named else {
+            return Outcome::Read(Batch::default());
+        };
+        let Some(kind) = self.discovery.find(group, plural) else {
+            return self.not_served(component, group, plural);
+        };
+        let mut found = Batch::default();
+        match self.cluster.get(kind, namespace.as_deref(), name).await {
+            Ok(Some(object)) => {
+                self.add(&mut found, kind, object, Role { component, class: Class::Config, extent: Extent::Whole });
+                found.references.clear(); // one step: what a Secret would name is nobody's reference
+            }
+            Ok(None) => found.warnings.push(format!("{by} names {named}, which does not exist")),
+            Err(refusal) => return refused(component, kind, &refusal),
+        }
+        Outcome::Read(found)
+    }
+
+    /// Reads the CustomResourceDefinitions of the kinds in scope: a restore creates those that are gone.
+    async fn definitions(&self, batch: &mut Batch, capture: &mut Capture) {
+        let Some(kind) = self.discovery.find("apiextensions.k8s.io", "customresourcedefinitions") else { return };
+        for component in &self.scope.components {
+            let rows = catalog::rows(*component).filter(|row| !BUILT_IN_GROUPS.contains(&row.group));
+            let extra = self.scope.extra.iter().filter(|e| e.component == *component);
+            let served: BTreeSet<String> = rows
+                .filter_map(|row| self.discovery.find(row.group, row.plural))
+                .chain(extra.filter_map(|e| self.discovery.find_kind(&e.group, &e.kind)))
+                .map(ApiKind::name)
+                .collect();
+            let role = Role { component: *component, class: Class::Config, extent: Extent::Whole };
+            let names = served.into_iter().map(|name| (None, name)).collect();
+            capture.take(self.read_named(kind, names, role).await, batch);
+        }
+    }
+}
+
+/// A kind whose CRD went away between discovery and the list is absent; every other refusal is a failure.
+pub(super) fn refused(component: Component, kind: &ApiKind, refusal: &Refusal) -> Outcome {
+    if refusal.is_not_found() {
+        return Outcome::Absent(component, kind.name());
+    }
+    Outcome::Failed(Failure { component, kind: kind.name(), why: refusal.to_string() })
+}

@@ -1,0 +1,98 @@
+//! Which fields may never be shown, of every kind, not only Secrets.
+
+use crate::model::ItemKey;
+
+/// Rows of (group, plural, path): everything at or below the path is secret. `*` stands for any one step.
+const FIELDS: &[(&str, &str, &str)] = &[
+    ("", "secrets", "data"),
+    ("", "secrets", "stringData"),
+    // Referenced ConfigMaps are mostly CA certificates, but nothing keeps a token out of them.
+    ("", "configmaps", "data"),
+    ("", "configmaps", "binaryData"),
+    ("helm.cattle.io", "helmchartconfigs", "spec.valuesContent"),
+    ("helm.cattle.io", "helmchartconfigs", "spec.values"),
+    ("helm.cattle.io", "helmcharts", "spec"),
+    ("metallb.io", "bgppeers", "spec.password"),
+    ("traefik.io", "middlewares", "spec.headers.customRequestHeaders"),
+    ("traefik.io", "middlewares", "spec.headers.customResponseHeaders"),
+    ("traefik.io", "middlewares", "spec.plugin"),
+    ("traefik.io", "middlewaretcps", "spec.plugin"),
+    ("cert-manager.io", "issuers", "spec.acme.solvers.*.dns01.webhook.config"),
+    ("cert-manager.io", "clusterissuers", "spec.acme.solvers.*.dns01.webhook.config"),
+    // Helm values end up anywhere in what a chart renders.
+    ("apps", "*", "spec.template.spec.containers.*.env"),
+    ("apps", "*", "spec.template.spec.containers.*.args"),
+    ("apps", "*", "spec.template.spec.containers.*.command"),
+    ("apps", "*", "spec.template.spec.initContainers.*.env"),
+    ("apps", "*", "spec.template.spec.initContainers.*.args"),
+    ("apps", "*", "spec.template.spec.initContainers.*.command"),
+    ("apps", "*", "spec.template.metadata.annotations"),
+];
+
+/// Parts of a Helm release that hold values, or text rendered from them.
+const RELEASE: &[&str] = &["release.config", "release.manifest", "release.hooks", "release.chart", "release.info.notes"];
+
+/// Whether the value at `path` of this item must show as "differs" and nothing more.
+///
+/// Files: the whole content where the table of host files says so. Kinds the catalog does not know (`scope.extra`):
+/// everything but metadata.
+pub fn is_sensitive(key: &ItemKey, path: &[&str]) -> bool {
+    match key {
+        ItemKey::Release { .. } => RELEASE.iter().any(|pattern| covers(pattern, path)),
+        ItemKey::File { .. } => true,
+        ItemKey::Resource { group, plural, .. } => {
+            let known = super::KINDS.iter().any(|k| k.group == group && k.plural == plural)
+                || super::BUILT_IN_GROUPS.contains(&group.as_str())
+                || group == "apiextensions.k8s.io";
+            if !known && path.first().is_some_and(|first| *first != "metadata") {
+                return true;
+            }
+            FIELDS
+                .iter()
+                .any(|(g, p, pattern)| g == group && (*p == "*" || p == plural) && covers(pattern, path))
+        }
+    }
+}
+
+/// Whether `path` is the pattern's place, below it, or above it (a parent shown whole would show the secret).
+fn covers(pattern: &str, path: &[&str]) -> bool {
+    pattern.split('.').zip(path).all(|(wanted, step)| wanted == "*" || wanted == *step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(group: &str, plural: &str, path: &str) -> bool {
+        let path: Vec<&str> = path.split('.').collect();
+        is_sensitive(&ItemKey::resource(group, plural, Some("n"), "x"), &path)
+    }
+
+    #[test]
+    fn secrets_show_their_metadata_only() {
+        assert!(secret("", "secrets", "data.tls.key"));
+        assert!(secret("", "secrets", "data"));
+        assert!(!secret("", "secrets", "metadata.labels"));
+        assert!(!secret("", "secrets", "type"));
+    }
+
+    #[test]
+    fn secrets_hide_in_other_kinds_too() {
+        assert!(secret("metallb.io", "bgppeers", "spec.password"));
+        assert!(!secret("metallb.io", "bgppeers", "spec.peerAddress"));
+        assert!(secret("apps", "deployments", "spec.template.spec.containers.traefik.env.TOKEN.value"));
+        assert!(secret("traefik.io", "middlewares", "spec.headers.customRequestHeaders.X-Token"));
+    }
+
+    #[test]
+    fn a_parent_shown_whole_would_show_the_secret_below_it() {
+        assert!(secret("metallb.io", "bgppeers", "spec"));
+        assert!(!secret("networking.k8s.io", "networkpolicies", "spec"));
+    }
+
+    #[test]
+    fn of_a_kind_nobody_described_only_metadata_is_shown() {
+        assert!(secret("security.istio.io", "authorizationpolicies", "spec.rules"));
+        assert!(!secret("security.istio.io", "authorizationpolicies", "metadata.name"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Reaching a cluster: kubectl's rules, each failure with its way out.
+
+use std::{path::PathBuf, time::Duration};
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+use super::Cluster;
+use crate::{Error, Result};
+
+/// How to reach the cluster; decided by the command line, never guessed here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A kubeconfig file and, if named, one of its contexts.
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// The context; the file's current one if none.
+        context: Option<String>,
+    },
+    /// The service account of the pod netdr runs in.
+    InCluster,
+}
+
+/// An API server that does not answer within this time is reported, not waited for.
+const CONNECT: Duration = Duration::from_secs(10);
+const READ: Duration = Duration::from_secs(60);
+
+impl Cluster {
+    /// Connects. No request is sent yet.
+    ///
+    /// # Errors
+    /// When the kubeconfig is missing, does not parse, lacks the context, or names key files that cannot be read.
+    pub async fn connect(access: &Access) -> Result<Self> {
+        let (mut config, name) = match access {
+            Access::InCluster => {
+                let config = Config::incluster().map_err(|e| {
+                    Error::usage("no cluster to talk to: the pod's service account cannot be used")
+                        .because(e)
+                        .hint("mount a service account token, or pass --kubeconfig FILE")
+                })?;
+                (config, "kubernetes".to_owned())
+            }
+            Access::Kubeconfig { path, context } => from_file(path, context.as_deref()).await?,
+        };
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(READ);
+        config.reset_reader_on_write = true;
+        config.default_retry = false; // `request` retries, with a deadline and for resets too
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let client = Client::try_from(config)
+            .map_err(|e| Error::usage(format!("cannot set up the connection to {server}")).because(e))?;
+        Ok(Self::from_client(client, server, name))
+    }
+}
+
+async fn from_file(path: &PathBuf, context: Option<&str>) -> Result<(Config, String)> {
+    let shown = path.display();
+    if !path.exists() {
+        return Err(Error::usage(format!("kubeconfig {shown} does not exist"))
+            .hint("pass --kubeconfig FILE, set KUBECONFIG, or on an RKE2 server node run as root, which uses /etc/rancher/rke2/rke2.yaml"));
+    }
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|e| {
+        Error::usage(format!("kubeconfig {shown} cannot be used"))
+            .because(e)
+            .hint(format!("check it with: kubectl --kubeconfig {shown} config view"))
+    })?;
+    let wanted = context.or(kubeconfig.current_context.as_deref());
+    let entry = kubeconfig.contexts.iter().find(|c| Some(c.name.as_str()) == wanted);
+    let name = entry.and_then(|c| c.context.as_ref()).map(|c| c.cluster.clone());
+    let options = KubeConfigOptions { context: context.map(Into::into), ..KubeConfigOptions::default() };
+    let names: Vec<&str> = kubeconfig.contexts.iter().map(|c| c.name.as_str()).collect();
+    let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|e| {
+        Error::usage(format!("kubeconfig {shown} cannot be used"))
+            .because(e)
+            .hint(format!("contexts in this file: {known}; choose one with --context NAME"))
+    })?;
+    Ok((config, name.unwrap_or_else(|| "kubernetes".into())))
+}

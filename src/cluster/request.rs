@@ -1,0 +1,228 @@
+//! Sending one request: retries, and turning every failure into words.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::Cluster;
+use crate::{Error, Result};
+
+/// How long one request is tried again before its failure counts.
+const PATIENCE: Duration = Duration::from_secs(60);
+const FIRST_DELAY: Duration = Duration::from_millis(50);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// What the API server said no to, for callers that decide by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status; 0 when no answer came.
+    pub code: u16,
+    /// `Status.reason`, for example `Forbidden`, `Conflict`, `Expired`.
+    pub reason: String,
+    /// The server's words, or the connection's.
+    pub message: String,
+    /// Fields that `Status.details.causes` names.
+    pub fields: Vec<String>,
+}
+
+/// An answer, or the refusal that is one.
+pub type Answer<T> = std::result::Result<T, Refusal>;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Status {
+    reason: String,
+    message: String,
+    details: Option<Details>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Details {
+    causes: Vec<Cause>,
+    retry_after_seconds: u64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Cause {
+    field: String,
+}
+
+impl Refusal {
+    /// No such object, or no such resource.
+    pub fn is_not_found(&self) -> bool {
+        self.code == 404
+    }
+
+    /// The object exists already, or changed since it was read.
+    pub fn is_conflict(&self) -> bool {
+        self.code == 409
+    }
+
+    /// Turns it into an error about `object`, with what to do about this kind of refusal.
+    pub fn about(self, doing: &str, object: &str, server: &str) -> Error {
+        let error = Error::failed(format!("{doing} {object}")).why(self.to_string());
+        match self.code {
+            0 => error.hint(format!(
+                "is the API server up? try: curl -k {server}/readyz; on a server node with the pod network down use --kubeconfig /etc/rancher/rke2/rke2.yaml"
+            )),
+            401 => error.hint("the credential is wrong or has expired: get a new kubeconfig, on RKE2 from /etc/rancher/rke2/rke2.yaml"),
+            403 => error.hint(format!("ask what is allowed with: kubectl auth can-i --list; {object} is needed")),
+            429 | 500..=599 => error.hint("the API server is overloaded or a webhook does not answer; run the same command again"),
+            _ => error,
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.code {
+            0 => f.write_str(&self.message),
+            code => write!(f, "{} ({code})", self.message),
+        }
+    }
+}
+
+impl Cluster {
+    /// Sends a request and parses the answer; tries again on 429, 5xx and a connection that breaks.
+    ///
+    /// Every verb netdr sends may be repeated: a create that had gone through answers 409, a replace or delete
+    /// carries a resourceVersion.
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(header::HeaderName, &'static str)],
+        body: Option<&Value>,
+    ) -> Answer<T> {
+        let bytes = self.send_bytes(method, path, headers, body.map(|b| b.to_string().into_bytes())).await?;
+        serde_json::from_slice(&bytes).map_err(|e| Refusal {
+            code: 0,
+            reason: "BadAnswer".into(),
+            message: format!("the API server's answer to {path} is not what it should be: {e}"),
+            fields: Vec::new(),
+        })
+    }
+
+    /// As [`Cluster::send`], the answer's bytes as they are.
+    pub(super) async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(header::HeaderName, &'static str)],
+        body: Option<Vec<u8>>,
+    ) -> Answer<Vec<u8>> {
+        let body = body.unwrap_or_default();
+        let started = Instant::now();
+        let mut delay = FIRST_DELAY;
+        loop {
+            let (refusal, wait) = match self.send_once(&method, path, headers, body.clone()).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(failure) => failure,
+            };
+            let wait = match wait {
+                Retry::Never => return Err(refusal),
+                Retry::After(asked) => asked.max(delay),
+                Retry::Soon => delay,
+            };
+            if started.elapsed() + wait > PATIENCE || (refusal.code == 0 && started.elapsed() > PATIENCE / 6) {
+                return Err(refusal);
+            }
+            sleep(wait).await;
+            delay = (delay * 2).min(LONGEST_DELAY);
+        }
+    }
+
+    async fn send_once(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(header::HeaderName, &'static str)],
+        body: Vec<u8>,
+    ) -> std::result::Result<Vec<u8>, (Refusal, Retry)> {
+        use http_body_util::BodyExt as _;
+        let mut request = Request::new(body);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = path.parse().map_err(|e| (lost(format!("bad path {path}: {e}")), Retry::Never))?;
+        for (name, value) in headers {
+            request.headers_mut().insert(name.clone(), http::HeaderValue::from_static(value));
+        }
+        let lost_connection = |e: kube::Error| (lost(connection_words(&e)), Retry::Soon);
+        let response = self.client.send(request.map(kube::client::Body::from)).await.map_err(lost_connection)?;
+        let (parts, body) = response.into_parts();
+        let bytes = body
+            .collect()
+            .await
+            .map_err(|e| (lost(format!("the connection broke while reading the answer: {e}")), Retry::Soon))?
+            .to_bytes();
+        if parts.status.is_success() {
+            return Ok(bytes.into());
+        }
+        Err(refused(parts.status, &parts.headers, &bytes))
+    }
+
+    /// GETs one object by path: none where it does not exist.
+    ///
+    /// # Errors
+    /// When the API server cannot be reached or refuses.
+    pub async fn get_path(&self, path: &str) -> Result<Option<Value>> {
+        match self.send(Method::GET, path, &[], None).await {
+            Ok(value) => Ok(Some(value)),
+            Err(refusal) if refusal.is_not_found() => Ok(None),
+            Err(refusal) => Err(refusal.about("cannot read", path, &self.server)),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Retry {
+    Never,
+    Soon,
+    After(Duration),
+}
+
+fn lost(message: String) -> Refusal {
+    Refusal { code: 0, reason: "Unreachable".into(), message, fields: Vec::new() }
+}
+
+fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> (Refusal, Retry) {
+    let code = status.as_u16();
+    let said: Status = serde_json::from_slice(bytes).unwrap_or_default();
+    let details = said.details.unwrap_or_default();
+    let message = if said.message.is_empty() {
+        status.canonical_reason().unwrap_or("refused").to_owned()
+    } else {
+        said.message
+    };
+    let refusal = Refusal {
+        code,
+        reason: said.reason,
+        message,
+        fields: details.causes.into_iter().map(|c| c.field).filter(|f| !f.is_empty()).collect(),
+    };
+    let asked = headers
+        .get(header::RETRY_AFTER)
+        .and_then(|v| v.to_str().ok()?.parse().ok())
+        .unwrap_or(details.retry_after_seconds);
+    let retry = match code {
+        429 | 500 | 502..=504 if asked > 0 => Retry::After(Duration::from_secs(asked)),
+        429 | 500 | 502..=504 => Retry::Soon,
+        _ => Retry::Never,
+    };
+    (refusal, retry)
+}
+
+/// kube's own texts print the cause twice and Debug at people; the innermost cause is what says something.
+fn connection_words(error: &kube::Error) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut source: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(inner) = source {
+        words.push(inner.to_string());
+        source = inner.source();
+    }
+    words.pop().unwrap_or_else(|| error.to_string())
+}

@@ -1,0 +1,79 @@
+//! Changing one object: create, replace, merge, delete, each safe to repeat.
+
+use http::{Method, header};
+use serde_json::{Value, json};
+
+use super::{Answer, ApiKind, Cluster, FIELD_MANAGER};
+
+/// What must still be so for a write to happen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Precondition {
+    /// The object's uid.
+    pub uid: String,
+    /// The object's resourceVersion.
+    pub resource_version: String,
+}
+
+const JSON: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/json");
+const MERGE: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/merge-patch+json");
+
+impl Cluster {
+    /// Reads one object: none where it does not exist.
+    pub async fn get(&self, kind: &ApiKind, namespace: Option<&str>, name: &str) -> Answer<Option<Value>> {
+        match self.send(Method::GET, &kind.object(namespace, name), &[], None).await {
+            Ok(object) => Ok(Some(object)),
+            Err(refusal) if refusal.is_not_found() => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// POSTs an object; 409 when it exists.
+    pub async fn create(&self, kind: &ApiKind, namespace: Option<&str>, object: &[u8]) -> Answer<()> {
+        let path = format!("{}?fieldManager={FIELD_MANAGER}", kind.collection(namespace));
+        self.send_bytes(Method::POST, &path, &[JSON], Some(object.to_vec())).await.map(drop)
+    }
+
+    /// PUTs an object over the live one whose resourceVersion is given; 409 when it changed since.
+    pub async fn replace(
+        &self,
+        kind: &ApiKind,
+        namespace: Option<&str>,
+        name: &str,
+        mut object: Value,
+        seen: &Precondition,
+    ) -> Answer<()> {
+        object["metadata"]["resourceVersion"] = seen.resource_version.clone().into();
+        if !seen.uid.is_empty() {
+            object["metadata"]["uid"] = seen.uid.clone().into();
+        }
+        let path = format!("{}?fieldManager={FIELD_MANAGER}", kind.object(namespace, name));
+        self.send_bytes(Method::PUT, &path, &[JSON], Some(object.to_string().into_bytes())).await.map(drop)
+    }
+
+    /// Merges fields into the live object (RFC 7396); carries a resourceVersion where the patch sets one.
+    pub async fn merge(&self, kind: &ApiKind, namespace: Option<&str>, name: &str, patch: &Value) -> Answer<()> {
+        let path = format!("{}?fieldManager={FIELD_MANAGER}", kind.object(namespace, name));
+        self.send_bytes(Method::PATCH, &path, &[MERGE], Some(patch.to_string().into_bytes())).await.map(drop)
+    }
+
+    /// Deletes the very object that was seen; one that is gone already counts as deleted.
+    pub async fn delete(
+        &self,
+        kind: &ApiKind,
+        namespace: Option<&str>,
+        name: &str,
+        seen: &Precondition,
+    ) -> Answer<()> {
+        let options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": seen.uid, "resourceVersion": seen.resource_version},
+        });
+        let body = Some(options.to_string().into_bytes());
+        match self.send_bytes(Method::DELETE, &kind.object(namespace, name), &[JSON], body).await {
+            Err(refusal) if refusal.is_not_found() => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+}
