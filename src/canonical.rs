@@ -70,7 +70,7 @@ pub fn canonical(key: &ItemKey, mut object: Value) -> Value {
             remove(&mut object, &["rules"]); // filled in by the aggregation controller
         }
         ("admissionregistration.k8s.io", _) => {
-            for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
+            for webhook in object.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten() {
                 remove(webhook, &["clientConfig", "caBundle"]);
             }
         }
@@ -165,7 +165,8 @@ pub fn keep_live(key: &ItemKey, wanted: &mut Value, live: &Value) {
     if let Some(restarted) = live.pointer("/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt") {
         wanted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = restarted.clone();
     }
-    if let (Some(webhooks), Some(live)) = (wanted["webhooks"].as_array_mut(), live["webhooks"].as_array()) {
+    let webhooks = wanted.get_mut("webhooks").and_then(Value::as_array_mut);
+    if let (Some(webhooks), Some(live)) = (webhooks, live["webhooks"].as_array()) {
         for webhook in webhooks {
             let twin = live.iter().find(|l| l["name"] == webhook["name"]);
             if let Some(bundle) = twin.and_then(|l| l["clientConfig"].get("caBundle")) {
@@ -178,7 +179,7 @@ pub fn keep_live(key: &ItemKey, wanted: &mut Value, live: &Value) {
 /// Cluster addresses and node ports are allotted by the server and immutable or taken elsewhere; a headless
 /// Service's `None` is intent (Velero drops the same).
 fn service(object: &mut Value) {
-    let Some(spec) = object["spec"].as_object_mut() else { return };
+    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
     if spec.get("clusterIP").is_some_and(|ip| ip != "None") {
         spec.remove("clusterIP");
         spec.remove("clusterIPs");
@@ -221,5 +222,91 @@ fn remove(object: &mut Value, path: &[&str]) {
     let parent = parents.iter().try_fold(object, |value, step| value.get_mut(*step));
     if let Some(map) = parent.and_then(Value::as_object_mut) {
         map.remove(*last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(group: &str, plural: &str) -> ItemKey {
+        ItemKey::resource(group, plural, Some("demo"), "x")
+    }
+
+    #[test]
+    fn what_the_server_and_tools_write_is_gone_and_intent_stays() {
+        let object = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+            "metadata": {
+                "name": "x", "namespace": "demo", "uid": "u", "resourceVersion": "1", "generation": 3,
+                "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": [{}], "selfLink": "/x",
+                "finalizers": ["a/b"], "ownerReferences": [{"uid": "o"}],
+                "labels": {"objectset.rio.cattle.io/hash": "h"},
+                "annotations": {
+                    "kubectl.kubernetes.io/last-applied-configuration": "{}",
+                    "cert-manager.io/certificate-name": "x", "projectcalico.org/metadata": "{}",
+                    "meta.helm.sh/release-name": "traefik",
+                },
+            },
+            "data": {"tls.key": "cw=="}, "status": {"a": 1},
+        });
+        let expected = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+            "metadata": {"name": "x", "namespace": "demo", "annotations": {
+                "cert-manager.io/certificate-name": "x", "projectcalico.org/metadata": "{}",
+                "meta.helm.sh/release-name": "traefik",
+            }},
+            "data": {"tls.key": "cw=="},
+        });
+        let once = canonical(&key("", "secrets"), object);
+        assert_eq!(once, expected);
+        assert_eq!(canonical(&key("", "secrets"), once.clone()), once);
+    }
+
+    #[test]
+    fn a_service_loses_allotted_addresses_and_keeps_none() {
+        let service = |ip: &str| {
+            json!({"metadata": {"name": "x"}, "spec": {"clusterIP": ip, "clusterIPs": [ip], "type": "ClusterIP",
+                "ipFamilies": ["IPv4"], "ports": [{"port": 80, "nodePort": 30080}]}})
+        };
+        let allotted = canonical(&key("", "services"), service("10.43.0.7"));
+        assert_eq!(allotted["spec"], json!({"type": "ClusterIP", "ports": [{"port": 80}]}));
+        assert_eq!(canonical(&key("", "services"), service("None"))["spec"]["clusterIP"], "None");
+    }
+
+    #[test]
+    fn of_shared_objects_only_the_networks_fields_are_kept() {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "spec": {"finalizers": ["kubernetes"]},
+            "metadata": {"name": "x", "uid": "u", "labels": {"kubernetes.io/metadata.name": "x", "team": "a"},
+                "annotations": {"np.rke2.io/dns": "resolved", "field.cattle.io/projectId": "p"}}});
+        let kept = owned_fields(&ItemKey::resource("", "namespaces", None, "x"), &namespace);
+        assert_eq!(
+            kept,
+            Some(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+                "name": "x", "labels": {"team": "a"}, "annotations": {"np.rke2.io/dns": "resolved"}}}))
+        );
+        let node = json!({"metadata": {"name": "x", "annotations": {"flannel.alpha.coreos.com/backend-data": "{}"}}});
+        assert_eq!(owned_fields(&ItemKey::resource("", "nodes", None, "x"), &node), None);
+    }
+
+    #[test]
+    fn a_put_keeps_what_only_the_live_object_knows() {
+        let live = json!({"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"],
+            "ownerReferences": [{"uid": "o"}]}, "spec": {"clusterIP": "10.43.0.9", "clusterIPs": ["10.43.0.9"]}});
+        let mut wanted = json!({"metadata": {"name": "x"}, "spec": {"ports": []}});
+        keep_live(&key("", "services"), &mut wanted, &live);
+        assert_eq!(wanted["spec"]["clusterIP"], "10.43.0.9");
+        assert_eq!(wanted["metadata"]["finalizers"], live["metadata"]["finalizers"]);
+        assert_eq!(canonical(&key("", "services"), wanted)["metadata"], json!({"name": "x"}));
+    }
+
+    #[test]
+    fn a_restart_is_no_difference_and_is_not_undone() {
+        let restarted = json!({"metadata": {"name": "x"}, "spec": {"template": {"metadata": {
+            "annotations": {"kubectl.kubernetes.io/restartedAt": "2026-11-24T01:00:00Z"}}}}});
+        let mut wanted = canonical(&key("apps", "daemonsets"), restarted.clone());
+        assert!(wanted["spec"]["template"]["metadata"]["annotations"].is_null());
+        keep_live(&key("apps", "daemonsets"), &mut wanted, &restarted);
+        assert_eq!(wanted, restarted);
     }
 }
