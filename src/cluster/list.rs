@@ -42,7 +42,9 @@ pub enum Listed {
 struct Page {
     #[serde(default)]
     metadata: PageMetadata,
-    items: Vec<Value>,
+    /// Go writes an empty list as null.
+    #[serde(default)]
+    items: Option<Vec<Value>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -80,7 +82,7 @@ impl Cluster {
                 }
                 Err(refusal) => return Err(refusal),
             };
-            for mut object in page.items {
+            for mut object in page.items.into_iter().flatten() {
                 if let Some(fields) = object.as_object_mut() {
                     fields.insert("apiVersion".into(), kind.api_version().into());
                     fields.insert("kind".into(), kind.kind.clone().into());
