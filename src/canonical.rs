@@ -61,7 +61,9 @@ pub fn canonical(key: &ItemKey, mut object: Value) -> Value {
         ("", "services") => service(&mut object),
         ("", "serviceaccounts") => remove(&mut object, &["secrets"]),
         ("apps", _) => {
-            if let Some(template) = object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut) {
+            if let Some(template) =
+                object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut)
+            {
                 template.remove("creationTimestamp");
                 retain(template, "annotations", |name| name != "kubectl.kubernetes.io/restartedAt");
             }
@@ -162,8 +164,11 @@ pub fn keep_live(key: &ItemKey, wanted: &mut Value, live: &Value) {
     if key.is_kind("", "serviceaccounts") && !live["secrets"].is_null() {
         wanted["secrets"] = live["secrets"].clone();
     }
-    if let Some(restarted) = live.pointer("/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt") {
-        wanted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = restarted.clone();
+    if let Some(restarted) =
+        live.pointer("/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt")
+    {
+        wanted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] =
+            restarted.clone();
     }
     let webhooks = wanted.get_mut("webhooks").and_then(Value::as_array_mut);
     if let (Some(webhooks), Some(live)) = (webhooks, live["webhooks"].as_array()) {

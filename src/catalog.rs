@@ -46,7 +46,8 @@ pub fn classify(class: Class, key: &ItemKey, object: &Value) -> Class {
 }
 
 fn is_shim(key: &ItemKey, owner: &Value) -> bool {
-    key.is_kind("cert-manager.io", "certificates") && matches!(owner["kind"].as_str(), Some("Ingress" | "Gateway"))
+    key.is_kind("cert-manager.io", "certificates")
+        && matches!(owner["kind"].as_str(), Some("Ingress" | "Gateway"))
 }
 
 /// Who else writes an object and will revert what a restore does to it: Argo CD, Flux, Fleet or RKE2's AddOns.
@@ -55,7 +56,9 @@ pub fn managed_by(object: &Value) -> Option<&'static str> {
     let has = |map: &str, key: &str| !metadata[map][key].is_null();
     if has("annotations", "argocd.argoproj.io/tracking-id") || has("labels", "argocd.argoproj.io/instance") {
         Some("Argo CD")
-    } else if has("labels", "kustomize.toolkit.fluxcd.io/name") || has("labels", "helm.toolkit.fluxcd.io/name") {
+    } else if has("labels", "kustomize.toolkit.fluxcd.io/name")
+        || has("labels", "helm.toolkit.fluxcd.io/name")
+    {
         Some("Flux")
     } else if has("annotations", "meta.helm.sh/release-name") && has("labels", "fleet.cattle.io/bundle-id") {
         Some("Fleet")

@@ -1,3 +1,7 @@
 //! seam
-use chrono::{DateTime, Utc}; use serde_json::Value; use crate::model::ItemKey;
-pub fn warnings(_: &ItemKey, _: &Value, _: DateTime<Utc>) -> Vec<String> { vec![] }
+use crate::model::ItemKey;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+pub fn warnings(_: &ItemKey, _: &Value, _: DateTime<Utc>) -> Vec<String> {
+    vec![]
+}

@@ -8,13 +8,25 @@
 //! component is, `model` holds the words; both are pure, as are `canonical`, `plan` and `report`.
 //! The library never touches the terminal, the environment or the clock: `src/main.rs` and `src/cli` do.
 
+pub mod backup;
 pub mod canonical;
 pub mod capture;
 pub mod catalog;
 pub mod certificates;
+pub mod cli;
 pub mod cluster;
+pub mod config;
+pub mod drill;
 pub mod error;
 pub mod helm;
+pub mod host;
+pub mod keys;
 pub mod model;
+pub mod plan;
+pub mod report;
+pub mod repository;
+pub mod restore;
+pub mod seal;
+pub mod signature;
 
 pub use error::{Error, Kind, Result};

@@ -1,2 +1,5 @@
-//! The `netdr` program: parse, run, exit code.
-fn main() {}
+//! The `netdr` program.
+
+fn main() -> std::process::ExitCode {
+    netdr::cli::main()
+}

@@ -79,7 +79,9 @@ fn add_node(node: &Value, facts: &mut Facts) {
     }
     let annotations = node["metadata"]["annotations"].as_object().into_iter().flatten();
     let network: BTreeMap<String, String> = annotations
-        .filter(|(key, _)| key.starts_with("flannel.alpha.coreos.com/") || key.starts_with("projectcalico.org/"))
+        .filter(|(key, _)| {
+            key.starts_with("flannel.alpha.coreos.com/") || key.starts_with("projectcalico.org/")
+        })
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .collect();
     if !network.is_empty() {
@@ -102,7 +104,8 @@ async fn network(g: &Gathering<'_>) -> Facts {
         facts.cluster_cidr = network["Network"].as_str().map(Into::into);
         facts.backend = network["Backend"]["Type"].as_str().map(str::to_lowercase);
     }
-    let chart = get("helm.cattle.io", "helmcharts", Some("kube-system"), "rke2-canal").await.unwrap_or_default();
+    let chart =
+        get("helm.cattle.io", "helmcharts", Some("kube-system"), "rke2-canal").await.unwrap_or_default();
     let set = |name: &str| chart["spec"]["set"][name].as_str().map(str::to_owned);
     facts.cluster_cidr = facts.cluster_cidr.or_else(|| set("global.clusterCIDR"));
     let range = get("networking.k8s.io", "servicecidrs", None, "kubernetes").await.unwrap_or_default();
@@ -116,7 +119,8 @@ async fn network(g: &Gathering<'_>) -> Facts {
 pub(super) async fn issuer_namespace(cluster: &Cluster, discovery: &Discovery) -> String {
     const CHART_DEFAULT: &str = "cert-manager";
     let Some(kind) = discovery.find("apps", "deployments") else { return CHART_DEFAULT.into() };
-    let labels = Some("app.kubernetes.io/name=cert-manager,app.kubernetes.io/component=controller".to_owned());
+    let labels =
+        Some("app.kubernetes.io/name=cert-manager,app.kubernetes.io/component=controller".to_owned());
     let options = ListOptions { selector: Selector { labels, fields: None }, ..ListOptions::default() };
     let controllers = cluster.list_all(kind, &options).await.unwrap_or_default();
     let Some(controller) = controllers.first() else { return CHART_DEFAULT.into() };

@@ -45,7 +45,12 @@ pub(super) enum Outcome {
 ///
 /// # Errors
 /// Only when the cluster cannot be reached at all; what a kind refuses is in [`Capture::failures`].
-pub async fn capture(cluster: &Cluster, scope: &Scope, now: DateTime<Utc>, keep: &Keep<'_>) -> Result<Capture> {
+pub async fn capture(
+    cluster: &Cluster,
+    scope: &Scope,
+    now: DateTime<Utc>,
+    keep: &Keep<'_>,
+) -> Result<Capture> {
     let discovery = cluster.discover().await?;
     let issuer_namespace = facts::issuer_namespace(cluster, &discovery).await;
     let g = Gathering { cluster, discovery: &discovery, scope, keep, now, issuer_namespace };
@@ -99,7 +104,8 @@ impl Gathering<'_> {
         match row.select {
             Select::All => self.list(kind, Selector::default(), role).await,
             Select::SecretType(secret_type) => {
-                let selector = Selector { fields: Some(format!("type={secret_type}")), ..Selector::default() };
+                let selector =
+                    Selector { fields: Some(format!("type={secret_type}")), ..Selector::default() };
                 self.list(kind, selector, role).await
             }
             Select::Named(names) => {
@@ -126,7 +132,8 @@ impl Gathering<'_> {
     fn not_served(&self, component: Component, group: &str, name: &str) -> Outcome {
         let kind = if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") };
         if self.discovery.is_stale(group) {
-            let why = format!("the server of API group {group} does not answer; see: kubectl get apiservices");
+            let why =
+                format!("the server of API group {group} does not answer; see: kubectl get apiservices");
             return Outcome::Failed(Failure { component, kind, why });
         }
         Outcome::Absent(component, kind)
@@ -168,7 +175,9 @@ impl Gathering<'_> {
     /// One object becomes an item; what it names is remembered.
     pub(super) fn add(&self, batch: &mut Batch, kind: &ApiKind, object: Value, role: Role) {
         let metadata = &object["metadata"];
-        let (Some(name), namespace) = (metadata["name"].as_str(), metadata["namespace"].as_str()) else { return };
+        let (Some(name), namespace) = (metadata["name"].as_str(), metadata["namespace"].as_str()) else {
+            return;
+        };
         if namespace.is_some_and(|n| self.scope.exclude_namespaces.contains(n)) {
             return;
         }
@@ -191,11 +200,18 @@ impl Gathering<'_> {
             batch.warnings.extend(certificates::warnings(&key, &object, self.now));
         }
         if kind.group == "traefik.containo.us" {
-            batch.warnings.push(format!("{key} is dead: Traefik v3 does not read API group traefik.containo.us"));
+            batch
+                .warnings
+                .push(format!("{key} is dead: Traefik v3 does not read API group traefik.containo.us"));
         }
         let Some(content) = canonical::content(&key, role.extent, object) else { return };
         let content = Content::Resource(Json::new(&content));
-        self.push(batch, Item { key, component: role.component, class, extent: role.extent, content }, seen, managed_by);
+        self.push(
+            batch,
+            Item { key, component: role.component, class, extent: role.extent, content },
+            seen,
+            managed_by,
+        );
     }
 
     pub(super) fn push(
@@ -217,7 +233,8 @@ impl Gathering<'_> {
         wanted.retain(|(component, named), _| {
             !have.contains(&(*component, named)) && references::excluded(named).is_none()
         });
-        let reads = wanted.into_iter().map(|((component, named), by)| self.read_named_by(component, named, by));
+        let reads =
+            wanted.into_iter().map(|((component, named), by)| self.read_named_by(component, named, by));
         let mut reads = stream::iter(reads).buffer_unordered(READS);
         while let Some(outcome) = reads.next().await {
             capture.take(outcome, batch);
@@ -234,7 +251,12 @@ impl Gathering<'_> {
         let mut found = Batch::default();
         match self.cluster.get(kind, namespace.as_deref(), name).await {
             Ok(Some(object)) => {
-                self.add(&mut found, kind, object, Role { component, class: Class::Config, extent: Extent::Whole });
+                self.add(
+                    &mut found,
+                    kind,
+                    object,
+                    Role { component, class: Class::Config, extent: Extent::Whole },
+                );
                 found.references.clear(); // one step: what a Secret would name is nobody's reference
             }
             Ok(None) => found.warnings.push(format!("{by} names {named}, which does not exist")),
@@ -245,7 +267,9 @@ impl Gathering<'_> {
 
     /// Reads the CustomResourceDefinitions of the kinds in scope: a restore creates those that are gone.
     async fn definitions(&self, batch: &mut Batch, capture: &mut Capture) {
-        let Some(kind) = self.discovery.find("apiextensions.k8s.io", "customresourcedefinitions") else { return };
+        let Some(kind) = self.discovery.find("apiextensions.k8s.io", "customresourcedefinitions") else {
+            return;
+        };
         for component in &self.scope.components {
             let rows = catalog::rows(*component).filter(|row| !BUILT_IN_GROUPS.contains(&row.group));
             let extra = self.scope.extra.iter().filter(|e| e.component == *component);

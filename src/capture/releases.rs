@@ -97,14 +97,18 @@ async fn rendered(g: &Gathering<'_>, release: &ItemKey, object: Value, role: Rol
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let mut batch = Batch::default();
     let Some(kind) = g.discovery.find_kind(group, &kind_name) else {
-        batch.warnings.push(format!("{release} renders {kind_name} {name}, a kind this cluster does not serve"));
+        batch
+            .warnings
+            .push(format!("{release} renders {kind_name} {name}, a kind this cluster does not serve"));
         return Outcome::Read(batch);
     };
     let own = object["metadata"]["namespace"].as_str().or(release.namespace());
     let namespace = own.filter(|_| kind.namespaced);
     match g.cluster.get(kind, namespace, &name).await {
         Ok(Some(live)) => g.add(&mut batch, kind, live, role),
-        Ok(None) => batch.warnings.push(format!("{release} renders {} {name}, which does not exist", kind.name())),
+        Ok(None) => {
+            batch.warnings.push(format!("{release} renders {} {name}, which does not exist", kind.name()))
+        }
         Err(refusal) => return refused(role.component, kind, &refusal),
     }
     Outcome::Read(batch)

@@ -40,7 +40,12 @@ mod tests {
     fn policies(n: usize) -> Vec<IndexEntry> {
         (0..n)
             .map(|i| IndexEntry {
-                key: ItemKey::resource("networking.k8s.io", "networkpolicies", Some("demo"), &format!("p{i}")),
+                key: ItemKey::resource(
+                    "networking.k8s.io",
+                    "networkpolicies",
+                    Some("demo"),
+                    &format!("p{i}"),
+                ),
                 component: Component::Policies,
                 class: Class::Config,
                 extent: Extent::Whole,

@@ -66,7 +66,13 @@ pub const BUILT_IN_GROUPS: [&str; 4] = ["", NETWORKING, RBAC, "apps"];
 /// The table.
 pub const KINDS: &[Kind] = &[
     // Canal: what the user configured is the HelmChartConfig; the rest of the release is rendered from it by RKE2.
-    named(Cni, HELM, "helmchartconfigs", Config, &[("kube-system", "rke2-canal"), ("kube-system", "rke2-calico")]),
+    named(
+        Cni,
+        HELM,
+        "helmchartconfigs",
+        Config,
+        &[("kube-system", "rke2-canal"), ("kube-system", "rke2-calico")],
+    ),
     named(Cni, HELM, "helmcharts", Evidence, &[("kube-system", "rke2-canal")]),
     named(Cni, "", "configmaps", Evidence, &[("kube-system", "rke2-canal-config")]),
     named(Cni, "apps", "daemonsets", Evidence, &[("kube-system", "rke2-canal")]),

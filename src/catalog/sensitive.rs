@@ -30,7 +30,8 @@ const FIELDS: &[(&str, &str, &str)] = &[
 ];
 
 /// Parts of a Helm release that hold values, or text rendered from them.
-const RELEASE: &[&str] = &["release.config", "release.manifest", "release.hooks", "release.chart", "release.info.notes"];
+const RELEASE: &[&str] =
+    &["release.config", "release.manifest", "release.hooks", "release.chart", "release.info.notes"];
 
 /// Whether the value at `path` of this item must show as "differs" and nothing more.
 ///

@@ -45,7 +45,9 @@ impl ApiKind {
     pub fn collection(&self, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() { "/api" } else { "/apis" };
         match namespace {
-            Some(namespace) => format!("{root}/{}/namespaces/{namespace}/{}", self.api_version(), self.plural),
+            Some(namespace) => {
+                format!("{root}/{}/namespaces/{namespace}/{}", self.api_version(), self.plural)
+            }
             None => format!("{root}/{}/{}", self.api_version(), self.plural),
         }
     }

@@ -129,7 +129,8 @@ impl Cluster {
                 Retry::After(asked) => asked.max(delay),
                 Retry::Soon => delay,
             };
-            if started.elapsed() + wait > PATIENCE || (refusal.code == 0 && started.elapsed() > PATIENCE / 6) {
+            if started.elapsed() + wait > PATIENCE || (refusal.code == 0 && started.elapsed() > PATIENCE / 6)
+            {
                 return Err(refusal);
             }
             sleep(wait).await;
@@ -147,12 +148,14 @@ impl Cluster {
         use http_body_util::BodyExt as _;
         let mut request = Request::new(body);
         *request.method_mut() = method.clone();
-        *request.uri_mut() = path.parse().map_err(|e| (lost(format!("bad path {path}: {e}")), Retry::Never))?;
+        *request.uri_mut() =
+            path.parse().map_err(|e| (lost(format!("bad path {path}: {e}")), Retry::Never))?;
         for (name, value) in headers {
             request.headers_mut().insert(name.clone(), http::HeaderValue::from_static(value));
         }
         let lost_connection = |e: kube::Error| (lost(connection_words(&e)), Retry::Soon);
-        let response = self.client.send(request.map(kube::client::Body::from)).await.map_err(lost_connection)?;
+        let response =
+            self.client.send(request.map(kube::client::Body::from)).await.map_err(lost_connection)?;
         let (parts, body) = response.into_parts();
         let bytes = body
             .collect()

@@ -51,7 +51,13 @@ impl Cluster {
     }
 
     /// Merges fields into the live object (RFC 7396); carries a resourceVersion where the patch sets one.
-    pub async fn merge(&self, kind: &ApiKind, namespace: Option<&str>, name: &str, patch: &Value) -> Answer<()> {
+    pub async fn merge(
+        &self,
+        kind: &ApiKind,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+    ) -> Answer<()> {
         let path = format!("{}?fieldManager={FIELD_MANAGER}", kind.object(namespace, name));
         self.send_bytes(Method::PATCH, &path, &[MERGE], Some(patch.to_string().into_bytes())).await.map(drop)
     }

@@ -52,11 +52,13 @@ impl RunId {
 /// Checked because ids become paths: time, then only letters that cannot leave a folder.
 fn checked(text: &str, what: &str) -> Result<String> {
     let safe = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
-    let timed = text.split_once('-').is_some_and(|(time, _)| NaiveDateTime::parse_from_str(time, TIME).is_ok());
+    let timed =
+        text.split_once('-').is_some_and(|(time, _)| NaiveDateTime::parse_from_str(time, TIME).is_ok());
     if safe && timed && !text.contains("..") && text.len() <= 255 {
         return Ok(text.into());
     }
-    Err(Error::usage(format!("`{text}` is not the id of a {what}")).hint(format!("list them with: netdr {what}s")))
+    Err(Error::usage(format!("`{text}` is not the id of a {what}"))
+        .hint(format!("list them with: netdr {what}s")))
 }
 
 impl FromStr for SnapshotId {

@@ -1,0 +1,14 @@
+//! Plans: what is authored, what it comes to against one cluster, and how two states differ.
+//!
+//! In: a plan file, a source's index and items, a capture of the live cluster. Out: a [`ResolvedPlan`].
+//! Invariant: pure; the same inputs give byte-equal steps.
+
+pub mod diff;
+pub mod resolve;
+pub mod spec;
+pub mod step;
+
+pub use diff::{Change, Difference, FieldChange};
+pub use resolve::{Inputs, resolve};
+pub use spec::{Action, Existing, Extras, Isolation, RestorePlan, StepSpec};
+pub use step::{Act, Batch, Counts, Gate, ResolvedPlan, Source, Step, Verb};

@@ -1,0 +1,5 @@
+//! seam
+/// HTML.
+pub fn render(_: &super::RecoveryReport) -> String {
+    String::new()
+}
