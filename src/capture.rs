@@ -31,6 +31,9 @@ pub struct Scope {
     pub extra: Vec<ExtraKind>,
     /// Helm releases as `namespace/name`; empty: those the catalog knows by name.
     pub helm_releases: Vec<String>,
+    /// Objects to read whether or not something names them. A restore asks for what its source has: an object that
+    /// only a reference or a release led to is still there when what led to it is gone.
+    pub also: BTreeSet<(Component, ItemKey)>,
 }
 
 /// What was read.

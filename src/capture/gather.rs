@@ -1,6 +1,6 @@
 //! The capture itself: lists in parallel, then what they name, then what holds them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
@@ -69,6 +69,7 @@ pub async fn capture(
         capture.take(outcome, &mut batch);
     }
     g.follow(&mut batch, &mut capture).await;
+    g.also(&mut batch, &mut capture).await;
     g.definitions(&mut batch, &mut capture).await;
     facts::namespaces_and_nodes(&g, &mut batch, &mut capture).await;
 
@@ -263,6 +264,31 @@ impl Gathering<'_> {
             Err(refusal) => return refused(component, kind, &refusal),
         }
         Outcome::Read(found)
+    }
+
+    /// Reads what the caller named and no list, reference or release led to.
+    async fn also(&self, batch: &mut Batch, capture: &mut Capture) {
+        let have: BTreeSet<(Component, &ItemKey)> = batch.captured.iter().map(Captured::id).collect();
+        let unread = |component: Component, key: &ItemKey| {
+            let ItemKey::Resource { group, plural, .. } = key else { return false };
+            let whole =
+                |row: &Kind| row.group == group && row.plural == plural && matches!(row.select, Select::All);
+            !have.contains(&(component, key)) && !catalog::rows(component).any(whole)
+        };
+        let mut wanted: BTreeMap<(Component, &ApiKind), Vec<(Option<String>, String)>> = BTreeMap::new();
+        for (component, key) in self.scope.also.iter().filter(|(component, key)| unread(*component, key)) {
+            if let ItemKey::Resource { group, plural, namespace, name } = key
+                && let Some(kind) = self.discovery.find(group, plural)
+            {
+                wanted.entry((*component, kind)).or_default().push((namespace.clone(), name.clone()));
+            }
+        }
+        for ((component, kind), names) in wanted {
+            let shared = kind.group.is_empty() && kind.plural == "namespaces";
+            let extent = if shared { Extent::Fields } else { Extent::Whole };
+            let role = Role { component, class: Class::Config, extent };
+            capture.take(self.read_named(kind, names, role).await, batch);
+        }
     }
 
     /// Reads the CustomResourceDefinitions of the kinds in scope: a restore creates those that are gone.

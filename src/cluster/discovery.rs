@@ -9,7 +9,7 @@ use super::Cluster;
 use crate::Result;
 
 /// A kind as the server serves it, in its preferred version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApiKind {
     /// API group, empty for core.
     pub group: String,

@@ -20,9 +20,12 @@ pub struct Inputs<'a> {
     pub source: Source,
     /// Index lines of the source, all snapshots together.
     pub index: &'a Index,
+    /// Whether the source read every kind. Of one that did not, what it lacks may only be unread: nothing is deleted.
+    pub source_complete: bool,
     /// The source's items that differ from live (all others are equal and never opened), by component and key.
     pub items: BTreeMap<(Component, ItemKey), Item>,
-    /// The live state, same scope; content kept for what differs.
+    /// The live state, same scope, read with `Scope::also` naming the source's config items; content kept for what
+    /// differs.
     pub live: &'a Capture,
     /// What the cluster serves now.
     pub discovery: &'a Discovery,
