@@ -5,9 +5,16 @@
 
 pub mod html;
 pub mod markdown;
+mod markup;
+pub mod timeline;
+mod verdict;
+pub mod words;
+
+pub use verdict::Verdict;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::{
     model::{ClusterIdentity, RunId, SnapshotId},
@@ -69,6 +76,7 @@ pub struct RecoveryReport {
     /// Where the time went.
     pub phases: Vec<Phase>,
     /// What was done.
+    #[serde(serialize_with = "steps")]
     pub steps: Vec<StepOutcome>,
     /// Items that still differ afterwards, in the plan's scope.
     pub differences_left: u64,
@@ -79,3 +87,103 @@ pub struct RecoveryReport {
     /// What could not be proved.
     pub not_probed: Vec<String>,
 }
+
+impl Phase {
+    /// What belongs to it, for people.
+    pub(crate) fn meaning(&self) -> &'static str {
+        match self.name {
+            "open" => "reading and checking the snapshot, unsealing what differs",
+            "plan" => "reading the cluster, working out what to do",
+            "confirm" => "waiting for the operator’s yes",
+            "apply" => "changing the cluster",
+            "wait" => "waiting for what was changed to become ready",
+            "probe" => "reading the cluster again, checking that it works",
+            _ => "",
+        }
+    }
+}
+
+impl RecoveryReport {
+    /// The JSON of `netdr restore --json`.
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// How much of the recovery time had passed when netdr was called.
+    fn before_start(&self) -> String {
+        let before = (self.started_at - self.incident_start).as_seconds_f64();
+        match before {
+            b if b < 1.0 => "counted from the start of the command".into(),
+            b => format!("{} of it before the command began", words::duration(b)),
+        }
+    }
+
+    /// What the recovery point means.
+    fn lost(&self) -> String {
+        match self.recovery_point_s {
+            s if s < 0 => "the source was captured after the incident began".into(),
+            0 => "the source was captured as the incident began".into(),
+            s => format!(
+                "changes of the last {} before the incident are not in the source",
+                words::duration(s as f64)
+            ),
+        }
+    }
+
+    /// What the steps did to objects, in sum.
+    fn changes(&self) -> String {
+        let sum = |of: fn(&StepOutcome) -> u64| self.steps.iter().map(of).sum::<u64>();
+        format!(
+            "{} applied, {} deleted, {} unchanged, {}",
+            sum(|s| s.applied),
+            sum(|s| s.deleted),
+            sum(|s| s.unchanged),
+            words::count(sum(|s| s.failures.len() as u64), "failure"),
+        )
+    }
+
+    /// Who, what, when, from where: what makes the report evidence.
+    fn evidence(&self) -> Vec<(&'static str, String)> {
+        let source: Vec<&str> = self.source.iter().map(SnapshotId::as_str).collect();
+        vec![
+            ("Run", self.run.to_string()),
+            ("Scenario", self.scenario.clone()),
+            ("Responsible role", self.role.clone()),
+            ("Operator", self.operator.clone()),
+            ("Cluster", self.cluster.name.clone()),
+            ("Cluster identity", format!("{} (uid of namespace kube-system)", self.cluster.uid)),
+            ("Kubernetes", self.cluster.kubernetes.clone()),
+            ("Source", source.join(", ")),
+            ("Source captured", words::time(self.captured_at)),
+            ("Source signed by", self.signed_by.clone()),
+            ("Incident began", words::time(self.incident_start)),
+            ("Command began", words::time(self.started_at)),
+            ("Command ended", words::time(self.ended_at)),
+            ("netdr", self.tool.clone()),
+        ]
+    }
+}
+
+/// Steps as scripts read them: one time and one number of failures besides their parts.
+fn steps<S: Serializer>(steps: &[StepOutcome], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(steps.iter().map(|step| {
+        json!({
+            "id": step.id,
+            "title": step.title,
+            "action": step.action,
+            "outcome": step.outcome,
+            "began_s": step.began_s,
+            "seconds": step.acting_s + step.waiting_s,
+            "acting_s": step.acting_s,
+            "waiting_s": step.waiting_s,
+            "applied": step.applied,
+            "unchanged": step.unchanged,
+            "deleted": step.deleted,
+            "failed": step.failures.len(),
+            "failures": step.failures,
+        })
+    }))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

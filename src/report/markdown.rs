@@ -1,5 +1,162 @@
-//! seam
-/// Markdown.
-pub fn render(_: &super::RecoveryReport) -> String {
-    String::new()
+//! The report as Markdown (CommonMark with tables), for tickets and chats.
+//!
+//! In: a report. Out: the same content as the HTML, without the drawing. Invariant: the same report gives the same
+//! bytes; no value can be markup, a table's cell border, a link or a mention.
+
+use super::{RecoveryReport, Verdict, html::NAMED, words};
+
+/// Renders the text.
+pub fn render(report: &RecoveryReport) -> String {
+    let verdict = Verdict::of(report);
+    let mut out = format!("# {}: {}\n\n", verdict.headline(), safe(&report.title));
+    out += &format!("{}\n\n", safe(&verdict.sentence(report)));
+    table(
+        &mut out,
+        &["Objective", "Measured", "Allowed", "Met", "Remark"],
+        "lrrll",
+        objectives(report, verdict),
+    );
+    out += &format!("\nDifferences left: **{}**. {}\n", report.differences_left, safe(&report.changes()));
+    out += "\n## Phases\n\n";
+    let phases = report
+        .phases
+        .iter()
+        .map(|phase| vec![safe(phase.name), safe(phase.meaning()), words::duration(phase.seconds)]);
+    table(&mut out, &["Phase", "What it is", "Time"], "llr", phases);
+    out += "\n## Steps\n\n";
+    steps(&mut out, report);
+    list(&mut out, "Left to do and to know", &report.remarks, "None noted.");
+    list(&mut out, "Simulated", &report.simulated, "None noted.");
+    list(&mut out, "Not probed", &report.not_probed, "None noted.");
+    out += "\n## Evidence\n\n";
+    for (name, value) in report.evidence() {
+        out += &format!("- {name}: {}\n", safe(&value));
+    }
+    out
+}
+
+fn objectives(report: &RecoveryReport, verdict: Verdict) -> Vec<Vec<String>> {
+    let met = |met: bool| if met { "yes" } else { "**no**" }.to_owned();
+    vec![
+        vec![
+            verdict.time_name().into(),
+            words::duration(report.recovery_time_s),
+            words::duration(report.rto_s as f64),
+            met(report.rto_met && verdict.is_back()),
+            safe(&report.before_start()),
+        ],
+        vec![
+            "Recovery point".into(),
+            words::duration(report.recovery_point_s as f64),
+            words::duration(report.rpo_s as f64),
+            met(report.rpo_met),
+            safe(&report.lost()),
+        ],
+    ]
+}
+
+fn steps(out: &mut String, report: &RecoveryReport) {
+    if report.steps.is_empty() {
+        *out += "No step was run.\n";
+        return;
+    }
+    let names = [
+        "Step",
+        "Title",
+        "Action",
+        "Outcome",
+        "Time",
+        "Waiting",
+        "Applied",
+        "Unchanged",
+        "Deleted",
+        "Failures",
+    ];
+    let rows = report.steps.iter().map(|step| {
+        vec![
+            safe(&step.id),
+            safe(&step.title),
+            safe(step.action),
+            safe(step.outcome),
+            words::duration(step.acting_s + step.waiting_s),
+            words::duration(step.waiting_s),
+            step.applied.to_string(),
+            step.unchanged.to_string(),
+            step.deleted.to_string(),
+            step.failures.len().to_string(),
+        ]
+    });
+    table(out, &names, "llllrrrrrr", rows);
+    for step in report.steps.iter().filter(|step| !step.failures.is_empty()) {
+        *out += &format!("\n### Failures of step {}\n\n", safe(&step.id));
+        for failure in step.failures.iter().take(NAMED) {
+            *out += &format!("- {}\n", safe(failure));
+        }
+        if step.failures.len() > NAMED {
+            *out += &format!("- and {} more, in the run’s journal\n", step.failures.len() - NAMED);
+        }
+    }
+}
+
+/// A table; `align` has `l` or `r` for each column.
+fn table(out: &mut String, names: &[&str], align: &str, rows: impl IntoIterator<Item = Vec<String>>) {
+    *out += &format!("| {} |\n", names.join(" | "));
+    let rule: Vec<&str> = align.chars().map(|c| if c == 'r' { "---:" } else { "---" }).collect();
+    *out += &format!("| {} |\n", rule.join(" | "));
+    for row in rows {
+        *out += &format!("| {} |\n", row.join(" | "));
+    }
+}
+
+fn list(out: &mut String, title: &str, lines: &[String], none: &str) {
+    *out += &format!("\n## {title}\n\n");
+    if lines.is_empty() {
+        *out += &format!("{none}\n");
+    }
+    for line in lines {
+        *out += &format!("- {}\n", safe(line));
+    }
+}
+
+/// A value as inert text on one line: markup characters escaped, and bare addresses and `@names` taken apart, which
+/// GitHub and GitLab would turn into links and mail.
+fn safe(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in words::visible(value).trim().chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '@' => out += "&#64;",
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '$' => {
+                out.extend(['\\', c])
+            }
+            c => out.push(c),
+        }
+    }
+    out.replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests as samples;
+
+    #[test]
+    fn every_row_of_a_table_has_the_columns_of_its_head() {
+        let mut columns = None;
+        for line in render(&samples::hostile()).lines() {
+            if !line.starts_with('|') {
+                columns = None;
+                continue;
+            }
+            let bars = line.replace("\\\\", "").replace("\\|", "").matches('|').count();
+            assert_eq!(*columns.get_or_insert(bars), bars, "{line}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_mentions_are_inert() {
+        assert_eq!(safe("see https://x.y www.x.y @all"), "see https:&#47;&#47;x.y www&#46;x.y &#64;all");
+    }
 }

@@ -1,0 +1,182 @@
+//! Samples, and what must hold of every form of the report.
+
+use super::*;
+
+fn step(n: usize, outcome: &'static str) -> StepOutcome {
+    StepOutcome {
+        id: format!("step-{n}"),
+        title: format!("Step number {n}"),
+        action: "apply",
+        outcome,
+        began_s: n as f64 * 0.7,
+        acting_s: 0.4,
+        waiting_s: if n.is_multiple_of(2) { 0.3 } else { 0.0 },
+        applied: n as u64,
+        unchanged: 10,
+        deleted: 1,
+        failures: vec![],
+        acts: vec![],
+    }
+}
+
+/// A recovery that met its objectives.
+pub(crate) fn report() -> RecoveryReport {
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    RecoveryReport {
+        run: "20261124T031500Z-traefik-5b21d0".parse().unwrap(),
+        scenario: "traefik".into(),
+        title: "Traefik is gone or broken".into(),
+        role: "platform on-call".into(),
+        cluster: ClusterIdentity {
+            name: "proj-k8s".into(),
+            uid: "4c8c6a4e-0d5a-4f3b-9a35-3d2f1f3a9b10".into(),
+            kubernetes: "v1.36.3".into(),
+        },
+        source: vec!["20261124T010000Z-network-7f3a9c".parse().unwrap()],
+        signed_by: "netdr@proj-k8s".into(),
+        captured_at: at("2026-11-24T01:00:00Z"),
+        incident_start: at("2026-11-24T03:10:00Z"),
+        started_at: at("2026-11-24T03:15:00Z"),
+        ended_at: at("2026-11-24T03:15:06Z"),
+        tool: "0.1.0".into(),
+        operator: "ada@n1".into(),
+        outcome: "recovered",
+        recovery_time_s: 305.9,
+        rto_s: 1800,
+        rto_met: true,
+        recovery_point_s: 7800,
+        rpo_s: 86_400,
+        rpo_met: true,
+        phases: [
+            ("open", 0.31),
+            ("plan", 0.42),
+            ("confirm", 1.7),
+            ("apply", 2.0),
+            ("wait", 0.9),
+            ("probe", 0.57),
+        ]
+        .map(|(name, seconds)| Phase { name, seconds })
+        .into(),
+        steps: (0..4).map(|n| step(n, "done")).collect(),
+        differences_left: 0,
+        remarks: vec!["The restored release is at revision 7".into()],
+        simulated: vec!["nodes and pods (kwok)".into()],
+        not_probed: vec!["HTTP through the ingress".into()],
+    }
+}
+
+const HOSTILE: &str = "a<script>alert('x')</script>\" onload=\"x|y\\|`*_[l](u)\n# h\u{202e}&amp;";
+
+/// Every text field holds markup of some kind.
+pub(crate) fn hostile() -> RecoveryReport {
+    let mut report = report();
+    let text = || HOSTILE.to_owned();
+    report.scenario = text();
+    report.title = text();
+    report.role = text();
+    report.cluster = ClusterIdentity { name: text(), uid: text(), kubernetes: text() };
+    report.signed_by = text();
+    report.tool = text();
+    report.operator = text();
+    report.steps[0].id = text();
+    report.steps[1] = step(1, "partial");
+    report.steps[1].title = text();
+    report.steps[1].failures = vec![text()];
+    (report.remarks, report.simulated, report.not_probed) = (vec![text()], vec![text()], vec![text()]);
+    report
+}
+
+/// Tags and attributes of an HTML text, values and text between tags left out.
+fn skeleton(html: &str) -> Vec<String> {
+    let tags = html.split('<').skip(1).filter_map(|part| part.split_once('>')).map(|(tag, _)| tag);
+    tags.map(|tag| tag.split('"').step_by(2).collect::<String>()).collect()
+}
+
+#[test]
+fn hostile_text_adds_no_tag_and_no_attribute() {
+    let mut plain = hostile();
+    let harmless = |text: &mut String| *text = text.replace(HOSTILE, "x");
+    harmless(&mut plain.title);
+    harmless(&mut plain.cluster.name);
+    harmless(&mut plain.steps[0].id);
+    harmless(&mut plain.steps[1].title);
+    harmless(&mut plain.steps[1].failures[0]);
+    harmless(&mut plain.remarks[0]);
+    let html = html::render(&hostile());
+    assert_eq!(skeleton(&html), skeleton(&html::render(&plain)));
+    // Once for each of the fifteen fields, and again where a field is shown twice: escaped, never dropped.
+    assert!(html.matches("a&lt;script&gt;alert(&#39;x&#39;)").count() >= 15);
+    for text in [html, markdown::render(&hostile())] {
+        assert!(!text.contains("<script") && !text.contains('\u{202e}'));
+    }
+}
+
+#[test]
+fn any_run_can_be_rendered() {
+    let mut empty = report();
+    (empty.phases, empty.steps, empty.outcome) = (vec![], vec![], "nothing-to-do");
+    let mut zero = report();
+    zero.phases.iter_mut().for_each(|phase| phase.seconds = 0.0);
+    zero.steps.iter_mut().for_each(|step| (step.began_s, step.acting_s, step.waiting_s) = (0.0, 0.0, 0.0));
+    let mut long = report();
+    long.steps = (0..100).map(|n| step(n, "done")).collect();
+    let mut failed = report();
+    (failed.outcome, failed.differences_left) = ("failed", 3);
+    failed.steps[2] = step(2, "failed");
+    failed.steps[2].failures = (0..250).map(|n| format!("policy {n}: 403")).collect();
+    failed.steps[3] = step(3, "skipped");
+    for (report, said) in [
+        (empty, "No step was run."),
+        (zero, "step-3"),
+        (long, "step-99"),
+        (failed, "and 150 more, in the run’s journal"),
+    ] {
+        for text in [html::render(&report), markdown::render(&report)] {
+            assert!(text.contains(said), "{said}");
+            assert!(!text.contains("NaN") && !text.contains("inf\""), "{said}");
+        }
+        assert_eq!(html::render(&report), html::render(&report.clone()));
+    }
+}
+
+#[test]
+fn the_verdict_is_never_better_than_the_run() {
+    let verdict =
+        |outcome, rto_met, rpo_met| Verdict::of(&RecoveryReport { outcome, rto_met, rpo_met, ..report() });
+    assert_eq!(verdict("recovered", true, true), Verdict::Recovered);
+    assert_eq!(verdict("recovered", false, true), Verdict::OverObjective);
+    assert_eq!(verdict("recovered", true, false), Verdict::OverObjective);
+    assert_eq!(verdict("partial", true, true), Verdict::Partial);
+    assert_eq!(verdict("failed", true, true), Verdict::Failed);
+    assert_eq!(verdict("nothing-to-do", true, true), Verdict::NothingToDo);
+    assert_eq!(verdict("a word of tomorrow", true, true), Verdict::Failed);
+}
+
+#[test]
+fn json_has_what_scripts_were_promised() {
+    let json = report().to_json();
+    for key in [
+        "run",
+        "scenario",
+        "source",
+        "outcome",
+        "recovery_time_s",
+        "rto_s",
+        "rto_met",
+        "recovery_point_s",
+        "rpo_s",
+        "rpo_met",
+        "phases",
+        "differences_left",
+    ] {
+        assert!(!json[key].is_null(), "{key}");
+    }
+    let step = &json["steps"][2];
+    assert_eq!(
+        (&step["id"], &step["action"], &step["outcome"]),
+        (&json!("step-2"), &json!("apply"), &json!("done"))
+    );
+    assert!((step["seconds"].as_f64().unwrap() - 0.7).abs() < 1e-9);
+    assert_eq!((&step["applied"], &step["unchanged"]), (&json!(2), &json!(10)));
+    assert_eq!((&step["deleted"], &step["failed"]), (&json!(1), &json!(0)));
+}

@@ -1,0 +1,105 @@
+//! The verdict: what a reader must know before anything else.
+//!
+//! In: a report. Out: one of five verdicts, and the sentence that explains it. Invariant: an outcome that is not
+//! known to be good is never shown as good.
+
+use super::{RecoveryReport, words};
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Recovered, and both objectives were met.
+    Recovered,
+    /// Recovered, but it took too long or the source was too old.
+    OverObjective,
+    /// Some of it is not back.
+    Partial,
+    /// It is not back.
+    Failed,
+    /// Source and cluster were equal already.
+    NothingToDo,
+}
+
+impl Verdict {
+    /// Reads it off a report.
+    pub fn of(report: &RecoveryReport) -> Self {
+        match report.outcome {
+            "recovered" if report.rto_met && report.rpo_met => Self::Recovered,
+            "recovered" => Self::OverObjective,
+            "partial" => Self::Partial,
+            "nothing-to-do" => Self::NothingToDo,
+            _ => Self::Failed,
+        }
+    }
+
+    /// In two or three words.
+    pub const fn headline(self) -> &'static str {
+        match self {
+            Self::Recovered => "Recovered",
+            Self::OverObjective => "Recovered, over objective",
+            Self::Partial => "Recovered in part",
+            Self::Failed => "Not recovered",
+            Self::NothingToDo => "Nothing to do",
+        }
+    }
+
+    /// Whether all of it is back.
+    pub(super) const fn is_back(self) -> bool {
+        matches!(self, Self::Recovered | Self::OverObjective | Self::NothingToDo)
+    }
+
+    /// What the measured time is: a run that did not recover has no recovery time.
+    pub(super) const fn time_name(self) -> &'static str {
+        if self.is_back() { "Recovery time" } else { "Time spent, not recovered" }
+    }
+
+    /// A sign that carries the verdict without colour.
+    pub(super) const fn sign(self) -> &'static str {
+        match self {
+            Self::Recovered => "✓",
+            Self::OverObjective | Self::Partial => "!",
+            Self::Failed => "✕",
+            Self::NothingToDo => "=",
+        }
+    }
+
+    /// Why, in a sentence or two.
+    pub(super) fn sentence(self, report: &RecoveryReport) -> String {
+        let captured = words::time(report.captured_at);
+        let failures: u64 = report.steps.iter().map(|s| s.failures.len() as u64).sum();
+        let left = report.differences_left;
+        let open = format!(
+            "{} and {} left in the plan’s scope.",
+            words::count(failures, "failure"),
+            words::count(left, "difference")
+        );
+        let equal = match left {
+            0 => format!("The cluster equals the source captured at {captured} in the plan’s scope"),
+            _ => format!("The source was captured at {captured}; {} left", words::count(left, "difference")),
+        };
+        match self {
+            Self::Recovered => format!("{equal}. Both objectives were met."),
+            Self::OverObjective => {
+                let late = (!report.rto_met).then(|| {
+                    let over = words::duration(report.recovery_time_s - report.rto_s as f64);
+                    format!("the recovery took {over} longer than its objective")
+                });
+                let old = (!report.rpo_met).then(|| {
+                    let over = words::duration((report.recovery_point_s - report.rpo_s as i64) as f64);
+                    format!("the source was {over} older than its objective")
+                });
+                let over: Vec<String> = late.into_iter().chain(old).collect();
+                format!("{equal}, but {}.", over.join(", and "))
+            }
+            Self::Partial => format!("Part of it is back: {open}"),
+            Self::Failed => match report.steps.iter().find(|s| s.outcome == "failed") {
+                Some(step) => format!("Step “{}” failed: {open}", step.id),
+                None => format!("The run did not end well: {open}"),
+            },
+            Self::NothingToDo => format!(
+                "The cluster already equalled the source captured at {captured}, so nothing was changed. If it still \
+                 misbehaves, the source may hold the same fault: try an older snapshot."
+            ),
+        }
+    }
+}
