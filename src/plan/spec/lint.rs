@@ -1,0 +1,146 @@
+//! What a plan may not say although it parses.
+//!
+//! In: a plan. Out: the first thing in it that could not be done, or would do harm.
+//! Invariant: pure; knows the catalog, no cluster.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Extras, RestorePlan, StepSpec, node::unknown};
+use crate::{
+    Error, Result,
+    catalog::{self, Select},
+    model::{Class, Component, Extent},
+};
+
+/// Kinds a component may hold besides its own rows: what items name, what holds them, what a Helm release renders.
+const COMMON: &[&str] = &[
+    "namespaces",
+    "secrets",
+    "configmaps",
+    "services",
+    "serviceaccounts",
+    "persistentvolumeclaims",
+    "customresourcedefinitions.apiextensions.k8s.io",
+    "clusterroles.rbac.authorization.k8s.io",
+    "clusterrolebindings.rbac.authorization.k8s.io",
+    "roles.rbac.authorization.k8s.io",
+    "rolebindings.rbac.authorization.k8s.io",
+    "deployments.apps",
+    "daemonsets.apps",
+    "statefulsets.apps",
+    "jobs.batch",
+    "cronjobs.batch",
+    "poddisruptionbudgets.policy",
+    "horizontalpodautoscalers.autoscaling",
+    "ingressclasses.networking.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "apiservices.apiregistration.k8s.io",
+];
+
+/// The first thing wrong with a plan.
+pub(super) fn lint(plan: &RestorePlan) -> Result<()> {
+    slug("name", &plan.name)?;
+    if plan.steps.is_empty() {
+        return Err(Error::usage("steps: a plan without steps does nothing"));
+    }
+    let mut ids = BTreeSet::new();
+    let mut kinds = BTreeSet::new();
+    for (number, step) in plan.steps.iter().enumerate() {
+        slug(&format!("steps[{number}].id"), &step.id)?;
+        if !ids.insert(&step.id) {
+            return Err(Error::usage(format!("steps[{number}].id: `{}` is used twice", step.id)));
+        }
+        self::step(step, &mut kinds).map_err(|error| error.doing(format!("step `{}`", step.id)))?;
+    }
+    Ok(())
+}
+
+fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Result<()> {
+    match &step.action {
+        Action::Apply { component: Component::Host, .. } => {
+            Err(Error::usage("`apply` is for Kubernetes resources; component host holds files"))
+        }
+        Action::Apply { component, kinds, create_namespaces, extras, isolation, .. } => {
+            let once = |kind: &'a str, seen: &mut BTreeSet<_>| match seen.insert((*component, kind)) {
+                true => Ok(()),
+                false if kind.is_empty() => {
+                    Err(Error::usage(format!("two steps take all other kinds of component {component}")))
+                }
+                false => Err(Error::usage(format!("kind `{kind}` is named twice for component {component}"))),
+            };
+            if kinds.is_empty() {
+                once("", seen)?;
+            }
+            for kind in kinds {
+                known(*component, kind)?;
+                once(kind, seen)?;
+                if *extras == Extras::Delete && !prunable(*component, kind) {
+                    return Err(Error::usage(format!("extras: `{kind}` is never deleted"))
+                        .hint("only kinds of which the catalog reads every object can have extras"));
+                }
+            }
+            let policies = kinds.is_empty() || kinds.iter().any(|kind| kind.contains("networkpolicies"));
+            if isolation.is_some() && !policies {
+                return Err(Error::usage("isolation: the step names no kind of network policy"));
+            }
+            if *create_namespaces && !kinds.iter().any(|kind| kind == "namespaces") {
+                return Err(Error::usage("createNamespaces: the step does not name kind `namespaces`"));
+            }
+            Ok(())
+        }
+        Action::HelmRelease { releases, .. } => {
+            let whole = |name: &str| {
+                name.split_once('/').is_some_and(|(n, r)| !n.is_empty() && !r.is_empty() && !r.contains('/'))
+            };
+            match releases.iter().find(|name| !whole(name)) {
+                Some(name) => Err(Error::usage(format!("releases: `{name}` is not namespace/name"))),
+                None => Ok(()),
+            }
+        }
+        Action::WaitRollout { .. } | Action::Confirm { .. } => Ok(()),
+    }
+}
+
+/// Ids become parts of paths and of object names.
+fn slug(place: &str, text: &str) -> Result<()> {
+    let safe = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if safe && !text.is_empty() && text.len() <= 63 && !text.starts_with('-') && !text.ends_with('-') {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{place}: `{text}` is not lower-case letters, digits and dashes")))
+}
+
+fn known(component: Component, kind: &str) -> Result<()> {
+    let name = |row: &catalog::Kind| match row.group {
+        "" => row.plural.to_owned(),
+        group => format!("{}.{group}", row.plural),
+    };
+    let mut restored: Vec<String> =
+        catalog::rows(component).filter(|row| row.class == Class::Config).map(name).collect();
+    restored.extend(COMMON.iter().map(|common| (*common).to_owned()));
+    restored.sort();
+    restored.dedup();
+    if restored.iter().any(|known| known == kind) {
+        return Ok(());
+    }
+    if catalog::rows(component).any(|row| name(row) == kind) {
+        return Err(Error::usage(format!("kinds: `{kind}` is recorded as evidence and never restored")));
+    }
+    let restored: Vec<&str> = restored.iter().map(String::as_str).collect();
+    Err(unknown("kinds", &format!("kind of component {component}"), kind, &restored)
+        .hint("kinds that `scope.extra` adds are taken by a step without `kinds`"))
+}
+
+/// Whether the catalog reads every whole object of the kind. Of any other kind only a part is ever seen, so that
+/// what a source lacks says nothing; CustomResourceDefinitions and namespaces are among those.
+pub(crate) fn prunable(component: Component, kind: &str) -> bool {
+    let (plural, group) = kind.split_once('.').unwrap_or((kind, ""));
+    catalog::rows(component).any(|row| {
+        row.group == group
+            && row.plural == plural
+            && row.class == Class::Config
+            && row.extent() == Extent::Whole
+            && matches!(row.select, Select::All)
+    })
+}
