@@ -4,6 +4,7 @@
 //! Invariant: pure; the same inputs give byte-equal steps.
 
 pub mod diff;
+mod guard;
 pub mod resolve;
 pub mod spec;
 pub mod step;

@@ -1,14 +1,19 @@
 //! The resolved plan: data that says exactly what will be done.
+//!
+//! In: what resolving found. Out: its counts, its digest and its JSON. Invariant: no content of any item is in them,
+//! only names, digests and the fields that differ; and the digest is the same for the same acts in any run.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use super::{Difference, RestorePlan};
+use super::{Difference, RestorePlan, guard};
 use crate::{
     cluster::Precondition,
-    model::{Class, Component, Content, Item, ItemKey, SnapshotId},
+    model::{Class, Component, Content, Extent, Item, ItemKey, SnapshotId, hex},
 };
 
 /// Where the wanted state comes from.
@@ -20,7 +25,7 @@ pub struct Source {
     pub captured_at: DateTime<Utc>,
 }
 
-/// What will be done, in order. `Serialize` and `Debug` show names and digests, never content.
+/// What will be done, in order. Its JSON and `Debug` show names and digests, never content.
 #[derive(Clone, Debug)]
 pub struct ResolvedPlan {
     /// The authored plan.
@@ -37,7 +42,8 @@ pub struct ResolvedPlan {
     pub refused: Vec<(ItemKey, String)>,
     /// What a person should know before saying yes.
     pub warnings: Vec<String>,
-    /// Every difference between source and live in scope, for display and for `differences_left`.
+    /// Every difference, from live to source, that the plan removes or is refused to: for display, and resolved again
+    /// after a run for `differences_left`. What is in `kept` differs by the plan's choice and is not in here.
     pub differences: Vec<Difference>,
 }
 
@@ -135,24 +141,125 @@ pub struct Counts {
 }
 
 impl ResolvedPlan {
+    /// Every act, in order.
+    pub fn acts(&self) -> impl Iterator<Item = &Act> {
+        self.steps.iter().flat_map(|step| &step.batches).flat_map(|batch| &batch.acts)
+    }
+
     /// Counts of what will be done.
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        let mut counts =
+            Counts { unchanged: self.unchanged, refused: self.refused.len() as u64, ..Counts::default() };
+        for act in self.acts() {
+            *match act.verb {
+                Verb::Create => &mut counts.create,
+                Verb::Replace | Verb::Merge => &mut counts.replace,
+                Verb::Recreate => &mut counts.recreate,
+                Verb::Delete => &mut counts.delete,
+            } += 1;
+        }
+        counts
     }
+
     /// sha256 over everything that will be done (names, verbs, digests, preconditions' uids): what `--expect` compares.
+    ///
+    /// The run and its guards' names are not in it: a dry run and the run that follows must agree.
     pub fn digest(&self) -> String {
-        String::new()
+        let mut hash = Sha256::new();
+        let mut line = |parts: &[&str]| hash.update(format!("{}\n", parts.join("\t")));
+        for step in &self.steps {
+            line(&["step", &step.id, step.action]);
+            for batch in &step.batches {
+                line(&["batch"]);
+                for act in &batch.acts {
+                    let guard = guard::is_guard(&act.key);
+                    let key = match guard {
+                        true => format!("guard {}", act.key.namespace().unwrap_or_default()),
+                        false => act.key.to_path(),
+                    };
+                    let wanted = act.item.as_ref().filter(|_| !guard).map(Item::sha256).unwrap_or_default();
+                    let uid = act.seen.as_ref().map(|seen| seen.uid.as_str()).unwrap_or_default();
+                    line(&[
+                        &key,
+                        act.verb.name(),
+                        &wanted,
+                        act.live_sha256.as_deref().unwrap_or_default(),
+                        uid,
+                    ]);
+                }
+            }
+        }
+        hex(&hash.finalize())
     }
+
     /// The JSON of `restore --dry-run --json`.
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::Value::Null
+    pub fn to_json(&self) -> Value {
+        let changes: BTreeMap<(Component, &ItemKey), &Difference> =
+            self.differences.iter().map(|d| ((d.component, &d.key), d)).collect();
+        let act = |act: &Act| {
+            let fields = changes.get(&(act.component, &act.key)).map(|d| d.fields.as_slice());
+            json!({
+                "key": act.key, "component": act.component, "verb": act.verb,
+                "fields": fields.unwrap_or_default(), "remarks": act.remarks,
+            })
+        };
+        let step = |step: &Step| {
+            let acts: Vec<Value> = step.batches.iter().flat_map(|batch| &batch.acts).map(act).collect();
+            json!({
+                "id": step.id, "title": step.title, "action": step.action, "question": step.question,
+                "acts": acts, "gates": step.gates, "timeout_s": step.timeout_s,
+            })
+        };
+        let why = |(key, why): &(ItemKey, String)| json!({"key": key, "why": why});
+        let counts = self.counts();
+        json!({
+            "scenario": self.plan.name,
+            "source": self.source,
+            "digest": self.digest(),
+            "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
+            "create": counts.create,
+            "replace": counts.replace,
+            "recreate": counts.recreate,
+            "delete": counts.delete,
+            "unchanged": counts.unchanged,
+            "refused": counts.refused,
+            "refusals": self.refused.iter().map(why).collect::<Vec<_>>(),
+            "kept": self.kept.iter().map(why).collect::<Vec<_>>(),
+            "warnings": self.warnings,
+        })
     }
+
     /// Whether nothing would be done.
     pub fn is_empty(&self) -> bool {
-        true
+        self.acts().next().is_none()
     }
+
     /// Live contents that would be overwritten or deleted, by component: the safety snapshot.
     pub fn overwritten(&self) -> BTreeMap<Component, Vec<Item>> {
-        BTreeMap::new()
+        let mut overwritten: BTreeMap<Component, Vec<Item>> = BTreeMap::new();
+        for act in self.acts() {
+            let Some(content) = act.live.clone() else { continue };
+            overwritten.entry(act.component).or_default().push(Item {
+                key: act.key.clone(),
+                component: act.component,
+                class: act.class,
+                extent: act.item.as_ref().map_or(Extent::Whole, |item| item.extent),
+                content,
+            });
+        }
+        overwritten
+    }
+}
+
+impl Verb {
+    /// The name used in JSON, tables and the journal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Merge => "merge",
+            Self::Recreate => "recreate",
+            Self::Delete => "delete",
+        }
     }
 }
