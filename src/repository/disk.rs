@@ -1,0 +1,136 @@
+//! Files that are written once and are on the disk when they are said to be.
+//!
+//! In: paths and bytes. Out: files, or an error that names the path and what to do about it.
+//! Invariant: no file is ever overwritten.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, ErrorKind, Read, Write},
+    path::Path,
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result, model::hex};
+
+/// An I/O failure on `path`, with its way out where there is one; `doing` is a verb: "write", "read".
+pub(super) fn cannot(doing: &str, path: &Path, cause: io::Error) -> Error {
+    let hint = match cause.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(
+            "free space on that file system; nothing was left half-written. Old snapshots go with: netdr prune",
+        ),
+        ErrorKind::ReadOnlyFilesystem => Some("remount it with: mount -o remount,rw MOUNTPOINT"),
+        ErrorKind::PermissionDenied => {
+            Some("run netdr as the owner of the repository: ls -ld shows who that is")
+        }
+        ErrorKind::StaleNetworkFileHandle => Some("unmount and mount the repository's file system again"),
+        _ => None,
+    };
+    let error = Error::failed(format!("cannot {doing} {}", path.display())).because(cause);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+/// Creates `path`, lets `fill` write it, and syncs it.
+pub(super) fn write_new<T>(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    write_all(file.map_err(|e| cannot("create", path, e))?, path, fill)
+}
+
+fn write_all<T>(file: File, path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let mut out = Out { file, failed: None };
+    let filled = fill(&mut out);
+    if let Some(cause) = out.failed {
+        return Err(cannot("write", path, cause));
+    }
+    let filled = filled?;
+    out.file.sync_all().map_err(|e| cannot("write", path, e))?;
+    Ok(filled)
+}
+
+/// Remembers why writing failed: whoever writes through age and zstd gets to know less.
+struct Out {
+    file: File,
+    failed: Option<io::Error>,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|cause| {
+            let told = io::Error::from(cause.kind());
+            if cause.kind() != ErrorKind::Interrupted {
+                self.failed = Some(cause);
+            }
+            told
+        })
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// [`write_new`] of bytes that are at hand.
+pub(super) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_new(path, |out| out.write_all(bytes).map_err(|e| cannot("write", path, e)))
+}
+
+/// Makes a rename or a new name in `folder` last through a power cut.
+pub(super) fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(|e| cannot("sync", folder, e))
+}
+
+pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|e| cannot(&format!("rename {} to", from.display()), to, e))
+}
+
+/// The names in a folder, unsorted.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
+    let names = || -> io::Result<Vec<String>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    };
+    names().map_err(|e| cannot("read", folder, e))
+}
+
+/// sha256 in hex and length of what is left in `input`.
+pub(super) fn digest(input: &mut impl Read) -> io::Result<(String, u64)> {
+    let mut hash = Sha256::new();
+    let bytes = io::copy(input, &mut hash)?;
+    Ok((hex(&hash.finalize()), bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_whatever_the_writer_above_makes_of_it() {
+        let path = Path::new("/dev/full");
+        let full = OpenOptions::new().write(true).open(path).unwrap();
+        let written = write_all(full, path, |out| {
+            out.write_all(&[0; 10]).map_err(|_| Error::failed("sealing went wrong somehow"))
+        });
+        let error = written.unwrap_err();
+        assert!(error.to_string().starts_with("cannot write /dev/full: No space left"), "{error}");
+        assert!(error.hints()[0].contains("netdr prune"));
+    }
+
+    #[test]
+    fn nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write_bytes(&path, b"first").unwrap();
+        assert!(write_bytes(&path, b"second").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+    }
+
+    #[test]
+    fn a_read_only_file_system_says_how_to_remount_it() {
+        let error = cannot("write", Path::new("/backup"), io::Error::from_raw_os_error(30));
+        assert!(
+            error.to_string().contains("/backup") && error.hints()[0].contains("remount,rw"),
+            "{error:?}"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! The names of everything in a repository, in one place.
+//!
+//! In: a root and ids. Out: paths. Invariant: pure, and every path is below the root, because ids are checked
+//! when they are parsed.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::{Component, RunId, SnapshotId};
+
+/// The file that makes a folder a repository.
+pub(super) const REPOSITORY: &str = "netdr-repository.json";
+/// The file [`REPOSITORY`] is written as before it is renamed.
+pub(super) const REPOSITORY_NEW: &str = ".netdr-repository.json.new";
+/// Folder of snapshots.
+pub(super) const SNAPSHOTS: &str = "snapshots";
+/// Folder of locks.
+pub(super) const LOCKS: &str = "locks";
+/// Folder of runs.
+const RUNS: &str = "runs";
+/// Folder of reports.
+const REPORTS: &str = "reports";
+
+/// The header: the commit point.
+pub(super) const HEADER: &str = "snapshot.json";
+/// Its signature.
+pub(super) const SIGNATURE: &str = "snapshot.json.sig";
+/// The sealed index.
+pub(super) const INDEX: &str = "index.jsonl.zst.age";
+
+/// Hidden folders are no snapshots: one on its way in, one on its way out.
+const STAGING: &str = ".staging-";
+const GONE: &str = ".gone-";
+
+/// Whether netdr makes an entry of this name in a repository's root; `lost+found` is every new file system's.
+pub(super) fn is_ours(name: &str) -> bool {
+    [REPOSITORY, REPOSITORY_NEW, SNAPSHOTS, LOCKS, RUNS, REPORTS, "lost+found"].contains(&name)
+}
+
+/// A component's bundle.
+pub(super) fn bundle(component: Component) -> String {
+    format!("{component}.tar.zst.age")
+}
+
+pub(super) fn snapshots(root: &Path) -> PathBuf {
+    root.join(SNAPSHOTS)
+}
+
+pub(super) fn locks(root: &Path) -> PathBuf {
+    root.join(LOCKS)
+}
+
+pub(super) fn snapshot(root: &Path, id: &SnapshotId) -> PathBuf {
+    snapshots(root).join(id.as_str())
+}
+
+pub(super) fn staging(root: &Path, id: &SnapshotId) -> PathBuf {
+    snapshots(root).join(format!("{STAGING}{id}"))
+}
+
+/// Where a folder goes that is being deleted: out of every listing by one rename.
+pub(super) fn gone(root: &Path, id: &SnapshotId) -> PathBuf {
+    snapshots(root).join(format!("{GONE}{id}"))
+}
+
+/// The snapshot that a hidden folder was, or was to become.
+pub(super) fn leftover(name: &str) -> Option<SnapshotId> {
+    name.strip_prefix(STAGING).or_else(|| name.strip_prefix(GONE))?.parse().ok()
+}
+
+pub(super) fn run(root: &Path, id: &RunId) -> PathBuf {
+    root.join(RUNS).join(id.as_str())
+}

@@ -1,0 +1,248 @@
+//! The repository lock: many backups at once, or one prune.
+//!
+//! In: which kind, whose, until when. Out: a lock that its drop releases, or an error that names the holder.
+//! Invariant: each writer writes its own file and only then looks at the others, so of two that conflict at
+//! least one sees the other. There is no flock, because network file systems have no trustworthy one.
+//!
+//! A prune that waits leaves its file in place, so that new backups wait for it and it cannot starve; of two
+//! prunes the later by name steps back, as does a backup that sees a prune.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{disk, process::Process};
+use crate::{Error, Result, model::SnapshotId};
+
+/// A lock is held for seconds; whoever holds it this long is dead, wherever it ran.
+const LIFETIME: TimeDelta = TimeDelta::minutes(30);
+/// How long to wait for others.
+pub(super) const WAIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Who may work beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mode {
+    /// Adds snapshots: many at once.
+    Shared,
+    /// Deletes snapshots: alone.
+    Exclusive,
+}
+
+/// A lock file's content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Holder {
+    owner: String,
+    #[serde(flatten)]
+    process: Process,
+    kind: Mode,
+    expires_at: DateTime<Utc>,
+    /// The snapshot it is writing: its staging folder is alive as long as this lock is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) snapshot: Option<SnapshotId>,
+}
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Takes the lock in folder `locks`, waiting at most `wait` for others that are in the way.
+    pub(super) fn take(
+        locks: &Path,
+        kind: Mode,
+        snapshot: Option<&SnapshotId>,
+        now: DateTime<Utc>,
+        wait: Duration,
+    ) -> Result<Self> {
+        let owner = super::process::host();
+        let name = format!("{owner}-{:016x}", rand::random::<u64>());
+        let began = Instant::now();
+        let mut held: Option<Self> = None;
+        loop {
+            let now = now + began.elapsed();
+            let others = holders(locks, now)?.into_iter().filter(|(other, _)| *other != name);
+            let others: Vec<(String, Option<Holder>)> = others.collect();
+            let alone = |holder: &Option<Holder>| holder.as_ref().is_none_or(|h| h.kind == Mode::Exclusive);
+            let first = |other: &String| kind == Mode::Shared || *other < name;
+            if others.iter().any(|(other, holder)| alone(holder) && first(other)) {
+                held = None;
+            } else if held.is_none() {
+                let (owner, snapshot, expires_at) = (owner.clone(), snapshot.cloned(), now + LIFETIME);
+                let holder = Holder { owner, process: Process::this(), kind, expires_at, snapshot };
+                held = Some(Self::write(locks, &name, &holder)?);
+                continue; // only who looks after writing knows
+            }
+            let conflict = others.into_iter().find(|(_, holder)| kind == Mode::Exclusive || alone(holder));
+            match (conflict, held.take()) {
+                (None, Some(lock)) => return Ok(lock),
+                (Some((other, holder)), _) if began.elapsed() >= wait => {
+                    return Err(busy(&locks.join(other), holder));
+                }
+                (_, waiting) => held = waiting,
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Written aside and renamed, so that nobody reads half of it.
+    fn write(locks: &Path, name: &str, holder: &Holder) -> Result<Self> {
+        if let Err(e) = fs::create_dir(locks).or_else(|e| match e.kind() {
+            ErrorKind::AlreadyExists => Ok(()),
+            _ => Err(e),
+        }) {
+            return Err(disk::cannot("create", locks, e));
+        }
+        let aside = locks.join(format!(".{name}"));
+        let text = serde_json::to_vec(holder).map_err(|e| Error::failed("cannot write a lock").because(e))?;
+        let lock = Self { path: locks.join(name) };
+        let written = disk::write_bytes(&aside, &text).and_then(|()| disk::rename(&aside, &lock.path));
+        if written.is_err() {
+            let _ = fs::remove_file(&aside);
+        }
+        written.map(|()| lock)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path); // one that stays expires
+    }
+}
+
+/// The locks that are alive by name; those that are dead are removed. One that cannot be parsed counts as
+/// alive: nobody knows what it is.
+pub(super) fn holders(locks: &Path, now: DateTime<Utc>) -> Result<Vec<(String, Option<Holder>)>> {
+    let mut alive = Vec::new();
+    for name in disk::names(locks)?.into_iter().filter(|n| !n.starts_with('.')) {
+        let path = locks.join(&name);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == ErrorKind::NotFound => continue, // released meanwhile
+            Err(e) => return Err(disk::cannot("read", &path, e)),
+        };
+        let holder: Option<Holder> = serde_json::from_slice(&bytes).ok();
+        if holder.as_ref().is_some_and(|h| h.expires_at <= now || h.process.is_dead()) {
+            let _ = fs::remove_file(&path);
+        } else {
+            alive.push((name, holder));
+        }
+    }
+    Ok(alive)
+}
+
+fn busy(path: &Path, holder: Option<Holder>) -> Error {
+    let by = holder.map_or_else(
+        || format!("a lock that cannot be read: {}", path.display()),
+        |h| {
+            let work = if h.kind == Mode::Exclusive { "prune" } else { "backup" };
+            format!(
+                "a {work} of {} (process {}), until {} at the latest",
+                h.owner, h.process.pid, h.expires_at
+            )
+        },
+    );
+    Error::failed(format!("the repository is locked by {by}"))
+        .hint("wait for it to end, then try again")
+        .hint(format!("if you know that it is dead: rm {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    fn take(locks: &Path, kind: Mode) -> Result<Lock> {
+        Lock::take(locks, kind, None, Utc::now(), Duration::ZERO)
+    }
+
+    fn rewrite(lock: &Lock, change: impl FnOnce(&mut Holder)) {
+        let mut holder: Holder = serde_json::from_slice(&fs::read(&lock.path).unwrap()).unwrap();
+        change(&mut holder);
+        fs::write(&lock.path, serde_json::to_vec(&holder).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn backups_share_and_a_prune_is_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = (take(folder.path(), Mode::Shared).unwrap(), take(folder.path(), Mode::Shared).unwrap());
+        let error = take(folder.path(), Mode::Exclusive).unwrap_err();
+        assert!(error.to_string().contains("locked by a backup of "), "{error}");
+        assert!(error.hints()[1].contains("rm "));
+        drop(shared);
+        let exclusive = take(folder.path(), Mode::Exclusive).unwrap();
+        assert!(take(folder.path(), Mode::Shared).is_err());
+        assert!(take(folder.path(), Mode::Exclusive).is_err());
+        drop(exclusive);
+        assert_eq!(disk::names(folder.path()).unwrap(), Vec::<String>::new(), "losers leave nothing");
+    }
+
+    #[test]
+    fn an_expired_lock_and_one_of_a_dead_process_are_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let expired = take(folder.path(), Mode::Exclusive).unwrap();
+        rewrite(&expired, |h| h.expires_at = Utc::now() - TimeDelta::seconds(1));
+        let dead = take(folder.path(), Mode::Exclusive).unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        rewrite(&dead, |h| h.process.pid = child.id());
+        take(folder.path(), Mode::Exclusive).unwrap();
+        assert!(!expired.path.exists() && !dead.path.exists());
+    }
+
+    #[test]
+    fn a_lock_of_another_boot_or_of_unknown_content_is_respected() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = take(folder.path(), Mode::Exclusive).unwrap();
+        rewrite(&elsewhere, |h| {
+            h.process.boot = "another".into();
+            h.process.pid = 999_999_999;
+        });
+        assert!(take(folder.path(), Mode::Shared).is_err());
+        fs::write(&elsewhere.path, "?").unwrap();
+        assert!(take(folder.path(), Mode::Shared).is_err());
+    }
+
+    /// Whoever holds the exclusive lock is alone, and everybody gets a turn.
+    #[test]
+    fn many_at_once_all_succeed_and_never_overlap() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shared, exclusive) = (AtomicU32::new(0), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for worker in 0..7 {
+                let (shared, exclusive, locks) = (&shared, &exclusive, folder.path());
+                scope.spawn(move || {
+                    for _ in 0..5 {
+                        let kind = if worker < 5 { Mode::Shared } else { Mode::Exclusive };
+                        let lock = Lock::take(locks, kind, None, Utc::now(), WAIT).unwrap();
+                        match kind {
+                            Mode::Shared => {
+                                shared.fetch_add(1, SeqCst);
+                                assert_eq!(exclusive.load(SeqCst), 0);
+                                thread::yield_now();
+                                shared.fetch_sub(1, SeqCst);
+                            }
+                            Mode::Exclusive => {
+                                assert_eq!(exclusive.fetch_add(1, SeqCst), 0);
+                                thread::yield_now();
+                                assert_eq!(shared.load(SeqCst), 0);
+                                exclusive.fetch_sub(1, SeqCst);
+                            }
+                        }
+                        drop(lock);
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,212 @@
+//! Reading snapshots back.
+//!
+//! In: an id or a header. Out: index, items or files. Invariant: not a byte of a sealed file is opened before all
+//! of it has the sha256 that the header says.
+
+use std::{
+    fs::{self, File},
+    io::{ErrorKind, Read, Seek},
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{Listed, Repository, disk, layout};
+use crate::{
+    Error, Result,
+    model::{BundleEntry, Component, FORMAT, Index, Item, ItemKey, SnapshotHeader, SnapshotId},
+    seal::{self, Identities},
+    signature::{self, Trust, TrustedSigners},
+};
+
+/// No header or signature of ours comes near; anything larger is not read into memory.
+const LARGEST_HEADER: u64 = 1 << 20;
+
+impl Repository {
+    /// Every snapshot, oldest first, whatever is wrong with it; folders that no snapshot can be called are none.
+    ///
+    /// # Errors
+    /// When the folder of snapshots cannot be read.
+    pub fn list(&self, trusted: &TrustedSigners, now: DateTime<Utc>) -> Result<Vec<Listed>> {
+        let names = disk::names(&layout::snapshots(&self.root))?;
+        let ids = names.iter().filter_map(|name| name.parse().ok());
+        let mut listed: Vec<Listed> = ids.map(|id| self.listed(id, trusted, now)).collect();
+        listed.sort_by(|a, b| a.age().cmp(&b.age()));
+        Ok(listed)
+    }
+
+    /// One snapshot.
+    ///
+    /// # Errors
+    /// When there is none of this id; the nearest is named.
+    pub fn get(&self, id: &SnapshotId, trusted: &TrustedSigners, now: DateTime<Utc>) -> Result<Listed> {
+        if layout::snapshot(&self.root, id).is_dir() {
+            return Ok(self.listed(id.clone(), trusted, now));
+        }
+        let names = disk::names(&layout::snapshots(&self.root))?;
+        let near = names.iter().filter(|name| name.parse::<SnapshotId>().is_ok()).max_by(|a, b| {
+            let close = |name: &str| strsim::jaro_winkler(name, id.as_str());
+            close(a).total_cmp(&close(b))
+        });
+        let error = Error::usage(format!("no snapshot {id} in {}", self.root.display()));
+        let error = match near {
+            Some(near) => error.hint(format!("the nearest there is: {near}")),
+            None => error.hint("there are no snapshots yet; make one with: netdr backup"),
+        };
+        Err(error.hint("list them with: netdr snapshots"))
+    }
+
+    fn listed(&self, id: SnapshotId, trusted: &TrustedSigners, now: DateTime<Utc>) -> Listed {
+        let folder = layout::snapshot(&self.root, &id);
+        let bytes = match small_file(&folder.join(layout::HEADER)) {
+            Ok(bytes) => bytes,
+            Err(why) => return unreadable(id, why),
+        };
+        let header = match parse(&bytes) {
+            Ok(header) => header,
+            Err(why) => return unreadable(id, why),
+        };
+        let signature = small_file(&folder.join(layout::SIGNATURE)).ok();
+        let signature = signature.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let mut trust = trusted.check(signature::SNAPSHOT, &bytes, signature.as_deref(), now);
+        if trust.is_trusted() && header.id != id {
+            trust = Trust::Untrusted(format!("its header is that of {}", header.id));
+        }
+        Listed { id, header: Ok(header), trust }
+    }
+
+    /// Opens the index, checked against the header's sha256.
+    ///
+    /// # Errors
+    /// Damaged, when it is missing or not what the header says; or when the identities do not open it.
+    pub fn index(&self, header: &SnapshotHeader, identities: &Identities) -> Result<Index> {
+        let path = layout::snapshot(&self.root, &header.id).join(layout::INDEX);
+        let mut file = checked(&header.id, &path, &header.index_sha256, None)?;
+        seal::open_index(&mut file, identities, &named(&header.id, layout::INDEX))
+    }
+
+    /// Hands over a component's items that `wanted` picks; the bundle is checked against the header, each item
+    /// against the index.
+    ///
+    /// # Errors
+    /// Damaged, when the bundle is missing, or it or an item is not what header and index say; when the
+    /// identities do not open it, or the snapshot has no such component; and those of `each`.
+    pub fn items(
+        &self,
+        header: &SnapshotHeader,
+        index: &Index,
+        component: Component,
+        identities: &Identities,
+        wanted: &dyn Fn(&ItemKey) -> bool,
+        each: &mut dyn FnMut(Item) -> Result<()>,
+    ) -> Result<()> {
+        let (mut file, what) = self.open_bundle(header, component)?;
+        seal::open_bundle(&mut file, identities, component, index, &what, wanted, each)
+    }
+
+    /// Unpacks a component's bundle below `to`; returns how many files.
+    ///
+    /// # Errors
+    /// As [`Repository::items`], and when `to` has content or a path would leave it.
+    pub fn extract(
+        &self,
+        header: &SnapshotHeader,
+        component: Component,
+        identities: &Identities,
+        to: &Path,
+    ) -> Result<u64> {
+        let (mut file, what) = self.open_bundle(header, component)?;
+        seal::extract(&mut file, identities, &what, to)
+    }
+
+    fn open_bundle(&self, header: &SnapshotHeader, component: Component) -> Result<(File, String)> {
+        let Some(bundle) = header.bundles.iter().find(|b| b.component == component) else {
+            let has: Vec<&str> = header.bundles.iter().map(|b| b.component.name()).collect();
+            return Err(Error::failed(format!("snapshot {} has no component {component}", header.id))
+                .hint(format!("it has: {}; others: netdr snapshots", has.join(", "))));
+        };
+        let BundleEntry { sha256, bytes, .. } = bundle;
+        let name = layout::bundle(component);
+        let path = layout::snapshot(&self.root, &header.id).join(&name);
+        Ok((checked(&header.id, &path, sha256, Some(*bytes))?, named(&header.id, &name)))
+    }
+
+    /// The folder of a run, made if need be: `runs/<run>`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn run_folder(&self, run: &crate::model::RunId) -> Result<PathBuf> {
+        let folder = layout::run(&self.root, run);
+        fs::create_dir_all(&folder).map_err(|e| disk::cannot("create", &folder, e))?;
+        Ok(folder)
+    }
+}
+
+/// What errors call a file of a snapshot.
+fn named(id: &SnapshotId, file: &str) -> String {
+    format!("{file} of snapshot {id}")
+}
+
+fn unreadable(id: SnapshotId, why: String) -> Listed {
+    Listed { id, trust: Trust::Untrusted(why.clone()), header: Err(why) }
+}
+
+/// Parses a header; the error fits after "untrusted: ".
+fn parse(bytes: &[u8]) -> Result<SnapshotHeader, String> {
+    let broken = |e: serde_json::Error| format!("{} cannot be parsed: {e}", layout::HEADER);
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(broken)?;
+    match value["format"].as_u64() {
+        Some(format) if format > u64::from(FORMAT) => {
+            Err(format!("it is of snapshot format {format}, newer than this netdr reads ({FORMAT})"))
+        }
+        _ => serde_json::from_value(value).map_err(broken),
+    }
+}
+
+fn small_file(path: &Path) -> Result<Vec<u8>, String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|f| f.take(LARGEST_HEADER + 1).read_to_end(&mut bytes)) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Err(format!("{name} is missing")),
+        Err(e) => Err(format!("{name} cannot be read: {e}")),
+        Ok(_) if bytes.len() as u64 > LARGEST_HEADER => Err(format!("{name} is over a mebibyte large")),
+        Ok(_) => Ok(bytes),
+    }
+}
+
+/// Opens a sealed file after all of it was hashed; the same open file is read again, so that nothing can be put
+/// in its place in between.
+fn checked(id: &SnapshotId, path: &Path, sha256: &str, bytes: Option<u64>) -> Result<File> {
+    let (file, wrong) = inspect(path, sha256, bytes)?;
+    match (file, wrong) {
+        (Some(file), None) => Ok(file),
+        (_, wrong) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let wrong = wrong.unwrap_or_else(|| "is missing".into());
+            Err(Error::damaged(format!("snapshot {id} is damaged: {name} {wrong}"))
+                .hint(format!("see all that is wrong with it: netdr verify {id}"))
+                .hint("choose another snapshot: netdr snapshots"))
+        }
+    }
+}
+
+/// The file, rewound, and what is wrong with it in words that fit after its name.
+pub(super) fn inspect(
+    path: &Path,
+    sha256: &str,
+    bytes: Option<u64>,
+) -> Result<(Option<File>, Option<String>)> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok((None, Some("is missing".into()))),
+        Err(e) => return Err(disk::cannot("read", path, e)),
+    };
+    let (is, length) = disk::digest(&mut file).map_err(|e| disk::cannot("read", path, e))?;
+    file.rewind().map_err(|e| disk::cannot("read", path, e))?;
+    let wrong = match bytes {
+        Some(bytes) if bytes != length => Some(format!("has {length} bytes, not {bytes}")),
+        _ if is != sha256 => Some(format!("has sha256 {is}, not {sha256}")),
+        _ => None,
+    };
+    Ok((Some(file), wrong))
+}

@@ -1,0 +1,130 @@
+//! A snapshot on its way in.
+//!
+//! In: sealed files, then a header. Out: a snapshot, by one rename. Invariant: until that rename there is no
+//! snapshot, and after it there is a whole one; whoever dies before leaves a hidden folder for the next to sweep.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Repository, disk, layout,
+    lock::{self, Lock, Mode},
+};
+use crate::{
+    Error, Result,
+    model::{Component, SnapshotHeader, SnapshotId},
+};
+
+/// A snapshot on its way in: dropped before [`Staging::commit`], it leaves nothing.
+#[derive(Debug)]
+pub struct Staging {
+    repository: Repository,
+    id: SnapshotId,
+    folder: PathBuf,
+    _lock: Lock,
+}
+
+impl Repository {
+    /// Begins a snapshot: takes the shared lock, waiting a minute at most for a prune to end.
+    ///
+    /// # Errors
+    /// When a prune holds the lock, the id is taken, or the repository cannot be written.
+    pub fn stage(&self, id: &SnapshotId, now: DateTime<Utc>) -> Result<Staging> {
+        let lock = Lock::take(&layout::locks(&self.root), Mode::Shared, Some(id), now, lock::WAIT)?;
+        self.sweep(now);
+        let folder = layout::staging(&self.root, id);
+        fs::create_dir(&folder).map_err(|e| disk::cannot("create", &folder, e))?;
+        Ok(Staging { repository: self.clone(), id: id.clone(), folder, _lock: lock })
+    }
+
+    /// Removes what dead writers left. Folders are read before locks, and a writer locks before it makes its
+    /// folder: a folder without a lock has no writer. What cannot be removed is hidden anyway and stays.
+    fn sweep(&self, now: DateTime<Utc>) {
+        let found = disk::names(&layout::snapshots(&self.root)).unwrap_or_default();
+        let Ok(holders) = lock::holders(&layout::locks(&self.root), now) else { return };
+        let alive: Vec<SnapshotId> = holders.into_iter().filter_map(|(_, holder)| holder?.snapshot).collect();
+        for name in found {
+            if let Some(id) = layout::leftover(&name).filter(|id| !alive.contains(id)) {
+                let _ = remove(&self.root, &layout::snapshots(&self.root).join(name), &id);
+            }
+        }
+    }
+}
+
+impl Staging {
+    /// Writes a component's bundle through `fill`, once, and syncs it.
+    ///
+    /// # Errors
+    /// Those of `fill`; a full disk is named as such whatever `fill` makes of it.
+    pub fn bundle<T>(
+        &self,
+        component: Component,
+        fill: impl FnOnce(&mut dyn Write) -> Result<T>,
+    ) -> Result<T> {
+        disk::write_new(&self.folder.join(layout::bundle(component)), fill)
+    }
+
+    /// Writes the index likewise.
+    ///
+    /// # Errors
+    /// As [`Staging::bundle`].
+    pub fn index<T>(&self, fill: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+        disk::write_new(&self.folder.join(layout::INDEX), fill)
+    }
+
+    /// Writes signature and header, syncs, and renames the folder into place.
+    ///
+    /// # Errors
+    /// When the header is another snapshot's, signing fails, or the repository cannot be written.
+    pub fn commit(self, header: &SnapshotHeader, sign: &dyn Fn(&[u8]) -> Result<String>) -> Result<()> {
+        let Self { id, folder, .. } = &self;
+        if header.id != *id {
+            return Err(Error::failed(format!("the header of {} does not belong to {id}", header.id)));
+        }
+        let mut text = serde_json::to_vec_pretty(header)
+            .map_err(|e| Error::failed(format!("cannot write the header of {id}")).because(e))?;
+        text.push(b'\n');
+        disk::write_bytes(&folder.join(layout::SIGNATURE), sign(&text)?.as_bytes())?;
+        disk::write_bytes(&folder.join(layout::HEADER), &text)?;
+        disk::sync_folder(folder)?;
+        disk::rename(folder, &layout::snapshot(&self.repository.root, id))?;
+        disk::sync_folder(&layout::snapshots(&self.repository.root))
+    }
+}
+
+impl Drop for Staging {
+    /// After a commit there is nothing at this path any more.
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Deletes a folder below `snapshots/`: by one rename it is in no listing and can be committed no more; then the
+/// header goes, so that what a crash leaves is nobody's snapshot. False where it was gone already.
+pub(super) fn remove(root: &Path, folder: &Path, id: &SnapshotId) -> Result<bool> {
+    let gone = layout::gone(root, id);
+    if folder != gone {
+        match fs::rename(folder, &gone) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            renamed => renamed.map_err(|e| disk::cannot("delete", folder, e))?,
+        }
+        disk::sync_folder(&layout::snapshots(root))?;
+    }
+    for path in [gone.join(layout::HEADER), gone.join(layout::SIGNATURE)] {
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(disk::cannot("delete", &path, e));
+            }
+            _ => {}
+        }
+    }
+    match fs::remove_dir_all(&gone) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(disk::cannot("delete", &gone, e)),
+        _ => disk::sync_folder(&layout::snapshots(root)).map(|()| true),
+    }
+}
