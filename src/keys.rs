@@ -1,11 +1,20 @@
 //! Making the keys of an installation.
 //!
 //! In: a folder that has none of them. Out: the files of cli.md (`keys generate`), private ones mode 0600.
-//! Invariant: an existing key is never overwritten.
+//! Invariant: an existing key is never overwritten, and a failure leaves none behind.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
 
-use crate::{Error, Result};
+use age::{secrecy::ExposeSecret, x25519::Identity};
+use chrono::{DateTime, SecondsFormat, Utc};
+use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
+
+use crate::{Error, Result, signature};
 
 /// The files that [`generate`] made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +37,188 @@ pub struct Keys {
     pub signer: String,
 }
 
-/// Makes them all in `folder`, or none.
-pub fn generate(_folder: &Path) -> Result<Keys> {
-    Err(Error::failed("seam"))
+/// Makes them all in `folder`, or none; `now` is written into the identities, as age-keygen does. The folder is
+/// made (0700) where it is not there.
+///
+/// # Errors
+/// One of the files exists already (it is named), or cannot be written.
+pub fn generate(folder: &Path, now: DateTime<Utc>) -> Result<Keys> {
+    let [operator, break_glass, index] = std::array::from_fn(|_| Identity::generate());
+    let mut signing = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(unmade)?;
+    signing.set_comment("netdr");
+    let signer = signature::public_line(signing.public_key())?;
+    let recipient_lines = vec![operator.to_public().to_string(), break_glass.to_public().to_string()];
+    let recipients =
+        format!("# operator\n{}\n# break-glass, kept offline\n{}\n", recipient_lines[0], recipient_lines[1]);
+    let namespaces = [signature::SNAPSHOT, signature::REPORT, signature::RUN].join(",");
+    let trusted = format!("netdr namespaces=\"{namespaces}\" {signer}\n");
+    let private = signing.to_openssh(LineEnding::LF).map_err(unmade)?;
+    let public = format!("{signer} netdr\n");
+
+    let mut files = Files { folder, made: Vec::new(), folder_made: !folder.exists() };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| unwritten(folder, &error))?;
+    let keys = Keys {
+        operator: files.make("operator.txt", 0o600, &identity_file(&operator, now))?,
+        break_glass: files.make("break-glass.txt", 0o600, &identity_file(&break_glass, now))?,
+        index: files.make("index.txt", 0o600, &identity_file(&index, now))?,
+        signing: files.make("signing", 0o600, &private)?,
+        recipients: files.make("recipients.txt", 0o644, &recipients)?,
+        trusted_signers: files.make("trusted_signers", 0o644, &trusted)?,
+        recipient_lines,
+        signer,
+    };
+    files.make("signing.pub", 0o644, &public)?;
+    files.keep()?;
+    Ok(keys)
+}
+
+/// As age-keygen writes it.
+fn identity_file(identity: &Identity, now: DateTime<Utc>) -> String {
+    format!(
+        "# created: {}\n# public key: {}\n{}\n",
+        now.to_rfc3339_opts(SecondsFormat::Secs, true),
+        identity.to_public(),
+        identity.to_string().expose_secret()
+    )
+}
+
+/// Files in the making: dropped before [`Files::keep`], they are gone again.
+struct Files<'a> {
+    folder: &'a Path,
+    folder_made: bool,
+    made: Vec<PathBuf>,
+}
+
+impl Files<'_> {
+    fn make(&mut self, name: &str, mode: u32, content: &str) -> Result<PathBuf> {
+        let path = self.folder.join(name);
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(|error| {
+                match error.kind() {
+                    io::ErrorKind::AlreadyExists => {
+                        Error::usage(format!("{} exists already, and no key was made", path.display()))
+                            .hint("name another folder: netdr keys generate --out DIR")
+                    }
+                    _ => unwritten(&path, &error),
+                }
+            })?;
+        self.made.push(path.clone());
+        file.write_all(content.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(|error| unwritten(&path, &error))?;
+        Ok(path)
+    }
+
+    fn keep(mut self) -> Result<()> {
+        fs::File::open(self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| unwritten(self.folder, &error))?;
+        self.made.clear();
+        self.folder_made = false;
+        Ok(())
+    }
+}
+
+impl Drop for Files<'_> {
+    fn drop(&mut self) {
+        // The error that brought us here is the one to tell.
+        for path in &self.made {
+            let _ = fs::remove_file(path);
+        }
+        if self.folder_made {
+            let _ = fs::remove_dir(self.folder);
+        }
+    }
+}
+
+fn unmade(error: ssh_key::Error) -> Error {
+    Error::failed("cannot make a signing key").because(error)
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Error {
+    Error::failed(format!("cannot write {}", path.display())).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::{
+        seal::{Identities, Recipients},
+        signature::{SigningKey, TrustedSigners},
+    };
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-24T01:00:00Z".parse().unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_files_fit_each_other_and_private_ones_are_private() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/keys");
+        let keys = generate(&folder, now()).unwrap();
+        assert_eq!(
+            names(&folder),
+            [
+                "break-glass.txt",
+                "index.txt",
+                "operator.txt",
+                "recipients.txt",
+                "signing",
+                "signing.pub",
+                "trusted_signers"
+            ]
+        );
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        for private in [&keys.operator, &keys.break_glass, &keys.index, &keys.signing] {
+            assert_eq!(mode(private), 0o600, "{}", private.display());
+        }
+        let refuse = |_: &str| -> Result<String> { panic!("asked") };
+        let text = fs::read_to_string(&keys.recipients).unwrap();
+        let recipients = Recipients::parse(text.lines(), "recipients.txt").unwrap();
+        let identities =
+            Identities::read(&[keys.operator.clone(), keys.break_glass.clone()], &refuse).unwrap();
+        assert_eq!(identities.recipients().unwrap(), recipients);
+        assert_eq!(recipients.lines(), keys.recipient_lines);
+        let index = Identities::read(std::slice::from_ref(&keys.index), &refuse).unwrap();
+        assert!(!recipients.lines().contains(&index.recipients().unwrap().lines()[0]));
+
+        let signature =
+            SigningKey::read(&keys.signing, &refuse).unwrap().sign(signature::SNAPSHOT, b"header").unwrap();
+        let trusted = TrustedSigners::read(&keys.trusted_signers).unwrap();
+        assert!(trusted.check(signature::SNAPSHOT, b"header", Some(&signature), now()).is_trusted());
+        let public = fs::read_to_string(folder.join("signing.pub")).unwrap();
+        assert_eq!(public, format!("{} netdr\n", keys.signer));
+        assert!(fs::read_to_string(&keys.operator).unwrap().starts_with(&format!(
+            "# created: 2026-11-24T01:00:00Z\n# public key: {}\nAGE-SECRET-KEY-1",
+            keys.recipient_lines[0]
+        )));
+    }
+
+    #[test]
+    fn an_existing_file_is_named_and_nothing_is_made_or_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["operator.txt", "signing.pub"] {
+            let path = folder.path().join(name);
+            fs::write(&path, "mine").unwrap();
+            let error = generate(folder.path(), now()).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{} exists already", path.display())), "{error}");
+            assert_eq!(names(folder.path()), [name]);
+            assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+            fs::remove_file(&path).unwrap();
+        }
+    }
 }
