@@ -3,9 +3,13 @@
 //! In: its text. Out: its values; an unknown key is an error that names it and the nearest known one.
 //! Invariant: pure; reading the file, the environment and the flags is the command line's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::{Error, Result, capture::Scope, repository::Retention};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+
+use crate::{
+    Error, Result, capture::Scope, catalog::ExtraKind, model::Component, repository::Retention, strict,
+};
 
 /// What the file says; everything may be absent.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +38,201 @@ pub struct Config {
 
 impl Config {
     /// Parses; `file` names it in errors. Relative paths are relative to the file's folder.
-    pub fn parse(_text: &str, _file: &std::path::Path) -> Result<Self> {
-        Err(Error::failed("seam"))
+    ///
+    /// # Errors
+    /// Usage: malformed, an unknown key, or a key of a later netdr, which must not be passed over in silence.
+    pub fn parse(text: &str, file: &Path) -> Result<Self> {
+        let shown = file.display().to_string();
+        let document: Document = strict::parse(text, &shown)?;
+        if let Some(key) = document.of_a_later_version() {
+            let version = env!("CARGO_PKG_VERSION");
+            return Err(Error::usage(format!("{shown}: netdr {version} has no `{key}` yet"))
+                .hint(format!("remove `{key}` from {shown}: nothing would act on it")));
+        }
+        if document.recipients.is_some() && document.recipients_file.is_some() {
+            return Err(Error::usage(format!(
+                "{shown}: `recipients` and `recipients_file` exclude each other"
+            ))
+            .hint("keep one of them"));
+        }
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let path = |p: Option<PathBuf>| p.map(|p| folder.join(p));
+        Ok(Self {
+            cluster_name: document.cluster.name,
+            repository: path(document.repository),
+            recipients: document.recipients.unwrap_or_default(),
+            recipients_file: path(document.recipients_file),
+            signing_key: path(document.signing_key),
+            index_key: path(document.index_key),
+            trusted_signers: path(document.trusted_signers),
+            retention: document.retention.into(),
+            scope: document.scope.into(),
+            plans: path(document.plans),
+        })
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Document {
+    cluster: ClusterSection,
+    repository: Option<PathBuf>,
+    recipients: Option<Vec<String>>,
+    recipients_file: Option<PathBuf>,
+    signing_key: Option<PathBuf>,
+    index_key: Option<PathBuf>,
+    trusted_signers: Option<PathBuf>,
+    retention: RetentionSection,
+    scope: ScopeSection,
+    plans: Option<PathBuf>,
+    #[serde(deserialize_with = "present")]
+    replicas: bool,
+    #[serde(deserialize_with = "present")]
+    git: bool,
+    #[serde(deserialize_with = "present")]
+    metrics: bool,
+    #[serde(deserialize_with = "present")]
+    notify: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ClusterSection {
+    name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RetentionSection {
+    daily: Option<u32>,
+    weekly: Option<u32>,
+    monthly: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ScopeSection {
+    namespaces: NamespacesSection,
+    extra: Vec<ExtraSection>,
+    helm_releases: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NamespacesSection {
+    exclude: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExtraSection {
+    group: String,
+    kinds: Vec<String>,
+    component: Component,
+}
+
+impl Document {
+    fn of_a_later_version(&self) -> Option<&'static str> {
+        let later = [
+            ("replicas", self.replicas),
+            ("git", self.git),
+            ("metrics", self.metrics),
+            ("notify", self.notify),
+        ];
+        later.into_iter().find_map(|(key, present)| present.then_some(key))
+    }
+}
+
+impl From<RetentionSection> for Retention {
+    fn from(section: RetentionSection) -> Self {
+        let default = Self::default();
+        Self {
+            daily: section.daily.unwrap_or(default.daily),
+            weekly: section.weekly.unwrap_or(default.weekly),
+            monthly: section.monthly.unwrap_or(default.monthly),
+        }
+    }
+}
+
+impl From<ScopeSection> for Scope {
+    fn from(section: ScopeSection) -> Self {
+        let extra = section.extra.into_iter().flat_map(|e| {
+            let ExtraSection { group, kinds, component } = e;
+            kinds.into_iter().map(move |kind| ExtraKind { group: group.clone(), kind, component })
+        });
+        Self {
+            exclude_namespaces: section.namespaces.exclude.into_iter().collect(),
+            extra: extra.collect(),
+            helm_releases: section.helm_releases,
+            ..Self::default()
+        }
+    }
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config> {
+        Config::parse(text, Path::new("/etc/netdr/netdr.yaml"))
+    }
+
+    #[test]
+    fn an_empty_file_says_nothing() {
+        let config = parse("").unwrap();
+        assert_eq!(config.repository, None);
+        assert_eq!(config.retention, Retention { daily: 7, weekly: 4, monthly: 3 });
+        assert!(parse("# nothing yet\n").is_ok());
+    }
+
+    #[test]
+    fn every_key_is_read_and_paths_are_the_files() {
+        let config = parse(
+            "cluster: {name: proj-k8s}\nrepository: /backup/netdr\nrecipients: [age1a, age1b]\nsigning_key: signing\n\
+             index_key: index.txt\ntrusted_signers: trusted_signers\nretention: {daily: 14}\nplans: plans\n\
+             scope: {namespaces: {exclude: [dev]}, helm_releases: [traefik/traefik], \
+             extra: [{group: security.istio.io, kinds: [AuthorizationPolicy, PeerAuthentication], component: policies}]}\n",
+        )
+        .unwrap();
+        assert_eq!(config.cluster_name.as_deref(), Some("proj-k8s"));
+        assert_eq!(config.repository, Some("/backup/netdr".into()));
+        assert_eq!(config.recipients, ["age1a", "age1b"]);
+        assert_eq!(config.signing_key, Some("/etc/netdr/signing".into()));
+        assert_eq!(config.plans, Some("/etc/netdr/plans".into()));
+        assert_eq!(config.retention, Retention { daily: 14, weekly: 4, monthly: 3 });
+        assert!(config.scope.exclude_namespaces.contains("dev"));
+        assert_eq!(config.scope.helm_releases, ["traefik/traefik"]);
+        let kinds: Vec<&str> = config.scope.extra.iter().map(|e| e.kind.as_str()).collect();
+        assert_eq!(kinds, ["AuthorizationPolicy", "PeerAuthentication"]);
+    }
+
+    #[test]
+    fn a_mistyped_key_is_an_error_with_the_nearest_known_one() {
+        let error = parse("repositry: /backup\n").unwrap_err();
+        assert_eq!(error.to_string(), "/etc/netdr/netdr.yaml, line 1: unknown key `repositry`");
+        assert_eq!(error.hints(), ["did you mean `repository`?"]);
+        let error = parse("scope:\n  extra:\n  - {group: g, kinds: [K], component: polices}\n").unwrap_err();
+        assert!(error.to_string().contains("line 3"), "{error}");
+        assert_eq!(error.hints(), ["did you mean `policies`?"]);
+    }
+
+    #[test]
+    fn keys_of_later_versions_are_refused_even_when_empty() {
+        for key in ["replicas", "git", "metrics", "notify"] {
+            for value in ["", " {}", " [x]"] {
+                let error = parse(&format!("{key}:{value}\n")).unwrap_err();
+                assert!(error.to_string().contains(&format!("has no `{key}` yet")), "{error}");
+                assert_eq!(error.kind(), crate::Kind::Usage);
+            }
+        }
+    }
+
+    #[test]
+    fn recipients_are_given_once() {
+        assert!(parse("recipients: [age1a]\nrecipients_file: r.txt\n").is_err());
     }
 }

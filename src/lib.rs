@@ -28,5 +28,6 @@ pub mod repository;
 pub mod restore;
 pub mod seal;
 pub mod signature;
+pub mod strict;
 
 pub use error::{Error, Kind, Result};
