@@ -1,0 +1,173 @@
+//! How to reach the cluster and where the identities are, as kubectl and SOPS would look for them.
+//!
+//! In: flags, environment variables, which files exist. Out: what to use, or every place that was looked at.
+//! Invariant: pure; nothing is opened here.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use crate::{Error, Result, cluster::Access};
+
+/// The world as far as looking is concerned.
+pub(super) struct Surroundings<'a> {
+    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) exists: &'a dyn Fn(&Path) -> bool,
+}
+
+/// The process's own.
+pub(super) fn surroundings() -> Surroundings<'static> {
+    Surroundings {
+        variable: &|name| env::var(name).ok().filter(|v| !v.is_empty()),
+        exists: &|path| path.is_file(),
+    }
+}
+
+const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+const RKE2: &str = "/etc/rancher/rke2/rke2.yaml";
+
+impl Surroundings<'_> {
+    /// The cluster: `--kubeconfig`, KUBECONFIG, the pod's service account, `~/.kube/config`, RKE2's own file.
+    pub(super) fn access(&self, flag: Option<&Path>, context: Option<&str>) -> Result<Access> {
+        let kubeconfig = |path: PathBuf| Access::Kubeconfig { path, context: context.map(ToOwned::to_owned) };
+        if let Some(path) = flag {
+            return Ok(kubeconfig(path.into()));
+        }
+        let mut looked = Vec::new();
+        if let Some(list) = (self.variable)("KUBECONFIG") {
+            let files: Vec<PathBuf> = env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect();
+            if let Some(path) = files.iter().find(|p| (self.exists)(p)) {
+                return Ok(kubeconfig(path.clone()));
+            }
+            looked.push(format!("KUBECONFIG ({list}: no such file)"));
+        } else {
+            looked.push("KUBECONFIG (not set)".into());
+        }
+        if (self.variable)("KUBERNETES_SERVICE_HOST").is_some() && (self.exists)(Path::new(TOKEN)) {
+            return Ok(Access::InCluster);
+        }
+        looked.push("a pod's service account".into());
+        for path in self.home().map(|h| h.join(".kube/config")).into_iter().chain([RKE2.into()]) {
+            if (self.exists)(&path) {
+                return Ok(kubeconfig(path));
+            }
+            looked.push(path.display().to_string());
+        }
+        Err(Error::usage("no cluster to talk to: no kubeconfig was found")
+            .hint(format!("looked at: {}", looked.join(", ")))
+            .hint("pass --kubeconfig FILE, or on an RKE2 server node run as root"))
+    }
+
+    /// The identity files: those named, else SOPS_AGE_KEY_FILE, else SOPS' default places.
+    pub(super) fn identities(&self, named: &[PathBuf]) -> Found {
+        if !named.is_empty() {
+            return Found { files: named.to_vec(), looked: vec![] };
+        }
+        if let Some(file) = (self.variable)("SOPS_AGE_KEY_FILE") {
+            return Found { files: vec![file.into()], looked: vec![] };
+        }
+        let configuration = (self.variable)("XDG_CONFIG_HOME").map(PathBuf::from);
+        let configuration = configuration.or_else(|| Some(self.home()?.join(".config")));
+        let ssh = |name: &str| self.home().map(|h| h.join(".ssh").join(name));
+        let places = [configuration.map(|c| c.join("sops/age/keys.txt")), ssh("id_ed25519"), ssh("id_rsa")];
+        let mut found = Found {
+            files: vec![],
+            looked: ["--identity", "NETDR_IDENTITY", "SOPS_AGE_KEY_FILE"].map(ToOwned::to_owned).to_vec(),
+        };
+        for place in places.into_iter().flatten() {
+            if (self.exists)(&place) {
+                found.files = vec![place];
+                return found;
+            }
+            found.looked.push(place.display().to_string());
+        }
+        found
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        (self.variable)("HOME").map(PathBuf::from)
+    }
+}
+
+/// Identity files, and where they were looked for in vain.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) looked: Vec<String>,
+}
+
+impl Found {
+    /// The files, or an error that says where they could be.
+    pub(super) fn needed(self) -> Result<Vec<PathBuf>> {
+        if !self.files.is_empty() {
+            return Ok(self.files);
+        }
+        Err(Error::usage("no identity that could open a bundle was found")
+            .hint(format!("looked at: {}", self.looked.join(", ")))
+            .hint("bring operator.txt or break-glass.txt to this machine and pass --identity FILE"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look<T>(variables: &[(&str, &str)], files: &[&str], ask: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        let variable = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let exists = |path: &Path| files.iter().any(|f| path == Path::new(f));
+        ask(&Surroundings { variable: &variable, exists: &exists })
+    }
+
+    fn access(flag: Option<&str>, variables: &[(&str, &str)], files: &[&str]) -> Option<String> {
+        match look(variables, files, |s| s.access(flag.map(Path::new), None)).ok()? {
+            Access::Kubeconfig { path, .. } => Some(path.display().to_string()),
+            Access::InCluster => Some("pod".into()),
+        }
+    }
+
+    const POD: (&str, &str) = ("KUBERNETES_SERVICE_HOST", "10.43.0.1");
+    const HOME: (&str, &str) = ("HOME", "/home/op");
+
+    #[test]
+    fn the_cluster_is_found_by_kubectls_rules_then_rke2s_file() {
+        let all = ["/a", "/b", TOKEN, "/home/op/.kube/config", RKE2];
+        let list = ("KUBECONFIG", "/missing:/b:/a");
+        assert_eq!(access(Some("/x"), &[list, POD, HOME], &all).as_deref(), Some("/x"));
+        assert_eq!(access(None, &[list, POD, HOME], &all).as_deref(), Some("/b"));
+        assert_eq!(access(None, &[POD, HOME], &all).as_deref(), Some("pod"));
+        assert_eq!(access(None, &[HOME], &all).as_deref(), Some("/home/op/.kube/config"));
+        assert_eq!(access(None, &[POD, HOME], &[RKE2]).as_deref(), Some(RKE2), "a pod has a token too");
+        assert_eq!(access(None, &[], &[RKE2]).as_deref(), Some(RKE2));
+    }
+
+    #[test]
+    fn where_nothing_is_every_place_is_named() {
+        let error = look(&[HOME], &[], |s| s.access(None, None)).unwrap_err();
+        for place in ["KUBECONFIG", "service account", "/home/op/.kube/config", RKE2] {
+            assert!(error.hints()[0].contains(place), "{error:?}");
+        }
+        assert_eq!(error.kind(), crate::Kind::Usage);
+    }
+
+    #[test]
+    fn identities_are_found_by_sops_rules() {
+        let keys = "/home/op/.config/sops/age/keys.txt";
+        let all = [keys, "/home/op/.ssh/id_ed25519"];
+        let sops = ("SOPS_AGE_KEY_FILE", "/sops");
+        let files = |named: &[PathBuf], variables: &[(&str, &str)], files: &[&str]| {
+            look(variables, files, |s| s.identities(named)).files
+        };
+        assert_eq!(
+            files(&["/x".into(), "/y".into()], &[sops, HOME], &all),
+            [Path::new("/x"), Path::new("/y")]
+        );
+        assert_eq!(files(&[], &[sops, HOME], &all), [Path::new("/sops")]);
+        assert_eq!(files(&[], &[HOME], &all), [Path::new(keys)]);
+        assert_eq!(files(&[], &[HOME], &all[1..]), [Path::new(all[1])]);
+        let error = look(&[HOME], &[], |s| s.identities(&[]).needed()).unwrap_err();
+        for place in ["NETDR_IDENTITY", "SOPS_AGE_KEY_FILE", keys, "/home/op/.ssh/id_rsa"] {
+            assert!(error.hints()[0].contains(place), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `netdr backup`: one snapshot per set.
+
+use std::{fs::File, path::Path};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::{
+    context::Context,
+    exit::Exit,
+    interrupt,
+    settings::Settings,
+    words::{bytes, count, table},
+};
+use crate::{
+    Error, Result,
+    backup::{self, Job, Summary},
+    capture::Scope,
+    cluster::Cluster,
+    host,
+    model::{ClusterIdentity, Component, Set, SnapshotState},
+};
+
+/// Take a snapshot of each set.
+#[derive(Args)]
+pub(super) struct Backup {
+    /// What to capture; `all` takes `host` only on a server node
+    #[arg(long, value_name = "SET", default_value = "all")]
+    set: Sets,
+    /// Only these components; repeatable [default: every component of the set]
+    #[arg(long, value_name = "NAME")]
+    component: Vec<Component>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sets {
+    Network,
+    Certificates,
+    Host,
+    All,
+}
+
+impl Backup {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        let sets = self.sets(cx.server_node())?;
+        warn_about_identities(cx, &settings);
+        let made = interrupt::run(
+            "nothing of the unfinished snapshot is kept; take it again with: netdr backup",
+            self.take(cx, &settings, &sets),
+        )?;
+        let partial = made.iter().any(|s| s.state != SnapshotState::Complete);
+        for summary in &made {
+            for line in summary.reasons.iter().chain(&summary.warnings) {
+                cx.terminal.warn(format!("{}: {line}", summary.set));
+            }
+        }
+        cx.terminal.answer(&json!({"snapshots": made}), || said(&made))?;
+        Ok(Exit::Partial.when(partial))
+    }
+
+    /// The sets to take, each with at least one component asked for.
+    fn sets(&self, server: bool) -> Result<Vec<Set>> {
+        let chosen = match self.set {
+            Sets::Network => vec![Set::Network],
+            Sets::Certificates => vec![Set::Certificates],
+            Sets::Host => vec![Set::Host],
+            Sets::All if server => vec![Set::Network, Set::Certificates, Set::Host],
+            Sets::All => vec![Set::Network, Set::Certificates],
+        };
+        let wanted = |set: &Set| self.component.is_empty() || self.component.iter().any(|c| c.set() == *set);
+        let sets: Vec<Set> = chosen.into_iter().filter(wanted).collect();
+        if sets.is_empty() {
+            return Err(Error::usage("no component asked for is in a set asked for")
+                .hint("host is in set host, certificates in certificates, the others in network"));
+        }
+        Ok(sets)
+    }
+
+    async fn take(&self, cx: &Context, settings: &Settings, sets: &[Set]) -> Result<Vec<Summary>> {
+        let repository = settings.repository()?;
+        let recipients = settings.recipients()?;
+        let index_key = settings.index_key()?;
+        let signing_key = settings.signing_key()?;
+        let trusted = settings.trusted()?;
+        let (cluster, identity) = reach(cx, settings, sets).await?;
+        let mut made = Vec::new();
+        for set in sets {
+            let job = Job {
+                repository: &repository,
+                recipients: &recipients,
+                index_key: &index_key,
+                signing_key: &signing_key,
+                trusted: &trusted,
+                cluster: identity.clone(),
+                now: chrono::Utc::now(),
+                random: cx.random(),
+            };
+            let _phase = cx.terminal.phase(format!("backing up {set} of {}", identity.name));
+            made.push(match (set, &cluster) {
+                (Set::Host, _) => {
+                    let root = &cx.flags.host_root;
+                    backup::host(&job, &host::node_name(root)?, root)?
+                }
+                (_, Some(cluster)) => {
+                    backup::cluster(&job, *set, cluster, &self.scope(settings, *set)).await?
+                }
+                (_, None) => return Err(Error::failed(format!("no cluster to back up {set} from"))),
+            });
+        }
+        Ok(made)
+    }
+
+    fn scope(&self, settings: &Settings, set: Set) -> Scope {
+        let wanted = |c: &Component| self.component.is_empty() || self.component.contains(c);
+        Scope { components: set.components().filter(wanted).collect(), ..settings.config.scope.clone() }
+    }
+}
+
+/// The cluster and its identity. Files of a host are worth saving when its API server is down, too: with
+/// `cluster.name` configured, set `host` alone needs none.
+async fn reach(
+    cx: &Context,
+    settings: &Settings,
+    sets: &[Set],
+) -> Result<(Option<Cluster>, ClusterIdentity)> {
+    let name = settings.config.cluster_name.as_deref();
+    let reached: Result<_> = async {
+        let cluster = Cluster::connect(&settings.access()?).await?;
+        let identity = cluster.identity(name).await?;
+        Ok((Some(cluster), identity))
+    }
+    .await;
+    match (reached, name) {
+        (Err(error), Some(name)) if sets == [Set::Host] => {
+            cx.terminal.warn(format!("the cluster is not asked who it is: {error}"));
+            let unknown =
+                ClusterIdentity { name: name.into(), uid: String::new(), kubernetes: String::new() };
+            Ok((None, unknown))
+        }
+        (Err(error), None) if sets == [Set::Host] => {
+            Err(error
+                .hint("or write `cluster: {name: …}` into netdr.yaml: host files need no API server then"))
+        }
+        (reached, _) => reached,
+    }
+}
+
+/// A job that can read an identity can open every snapshot it ever made.
+fn warn_about_identities(cx: &Context, settings: &Settings) {
+    let Some(folder) = settings.signing_key.as_deref().and_then(Path::parent) else { return };
+    for name in ["operator.txt", "break-glass.txt"] {
+        let file = folder.join(name);
+        if File::open(&file).is_ok() {
+            cx.terminal.warn(format!(
+                "{} opens every snapshot and is still on this machine: move it away",
+                file.display()
+            ));
+        }
+    }
+}
+
+fn said(made: &[Summary]) -> String {
+    let row = |s: &Summary| {
+        vec![
+            s.id.to_string(),
+            s.set.to_string(),
+            s.state.name().into(),
+            count(s.items, "item"),
+            bytes(s.bytes),
+            format!("{:.1} s", s.seconds),
+        ]
+    };
+    table(&["id", "set", "state", "items", "size", "took"], &made.iter().map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sets(set: Sets, component: &[Component], server: bool) -> Option<Vec<Set>> {
+        Backup { set, component: component.to_vec() }.sets(server).ok()
+    }
+
+    #[test]
+    fn all_takes_the_host_only_on_a_server_node() {
+        assert_eq!(sets(Sets::All, &[], false), Some(vec![Set::Network, Set::Certificates]));
+        assert_eq!(sets(Sets::All, &[], true), Some(Set::ALL.to_vec()));
+        assert_eq!(sets(Sets::All, &[Component::Policies], true), Some(vec![Set::Network]));
+        assert_eq!(sets(Sets::Host, &[Component::Policies], true), None);
+    }
+}

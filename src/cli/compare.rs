@@ -1,0 +1,200 @@
+//! Two states compared: snapshot with snapshot, or snapshot with what is live.
+//!
+//! In: opened snapshots, a cluster or a host root. Out: differences, and what could not be read.
+//! Invariant: what could not be read is named and never shown as removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{context::Context, settings::Settings, show::trusted, words::count};
+use crate::{
+    Error, Result,
+    capture::{Scope, capture},
+    cluster::Cluster,
+    host,
+    model::{Component, Content, Index, IndexEntry, ItemKey, Set, SnapshotHeader, SnapshotId, SnapshotState},
+    plan::{Change, Difference, diff},
+    repository::{Listed, Repository},
+    seal::Identities,
+};
+
+type Key = (Component, ItemKey);
+type Contents = BTreeMap<Key, Content>;
+
+/// A trusted snapshot whose index is open.
+pub(super) struct Snapshot<'a> {
+    repository: &'a Repository,
+    pub(super) header: SnapshotHeader,
+    index: Index,
+}
+
+/// What a comparison came to.
+#[derive(Default)]
+pub(super) struct Compared {
+    pub(super) differences: Vec<Difference>,
+    /// What could not be read, with why.
+    pub(super) unread: Vec<String>,
+}
+
+impl<'a> Snapshot<'a> {
+    pub(super) fn open(repository: &'a Repository, listed: &Listed, openers: &Identities) -> Result<Self> {
+        let header = trusted(listed)?.clone();
+        let index = repository.index(&header, openers)?;
+        Ok(Self { repository, header, index })
+    }
+
+    pub(super) fn get(
+        repository: &'a Repository,
+        id: &SnapshotId,
+        settings: &Settings,
+        openers: &Identities,
+        cx: &Context,
+    ) -> Result<Self> {
+        Self::open(repository, &repository.get(id, &settings.trusted()?, cx.now)?, openers)
+    }
+
+    /// What another snapshot of the same set has that this one has not, and so on.
+    pub(super) fn against(&self, after: &Self, identities: Option<&Identities>) -> Result<Compared> {
+        if self.header.set != after.header.set || self.header.node != after.header.node {
+            return Err(Error::usage(format!(
+                "{} and {} are not of the same set and node",
+                self.header.id, after.header.id
+            ))
+            .hint("choose two of one set from: netdr snapshots"));
+        }
+        let mut differences = diff::compare(&self.index.entries, &after.index.entries, false);
+        if let Some(identities) = identities {
+            let keys = changed(&differences);
+            let (before, after) = (self.contents(&keys, identities)?, after.contents(&keys, identities)?);
+            explain(&mut differences, &before, &after);
+        }
+        Ok(Compared { differences, unread: vec![] })
+    }
+
+    /// How a cluster differs from this snapshot now.
+    pub(super) async fn against_cluster(
+        &self,
+        cluster: &Cluster,
+        scope: &Scope,
+        identities: Option<&Identities>,
+        cx: &Context,
+    ) -> Result<Compared> {
+        let components = self.header.bundles.iter().map(|b| b.component).collect();
+        let scope = Scope { components, ..scope.clone() };
+        let stored: BTreeMap<(Component, &ItemKey), &str> =
+            self.index.entries.iter().map(|e| ((e.component, &e.key), e.sha256.as_str())).collect();
+        let changed = |e: &IndexEntry| stored.get(&(e.component, &e.key)).is_some_and(|s| *s != e.sha256);
+        let keep = |entry: &IndexEntry| identities.is_some() && changed(entry);
+        let live = capture(cluster, &scope, cx.now, &keep).await?;
+        let unread = |d: &Difference| {
+            live.failures.iter().any(|f| f.component == d.component && f.kind == d.key.kind_name())
+        };
+        let after = live.items.iter().filter_map(|c| Some((key(&c.entry), c.content.clone()?))).collect();
+        let entries = live.items.iter().map(|c| &c.entry);
+        let mut compared = self.against_live(entries, &after, identities, &unread)?;
+        compared.unread =
+            live.failures.iter().map(|f| format!("{}: {}: {}", f.component, f.kind, f.why)).collect();
+        Ok(compared)
+    }
+
+    /// How the files of this node differ from this snapshot now.
+    pub(super) fn against_host(&self, identities: Option<&Identities>, cx: &Context) -> Result<Compared> {
+        let root = &cx.flags.host_root;
+        let node = host::node_name(root)?;
+        if self.header.node.as_deref() != Some(node.as_str()) {
+            let of = self.header.node.as_deref().unwrap_or("no node");
+            return Err(Error::usage(format!("snapshot {} is of {of}, and this is {node}", self.header.id))
+                .hint("run it on that node, or name its files with --host-root DIR"));
+        }
+        let live = host::capture(root, &node)?;
+        let entries: Vec<IndexEntry> = live.items.iter().map(IndexEntry::of).collect();
+        let after = live.items.into_iter().map(|i| ((i.component, i.key), i.content)).collect();
+        let unread = |d: &Difference| live.failures.iter().any(|f| f.contains(d.key.name()));
+        let mut compared = self.against_live(&entries, &after, identities, &unread)?;
+        compared.unread = live.failures;
+        Ok(compared)
+    }
+
+    fn against_live<'e>(
+        &'e self,
+        entries: impl IntoIterator<Item = &'e IndexEntry>,
+        after: &Contents,
+        identities: Option<&Identities>,
+        unread: &dyn Fn(&Difference) -> bool,
+    ) -> Result<Compared> {
+        let mut differences = diff::compare(&self.index.entries, entries, false);
+        differences.retain(|d| d.change != Change::Removed || !unread(d));
+        if let Some(identities) = identities {
+            let before = self.contents(&changed(&differences), identities)?;
+            explain(&mut differences, &before, after);
+        }
+        Ok(Compared { differences, unread: vec![] })
+    }
+
+    /// The contents of the items named.
+    fn contents(&self, keys: &BTreeSet<Key>, identities: &Identities) -> Result<Contents> {
+        let mut contents = Contents::new();
+        let components: BTreeSet<Component> = keys.iter().map(|(component, _)| *component).collect();
+        for component in components {
+            let wanted = |key: &ItemKey| keys.contains(&(component, key.clone()));
+            let mut take = |item: crate::model::Item| {
+                contents.insert((item.component, item.key), item.content);
+                Ok(())
+            };
+            self.repository.items(&self.header, &self.index, component, identities, &wanted, &mut take)?;
+        }
+        Ok(contents)
+    }
+
+    /// Says what makes this snapshot a poor yardstick.
+    pub(super) fn warn(&self, cx: &Context) {
+        if self.header.state != SnapshotState::Complete {
+            cx.terminal.warn(format!(
+                "{} is {}: what it did not read shows as added",
+                self.header.id,
+                self.header.state.name()
+            ));
+        }
+    }
+
+    /// Whether it is of a cluster's objects, and not of a node's files.
+    pub(super) fn is_of_cluster(&self) -> bool {
+        self.header.set != Set::Host
+    }
+}
+
+impl Compared {
+    pub(super) fn merge(&mut self, other: Self) {
+        self.differences.extend(other.differences);
+        self.unread.extend(other.unread);
+    }
+
+    /// As lines for a person.
+    pub(super) fn said(&self) -> String {
+        let mut lines: Vec<String> = self.differences.iter().flat_map(diff::lines).collect();
+        let of = |change| self.differences.iter().filter(|d| d.change == change).count();
+        let (added, removed, changed) = (of(Change::Added), of(Change::Removed), of(Change::Changed));
+        lines.push(match self.differences.len() as u64 {
+            0 => "no differences".into(),
+            n => format!("{}: {added} added, {removed} removed, {changed} changed", count(n, "difference")),
+        });
+        lines.into_iter().map(|line| line + "\n").collect()
+    }
+}
+
+fn key(entry: &IndexEntry) -> Key {
+    (entry.component, entry.key.clone())
+}
+
+fn changed(differences: &[Difference]) -> BTreeSet<Key> {
+    let changed = differences.iter().filter(|d| d.change == Change::Changed);
+    changed.map(|d| (d.component, d.key.clone())).collect()
+}
+
+fn explain(differences: &mut [Difference], before: &Contents, after: &Contents) {
+    for difference in differences.iter_mut().filter(|d| d.change == Change::Changed) {
+        let key = (difference.component, difference.key.clone());
+        if let (Some(before), Some(after)) = (before.get(&key), after.get(&key)) {
+            difference.fields = diff::fields(&difference.key, before, after);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What every verb gets: the flags, the terminal, the clock, and the settings when it asks for them.
+
+use chrono::{DateTime, Utc};
+use rand::random;
+
+use super::{global::Global, settings::Settings, terminal::Terminal};
+use crate::{Result, model::SnapshotId};
+
+pub(super) struct Context {
+    pub(super) flags: Global,
+    pub(super) terminal: Terminal,
+    /// When the command began.
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Context {
+    pub(super) fn new(flags: Global) -> Self {
+        let terminal = Terminal::new(flags.json, flags.quiet, flags.verbose, flags.no_progress);
+        Self { flags, terminal, now: Utc::now() }
+    }
+
+    /// The settings in force; verbs that need none never read a file.
+    pub(super) fn settings(&self) -> Result<Settings> {
+        Settings::load(&self.flags, &self.terminal)
+    }
+
+    /// Whether the host root is that of an RKE2 node.
+    pub(super) fn server_node(&self) -> bool {
+        self.flags.host_root.join("etc/rancher/rke2").is_dir()
+    }
+
+    /// Says which newer snapshots `latest` did not take, and why.
+    pub(super) fn passed_over(&self, snapshots: &[(SnapshotId, String)]) {
+        for (id, why) in snapshots {
+            self.terminal.note(format!("latest passes over {id}: {why}"));
+        }
+    }
+
+    /// Makes ids differ.
+    pub(super) fn random(&self) -> u32 {
+        random()
+    }
+}

@@ -1,0 +1,50 @@
+//! Flags that every verb takes; clap reads their environment variables, so a flag wins over its variable.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Everywhere")]
+pub(super) struct Global {
+    /// Read this configuration [default: ./netdr.yaml if yours, then /etc/netdr/netdr.yaml]
+    #[arg(long, global = true, value_name = "FILE", env = "NETDR_CONFIG", hide_env_values = true)]
+    pub(super) config: Option<PathBuf>,
+    /// Keep snapshots in this repository [default: `repository` of the configuration]
+    #[arg(long, global = true, value_name = "PATH", env = "NETDR_REPO", hide_env_values = true)]
+    pub(super) repo: Option<PathBuf>,
+    /// Reach the cluster by this kubeconfig [default: KUBECONFIG, the pod's service account, ~/.kube/config,
+    /// /etc/rancher/rke2/rke2.yaml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// Use this context of the kubeconfig [default: its current one]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) context: Option<String>,
+    /// Open bundles with this age identity or SSH key; repeatable [default: SOPS_AGE_KEY_FILE, then SOPS' places]
+    #[arg(long, global = true, value_name = "FILE", env = "NETDR_IDENTITY", hide_env_values = true)]
+    pub(super) identity: Vec<PathBuf>,
+    /// Sign with this key [default: `signing_key` of the configuration]
+    #[arg(long, global = true, value_name = "FILE", env = "NETDR_SIGNING_KEY", hide_env_values = true)]
+    pub(super) signing_key: Option<PathBuf>,
+    /// Open indexes with this identity [default: `index_key` of the configuration]
+    #[arg(long, global = true, value_name = "FILE", env = "NETDR_INDEX_KEY", hide_env_values = true)]
+    pub(super) index_key: Option<PathBuf>,
+    /// Trust the signers in this allowed_signers file [default: `trusted_signers` of the configuration]
+    #[arg(long, global = true, value_name = "FILE", env = "NETDR_TRUSTED_SIGNERS", hide_env_values = true)]
+    pub(super) trusted_signers: Option<PathBuf>,
+    /// Find a server node's files below this folder
+    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
+    pub(super) host_root: PathBuf,
+    /// Print one JSON document on stdout and nothing else there
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more, such as which configuration is in use
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    /// Show no progress bars
+    #[arg(long, global = true, action = ArgAction::SetTrue)]
+    pub(super) no_progress: bool,
+}

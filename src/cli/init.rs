@@ -1,0 +1,196 @@
+//! `netdr init`: repository and configuration, so that `netdr backup` works next.
+
+use std::{
+    fs::OpenOptions,
+    io::{ErrorKind, Write as _},
+    path::{Path, PathBuf, absolute},
+};
+
+use clap::Args;
+use rand::random;
+use serde_json::json;
+
+use super::{
+    context::Context,
+    exit::Exit,
+    guard,
+    keys::custody,
+    prompt,
+    settings::{LOCAL, Settings},
+};
+use crate::{
+    Error, Result, keys,
+    repository::Repository,
+    seal::{Identities, Recipients},
+    signature::{SigningKey, TrustedSigners},
+};
+
+/// Make a repository, and a ./netdr.yaml where there is none.
+///
+/// Give it keys of yours with --recipients, --trusted-signers, --index-key and --signing-key, or let it make new ones with
+/// --generate-keys.
+#[derive(Args)]
+pub(super) struct Init {
+    /// Make new keys in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "recipients")]
+    generate_keys: Option<PathBuf>,
+    /// Seal to the age or SSH recipients in this file, one a line
+    #[arg(long, value_name = "FILE", required_unless_present = "generate_keys")]
+    recipients: Option<PathBuf>,
+}
+
+/// The paths that a configuration names.
+struct Paths {
+    recipients: PathBuf,
+    signing_key: PathBuf,
+    index_key: PathBuf,
+    trusted_signers: PathBuf,
+}
+
+impl Paths {
+    /// The command that does the rest once the keys are made.
+    fn go_on(&self) -> String {
+        format!(
+            "the keys are made; go on with: netdr init --repo PATH --recipients {} --signing-key {} --index-key {} \
+             --trusted-signers {}",
+            self.recipients.display(),
+            self.signing_key.display(),
+            self.index_key.display(),
+            self.trusted_signers.display(),
+        )
+    }
+}
+
+impl Init {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        let root = full(settings.repository_path()?)?;
+        let (paths, made) = match (&self.generate_keys, &self.recipients) {
+            (Some(folder), _) => {
+                let made = keys::generate(&full(folder)?)?;
+                let paths = Paths {
+                    recipients: made.recipients.clone(),
+                    signing_key: made.signing.clone(),
+                    index_key: made.index.clone(),
+                    trusted_signers: made.trusted_signers.clone(),
+                };
+                (paths, Some(made))
+            }
+            (None, Some(recipients)) => (given(recipients, &settings)?, None),
+            (None, None) => return Err(Error::usage("init needs --generate-keys DIR or --recipients FILE")),
+        };
+        let repository = Repository::init(&root, random())
+            .map_err(|e| if made.is_some() { e.hint(paths.go_on()) } else { e })?;
+        let written = configure(&root, &paths)?;
+        let document = json!({
+            "repository": repository.root(), "id": repository.id(),
+            "configuration": written.then_some(LOCAL),
+        });
+        cx.terminal.answer(&document, || said(&root, written, made.as_ref(), &paths))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Keys that exist already: each is read once, so that a mistake shows now and not at night.
+fn given(recipients: &Path, settings: &Settings) -> Result<Paths> {
+    let need = |value: &Option<PathBuf>, flag: &str| {
+        let file = value.as_deref().ok_or_else(|| {
+            Error::usage(format!("init needs {flag} FILE"))
+                .hint("or let it make all keys: netdr init --generate-keys DIR")
+        })?;
+        full(file)
+    };
+    let paths = Paths {
+        recipients: full(recipients)?,
+        signing_key: need(&settings.signing_key, "--signing-key")?,
+        index_key: need(&settings.index_key, "--index-key")?,
+        trusted_signers: need(&settings.trusted_signers, "--trusted-signers")?,
+    };
+    let text = guard::read(&paths.recipients, "recipients")?;
+    Recipients::parse(text.lines(), &paths.recipients.display().to_string())?;
+    guard::check(&paths.trusted_signers, "trusted signers")?;
+    TrustedSigners::read(&paths.trusted_signers)?;
+    SigningKey::read(&paths.signing_key, &prompt::passphrase)?;
+    Identities::read(&[paths.index_key.clone()], &prompt::passphrase)?;
+    Ok(paths)
+}
+
+/// Writes ./netdr.yaml, never over one that is there. It names no identity: whoever reads it must not learn
+/// where a key is that opens bundles.
+fn configure(repository: &Path, paths: &Paths) -> Result<bool> {
+    let cannot = |e| {
+        Error::failed(format!("./{LOCAL} cannot be written"))
+            .because(e)
+            .hint("the repository is made already")
+    };
+    let mut file = match OpenOptions::new().write(true).create_new(true).open(LOCAL) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        Err(e) => return Err(cannot(e)),
+    };
+    let text = format!(
+        "\
+# cluster: {{name: …}}   # default: the kubeconfig's name of the cluster
+repository: {}
+recipients_file: {}
+signing_key: {}
+index_key: {}
+trusted_signers: {}
+retention: {{daily: 7, weekly: 4, monthly: 3}}
+",
+        quoted(repository),
+        quoted(&paths.recipients),
+        quoted(&paths.signing_key),
+        quoted(&paths.index_key),
+        quoted(&paths.trusted_signers),
+    );
+    file.write_all(text.as_bytes()).map_err(cannot)?;
+    Ok(true)
+}
+
+/// A JSON string is a YAML string, whatever is in the path.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    if text.chars().all(plain) { text } else { json!(text).to_string() }
+}
+
+fn full(path: &Path) -> Result<PathBuf> {
+    absolute(path).map_err(|e| Error::usage(format!("{} is no path", path.display())).because(e))
+}
+
+fn said(root: &Path, written: bool, made: Option<&keys::Keys>, paths: &Paths) -> String {
+    let mut text = format!("repository: {}\n", root.display());
+    if written {
+        text += &format!("configuration: ./{LOCAL}\n");
+    } else {
+        text += &format!(
+            "./{LOCAL} was there already and is unchanged; it must name:\n  repository: {}\n  recipients_file: {}\n  \
+             signing_key: {}\n  index_key: {}\n  trusted_signers: {}\n",
+            root.display(),
+            paths.recipients.display(),
+            paths.signing_key.display(),
+            paths.index_key.display(),
+            paths.trusted_signers.display(),
+        );
+    }
+    if let Some(made) = made {
+        text += &custody(made);
+    }
+    text + "Next: netdr backup\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_path_survives_yaml() {
+        for path in ["/backup/netdr", "/with space/a: b", "/quote\"d"] {
+            let text = format!("repository: {}\n", quoted(Path::new(path)));
+            let config = Config::parse(&text, Path::new("/netdr.yaml")).unwrap();
+            assert_eq!(config.repository, Some(path.into()));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The asynchronous part of a verb, and what stops it.
+//!
+//! Invariant: the runtime is made only by verbs that talk to a cluster. The first Ctrl-C or SIGTERM drops the
+//! work at its next pause, so that what is half-written goes away; a second one, or one at a prompt, ends at once.
+
+use std::{future::Future, sync::atomic::Ordering};
+
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+use super::{exit::Exit, prompt};
+use crate::{Error, Kind, Result};
+
+/// Runs `work`; `advice` says how to go on after an interruption.
+pub(super) fn run<T>(advice: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::failed("no threads for talking to the cluster").because(e))?;
+    let result = runtime.block_on(async {
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(watch(stop));
+        tokio::select! {
+            result = work => result,
+            Ok(()) = stopped => Err(Error::new(Kind::Interrupted, "interrupted").hint(advice)),
+        }
+    });
+    runtime.shutdown_background();
+    result
+}
+
+async fn watch(stop: oneshot::Sender<()>) {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await; // no handlers: the signal itself ends the process
+    };
+    let mut stop = Some(stop);
+    loop {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        match stop.take() {
+            Some(stop) if !prompt::OPEN.load(Ordering::SeqCst) => drop(stop.send(())),
+            _ => std::process::exit(Exit::Interrupted.code().into()),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Finding a restore plan: a file named, a file of the configured folder, or one that is built in.
+
+use std::{fs, path::Path};
+
+use super::{guard, settings::Settings};
+use crate::{Error, Result, plan::RestorePlan};
+
+/// A plan and where it is from.
+pub(super) struct Authored {
+    pub(super) text: String,
+    /// The file, or `built in`.
+    pub(super) origin: String,
+    pub(super) plan: RestorePlan,
+}
+
+/// The plan in a file.
+pub(super) fn read(file: &Path) -> Result<Authored> {
+    let text = guard::read(file, "plan")?;
+    let origin = file.display().to_string();
+    Ok(Authored { plan: RestorePlan::parse(&text, &origin)?, text, origin })
+}
+
+/// Every plan by scenario name, sorted: the built-in ones, overridden by those of the configured folder.
+pub(super) fn all(settings: &Settings) -> Result<Vec<Authored>> {
+    let mut plans = Vec::new();
+    for (name, text) in RestorePlan::builtin() {
+        let plan = RestorePlan::parse(text, &format!("built-in plan {name}"))?;
+        plans.push(Authored { plan, text: text.into(), origin: "built in".into() });
+    }
+    if let Some(folder) = &settings.config.plans {
+        let shown = folder.display();
+        let unreadable = |e| Error::usage(format!("the plans in {shown} cannot be read")).because(e);
+        for entry in fs::read_dir(folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+                let own = read(&path)?;
+                plans.retain(|p| p.plan.name != own.plan.name);
+                plans.push(own);
+            }
+        }
+    }
+    plans.sort_by(|a, b| a.plan.name.cmp(&b.plan.name));
+    Ok(plans)
+}
+
+/// The plan of a scenario.
+pub(super) fn find(settings: &Settings, name: &str) -> Result<Authored> {
+    let mut plans = all(settings)?;
+    let Some(at) = plans.iter().position(|p| p.plan.name == name) else {
+        let known: Vec<&str> = plans.iter().map(|p| p.plan.name.as_str()).collect();
+        return Err(Error::usage(format!("there is no scenario `{name}`"))
+            .hint(format!("scenarios: {}; or pass --plan FILE", known.join(", "))));
+    };
+    Ok(plans.swap_remove(at))
+}

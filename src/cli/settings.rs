@@ -1,0 +1,200 @@
+//! The settings in force: flag, environment, file, default.
+//!
+//! In: flags (clap has read their variables already) and a configuration file. Out: opened keys and repository.
+//! Invariant: what a verb does not ask for is not read; what it asks for and nobody named is a usage error that
+//! says how to name it.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    access::{Found, surroundings},
+    global::Global,
+    guard, prompt,
+    terminal::Terminal,
+};
+use crate::{
+    Error, Result,
+    cluster::Access,
+    config::Config,
+    repository::Repository,
+    seal::{Identities, Recipients},
+    signature::{SigningKey, TrustedSigners},
+};
+
+/// Read where `--config` names no other file.
+pub(super) const SYSTEM: &str = "/etc/netdr/netdr.yaml";
+/// Looked for first, in the working directory.
+pub(super) const LOCAL: &str = "netdr.yaml";
+
+pub(super) struct Settings {
+    /// The file's values; those that flags override are taken from the methods below.
+    pub(super) config: Config,
+    /// The file in use.
+    pub(super) file: Option<PathBuf>,
+    pub(super) repository: Option<PathBuf>,
+    pub(super) signing_key: Option<PathBuf>,
+    pub(super) index_key: Option<PathBuf>,
+    pub(super) trusted_signers: Option<PathBuf>,
+    identity: Vec<PathBuf>,
+    kubeconfig: Option<PathBuf>,
+    context: Option<String>,
+}
+
+impl Settings {
+    /// Finds, reads and merges.
+    pub(super) fn load(flags: &Global, terminal: &Terminal) -> Result<Self> {
+        let Some(file) = find(flags.config.as_deref(), terminal) else {
+            terminal.detail("no configuration file is in use");
+            return Ok(Self::merge(flags, Config::default(), None));
+        };
+        terminal.detail(format!("configuration: {}", file.display()));
+        let config = Config::parse(&guard::read(&file, "configuration")?, &file)?;
+        Ok(Self::merge(flags, config, Some(file)))
+    }
+
+    fn merge(flags: &Global, config: Config, file: Option<PathBuf>) -> Self {
+        let or = |flag: &Option<PathBuf>, value: &Option<PathBuf>| flag.clone().or_else(|| value.clone());
+        Self {
+            repository: or(&flags.repo, &config.repository),
+            signing_key: or(&flags.signing_key, &config.signing_key),
+            index_key: or(&flags.index_key, &config.index_key),
+            trusted_signers: or(&flags.trusted_signers, &config.trusted_signers),
+            identity: flags.identity.clone(),
+            kubeconfig: flags.kubeconfig.clone(),
+            context: flags.context.clone(),
+            config,
+            file,
+        }
+    }
+
+    pub(super) fn repository_path(&self) -> Result<&Path> {
+        named(&self.repository, "repository", "--repo PATH", "NETDR_REPO", "repository")
+    }
+
+    pub(super) fn repository(&self) -> Result<Repository> {
+        Repository::open(self.repository_path()?)
+    }
+
+    pub(super) fn trusted(&self) -> Result<TrustedSigners> {
+        let file = named(
+            &self.trusted_signers,
+            "trusted signers",
+            "--trusted-signers FILE",
+            "NETDR_TRUSTED_SIGNERS",
+            "trusted_signers",
+        )?;
+        guard::check(file, "trusted signers")?;
+        TrustedSigners::read(file)
+    }
+
+    pub(super) fn signing_key(&self) -> Result<SigningKey> {
+        let file = named(
+            &self.signing_key,
+            "signing key",
+            "--signing-key FILE",
+            "NETDR_SIGNING_KEY",
+            "signing_key",
+        )?;
+        SigningKey::read(file, &prompt::passphrase)
+    }
+
+    pub(super) fn index_key(&self) -> Result<Identities> {
+        let file = named(&self.index_key, "index key", "--index-key FILE", "NETDR_INDEX_KEY", "index_key")?;
+        Identities::read(&[file.to_owned()], &prompt::passphrase)
+    }
+
+    /// Whom bundles are sealed to; only a configuration names them.
+    pub(super) fn recipients(&self) -> Result<Recipients> {
+        if let Some(file) = &self.config.recipients_file {
+            let text = guard::read(file, "recipients")?;
+            return Recipients::parse(text.lines(), &file.display().to_string());
+        }
+        if self.config.recipients.is_empty() {
+            return Err(Error::usage("no recipients are named").hint(
+                "write `recipients: [age1…, age1…]` or `recipients_file: FILE` into netdr.yaml; `netdr init` does",
+            ));
+        }
+        let source = self.file.as_deref().unwrap_or(Path::new(LOCAL)).display().to_string();
+        Recipients::parse(self.config.recipients.iter().map(String::as_str), &source)
+    }
+
+    /// What opens bundles.
+    pub(super) fn identities(&self) -> Result<Identities> {
+        Identities::read(&self.identity_files().needed()?, &prompt::passphrase)
+    }
+
+    /// What opens bundles, where somebody named it; nobody is asked for the passphrase of a key found by chance.
+    pub(super) fn identities_if_named(&self) -> Result<Option<Identities>> {
+        let found = self.identity_files();
+        let named = found.looked.is_empty();
+        if !named {
+            return Ok(None);
+        }
+        Identities::read(&found.files, &prompt::passphrase).map(Some)
+    }
+
+    /// What opens indexes: the index key, else an identity.
+    pub(super) fn index_openers(&self) -> Result<Identities> {
+        if self.index_key.is_some() { self.index_key() } else { self.identities() }
+    }
+
+    fn identity_files(&self) -> Found {
+        surroundings().identities(&self.identity)
+    }
+
+    pub(super) fn access(&self) -> Result<Access> {
+        surroundings().access(self.kubeconfig.as_deref(), self.context.as_deref())
+    }
+}
+
+fn named<'a>(
+    value: &'a Option<PathBuf>,
+    what: &str,
+    flag: &str,
+    variable: &str,
+    key: &str,
+) -> Result<&'a Path> {
+    value.as_deref().ok_or_else(|| {
+        Error::usage(format!("no {what} is named"))
+            .hint(format!("pass {flag}, set {variable}, or write `{key}:` into netdr.yaml"))
+    })
+}
+
+fn find(flag: Option<&Path>, terminal: &Terminal) -> Option<PathBuf> {
+    if let Some(file) = flag {
+        return Some(file.into());
+    }
+    let local = Path::new(LOCAL);
+    if let Ok(found) = fs::metadata(local) {
+        // Somebody else's file in a shared folder must not name keys and repository for us.
+        if found.uid() == rustix::process::geteuid().as_raw() {
+            return Some(local.into());
+        }
+        terminal
+            .warn("./netdr.yaml belongs to somebody else and is not read; name it with --config to use it");
+    }
+    let system = Path::new(SYSTEM);
+    system.exists().then(|| system.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_nothing() {
+        let text = "repository: /file\nindex_key: /file.index\n";
+        let config = Config::parse(text, Path::new("/etc/netdr/netdr.yaml")).unwrap();
+        let flags = Global { repo: Some("/flag".into()), ..Global::default() };
+        let settings = Settings::merge(&flags, config, None);
+        assert_eq!(settings.repository_path().unwrap(), Path::new("/flag"));
+        assert_eq!(settings.index_key, Some("/file.index".into()));
+        let error = settings.signing_key().err().unwrap();
+        assert_eq!(error.to_string(), "no signing key is named");
+        assert!(error.hints()[0].contains("--signing-key FILE, set NETDR_SIGNING_KEY"));
+    }
+}

@@ -1,0 +1,96 @@
+//! `netdr show`: one snapshot's header, and with the index key the names of its items.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    context::Context,
+    exit::Exit,
+    words::{age, bytes, table, time},
+};
+use crate::{
+    Error, Result,
+    model::{Index, SnapshotHeader, SnapshotId},
+    repository::Listed,
+    signature::Trust,
+};
+
+/// Show a snapshot's header; no key is needed.
+#[derive(Args)]
+pub(super) struct Show {
+    /// Which snapshot
+    id: SnapshotId,
+    /// List its items as well; needs the index key or an identity
+    #[arg(long)]
+    items: bool,
+}
+
+impl Show {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        let repository = settings.repository()?;
+        let listed = repository.get(&self.id, &settings.trusted()?, cx.now)?;
+        let header = header(&listed)?;
+        let index =
+            if self.items { Some(repository.index(header, &settings.index_openers()?)?) } else { None };
+        let mut document = serde_json::to_value(header)
+            .map_err(|e| Error::failed("the header cannot be written as JSON").because(e))?;
+        document["trusted"] = json!(listed.trust.is_trusted());
+        if let Some(index) = &index {
+            document["facts"] = json!(index.facts);
+            document["items"] = json!(index.entries);
+        }
+        cx.terminal.answer(&document, || said(header, &listed.trust, index.as_ref(), cx))?;
+        Ok(Exit::Damaged.when(!listed.trust.is_trusted()))
+    }
+}
+
+/// The header of a snapshot whose content is wanted.
+pub(super) fn header(listed: &Listed) -> Result<&SnapshotHeader> {
+    listed
+        .header
+        .as_ref()
+        .map_err(|why| Error::damaged(format!("snapshot {} cannot be read", listed.id)).why(why.clone()))
+}
+
+/// The header of a snapshot that is to be believed.
+pub(super) fn trusted(listed: &Listed) -> Result<&SnapshotHeader> {
+    let header = header(listed)?;
+    match &listed.trust {
+        Trust::Trusted(_) => Ok(header),
+        Trust::Untrusted(why) => Err(Error::damaged(format!("snapshot {} is untrusted: {why}", listed.id))
+            .hint("see which are trusted with: netdr snapshots")),
+    }
+}
+
+fn said(header: &SnapshotHeader, trust: &Trust, index: Option<&Index>, cx: &Context) -> String {
+    let trust = match trust {
+        Trust::Trusted(signer) => format!("signed by {signer}"),
+        Trust::Untrusted(why) => format!("untrusted: {why}"),
+    };
+    let cluster = &header.cluster;
+    let mut text = format!(
+        "{id}\n  {trust}\n  cluster {name} ({uid}), Kubernetes {version}\n  captured {at} ({age}) by netdr {tool}\n  {state}\n",
+        id = header.id,
+        name = cluster.name,
+        uid = cluster.uid,
+        version = cluster.kubernetes,
+        at = time(header.captured_at),
+        age = age(header.captured_at, cx.now),
+        tool = header.tool,
+        state = header.state.name(),
+    );
+    for reason in &header.reasons {
+        text += &format!("    {reason}\n");
+    }
+    let rows: Vec<Vec<String>> = header
+        .bundles
+        .iter()
+        .map(|b| vec![b.component.to_string(), b.items.to_string(), bytes(b.bytes), b.sha256.clone()])
+        .collect();
+    text += &table(&["component", "items", "size", "sha256"], &rows);
+    for entry in index.iter().flat_map(|i| &i.entries) {
+        text += &format!("{} {}\n", entry.component, entry.key);
+    }
+    text
+}

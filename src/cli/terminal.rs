@@ -1,0 +1,108 @@
+//! The terminal: answers on stdout, everything else on stderr.
+//!
+//! In: what a verb has to say. Out: text, or with `--json` one document on stdout.
+//! Invariant: no escape codes but the progress bars', which only a terminal gets; a reader that has gone away is
+//! no error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::words::printable;
+use crate::{Error, Result};
+
+pub(super) struct Terminal {
+    /// Whether stdout is for a program.
+    pub(super) json: bool,
+    quiet: bool,
+    verbose: bool,
+    bars: bool,
+}
+
+impl Terminal {
+    pub(super) fn new(json: bool, quiet: bool, verbose: bool, no_progress: bool) -> Self {
+        Self { json, quiet, verbose, bars: !no_progress && !quiet && io::stderr().is_terminal() }
+    }
+
+    /// Prints the answer: once per command, the document or its text.
+    pub(super) fn answer(&self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        let text = if self.json {
+            let json = serde_json::to_string_pretty(document)
+                .map_err(|e| Error::failed("the answer cannot be written as JSON").because(e))?;
+            format!("{json}\n")
+        } else {
+            printable(&text())
+        };
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::failed("stdout cannot be written").because(e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something useful that is not the answer.
+    pub(super) fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            say(text.as_ref());
+        }
+    }
+
+    /// Says something only those who ask want to know.
+    pub(super) fn detail(&self, text: impl AsRef<str>) {
+        if self.verbose {
+            say(text.as_ref());
+        }
+    }
+
+    /// Says something a person must know, even with `-q`.
+    pub(super) fn warn(&self, text: impl AsRef<str>) {
+        say(&format!("warning: {}", text.as_ref()));
+    }
+
+    pub(super) fn error(&self, error: &Error) {
+        say(&format!("error: {error:?}"));
+    }
+
+    /// Something that takes time: a spinner on a terminal, else one line.
+    pub(super) fn phase(&self, text: impl Into<String>) -> Phase {
+        let text = text.into();
+        if !self.bars {
+            self.note(text);
+            return Phase(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new_spinner().with_message(text);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Phase(bar)
+    }
+}
+
+/// A phase under way; its bar goes when it is dropped.
+pub(super) struct Phase(ProgressBar);
+
+impl Phase {
+    /// Turns the spinner into a bar of so many parts.
+    pub(super) fn parts(&self, parts: u64) {
+        let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len}");
+        self.0.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        self.0.set_length(parts);
+    }
+
+    /// One part is done.
+    pub(super) fn part(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Phase {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", printable(text)); // nobody is left to tell
+}

@@ -1,0 +1,79 @@
+//! `netdr verify`: is every byte as it was written, and by whom?
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{context::Context, exit::Exit, words::count};
+use crate::{
+    Result,
+    model::SnapshotId,
+    repository::{Damage, Listed},
+    seal::Identities,
+    signature::Trust,
+};
+
+/// Check signatures and sha256; with an identity, open every item too.
+#[derive(Args)]
+pub(super) struct Verify {
+    /// Which snapshots [default: all]
+    #[arg(value_name = "ID")]
+    ids: Vec<SnapshotId>,
+    /// All of them
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    /// Insist on opening every item: without an identity, fail
+    #[arg(long)]
+    read_data: bool,
+}
+
+impl Verify {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        let repository = settings.repository()?;
+        let trusted = settings.trusted()?;
+        let identities: Option<Identities> =
+            if self.read_data { Some(settings.identities()?) } else { settings.identities_if_named()? };
+        let listed: Vec<Listed> = if self.ids.is_empty() {
+            repository.list(&trusted, cx.now)?
+        } else {
+            self.ids.iter().map(|id| repository.get(id, &trusted, cx.now)).collect::<Result<_>>()?
+        };
+        let phase = cx.terminal.phase(format!("verifying {}", count(listed.len() as u64, "snapshot")));
+        phase.parts(listed.len() as u64);
+        let mut damaged = Vec::new();
+        for one in &listed {
+            let found = repository.verify(one, identities.as_ref())?;
+            // A foreign signature is as bad as a broken one, whether or not the files agree with the header.
+            if let (true, Trust::Untrusted(why)) = (found.is_empty(), &one.trust) {
+                damaged.push(Damage {
+                    snapshot: one.id.clone(),
+                    what: format!("untrusted: {why}"),
+                    place: "snapshot.json.sig".into(),
+                });
+            }
+            damaged.extend(found);
+            phase.part();
+        }
+        drop(phase);
+        let line = |d: &Damage| json!({"snapshot": d.snapshot, "what": d.what, "where": d.place});
+        let document = json!({
+            "checked": listed.len(),
+            "opened": identities.is_some(),
+            "damaged": damaged.iter().map(line).collect::<Vec<Value>>(),
+        });
+        cx.terminal.answer(&document, || said(listed.len() as u64, identities.is_some(), &damaged))?;
+        Ok(Exit::Damaged.when(!damaged.is_empty()))
+    }
+}
+
+fn said(checked: u64, opened: bool, damaged: &[Damage]) -> String {
+    let mut text: String =
+        damaged.iter().map(|d| format!("{} {}: {}\n", d.snapshot, d.place, d.what)).collect();
+    let how = if opened { "every item opened" } else { "no item opened, for that name an --identity" };
+    let count = count(checked, "snapshot");
+    text += &match damaged.len() {
+        0 => format!("{count} checked, nothing damaged ({how})\n"),
+        n => format!("{count} checked, damage in {n} places ({how})\n"),
+    };
+    text
+}
