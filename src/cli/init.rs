@@ -67,7 +67,7 @@ impl Init {
         let root = full(settings.repository_path()?)?;
         let (paths, made) = match (&self.generate_keys, &self.recipients) {
             (Some(folder), _) => {
-                let made = keys::generate(&full(folder)?)?;
+                let made = keys::generate(&full(folder)?, cx.now)?;
                 let paths = Paths {
                     recipients: made.recipients.clone(),
                     signing_key: made.signing.clone(),

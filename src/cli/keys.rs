@@ -25,7 +25,7 @@ pub(super) struct Generate {
 impl Keys {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let Self::Generate(generate) = self;
-        let made = keys::generate(&generate.out)?;
+        let made = keys::generate(&generate.out, cx.now)?;
         let document = json!({"recipients": made.recipient_lines, "signer": made.signer});
         cx.terminal.answer(&document, || custody(&made))?;
         Ok(Exit::Done)
