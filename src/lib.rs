@@ -29,5 +29,6 @@ pub mod restore;
 pub mod seal;
 pub mod signature;
 pub mod strict;
+pub mod yaml;
 
 pub use error::{Error, Kind, Result};
