@@ -1,7 +1,51 @@
-//! seam
-use crate::model::ItemKey;
-use chrono::{DateTime, Utc};
+//! What is wrong with a certificate and its key, before a disaster shows it.
+//!
+//! In: Secrets of type kubernetes.io/tls and a time. Out: warnings, the leaf certificate, which of two is newer.
+//! Invariant: pure, and no message shows anything of a key or a certificate but its dates.
+
+mod leaf;
+
+pub use leaf::Leaf;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use leaf::{Match, key_match};
 use serde_json::Value;
-pub fn warnings(_: &ItemKey, _: &Value, _: DateTime<Utc>) -> Vec<String> {
-    vec![]
+
+use crate::model::ItemKey;
+
+/// What a person should know about a TLS Secret: a snapshot of a broken one must be flagged.
+pub fn warnings(key: &ItemKey, secret: &Value, now: DateTime<Utc>) -> Vec<String> {
+    let leaf = match Leaf::of(secret) {
+        Ok(leaf) => leaf,
+        Err(why) => return vec![format!("{key} {why}")],
+    };
+    let pair = match key_match(secret) {
+        Ok(Match::Fits) => None,
+        Ok(Match::Differs) => Some("has a private key that does not match its certificate"),
+        Ok(Match::NoKey) => Some("has a tls.key that is no private key"),
+        Ok(Match::Unknown) => Some("has a kind of key that netdr cannot compare with its certificate"),
+        Err(why) => Some(why),
+    };
+    let time = |t: DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let validity = if now > leaf.not_after {
+        Some(format!("has a certificate that expired at {}", time(leaf.not_after)))
+    } else if now < leaf.not_before {
+        Some(format!("has a certificate that is not valid before {}", time(leaf.not_before)))
+    } else {
+        None
+    };
+    let pair = pair.map(str::to_owned);
+    pair.into_iter().chain(validity).map(|what| format!("{key} {what}")).collect()
 }
+
+/// Whether the live Secret must be left alone: it works, and its certificate was issued after the stored one.
+///
+/// Putting the older back would make cert-manager issue once more, which Let's Encrypt counts.
+pub fn is_live_newer(live: &Value, stored: &Value, now: DateTime<Utc>) -> bool {
+    let Ok(live_leaf) = Leaf::of(live) else { return false };
+    let works = live_leaf.is_valid_at(now) && matches!(key_match(live), Ok(Match::Fits | Match::Unknown));
+    works && Leaf::of(stored).map_or(true, |stored| live_leaf.not_before > stored.not_before)
+}
+
+#[cfg(test)]
+mod tests;
