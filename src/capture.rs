@@ -9,7 +9,7 @@ mod gather;
 mod releases;
 mod shrunk;
 
-pub use gather::capture;
+pub use gather::{Keep, capture};
 pub use shrunk::shrunk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     catalog::ExtraKind,
     cluster::Precondition,
+    helm::Revision,
     model::{Class, Component, Content, Extent, Facts, IndexEntry, Item, ItemKey},
 };
 
@@ -49,6 +50,8 @@ pub struct Capture {
     pub warnings: Vec<String>,
     /// The cluster's network.
     pub facts: Facts,
+    /// Every revision of the Helm releases in scope, oldest first: a restore removes those that stand in its way.
+    pub revisions: Vec<Revision>,
     /// Namespaces that are being deleted.
     pub terminating: BTreeSet<String>,
 }
@@ -78,11 +81,6 @@ pub struct Failure {
 }
 
 impl Captured {
-    fn new(item: Item, seen: Precondition, managed_by: Option<&'static str>, keep: bool) -> Self {
-        let entry = IndexEntry::of(&item);
-        Self { entry, content: keep.then_some(item.content), seen, managed_by }
-    }
-
     /// The item, where its content was kept.
     pub fn item(&self) -> Option<Item> {
         Some(Item {
@@ -111,16 +109,26 @@ impl Capture {
 #[derive(Default)]
 struct Batch {
     captured: Vec<Captured>,
-    /// Secrets and ConfigMaps that the items of a component name, with who names them.
-    references: BTreeMap<(Component, ItemKey), ItemKey>,
+    /// Secrets and ConfigMaps that the items of a component name, with one that cannot do without, if any.
+    references: BTreeMap<(Component, ItemKey), Option<ItemKey>>,
+    /// Every revision of the Helm releases in scope.
+    revisions: Vec<Revision>,
     warnings: Vec<String>,
 }
 
 impl Batch {
     fn merge(&mut self, other: Self) {
         self.captured.extend(other.captured);
-        self.references.extend(other.references);
+        for (named, by) in other.references {
+            self.refer(named, by);
+        }
+        self.revisions.extend(other.revisions);
         self.warnings.extend(other.warnings);
+    }
+
+    fn refer(&mut self, named: (Component, ItemKey), by: Option<ItemKey>) {
+        let known = self.references.entry(named).or_default();
+        *known = known.take().or(by);
     }
 }
 

@@ -3,10 +3,12 @@
 //! In: an object or a key. Out: whether it is config, evidence or generated, how much of it is netdr's, and what
 //! of it may be shown. Invariant: pure; a kind that no row names is never captured and never restored.
 
+mod files;
 mod kinds;
 pub mod references;
 mod sensitive;
 
+pub use files::{HOST_FILES, HostFiles, host_files};
 pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, rows};
 pub use sensitive::is_sensitive;
 
@@ -35,6 +37,7 @@ pub fn classify(class: Class, key: &ItemKey, object: &Value) -> Class {
     });
     let labels = &metadata["labels"];
     let made = owned
+        || (key.is_kind("", "secrets") && object["type"].as_str().is_some_and(|t| MADE_SECRETS.contains(&t)))
         // Auto-created HostEndpoints (kube-controllers); RKE2 derives this policy from the nodes' podCIDRs.
         || labels["projectcalico.org/created-by"] == "calico-kube-controllers"
         || (key.is_kind("networking.k8s.io", "networkpolicies") && key.name() == "rke2-flannel-host-networking");
@@ -44,6 +47,14 @@ pub fn classify(class: Class, key: &ItemKey, object: &Value) -> Class {
         other => other,
     }
 }
+
+/// Types of Secrets that a controller makes, or that only their own cluster can use. Releases are items of their own.
+const MADE_SECRETS: &[&str] = &[
+    "kubernetes.io/service-account-token",
+    "bootstrap.kubernetes.io/token",
+    "helmcharts.helm.cattle.io/values",
+    "helm.sh/release.v1",
+];
 
 fn is_shim(key: &ItemKey, owner: &Value) -> bool {
     key.is_kind("cert-manager.io", "certificates")
@@ -66,5 +77,65 @@ pub fn managed_by(object: &Value) -> Option<&'static str> {
         Some("an RKE2 AddOn manifest")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn class(group: &str, plural: &str, object: Value) -> Class {
+        classify(Class::Config, &ItemKey::resource(group, plural, Some("demo"), "x"), &object)
+    }
+
+    #[test]
+    fn what_a_controller_made_is_generated() {
+        let owned = |kind: &str, controller: bool| json!({"metadata": {"ownerReferences": [{"kind": kind, "controller": controller}]}});
+        assert_eq!(class("networking.k8s.io", "networkpolicies", owned("Operator", true)), Class::Generated);
+        assert_eq!(class("networking.k8s.io", "networkpolicies", owned("Operator", false)), Class::Config);
+        assert_eq!(class("cert-manager.io", "certificates", owned("Ingress", false)), Class::Generated);
+        assert_eq!(class("cert-manager.io", "certificates", owned("Team", false)), Class::Config);
+        let auto =
+            json!({"metadata": {"labels": {"projectcalico.org/created-by": "calico-kube-controllers"}}});
+        assert_eq!(class("crd.projectcalico.org", "hostendpoints", auto), Class::Generated);
+        let derived = ItemKey::resource(
+            "networking.k8s.io",
+            "networkpolicies",
+            Some("kube-system"),
+            "rke2-flannel-host-networking",
+        );
+        assert_eq!(classify(Class::Config, &derived, &json!({})), Class::Generated);
+    }
+
+    #[test]
+    fn secrets_are_judged_by_type_and_by_name() {
+        for made in MADE_SECRETS {
+            assert_eq!(class("", "secrets", json!({"type": made})), Class::Generated, "{made}");
+        }
+        for kept in ["kubernetes.io/tls", "Opaque", "kubernetes.io/dockerconfigjson"] {
+            assert_eq!(class("", "secrets", json!({"type": kept})), Class::Config, "{kept}");
+        }
+        let memberlist = ItemKey::resource("", "secrets", Some("metallb-system"), "memberlist");
+        assert_eq!(classify(Class::Config, &memberlist, &json!({"type": "Opaque"})), Class::Generated);
+    }
+
+    #[test]
+    fn an_object_that_is_being_deleted_is_evidence_and_evidence_stays_evidence() {
+        let dying = json!({"metadata": {"deletionTimestamp": "2026-11-24T01:00:00Z"}});
+        assert_eq!(class("networking.k8s.io", "networkpolicies", dying.clone()), Class::Evidence);
+        let key = ItemKey::resource("", "configmaps", Some("demo"), "kube-root-ca.crt");
+        assert_eq!(classify(Class::Evidence, &key, &json!({})), Class::Evidence);
+    }
+
+    #[test]
+    fn who_else_writes_an_object_is_named() {
+        let labelled = |label: &str| json!({"metadata": {"labels": {label: "x"}}});
+        assert_eq!(managed_by(&labelled("argocd.argoproj.io/instance")), Some("Argo CD"));
+        assert_eq!(managed_by(&labelled("kustomize.toolkit.fluxcd.io/name")), Some("Flux"));
+        assert_eq!(managed_by(&labelled("app.kubernetes.io/managed-by")), None);
+        let addon = json!({"metadata": {"annotations": {
+            "objectset.rio.cattle.io/owner-gvk": "k3s.cattle.io/v1, Kind=Addon"}}});
+        assert_eq!(managed_by(&addon), Some("an RKE2 AddOn manifest"));
     }
 }

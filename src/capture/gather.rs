@@ -74,6 +74,10 @@ pub async fn capture(
     facts::namespaces_and_nodes(&g, &mut batch, &mut capture).await;
 
     capture.warnings.append(&mut batch.warnings);
+    capture.revisions = batch.revisions;
+    capture
+        .revisions
+        .sort_by(|a, b| (&a.namespace, &a.name, a.version).cmp(&(&b.namespace, &b.name, b.version)));
     capture.items = batch.captured;
     capture.items.sort_by(|a, b| a.id().cmp(&b.id()));
     capture.items.dedup_by(|a, b| a.id() == b.id());
@@ -193,8 +197,8 @@ impl Gathering<'_> {
         };
         let managed_by = catalog::managed_by(&object);
         if class == Class::Config {
-            for named in references::references(&key, &object, &self.issuer_namespace) {
-                batch.references.insert((role.component, named), key.clone());
+            for (named, needed) in references::references(&key, &object, &self.issuer_namespace) {
+                batch.refer((role.component, named), needed.then(|| key.clone()));
             }
         }
         if role.component == Component::Certificates && object["type"] == "kubernetes.io/tls" {
@@ -242,7 +246,7 @@ impl Gathering<'_> {
         }
     }
 
-    async fn read_named_by(&self, component: Component, named: ItemKey, by: ItemKey) -> Outcome {
+    async fn read_named_by(&self, component: Component, named: ItemKey, by: Option<ItemKey>) -> Outcome {
         let ItemKey::Resource { group, plural, namespace, name } = &named else {
             return Outcome::Read(Batch::default());
         };
@@ -260,7 +264,9 @@ impl Gathering<'_> {
                 );
                 found.references.clear(); // one step: what a Secret would name is nobody's reference
             }
-            Ok(None) => found.warnings.push(format!("{by} names {named}, which does not exist")),
+            Ok(None) => {
+                found.warnings.extend(by.map(|by| format!("{by} names {named}, which does not exist")));
+            }
             Err(refusal) => return refused(component, kind, &refusal),
         }
         Outcome::Read(found)

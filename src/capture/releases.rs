@@ -45,7 +45,7 @@ pub(super) async fn read(g: &Gathering<'_>) -> Vec<Outcome> {
     let revisions: Vec<helm::Revision> =
         listed.iter().filter_map(helm::Revision::of).filter(|r| scoped(r).is_some()).collect();
     let (chosen, warnings) = helm::choose(&revisions);
-    let mut outcomes = vec![Outcome::Read(Batch { warnings, ..Batch::default() })];
+    let mut outcomes = vec![Outcome::Read(Batch { warnings, revisions, ..Batch::default() })];
     for revision in chosen {
         let Some(component) = scoped(&revision) else { continue };
         match g.cluster.get(secrets, Some(&revision.namespace), &revision.secret_name).await {

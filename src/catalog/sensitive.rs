@@ -17,6 +17,9 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("traefik.io", "middlewares", "spec.headers.customResponseHeaders"),
     ("traefik.io", "middlewares", "spec.plugin"),
     ("traefik.io", "middlewaretcps", "spec.plugin"),
+    // Headers that a route adds, as the middleware above does.
+    ("gateway.networking.k8s.io", "*", "spec.rules.*.filters"),
+    ("gateway.networking.k8s.io", "*", "spec.rules.*.backendRefs.*.filters"),
     ("cert-manager.io", "issuers", "spec.acme.solvers.*.dns01.webhook.config"),
     ("cert-manager.io", "clusterissuers", "spec.acme.solvers.*.dns01.webhook.config"),
     // Helm values end up anywhere in what a chart renders.
@@ -40,7 +43,8 @@ const RELEASE: &[&str] =
 pub fn is_sensitive(key: &ItemKey, path: &[&str]) -> bool {
     match key {
         ItemKey::Release { .. } => RELEASE.iter().any(|pattern| covers(pattern, path)),
-        ItemKey::File { .. } => true,
+        // A path that the table does not name may hold anything.
+        ItemKey::File { path, .. } => super::host_files(path).is_none_or(|row| row.sensitive),
         ItemKey::Resource { group, plural, .. } => {
             let known = super::KINDS.iter().any(|k| k.group == group && k.plural == plural)
                 || super::BUILT_IN_GROUPS.contains(&group.as_str())
@@ -89,6 +93,19 @@ mod tests {
     fn a_parent_shown_whole_would_show_the_secret_below_it() {
         assert!(secret("metallb.io", "bgppeers", "spec"));
         assert!(!secret("networking.k8s.io", "networkpolicies", "spec"));
+    }
+
+    #[test]
+    fn files_are_secret_where_the_table_says_so_or_does_not_know_them() {
+        let secret = |path: &str| is_sensitive(&ItemKey::File { node: "n1".into(), path: path.into() }, &[]);
+        assert!(secret("/etc/rancher/rke2/config.yaml"));
+        assert!(secret("/etc/rancher/rke2/config.yaml.d/10-token.yaml"));
+        assert!(secret("/etc/rancher/rke2/registries.yaml"));
+        assert!(secret("/var/lib/rancher/rke2/server/manifests/rke2-canal-config.yaml"));
+        assert!(secret("/etc/shadow"));
+        assert!(!secret("/etc/sysctl.d/90-rke2.conf"));
+        assert!(!secret("/etc/NetworkManager/conf.d/rke2-canal.conf"));
+        assert!(!secret("/etc/nftables.conf"));
     }
 
     #[test]
