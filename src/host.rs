@@ -1,11 +1,21 @@
 //! Files of a server node under an injected root.
 //!
 //! In: a root folder and a node's name. Out: items with mode and owner, and what could not be read.
-//! Invariant: no link is followed out of the root, and nothing but the table's paths is read.
+//! Invariant: no link is followed below the root, and nothing but the catalog's files and /etc/hostname is read.
+
+mod tree;
 
 use std::path::Path;
 
-use crate::{Error, Result, model::Item};
+use serde_json::Value;
+use tree::{Skipped, Tree};
+
+use crate::{
+    Error, Result,
+    catalog::HOST_FILES,
+    model::{Component, Content, Extent, FileContent, Item, ItemKey},
+    yaml,
+};
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -18,12 +28,86 @@ pub struct HostCapture {
     pub warnings: Vec<String>,
 }
 
-/// The node's name: `node-name` of its RKE2 configuration, else the content of /etc/hostname below the root.
-pub fn node_name(_root: &Path) -> Result<String> {
-    Err(Error::failed("seam"))
+/// The node's name: `node-name` of its RKE2 configuration, the last drop-in winning, else the content of
+/// /etc/hostname below the root, in lower case as RKE2 makes it.
+///
+/// # Errors
+/// When the configuration cannot be read, neither place has a name, or it is no name a node can have.
+pub fn node_name(root: &Path) -> Result<String> {
+    let tree = Tree::open(root)?;
+    let mut configured = None;
+    let (main, drop_ins) = (&HOST_FILES[0], &HOST_FILES[1]);
+    for (path, file) in tree.files(main).into_iter().chain(tree.files(drop_ins)) {
+        if path.ends_with("/registries.yaml") {
+            continue;
+        }
+        let file = file.map_err(|skipped| Error::failed(skipped.message()))?;
+        configured = name_in(&path, &file)?.or(configured);
+    }
+    let name = match configured {
+        Some(name) => name,
+        None => hostname(&tree)?.to_lowercase(),
+    };
+    // RFC 1123, as Kubernetes wants a node's name; and it becomes part of a snapshot's id.
+    let letters =
+        name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'));
+    if !letters || name.is_empty() || name.contains("..") || name.len() > 253 {
+        return Err(
+            Error::failed(format!("{}: the node's name is not a DNS name", root.display())).hint(NAME_IT)
+        );
+    }
+    Ok(name)
+}
+
+const NAME_IT: &str =
+    "set node-name in /etc/rancher/rke2/config.yaml, or mount the host's /etc/hostname below --host-root";
+
+fn name_in(path: &str, file: &FileContent) -> Result<Option<String>> {
+    let text = std::str::from_utf8(&file.bytes).map_err(|_| Error::failed(format!("{path} is not UTF-8")))?;
+    let documents = yaml::documents(text).map_err(|error| error.doing(path))?;
+    Ok(documents.iter().find_map(|config| match &config["node-name"] {
+        Value::String(name) => Some(name.clone()),
+        Value::Number(name) => Some(name.to_string()),
+        _ => None,
+    }))
+}
+
+fn hostname(tree: &Tree) -> Result<String> {
+    let file = tree.file("/etc/hostname").map_err(|skipped| Error::failed(skipped.message()))?;
+    let text = file.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default();
+    let name = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    name.map(str::to_owned).ok_or_else(|| {
+        let root = tree.root().display();
+        Error::failed(format!("{root}: neither RKE2's configuration nor /etc/hostname names the node"))
+            .hint(NAME_IT)
+    })
 }
 
 /// Captures the files of component `host`.
-pub fn capture(_root: &Path, _node: &str) -> Result<HostCapture> {
-    Err(Error::failed("seam"))
+///
+/// # Errors
+/// Only when the root itself cannot be opened; a file that cannot be read is in [`HostCapture::failures`].
+pub fn capture(root: &Path, node: &str) -> Result<HostCapture> {
+    let tree = Tree::open(root)?;
+    let mut capture = HostCapture::default();
+    for row in HOST_FILES {
+        for (path, file) in tree.files(row) {
+            match file {
+                Ok(file) => capture.items.push(Item {
+                    key: ItemKey::File { node: node.into(), path },
+                    component: Component::Host,
+                    class: row.class,
+                    extent: Extent::Whole,
+                    content: Content::File(file),
+                }),
+                Err(Skipped::Link(what)) => capture.warnings.push(what),
+                Err(Skipped::Failed(what)) => capture.failures.push(what),
+            }
+        }
+    }
+    capture.items.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(capture)
 }
+
+#[cfg(test)]
+mod tests;
