@@ -27,11 +27,19 @@ pub fn documents(text: &str) -> Result<Vec<Value>> {
 /// # Errors
 /// When the value cannot be written, which no JSON value is known to do.
 pub fn text(value: &Value) -> Result<String> {
-    serde_saphyr::to_string(value).map_err(|_| Error::failed("a value cannot be written as YAML"))
+    let mut text = String::new();
+    let options = serde_saphyr::ser_options! {
+        folded_wrap_chars: usize::MAX, // folding helps nobody read a certificate
+    };
+    serde_saphyr::to_fmt_writer_with_options(&mut text, value, options)
+        .map_err(|_| Error::failed("a value cannot be written as YAML"))?;
+    Ok(text)
 }
 
 fn parse(document: &str, number: usize) -> Result<Value> {
     let options = serde_saphyr::options! {
+        // A chart's CRDs are hundreds of thousands of lines in one file.
+        budget: serde_saphyr::budget! { max_depth: 256, max_nodes: 2_000_000, max_events: 8_000_000, },
         with_snippet: false,
         legacy_octal_numbers: true, // `defaultMode: 0644` is 420 to Helm and kubectl
     };
