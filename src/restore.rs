@@ -7,4 +7,4 @@ pub mod engine;
 pub mod journal;
 
 pub use engine::{ActOutcome, Done, Engine, Event, StepOutcome, execute};
-pub use journal::Journal;
+pub use journal::{Entry, Journal, RunSummary};
