@@ -10,7 +10,13 @@ pub mod engine;
 mod gates;
 pub mod journal;
 mod outcome;
+pub mod prepare;
+pub mod run;
+mod safety;
+mod sources;
 
 pub use engine::{Engine, Event, execute};
 pub use journal::{Entry, Journal, RunSummary};
 pub use outcome::{ActOutcome, Done, StepOutcome};
+pub use prepare::{Prepared, Request, prepare};
+pub use run::{Running, run};
