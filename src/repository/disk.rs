@@ -85,6 +85,14 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|e| cannot(&format!("rename {} to", from.display()), to, e))
 }
 
+/// Whether there was something to rename or delete: another process may have been quicker.
+pub(super) fn if_there(done: io::Result<()>) -> io::Result<bool> {
+    match done {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        done => done.map(|()| true),
+    }
+}
+
 /// The names in a folder, unsorted.
 pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
     let names = || -> io::Result<Vec<String>> {

@@ -65,6 +65,10 @@ impl Lock {
         now: DateTime<Utc>,
         wait: Duration,
     ) -> Result<Self> {
+        match fs::create_dir(locks) {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(disk::cannot("create", locks, e)),
+            _ => {} // a copy of a repository may lack the folder, because it is empty
+        }
         let owner = super::process::host();
         let name = format!("{owner}-{:016x}", rand::random::<u64>());
         let began = Instant::now();
@@ -97,12 +101,6 @@ impl Lock {
 
     /// Written aside and renamed, so that nobody reads half of it.
     fn write(locks: &Path, name: &str, holder: &Holder) -> Result<Self> {
-        if let Err(e) = fs::create_dir(locks).or_else(|e| match e.kind() {
-            ErrorKind::AlreadyExists => Ok(()),
-            _ => Err(e),
-        }) {
-            return Err(disk::cannot("create", locks, e));
-        }
         let aside = locks.join(format!(".{name}"));
         let text = serde_json::to_vec(holder).map_err(|e| Error::failed("cannot write a lock").because(e))?;
         let lock = Self { path: locks.join(name) };

@@ -108,23 +108,19 @@ impl Drop for Staging {
 /// header goes, so that what a crash leaves is nobody's snapshot. False where it was gone already.
 pub(super) fn remove(root: &Path, folder: &Path, id: &SnapshotId) -> Result<bool> {
     let gone = layout::gone(root, id);
+    let snapshots = layout::snapshots(root);
     if folder != gone {
-        match fs::rename(folder, &gone) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            renamed => renamed.map_err(|e| disk::cannot("delete", folder, e))?,
+        let there =
+            disk::if_there(fs::rename(folder, &gone)).map_err(|e| disk::cannot("delete", folder, e))?;
+        if !there {
+            return Ok(false);
         }
-        disk::sync_folder(&layout::snapshots(root))?;
+        disk::sync_folder(&snapshots)?;
     }
     for path in [gone.join(layout::HEADER), gone.join(layout::SIGNATURE)] {
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(disk::cannot("delete", &path, e));
-            }
-            _ => {}
-        }
+        disk::if_there(fs::remove_file(&path)).map_err(|e| disk::cannot("delete", &path, e))?;
     }
-    match fs::remove_dir_all(&gone) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(disk::cannot("delete", &gone, e)),
-        _ => disk::sync_folder(&layout::snapshots(root)).map(|()| true),
-    }
+    disk::if_there(fs::remove_dir_all(&gone)).map_err(|e| disk::cannot("delete", &gone, e))?;
+    disk::sync_folder(&snapshots)?;
+    Ok(true)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{Listed, Repository, disk, layout, read};
 use crate::{
     Kind, Result,
-    model::{Component, Index, ItemKey, SnapshotHeader, SnapshotId},
+    model::{SnapshotHeader, SnapshotId},
     seal::Identities,
     signature::Trust,
 };
@@ -49,73 +49,52 @@ impl Repository {
         let sealed = header.bundles.iter().map(|b| (layout::bundle(b.component), &b.sha256, Some(b.bytes)));
         let sealed = sealed.chain([(layout::INDEX.to_owned(), &header.index_sha256, None)]);
         let mut known = BTreeSet::from([layout::HEADER.to_owned(), layout::SIGNATURE.to_owned()]);
+        let mut intact = BTreeSet::new();
         for (name, sha256, bytes) in sealed {
-            if let (_, Some(wrong)) = read::inspect(&folder.join(&name), sha256, bytes)? {
-                damage(&name, wrong);
+            match read::inspect(&folder.join(&name), sha256, bytes)? {
+                (_, Some(wrong)) => damage(&name, wrong),
+                _ => drop(intact.insert(name.clone())),
             }
             known.insert(name);
         }
         for name in BTreeSet::from_iter(disk::names(&folder)?).difference(&known) {
             damage(name, "is not in the header".into());
         }
-        // Files that were moved here from another snapshot lie beside a header of that id, which is not this folder.
-        if let Some(identities) = identities.filter(|_| header.id == listed.id) {
-            self.verify_items(header, identities, &mut damage)?;
+        // Items are found by the header's id: not where the header lies in a folder that is not its own.
+        let identities = identities.filter(|_| header.id == listed.id && intact.contains(layout::INDEX));
+        if let Some(identities) = identities {
+            self.verify_items(header, &intact, identities, &mut damage)?;
         }
         Ok(damages)
     }
 
-    /// What is not readable as a whole was reported by its sha256 already.
+    /// Opens the index and every intact bundle.
     fn verify_items(
         &self,
         header: &SnapshotHeader,
+        intact: &BTreeSet<String>,
         identities: &Identities,
         damage: &mut dyn FnMut(&str, String),
     ) -> Result<()> {
-        let folder = layout::snapshot(&self.root, &header.id);
-        let whole = |name: &str, sha256: &str| -> Result<bool> {
-            Ok(read::inspect(&folder.join(name), sha256, None)?.1.is_none())
-        };
-        if !whole(layout::INDEX, &header.index_sha256)? {
-            return Ok(());
-        }
-        let index = match self.index(header, identities) {
-            Err(e) if e.kind() == Kind::Damaged => {
-                damage(layout::INDEX, e.to_string());
-                return Ok(());
-            }
-            index => index?,
-        };
-        for bundle in &header.bundles {
-            let name = layout::bundle(bundle.component);
-            if whole(&name, &bundle.sha256)? {
-                self.verify_bundle(header, &index, bundle.component, identities, &mut |what| {
-                    damage(&name, what)
-                })?;
+        let Some(index) = note(self.index(header, identities), layout::INDEX, damage)? else { return Ok(()) };
+        for component in header.bundles.iter().map(|b| b.component) {
+            let name = layout::bundle(component);
+            if intact.contains(&name) {
+                let opened = self.items(header, &index, component, identities, &|_| true, &mut |_| Ok(()));
+                note(opened, &name, damage)?;
             }
         }
         Ok(())
     }
+}
 
-    fn verify_bundle(
-        &self,
-        header: &SnapshotHeader,
-        index: &Index,
-        component: Component,
-        identities: &Identities,
-        damage: &mut dyn FnMut(String),
-    ) -> Result<()> {
-        let entries = index.entries.iter().filter(|e| e.component == component);
-        let mut missing: BTreeSet<&ItemKey> = entries.map(|e| &e.key).collect();
-        let opened = self.items(header, index, component, identities, &|_| true, &mut |item| {
-            missing.remove(&item.key);
-            Ok(())
-        });
-        match opened {
-            Err(e) if e.kind() == Kind::Damaged => damage(e.to_string()),
-            Err(e) => return Err(e),
-            Ok(()) => missing.iter().for_each(|key| damage(format!("lacks {key}, which the index has"))),
+/// Takes note of damage; any other failure is the caller's.
+fn note<T>(opened: Result<T>, place: &str, damage: &mut dyn FnMut(&str, String)) -> Result<Option<T>> {
+    match opened {
+        Err(e) if e.kind() == Kind::Damaged => {
+            damage(place, e.to_string());
+            Ok(None)
         }
-        Ok(())
+        opened => opened.map(Some),
     }
 }
