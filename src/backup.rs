@@ -1,18 +1,39 @@
 //! One backup: capture, seal, sign, commit.
 //!
 //! In: a cluster or a host root, keys, a repository. Out: a snapshot and its summary.
-//! Invariant: what could not be read makes the snapshot partial, and is named.
+//! Invariant: what could not be read makes the snapshot partial, and is named: in the clear header by its kind
+//! only, in the summary with why.
+
+mod sealing;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Instant,
+};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
     Error, Result,
-    capture::Scope,
+    capture::{self, Captured, Failure, Scope},
     cluster::Cluster,
-    model::{ClusterIdentity, Component, Set, SnapshotId, SnapshotState},
+    host,
+    model::{
+        BundleEntry, ClusterIdentity, Component, FORMAT, Facts, Index, IndexEntry, Item, Set, SnapshotHeader,
+        SnapshotId, SnapshotState,
+    },
     repository::Repository,
     seal::{Identities, Recipients},
-    signature::{SigningKey, TrustedSigners},
+    signature::{self, SigningKey, TrustedSigners},
+};
+
+use self::{
+    sealing::{Sealed, Sealing},
+    verdict::Verdict,
 };
 
 /// What every backup needs.
@@ -71,12 +92,125 @@ pub struct ComponentSummary {
     pub failures: Vec<String>,
 }
 
-/// Backs up set `network` or `certificates` from a cluster.
-pub async fn cluster(_job: &Job<'_>, _set: Set, _cluster: &Cluster, _scope: &Scope) -> Result<Summary> {
-    Err(Error::failed("seam"))
+/// What was read, from whichever source, ready to be judged and sealed.
+struct Read {
+    set: Set,
+    node: Option<String>,
+    /// Every component that was asked for, also one without items: its bundle says that there are none.
+    bundles: BTreeMap<Component, Vec<Item>>,
+    index: Index,
+    absent: BTreeMap<Component, BTreeSet<String>>,
+    failures: Vec<Failure>,
+    warnings: Vec<String>,
+}
+
+/// Backs up set `network` or `certificates` from a cluster: those of the set's components that the scope has.
+///
+/// # Errors
+/// When the scope has none of the set's components, the cluster cannot be reached, or the repository cannot be
+/// written. A kind that could not be read is no error: the snapshot is partial.
+pub async fn cluster(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) -> Result<Summary> {
+    let began = Instant::now();
+    let components: BTreeSet<Component> = set.components().filter(|c| scope.components.contains(c)).collect();
+    if components.is_empty() {
+        let has: Vec<&str> = set.components().map(Component::name).collect();
+        return Err(Error::usage(format!("none of the components asked for is in set {set}"))
+            .hint(format!("set {set} has: {}", has.join(", "))));
+    }
+    let scope = Scope { components, ..scope.clone() };
+    let captured = capture::capture(cluster, &scope, job.now, &|_| true).await?;
+    let mut read = Read {
+        set,
+        node: None,
+        bundles: scope.components.iter().map(|c| (*c, Vec::new())).collect(),
+        index: Index { facts: captured.facts, entries: Vec::with_capacity(captured.items.len()) },
+        absent: captured.absent,
+        failures: captured.failures,
+        warnings: captured.warnings,
+    };
+    for Captured { entry, content, .. } in captured.items {
+        if let (Some(bundle), Some(content)) = (read.bundles.get_mut(&entry.component), content) {
+            let IndexEntry { key, component, class, extent, .. } = entry.clone();
+            bundle.push(Item { key, component, class, extent, content });
+            read.index.entries.push(entry);
+        }
+    }
+    let verdict = Verdict::of(job, &read)?;
+    let sealing = Sealing::of(job, &mut read, began)?;
+    let sealed = tokio::task::spawn_blocking(move || sealing.run())
+        .await
+        .map_err(|e| Error::failed("sealing the snapshot was interrupted").because(e))??;
+    finish(job, read, verdict, sealed, began)
 }
 
 /// Backs up set `host`: files of `node` below `host_root`.
-pub fn host(_job: &Job<'_>, _node: &str, _host_root: &std::path::Path) -> Result<Summary> {
-    Err(Error::failed("seam"))
+///
+/// # Errors
+/// When the root cannot be read, `node` cannot be the name of a node, or the repository cannot be written.
+pub fn host(job: &Job<'_>, node: &str, host_root: &Path) -> Result<Summary> {
+    let began = Instant::now();
+    let captured = host::capture(host_root, node)?;
+    let failure = |why| Failure { component: Component::Host, kind: "file".into(), why };
+    let mut read = Read {
+        set: Set::Host,
+        node: Some(node.into()),
+        index: Index {
+            facts: Facts::default(),
+            entries: captured.items.iter().map(IndexEntry::of).collect(),
+        },
+        bundles: BTreeMap::from([(Component::Host, captured.items)]),
+        absent: BTreeMap::new(),
+        failures: captured.failures.into_iter().map(failure).collect(),
+        warnings: captured.warnings,
+    };
+    let verdict = Verdict::of(job, &read)?;
+    let sealed = Sealing::of(job, &mut read, began)?.run()?;
+    finish(job, read, verdict, sealed, began)
+}
+
+/// Signs and commits what was sealed, and sums it up.
+fn finish(job: &Job<'_>, read: Read, verdict: Verdict, sealed: Sealed, began: Instant) -> Result<Summary> {
+    let Sealed { staging, id, bundles, index } = sealed;
+    let header = SnapshotHeader {
+        format: FORMAT,
+        id: id.clone(),
+        set: read.set,
+        node: read.node,
+        cluster: job.cluster.clone(),
+        captured_at: job.now,
+        tool: env!("CARGO_PKG_VERSION").into(),
+        state: verdict.state,
+        reasons: verdict.reasons.clone(),
+        bundles: bundles.clone(),
+        index_sha256: index.sha256,
+    };
+    staging.commit(&header, &|bytes| job.signing_key.sign(signature::SNAPSHOT, bytes))?;
+    let component = |bundle: &BundleEntry| ComponentSummary {
+        name: bundle.component,
+        items: bundle.items,
+        absent: read.absent.get(&bundle.component).into_iter().flatten().cloned().collect(),
+        failures: (read.failures.iter().filter(|f| f.component == bundle.component))
+            .map(|f| format!("{}: {}", f.kind, f.why))
+            .collect(),
+    };
+    let mut warnings = read.warnings;
+    warnings.extend(verdict.warnings);
+    if job.recipients.lines().len() < 2 {
+        warnings.push(
+            "sealed to fewer than two recipients: if that one key is lost, so is the snapshot; add an offline \
+             break-glass recipient"
+                .into(),
+        );
+    }
+    Ok(Summary {
+        id,
+        set: read.set,
+        state: verdict.state,
+        reasons: verdict.reasons,
+        items: bundles.iter().map(|b| b.items).sum(),
+        bytes: index.bytes + bundles.iter().map(|b| b.bytes).sum::<u64>(),
+        seconds: began.elapsed().as_secs_f64(),
+        components: bundles.iter().map(component).collect(),
+        warnings,
+    })
 }

@@ -1,0 +1,151 @@
+//! Whether a capture can be relied on.
+//!
+//! In: what was read, and the snapshot before it. Out: complete, partial or shrunk, and why.
+//! Invariant: reasons name kinds and counts, never objects: they stand in the clear header.
+
+use std::collections::BTreeSet;
+
+use super::{Job, Read};
+use crate::{
+    Result,
+    capture::shrunk,
+    model::{Component, Index, IndexEntry, SnapshotHeader, SnapshotState},
+    repository::Listed,
+};
+
+/// How many earlier snapshots to try when their indexes do not open.
+const TRIES: usize = 3;
+
+/// How far a snapshot can be relied on.
+pub(super) struct Verdict {
+    pub(super) state: SnapshotState,
+    pub(super) reasons: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Verdict {
+    /// Judges what was read against the snapshot before it.
+    pub(super) fn of(job: &Job<'_>, read: &Read) -> Result<Self> {
+        let mut warnings = Vec::new();
+        let listed = job.repository.list(job.trusted, job.now)?;
+        let before = previous(job, read, &listed, &mut warnings);
+        let (state, reasons) = judge(read, before.as_ref().map_or(&[], |index| &index.entries));
+        Ok(Self { state, reasons, warnings })
+    }
+}
+
+/// A kind that could not be read did not shrink; it is named as that already.
+fn judge(read: &Read, before: &[IndexEntry]) -> (SnapshotState, Vec<String>) {
+    let failed: BTreeSet<(Component, String)> =
+        read.failures.iter().map(|f| (f.component, f.kind.clone())).collect();
+    let mut reasons: Vec<String> =
+        failed.iter().map(|(component, kind)| format!("{component}: {kind} could not be read")).collect();
+    let comparable = |entry: &&IndexEntry| {
+        read.bundles.contains_key(&entry.component)
+            && !failed.contains(&(entry.component, entry.key.kind_name()))
+    };
+    let lost = shrunk(before.iter().filter(comparable), read.index.entries.iter());
+    let state = match (failed.is_empty(), lost.is_empty()) {
+        (false, _) => SnapshotState::Partial,
+        (true, false) => SnapshotState::Shrunk,
+        (true, true) => SnapshotState::Complete,
+    };
+    reasons.extend(lost);
+    (state, reasons)
+}
+
+/// The index of the newest snapshot to compare with: trusted, of the same cluster, set and node, and with every
+/// component of now. A partial one is passed over: what it could not read would seem never to have been there.
+fn previous(job: &Job<'_>, read: &Read, listed: &[Listed], warnings: &mut Vec<String>) -> Option<Index> {
+    let comparable = |header: &&SnapshotHeader| {
+        header.cluster.name == job.cluster.name
+            && header.set == read.set
+            && header.node == read.node
+            && header.state != SnapshotState::Partial
+            && read.bundles.keys().all(|c| header.bundles.iter().any(|b| b.component == *c))
+    };
+    let trusted = listed.iter().rev().filter(|l| l.trust.is_trusted());
+    for header in trusted.filter_map(|l| l.header.as_ref().ok()).filter(comparable).take(TRIES) {
+        match job.repository.index(header, job.index_key) {
+            Ok(index) => {
+                if header.state == SnapshotState::Shrunk {
+                    warnings.push(format!(
+                        "compared with {}, which is shrunk: what was lost before it is taken as meant",
+                        header.id
+                    ));
+                }
+                return Some(index);
+            }
+            Err(e) => warnings.push(format!("cannot compare with snapshot {}: {e}", header.id)),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        capture::Failure,
+        model::{Class, Extent, ItemKey, Set},
+    };
+
+    fn entries(component: Component, plural: &str, n: usize) -> Vec<IndexEntry> {
+        let entry = |i| IndexEntry {
+            key: ItemKey::resource("g", plural, Some("demo"), &format!("x{i}")),
+            component,
+            class: Class::Config,
+            extent: Extent::Whole,
+            sha256: String::new(),
+        };
+        (0..n).map(entry).collect()
+    }
+
+    fn read(failed: &[&str], entries: Vec<IndexEntry>) -> Read {
+        let failure = |kind: &&str| Failure {
+            component: Component::Policies,
+            kind: (*kind).into(),
+            why: "policies.g demo/secret-name is forbidden".into(),
+        };
+        Read {
+            set: Set::Network,
+            node: None,
+            bundles: BTreeMap::from([(Component::Policies, vec![])]),
+            index: Index { entries, ..Index::default() },
+            absent: BTreeMap::new(),
+            failures: failed.iter().map(failure).collect(),
+            warnings: vec![],
+        }
+    }
+
+    #[test]
+    fn all_read_and_nothing_lost_is_complete_also_as_the_first_ever() {
+        let now = read(&[], entries(Component::Policies, "policies", 9));
+        assert_eq!(judge(&now, &[]), (SnapshotState::Complete, vec![]));
+        assert_eq!(judge(&now, &entries(Component::Policies, "policies", 10)).0, SnapshotState::Complete);
+    }
+
+    #[test]
+    fn what_was_lost_makes_it_shrunk_and_what_was_not_asked_for_does_not() {
+        let now = read(&[], entries(Component::Policies, "policies", 3));
+        let mut before = entries(Component::Policies, "policies", 40);
+        before.extend(entries(Component::Cni, "pools", 5));
+        let reasons = vec!["policies: policies.g had 40 items and has 3".to_owned()];
+        assert_eq!(judge(&now, &before), (SnapshotState::Shrunk, reasons));
+    }
+
+    #[test]
+    fn what_could_not_be_read_makes_it_partial_by_kind_once_and_is_not_lost() {
+        let now = read(&["policies.g", "policies.g"], entries(Component::Policies, "sets", 1));
+        let mut before = entries(Component::Policies, "policies", 40);
+        before.extend(entries(Component::Policies, "sets", 10));
+        let (state, reasons) = judge(&now, &before);
+        assert_eq!(state, SnapshotState::Partial);
+        assert_eq!(
+            reasons,
+            ["policies: policies.g could not be read", "policies: sets.g had 10 items and has 1"]
+        );
+    }
+}
