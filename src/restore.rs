@@ -1,10 +1,22 @@
 //! Doing what a resolved plan says, and proving it.
 //!
-//! In: a [`ResolvedPlan`] and a cluster. Out: an [`Outcome`] per step and act, and a journal on disk.
-//! Invariant: an act is journalled before and after; what changed since the plan is left alone and named.
+//! In: a [`ResolvedPlan`](crate::plan::ResolvedPlan) and a cluster. Out: an outcome per step and act, a journal on
+//! disk, and a report. Invariant: an act's intent is durable before the act, what it overwrites is sealed before
+//! the first one, and what changed since the plan is left alone and named.
 
+mod acts;
+mod decide;
 pub mod engine;
+mod gates;
 pub mod journal;
+mod outcome;
+pub mod prepare;
+pub mod run;
+mod safety;
+mod sources;
 
-pub use engine::{ActOutcome, Done, Engine, Event, StepOutcome, execute};
-pub use journal::Journal;
+pub use engine::{Engine, Event, execute};
+pub use journal::{Entry, Journal, RunSummary};
+pub use outcome::{ActOutcome, Done, StepOutcome};
+pub use prepare::{Prepared, Request, prepare};
+pub use run::{Running, run};

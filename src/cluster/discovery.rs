@@ -27,6 +27,8 @@ pub struct ApiKind {
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
     kinds: BTreeMap<(String, String), ApiKind>,
+    /// Group, plural and version of everything served, preferred or not.
+    versions: BTreeSet<(String, String, String)>,
     stale: BTreeSet<String>,
 }
 
@@ -82,6 +84,11 @@ impl Discovery {
         self.kinds.values().find(|k| k.group == group && k.kind == kind)
     }
 
+    /// Whether the kind is served in this version, which need not be the preferred one.
+    pub fn serves(&self, group: &str, plural: &str, version: &str) -> bool {
+        self.versions.contains(&(group.to_owned(), plural.to_owned(), version.to_owned()))
+    }
+
     /// Whether the group is registered but its server does not answer: its kinds are unknown, not absent.
     pub fn is_stale(&self, group: &str) -> bool {
         self.stale.contains(group)
@@ -98,6 +105,7 @@ impl Discovery {
                 let number = version.version.unwrap_or_default();
                 for resource in version.resources {
                     let Some(plural) = resource.resource else { continue };
+                    self.versions.insert((name.clone(), plural.clone(), number.clone()));
                     self.kinds.entry((name.clone(), plural.clone())).or_insert_with(|| ApiKind {
                         group: name.clone(),
                         version: number.clone(),

@@ -1,71 +1,28 @@
 //! The engine: steps in order, batches in order, acts of a batch in parallel, then gates.
+//!
+//! In: a resolved plan, a cluster, a journal. Out: what became of every step and act. Invariant: a failing act never
+//! stops independent ones; a step whose gates do not hold, or that the operator declines, is the last one done.
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-
-use super::Journal;
-use crate::{
-    Result,
-    cluster::Cluster,
-    model::ItemKey,
-    plan::{ResolvedPlan, Verb},
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
 };
 
-/// What became of one act.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum ActOutcome {
-    /// Done.
-    Done,
-    /// The live object was as wanted already when its turn came.
-    Unchanged,
-    /// The object changed after the plan was made, so it was left alone.
-    ChangedSincePlanned,
-    /// Refused by the API server, with its words.
-    Failed(String),
-}
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, stream};
 
-/// One act that was tried.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Done {
-    /// Which object.
-    pub key: ItemKey,
-    /// What was to be done.
-    pub verb: Verb,
-    /// What became of it.
-    pub outcome: ActOutcome,
-}
-
-/// One step that was tried.
-#[derive(Clone, Debug, Serialize)]
-pub struct StepOutcome {
-    /// From the plan.
-    pub id: String,
-    /// From the plan.
-    pub title: String,
-    /// `apply`, `helmRelease`, `wait`, `confirm`.
-    pub action: &'static str,
-    /// `done`, `partial`, `failed`, `skipped`.
-    pub outcome: &'static str,
-    /// When it began, in seconds since the run began.
-    pub began_s: f64,
-    /// Wall time of acting.
-    pub acting_s: f64,
-    /// Wall time of waiting for gates.
-    pub waiting_s: f64,
-    /// Acts that changed the cluster by POST, PUT, PATCH.
-    pub applied: u64,
-    /// Acts that found nothing to do.
-    pub unchanged: u64,
-    /// Deletes done.
-    pub deleted: u64,
-    /// Acts that failed or were left alone, and gates that did not hold: each with why.
-    pub failures: Vec<String>,
-    /// Every act.
-    #[serde(skip)]
-    pub acts: Vec<Done>,
-}
+use super::{
+    Done, Journal, StepOutcome,
+    acts::Acting,
+    gates::{self, Waiting},
+    journal::Entry,
+};
+use crate::{
+    Result,
+    cluster::{Cluster, Discovery},
+    model::{Item, ItemKey},
+    plan::{Act, Batch, Gate, ResolvedPlan, Step},
+};
 
 /// What the caller is told while it runs.
 #[derive(Debug)]
@@ -105,10 +62,119 @@ pub struct Engine<'a> {
     pub poll: Duration,
 }
 
-/// Executes the plan. A failing act never stops independent ones; a step whose gates do not hold ends the run.
+/// Executes the plan. A failing act never stops independent ones; a step whose gates do not hold ends the run, as
+/// does a `confirm` that is declined: the steps after it are `skipped`, and named.
 ///
 /// # Errors
-/// Only when the journal cannot be written (nothing is done that is not journalled) or the operator stops it.
-pub async fn execute(_engine: &Engine<'_>, _plan: &ResolvedPlan) -> Result<Vec<StepOutcome>> {
-    Err(crate::Error::failed("seam"))
+/// When the journal cannot be written (nothing is done that is not journalled), the operator cannot be asked, or the
+/// API server does not say what it serves.
+pub async fn execute(engine: &Engine<'_>, plan: &ResolvedPlan) -> Result<Vec<StepOutcome>> {
+    let started = Instant::now();
+    let mut discovery = engine.cluster.discover().await?;
+    let mut outcomes = Vec::with_capacity(plan.steps.len());
+    let mut stopped_at: Option<&str> = None;
+    for (number, step) in plan.steps.iter().enumerate() {
+        let acts = step.batches.iter().map(|batch| batch.acts.len()).sum();
+        (engine.event)(Event::Step { number, title: &step.title, acts });
+        let mut outcome = StepOutcome::new(step, started.elapsed());
+        match stopped_at {
+            Some(stop) => {
+                outcome.outcome = "skipped";
+                outcome.failures.push(format!("not tried, because step `{stop}` did not get through"));
+            }
+            None => {
+                engine.step(step, &mut discovery, &mut outcome).await?;
+                if matches!(outcome.outcome, "failed" | "interrupted") {
+                    stopped_at = Some(&step.id);
+                }
+            }
+        }
+        engine.journal.write((engine.clock)(), [outcome.entry()])?;
+        (engine.event)(Event::Ended(&outcome));
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+impl Engine<'_> {
+    async fn step(&self, step: &Step, discovery: &mut Discovery, outcome: &mut StepOutcome) -> Result<()> {
+        let began = Instant::now();
+        if let Some(question) = &step.question
+            && !(self.confirm)(question)?
+        {
+            outcome.outcome = "interrupted";
+            outcome.failures.push("declined by the operator".into());
+        } else {
+            for batch in step.batches.iter().filter(|batch| !batch.acts.is_empty()) {
+                if batch.acts.iter().any(|act| !served(discovery, &act.key)) {
+                    *discovery = self.cluster.discover().await?; // a batch before may have made the kind
+                }
+                self.batch(&step.id, batch, discovery, outcome).await?;
+            }
+        }
+        outcome.acting_s = began.elapsed().as_secs_f64();
+        if outcome.outcome != "interrupted" {
+            let held = self.gates(step, discovery, outcome).await;
+            outcome.judge(held);
+        }
+        outcome.waiting_s = began.elapsed().as_secs_f64() - outcome.acting_s;
+        Ok(())
+    }
+
+    /// All intents of a batch are durable before its first act; its outcomes are written as they come.
+    async fn batch(
+        &self,
+        step: &str,
+        batch: &Batch,
+        discovery: &Discovery,
+        outcome: &mut StepOutcome,
+    ) -> Result<()> {
+        self.journal.write((self.clock)(), batch.acts.iter().map(|act| intent(step, act)))?;
+        let acting = Acting { cluster: self.cluster, discovery, poll: self.poll };
+        let acting = &acting;
+        let acts = batch.acts.iter().map(|act| async move { (act, acting.act(act).await) });
+        let mut acts = stream::iter(acts).buffer_unordered(self.parallel.max(1));
+        while let Some((act, result)) = acts.next().await {
+            let done = Done { key: act.key.clone(), verb: act.verb, outcome: result };
+            self.journal.note((self.clock)(), [done.entry(step)])?;
+            outcome.count(done);
+            (self.event)(Event::Act);
+        }
+        self.journal.sync()
+    }
+
+    /// Waits for the gates, but not for an object whose own act failed: that one never comes.
+    async fn gates(&self, step: &Step, discovery: &mut Discovery, outcome: &mut StepOutcome) -> bool {
+        let lost: BTreeSet<&ItemKey> =
+            outcome.acts.iter().filter(|d| d.is_failure()).map(|d| &d.key).collect();
+        let (hopeless, pending): (Vec<&Gate>, Vec<&Gate>) =
+            step.gates.iter().partition(|gate| lost.contains(&gates::object(gate)));
+        let mut failures: Vec<String> = hopeless
+            .iter()
+            .map(|gate| format!("{}: not waited for, it was not restored", gates::object(gate)))
+            .collect();
+        let timeout = Duration::from_secs(step.timeout_s);
+        let waiting = Waiting { cluster: self.cluster, timeout, poll: self.poll, event: self.event };
+        failures.extend(waiting.wait(pending, discovery).await);
+        let held = failures.is_empty();
+        outcome.failures.extend(failures);
+        held
+    }
+}
+
+fn served(discovery: &Discovery, key: &ItemKey) -> bool {
+    match key {
+        ItemKey::Resource { group, plural, .. } => discovery.find(group, plural).is_some(),
+        _ => true,
+    }
+}
+
+fn intent(step: &str, act: &Act) -> Entry {
+    Entry::Intent {
+        step: step.into(),
+        key: act.key.clone(),
+        verb: act.verb,
+        live: act.live_sha256.clone(),
+        wanted: act.item.as_ref().map(Item::sha256),
+    }
 }

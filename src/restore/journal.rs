@@ -1,19 +1,178 @@
-//! The journal of a run: JSON lines in `runs/<run>/journal.jsonl`, each synced before the act it speaks of.
+//! The journal of a run: `runs/<run>/journal.jsonl`, one JSON line an event.
+//!
+//! In: what is about to be done, and what came of it. Out: lines that survive a power cut, and a reader for them.
+//! Invariant: an intent is on disk before its act begins. Many intents share one sync, because one sync an act would
+//! be the slowest part of a restore; outcomes are written at once and synced with the end of their batch. Only
+//! names, verbs, digests and outcomes are in it, never content.
 
-use std::path::Path;
+mod read;
 
-use crate::{Error, Result};
+pub use read::{RunSummary, list, read};
 
-/// An open journal.
-pub struct Journal {}
+use std::{
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Result,
+    model::{ClusterIdentity, ItemKey, SnapshotId},
+    plan::Verb,
+};
+
+/// The journal's name in the folder of its run.
+const FILE: &str = "journal.jsonl";
+
+/// What a line says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Entry {
+    /// The run begins: what was decided.
+    Begun {
+        /// Its id.
+        run: String,
+        /// The plan's name.
+        scenario: String,
+        /// Digest of the resolved plan.
+        plan: String,
+        /// Where the wanted state comes from.
+        source: Vec<SnapshotId>,
+        /// Which cluster is restored.
+        cluster: ClusterIdentity,
+        /// Who runs it.
+        operator: String,
+    },
+    /// What the run will overwrite is sealed in this file beside the journal; undo trusts this digest.
+    Safety {
+        /// Its name.
+        file: String,
+        /// sha256 of the sealed bytes, in hex.
+        sha256: String,
+        /// How many items it holds.
+        items: u64,
+    },
+    /// An act is about to happen.
+    Intent {
+        /// The step's id.
+        step: String,
+        /// Which object.
+        key: ItemKey,
+        /// What is to be done.
+        verb: Verb,
+        /// sha256 of the live content that the plan saw.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        live: Option<String>,
+        /// sha256 of the wanted content.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wanted: Option<String>,
+    },
+    /// What became of an act.
+    Outcome {
+        /// The step's id.
+        step: String,
+        /// Which object.
+        key: ItemKey,
+        /// What was to be done.
+        verb: Verb,
+        /// `done`, `unchanged`, `changed-since-planned`, `failed`.
+        outcome: String,
+        /// Why it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// A step ended.
+    Step {
+        /// Its id.
+        step: String,
+        /// `done`, `partial`, `failed`, `skipped`, `interrupted`.
+        outcome: String,
+        /// Wall time.
+        seconds: f64,
+        /// What failed in it, with why.
+        failures: Vec<String>,
+    },
+    /// The run ended.
+    Ended {
+        /// The report's outcome.
+        outcome: String,
+        /// Items that still differ.
+        differences_left: u64,
+    },
+}
+
+/// A line: when, and what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Wall clock.
+    pub at: DateTime<Utc>,
+    /// What it says.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// A journal that is being written.
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+}
 
 impl Journal {
     /// Begins `folder/journal.jsonl`.
-    pub fn create(_folder: &Path) -> Result<Self> {
-        Err(Error::failed("seam"))
+    ///
+    /// # Errors
+    /// When there is one already, or the folder cannot be written.
+    pub fn create(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(|e| {
+            Error::failed(format!("cannot begin the journal {}", path.display())).because(e).hint(
+                "nothing was changed; free the disk or choose another place with --state-dir DIR, then run again",
+            )
+        })?;
+        // The name must survive a power cut as well as the lines.
+        let folder = File::open(folder).and_then(|folder| folder.sync_all());
+        folder
+            .map_err(|e| Error::failed(format!("cannot sync the folder of {}", path.display())).because(e))?;
+        Ok(Self { file, path })
     }
-    /// Appends a line and syncs it. Never content, only names, verbs, digests, outcomes.
-    pub fn write(&self, _line: &serde_json::Value) -> Result<()> {
-        Err(Error::failed("seam"))
+
+    /// Appends entries with one write and one sync: they are durable when this returns.
+    ///
+    /// # Errors
+    /// When they cannot be written; nothing may be done then.
+    pub fn write(&self, at: DateTime<Utc>, entries: impl IntoIterator<Item = Entry>) -> Result<()> {
+        self.note(at, entries)?;
+        self.sync()
+    }
+
+    /// Appends entries that a crash of netdr leaves on disk and a power cut may take: outcomes.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn note(&self, at: DateTime<Utc>, entries: impl IntoIterator<Item = Entry>) -> Result<()> {
+        let mut text = Vec::new();
+        for entry in entries {
+            serde_json::to_writer(&mut text, &Line { at, entry })
+                .map_err(|e| Error::failed("cannot write a line of the journal").because(e))?;
+            text.push(b'\n');
+        }
+        (&self.file).write_all(&text).map_err(|e| self.failed(e))
+    }
+
+    /// Makes every line so far durable.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|e| self.failed(e))
+    }
+
+    fn failed(&self, cause: std::io::Error) -> Error {
+        Error::failed(format!("cannot write the journal {}", self.path.display()))
+            .because(cause)
+            .hint("nothing is done that is not journalled: the run stopped here; free the disk, then run the same command again")
     }
 }

@@ -1,0 +1,118 @@
+//! A refused act in words: what the API server said, and what to do.
+//!
+//! In: an act and a refusal. Out: one line. Invariant: pure; no secret value is repeated, though servers and
+//! webhooks quote what they refuse.
+
+use crate::{
+    cluster::Refusal,
+    plan::{Act, Verb},
+    restore::decide,
+};
+
+/// One line for a person.
+pub(super) fn failure(act: &Act, refusal: &Refusal, server: &str) -> String {
+    format!("{}; {}", said(act, refusal), way_out(act, refusal, server))
+}
+
+fn said(act: &Act, refusal: &Refusal) -> String {
+    let words = refusal.to_string();
+    let secrets = act.item.as_ref().map(decide::secrets).unwrap_or_default();
+    if secrets.iter().any(|secret| words.contains(secret.as_str())) {
+        let fields = refusal.fields.join(", ");
+        return format!("{} ({}) {fields}: the words hold a secret value", refusal.reason, refusal.code);
+    }
+    words
+}
+
+fn way_out(act: &Act, refusal: &Refusal, server: &str) -> String {
+    let kind = act.key.kind_name();
+    let namespace = act.key.namespace().unwrap_or_default();
+    match refusal.code {
+        0 => format!("is the API server up? try: curl -k {server}/readyz"),
+        401 => "get a new kubeconfig, then run the same command again".into(),
+        403 if refusal.message.contains("being terminated") => {
+            format!("wait until namespace {namespace} is gone, then run the same command again")
+        }
+        403 => {
+            let verb = match act.verb {
+                Verb::Create => "create",
+                Verb::Replace => "update",
+                Verb::Merge => "patch",
+                Verb::Recreate | Verb::Delete => "delete",
+            };
+            let place = if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") };
+            format!("ask for this right: kubectl auth can-i {verb} {kind}{place}")
+        }
+        404 if act.verb == Verb::Create && !namespace.is_empty() => {
+            format!(
+                "if namespace {namespace} is missing: kubectl create namespace {namespace}, then run the same command again"
+            )
+        }
+        422 if refusal.message.contains("immutable") => format!(
+            "a field that cannot be changed differs: kubectl delete {kind} {}, then run the same command again",
+            act.key.name()
+        ),
+        422 => "this API server does not accept the stored object; look at it with: netdr extract".into(),
+        429 => "the API server is overloaded; run the same command again".into(),
+        500..=599 if refusal.message.contains("webhook") => {
+            "bring the webhook's Service its endpoints back, then run the same command again".into()
+        }
+        _ => "run the same command again".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{Class, Component, Content, Extent, Item, ItemKey, Json};
+
+    fn act(verb: Verb) -> Act {
+        let key = ItemKey::resource("metallb.io", "bgppeers", Some("metallb-system"), "edge");
+        let item = Item {
+            key: key.clone(),
+            component: Component::Loadbalancer,
+            class: Class::Config,
+            extent: Extent::Whole,
+            content: Content::Resource(Json::new(&json!({"spec": {"password": "hunter2", "myASN": 64500}}))),
+        };
+        Act {
+            key,
+            component: Component::Loadbalancer,
+            verb,
+            item: Some(item),
+            seen: None,
+            live_sha256: None,
+            live: None,
+            class: Class::Config,
+            remarks: vec![],
+        }
+    }
+
+    fn refusal(code: u16, message: &str) -> Refusal {
+        Refusal {
+            code,
+            reason: "Invalid".into(),
+            message: message.into(),
+            fields: vec!["spec.password".into()],
+        }
+    }
+
+    #[test]
+    fn a_server_that_quotes_a_secret_is_not_repeated() {
+        let said =
+            failure(&act(Verb::Create), &refusal(422, "spec.password: Invalid value: \"hunter2\""), "");
+        assert!(!said.contains("hunter2"), "{said}");
+        assert!(said.contains("spec.password"), "{said}");
+    }
+
+    #[test]
+    fn the_servers_words_and_the_way_out_are_both_there() {
+        let said = failure(&act(Verb::Replace), &refusal(422, "spec.myASN: field is immutable"), "");
+        assert!(said.contains("field is immutable (422)"), "{said}");
+        assert!(said.contains("kubectl delete bgppeers.metallb.io edge"), "{said}");
+        let said = failure(&act(Verb::Replace), &refusal(403, "no"), "");
+        assert!(said.contains("kubectl auth can-i update bgppeers.metallb.io -n metallb-system"), "{said}");
+    }
+}

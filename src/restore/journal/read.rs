@@ -1,0 +1,169 @@
+//! Reading journals: `netdr runs`, `netdr runs show`, and what an undo or a resumed run starts from.
+//!
+//! In: a folder of a run, or of all. Out: lines, or a summary a run. Invariant: a line that a crash cut off is left
+//! out; any other line that does not read is an error, never skipped.
+
+use std::{io::ErrorKind, path::Path};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Entry, FILE, Line};
+use crate::{Error, Result, model::RunId};
+
+/// Reads the journal of the run in `folder`. A last line that a crash cut off is left out.
+///
+/// # Errors
+/// When there is none, or a line in the middle is no journal line.
+pub fn read(folder: &Path) -> Result<Vec<Line>> {
+    let path = folder.join(FILE);
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        let error = Error::failed(format!("cannot read the journal {}", path.display())).because(&e);
+        if e.kind() == ErrorKind::NotFound { error.hint("list the runs with: netdr runs") } else { error }
+    })?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let parse = |(number, line)| {
+        serde_json::from_str(line).map_err(|e| {
+            Error::damaged(format!("{}, line {}, is not a line of a journal", path.display(), number + 1))
+                .because(e)
+        })
+    };
+    whole.lines().enumerate().map(parse).collect()
+}
+
+/// A run as `netdr runs` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// Its id.
+    pub run: RunId,
+    /// The plan's name.
+    pub scenario: String,
+    /// When it began.
+    pub began: DateTime<Utc>,
+    /// The report's outcome; `unfinished` where the journal has no end.
+    pub outcome: String,
+    /// Acts that changed the cluster.
+    pub changed: u64,
+    /// Acts that failed or were left alone.
+    pub failed: u64,
+}
+
+/// The runs below `runs`, oldest first; none where the folder does not exist. What cannot be read is named.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn list(runs: &Path) -> Result<(Vec<RunSummary>, Vec<String>)> {
+    let folders = match std::fs::read_dir(runs) {
+        Ok(folders) => folders,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
+        Err(e) => return Err(Error::failed(format!("cannot list {}", runs.display())).because(e)),
+    };
+    let names = folders.flatten().filter_map(|f| f.file_name().into_string().ok());
+    let mut ids: Vec<RunId> = names.filter_map(|name| name.parse().ok()).collect();
+    ids.sort();
+    let (mut summaries, mut unreadable) = (Vec::new(), Vec::new());
+    for run in ids {
+        match read(&runs.join(run.as_str())) {
+            Ok(lines) => summaries.extend(summary(run, &lines)),
+            Err(error) => unreadable.push(error.to_string()),
+        }
+    }
+    Ok((summaries, unreadable))
+}
+
+fn summary(run: RunId, lines: &[Line]) -> Option<RunSummary> {
+    let first = lines.first()?;
+    let Entry::Begun { scenario, .. } = &first.entry else { return None };
+    let (mut outcome, mut changed, mut failed) = ("unfinished".to_owned(), 0, 0);
+    for line in lines {
+        match &line.entry {
+            Entry::Outcome { outcome, .. } if outcome == "done" => changed += 1,
+            Entry::Outcome { outcome, .. } if outcome != "unchanged" => failed += 1,
+            Entry::Ended { outcome: last, .. } => outcome.clone_from(last),
+            _ => {}
+        }
+    }
+    Some(RunSummary { run, scenario: scenario.clone(), began: first.at, outcome, changed, failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::{
+        model::{ClusterIdentity, ItemKey},
+        plan::Verb,
+        restore::Journal,
+    };
+
+    fn key() -> ItemKey {
+        ItemKey::resource("networking.k8s.io", "networkpolicies", Some("demo"), "deny")
+    }
+
+    fn entries() -> Vec<Entry> {
+        let outcome = |outcome: &str| Entry::Outcome {
+            step: "policies".into(),
+            key: key(),
+            verb: Verb::Create,
+            outcome: outcome.into(),
+            why: None,
+        };
+        vec![
+            Entry::Begun {
+                run: "20261124T031500Z-network-policies-5b21d0".into(),
+                scenario: "network-policies".into(),
+                plan: "d".into(),
+                source: vec![],
+                cluster: ClusterIdentity { name: "c".into(), uid: "u".into(), kubernetes: "v1.36.3".into() },
+                operator: "me".into(),
+            },
+            Entry::Intent {
+                step: "policies".into(),
+                key: key(),
+                verb: Verb::Create,
+                live: None,
+                wanted: None,
+            },
+            outcome("done"),
+            outcome("unchanged"),
+            outcome("changed-since-planned"),
+        ]
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_a_torn_last_line_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = "2026-11-24T03:15:00Z".parse().unwrap();
+        let journal = Journal::create(folder.path()).unwrap();
+        journal.write(at, entries()).unwrap();
+        (&journal.file).write_all(br#"{"at":"2026-11-24T03:15:00Z","event":"ou"#).unwrap();
+        let lines = read(folder.path()).unwrap();
+        assert_eq!(lines.into_iter().map(|l| l.entry).collect::<Vec<_>>(), entries());
+        assert!(Journal::create(folder.path()).is_err(), "a journal is never written over");
+    }
+
+    #[test]
+    fn a_damaged_line_in_the_middle_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), "not json\n{}\n").unwrap();
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn a_run_without_an_end_is_unfinished() {
+        let root = tempfile::tempdir().unwrap();
+        let run = root.path().join("20261124T031500Z-network-policies-5b21d0");
+        std::fs::create_dir(&run).unwrap();
+        let at = "2026-11-24T03:15:00Z".parse().unwrap();
+        let journal = Journal::create(&run).unwrap();
+        journal.write(at, entries()).unwrap();
+        let (runs, unreadable) = list(root.path()).unwrap();
+        assert!(unreadable.is_empty());
+        assert_eq!((runs[0].outcome.as_str(), runs[0].changed, runs[0].failed), ("unfinished", 1, 1));
+        journal.write(at, [Entry::Ended { outcome: "recovered".into(), differences_left: 0 }]).unwrap();
+        assert_eq!(list(root.path()).unwrap().0[0].outcome, "recovered");
+        assert!(list(&root.path().join("none")).unwrap().0.is_empty());
+    }
+}

@@ -1,0 +1,173 @@
+//! What became of acts and steps.
+//!
+//! In: an act's outcome. Out: counts, the word for its step, lines for the journal. Invariant: pure; every act counts
+//! once, and what was not done is named with why.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::journal::Entry;
+use crate::{
+    model::ItemKey,
+    plan::{Step, Verb},
+};
+
+/// What became of one act.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum ActOutcome {
+    /// Done.
+    Done,
+    /// The live object was as wanted already when its turn came.
+    Unchanged,
+    /// The object changed after the plan was made, so it was left alone.
+    ChangedSincePlanned,
+    /// Not done: the API server's words, and what to do.
+    Failed(String),
+}
+
+/// One act that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// Which object.
+    pub key: ItemKey,
+    /// What was to be done.
+    pub verb: Verb,
+    /// What became of it.
+    pub outcome: ActOutcome,
+}
+
+/// One step that was tried.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepOutcome {
+    /// From the plan.
+    pub id: String,
+    /// From the plan.
+    pub title: String,
+    /// `apply`, `helmRelease`, `wait`, `confirm`.
+    pub action: &'static str,
+    /// `done`, `partial`, `failed`, `skipped`, `interrupted`.
+    pub outcome: &'static str,
+    /// When it began, in seconds since the run began.
+    pub began_s: f64,
+    /// Wall time of acting, or of asking.
+    pub acting_s: f64,
+    /// Wall time of waiting for gates.
+    pub waiting_s: f64,
+    /// Acts that changed the cluster by POST, PUT, PATCH.
+    pub applied: u64,
+    /// Acts that found nothing to do.
+    pub unchanged: u64,
+    /// Deletes done.
+    pub deleted: u64,
+    /// Acts that failed or were left alone, and gates that did not hold: each with why.
+    pub failures: Vec<String>,
+    /// Every act.
+    #[serde(skip)]
+    pub acts: Vec<Done>,
+}
+
+impl Done {
+    /// Whether it was not done although something was to be done.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.outcome, ActOutcome::ChangedSincePlanned | ActOutcome::Failed(_))
+    }
+
+    pub(super) fn entry(&self, step: &str) -> Entry {
+        let (outcome, why) = match &self.outcome {
+            ActOutcome::Done => ("done", None),
+            ActOutcome::Unchanged => ("unchanged", None),
+            ActOutcome::ChangedSincePlanned => ("changed-since-planned", None),
+            ActOutcome::Failed(why) => ("failed", Some(why.clone())),
+        };
+        let (step, key, verb) = (step.to_owned(), self.key.clone(), self.verb);
+        Entry::Outcome { step, key, verb, outcome: outcome.into(), why }
+    }
+}
+
+impl StepOutcome {
+    pub(super) fn new(step: &Step, began: Duration) -> Self {
+        Self {
+            id: step.id.clone(),
+            title: step.title.clone(),
+            action: step.action,
+            outcome: "done",
+            began_s: began.as_secs_f64(),
+            acting_s: 0.0,
+            waiting_s: 0.0,
+            applied: 0,
+            unchanged: 0,
+            deleted: 0,
+            failures: Vec::new(),
+            acts: Vec::new(),
+        }
+    }
+
+    pub(super) fn count(&mut self, done: Done) {
+        match &done.outcome {
+            ActOutcome::Done if done.verb == Verb::Delete => self.deleted += 1,
+            ActOutcome::Done => self.applied += 1,
+            ActOutcome::Unchanged => self.unchanged += 1,
+            ActOutcome::ChangedSincePlanned => self.failures.push(format!(
+                "{}: changed since the plan was made, so it was left alone; run the same command again for a new plan",
+                done.key
+            )),
+            ActOutcome::Failed(why) => self.failures.push(format!("{}: {why}", done.key)),
+        }
+        self.acts.push(done);
+    }
+
+    /// The word for the step: failed ends the run, partial does not.
+    pub(super) fn judge(&mut self, gates_held: bool) {
+        let all_done = !self.acts.iter().any(Done::is_failure);
+        self.outcome = match (gates_held, all_done) {
+            (false, _) => "failed",
+            (true, true) => "done",
+            (true, false) => "partial",
+        };
+    }
+
+    pub(super) fn entry(&self) -> Entry {
+        Entry::Step {
+            step: self.id.clone(),
+            outcome: self.outcome.into(),
+            seconds: self.acting_s + self.waiting_s,
+            failures: self.failures.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(verb: Verb, outcome: ActOutcome) -> Done {
+        Done { key: ItemKey::resource("", "secrets", Some("demo"), "x"), verb, outcome }
+    }
+
+    #[test]
+    fn every_act_counts_once_and_a_failure_names_its_object() {
+        let step = Step {
+            id: "s".into(),
+            title: "S".into(),
+            action: "apply",
+            question: None,
+            batches: vec![],
+            gates: vec![],
+            timeout_s: 1,
+        };
+        let mut outcome = StepOutcome::new(&step, Duration::ZERO);
+        outcome.count(done(Verb::Create, ActOutcome::Done));
+        outcome.count(done(Verb::Delete, ActOutcome::Done));
+        outcome.count(done(Verb::Replace, ActOutcome::Unchanged));
+        outcome.judge(true);
+        assert_eq!((outcome.applied, outcome.deleted, outcome.unchanged, outcome.outcome), (1, 1, 1, "done"));
+        outcome.count(done(Verb::Replace, ActOutcome::ChangedSincePlanned));
+        outcome.count(done(Verb::Replace, ActOutcome::Failed("no (403)".into())));
+        outcome.judge(true);
+        assert_eq!((outcome.failures.len(), outcome.outcome), (2, "partial"));
+        assert_eq!(outcome.failures[1], "secrets demo/x: no (403)");
+        outcome.judge(false);
+        assert_eq!(outcome.outcome, "failed");
+    }
+}

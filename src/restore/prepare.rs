@@ -1,0 +1,189 @@
+//! Preparing a restore: from what was asked to a resolved plan that a person can say yes to.
+//!
+//! In: an authored plan, a repository, a cluster, when the incident began. Out: a [`Prepared`] restore.
+//! Invariant: nothing is changed, on the cluster or on disk; of the live objects only those that differ are kept, and
+//! of the snapshot only those that differ are opened.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Instant,
+};
+
+use chrono::{DateTime, Utc};
+
+use super::sources::{Asked, Sources};
+use crate::{
+    Result,
+    capture::{self, Capture, Scope},
+    cluster::Cluster,
+    model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId, SnapshotId},
+    plan::{Inputs, Isolation, ResolvedPlan, RestorePlan, resolve},
+    report::Phase,
+    repository::{Listed, Repository},
+    seal::Identities,
+    signature::TrustedSigners,
+};
+
+/// What is asked for.
+pub struct Request<'a> {
+    /// The authored plan.
+    pub plan: RestorePlan,
+    /// Where the snapshots are.
+    pub repository: &'a Repository,
+    /// Whose snapshots may be restored.
+    pub trusted: &'a TrustedSigners,
+    /// Opens them.
+    pub identities: &'a Identities,
+    /// What is restored.
+    pub cluster: &'a Cluster,
+    /// Its configured name; the kubeconfig's where none.
+    pub cluster_name: Option<&'a str>,
+    /// `--from-cluster`: restore another cluster's snapshot onto this one.
+    pub from_cluster: Option<&'a str>,
+    /// `--snapshot`; the latest of each set the plan needs where none is named.
+    pub snapshots: Vec<SnapshotId>,
+    /// Excluded namespaces, extra kinds and Helm releases, as captures have them; its components are the plan's.
+    pub scope: Scope,
+    /// `--keep-extras`.
+    pub keep_extras: bool,
+    /// `--policy-order`.
+    pub isolation: Option<Isolation>,
+    /// When the incident began.
+    pub incident_start: DateTime<Utc>,
+    /// When the command began.
+    pub now: DateTime<Utc>,
+    /// The run's id.
+    pub run: RunId,
+}
+
+/// A restore that waits for a yes.
+pub struct Prepared<'a> {
+    /// What will be done, with every warning.
+    pub plan: ResolvedPlan,
+    /// Which cluster it will be done to.
+    pub cluster: ClusterIdentity,
+    pub(super) request: Request<'a>,
+    pub(super) sources: Sources,
+    /// `open` and `plan`, so far.
+    pub(super) phases: Vec<Phase>,
+}
+
+impl Prepared<'_> {
+    /// The run's id.
+    pub fn run(&self) -> &RunId {
+        &self.request.run
+    }
+}
+
+/// Chooses and opens the source, looks at the cluster, and resolves.
+///
+/// # Errors
+/// When no snapshot qualifies, one that was named is untrusted or of another cluster, no identity opens it, or the
+/// cluster cannot be reached.
+pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
+    let began = Instant::now();
+    let cluster = request.cluster.identity(request.cluster_name).await?;
+    let components = request.plan.components();
+    let listed = request.repository.list(request.trusted, request.now)?;
+    let asked = Asked {
+        ids: &request.snapshots,
+        components: &components,
+        cluster: &cluster,
+        from_cluster: request.from_cluster,
+        before: request.incident_start,
+        now: request.now,
+    };
+    let sources = Sources::open(request.repository, &listed, request.identities, &asked)?;
+    let opened = began.elapsed().as_secs_f64();
+    let mut plan = request.resolve(&sources, request.now).await?;
+    plan.warnings.splice(0..0, sources.warnings.iter().cloned());
+    if plan.is_empty() && plan.differences.is_empty() {
+        plan.warnings.push(request.nothing_differs(&sources, &listed, &components));
+    }
+    let planned = began.elapsed().as_secs_f64() - opened;
+    let phases = vec![Phase { name: "open", seconds: opened }, Phase { name: "plan", seconds: planned }];
+    Ok(Prepared { plan, cluster, request, sources, phases })
+}
+
+impl Request<'_> {
+    /// Looks at the cluster and says what would have to be done: before a run, and again after it, when nothing
+    /// must be left.
+    pub(super) async fn resolve(&self, sources: &Sources, now: DateTime<Utc>) -> Result<ResolvedPlan> {
+        let stored: HashMap<(Component, &ItemKey), &IndexEntry> =
+            sources.index.entries.iter().map(|entry| ((entry.component, &entry.key), entry)).collect();
+        let differs = |live: &IndexEntry| {
+            stored.get(&(live.component, &live.key)).is_none_or(|stored| stored.sha256 != live.sha256)
+        };
+        let stored_config = sources.index.entries.iter().filter(|entry| entry.class == Class::Config);
+        let also = stored_config.map(|entry| (entry.component, entry.key.clone())).collect();
+        let scope = Scope { components: self.plan.components(), also, ..self.scope.clone() };
+        let live = capture::capture(self.cluster, &scope, now, &differs).await?;
+        let items = self.open(sources, &live)?;
+        let discovery = self.cluster.discover().await?;
+        let mut plan = resolve(Inputs {
+            plan: self.plan.clone(),
+            source: sources.source(),
+            index: &sources.index,
+            source_complete: sources.complete(),
+            items,
+            live: &live,
+            discovery: &discovery,
+            keep_extras: self.keep_extras,
+            isolation: self.isolation,
+            run: self.run.as_str(),
+            now,
+        })?;
+        for failure in &live.failures {
+            plan.warnings
+                .push(format!("{}: {} could not be read: {}", failure.component, failure.kind, failure.why));
+        }
+        Ok(plan)
+    }
+
+    /// Opens the bundles of what differs, and no others. A release is opened always: what it rendered, and in which
+    /// order that comes back, stands in it alone.
+    fn open(&self, sources: &Sources, live: &Capture) -> Result<BTreeMap<(Component, ItemKey), Item>> {
+        let live: HashMap<(Component, &ItemKey), &str> =
+            live.items.iter().map(|item| (item.id(), item.entry.sha256.as_str())).collect();
+        let mut wanted: BTreeMap<Component, BTreeSet<&ItemKey>> = BTreeMap::new();
+        for entry in sources.index.entries.iter().filter(|entry| entry.class == Class::Config) {
+            let same = live.get(&(entry.component, &entry.key)) == Some(&entry.sha256.as_str());
+            if !same || matches!(entry.key, ItemKey::Release { .. }) {
+                wanted.entry(entry.component).or_default().insert(&entry.key);
+            }
+        }
+        let mut items = BTreeMap::new();
+        for (component, keys) in wanted {
+            let holder = sources.headers.iter().find(|h| h.bundles.iter().any(|b| b.component == component));
+            let Some(header) = holder else { continue };
+            let pick = |key: &ItemKey| keys.contains(key);
+            let mut each = |item: Item| {
+                items.insert((item.component, item.key.clone()), item);
+                Ok(())
+            };
+            self.repository.items(header, &sources.index, component, self.identities, &pick, &mut each)?;
+        }
+        Ok(items)
+    }
+
+    /// Equal does not mean right: the damage may be older than the snapshot.
+    fn nothing_differs(
+        &self,
+        sources: &Sources,
+        listed: &[Listed],
+        components: &BTreeSet<Component>,
+    ) -> String {
+        let ids = sources.headers.iter().map(|h| h.id.as_str()).collect::<Vec<_>>().join(" and ");
+        let older = sources.older_that_differs(self.repository, listed, self.identities, components);
+        let next = match older {
+            Some(id) => format!(
+                "the newest one before it that differs is {id}: netdr restore --scenario {} --snapshot {id}",
+                self.plan.name
+            ),
+            None => "no older snapshot differs".into(),
+        };
+        format!(
+            "the source {ids} equals the live state; if the live state is wrong, so is this snapshot; {next}"
+        )
+    }
+}

@@ -1,0 +1,246 @@
+//! A run: safety snapshot, acts, gates, then the proof that nothing is left to do, and the report.
+//!
+//! In: a prepared restore that was said yes to. Out: a [`RecoveryReport`] and, in the run's folder, the journal and
+//! what was overwritten. Invariant: the report claims only what was looked at after the last act.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{Engine, Entry, Event, Journal, Prepared, StepOutcome, execute, safety};
+use crate::{
+    Result,
+    model::{Component, ItemKey},
+    plan::ResolvedPlan,
+    report::{Phase, RecoveryReport},
+    seal::Recipients,
+};
+
+/// What a run needs besides the prepared restore.
+pub struct Running<'a> {
+    /// The run's folder, which exists: journal and safety snapshot go there.
+    pub folder: &'a Path,
+    /// Whom the safety snapshot is sealed to.
+    pub recipients: &'a Recipients,
+    /// Who runs it.
+    pub operator: &'a str,
+    /// How long the question "go on?" took to be answered, in seconds.
+    pub confirm_s: f64,
+    /// What of the cluster is simulated, for the report.
+    pub simulated: Vec<String>,
+    /// The wall clock.
+    pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
+    /// Told what happens.
+    pub event: &'a (dyn Fn(Event<'_>) + Sync),
+    /// Answers `confirm` steps.
+    pub confirm: &'a (dyn Fn(&str) -> Result<bool> + Sync),
+    /// Acts in flight.
+    pub parallel: usize,
+    /// Pause between looks at a gate.
+    pub poll: Duration,
+}
+
+/// What looking again came to.
+struct Proof {
+    left: u64,
+    remarks: Vec<String>,
+    seconds: f64,
+}
+
+/// Runs it. What fails on the cluster is in the report.
+///
+/// # Errors
+/// When journal or safety snapshot cannot be written, or the API server can no longer be reached.
+pub async fn run(prepared: Prepared<'_>, running: &Running<'_>) -> Result<RecoveryReport> {
+    let Prepared { mut plan, cluster, request, sources, mut phases } = prepared;
+    let began = Instant::now();
+    let journal = Journal::create(running.folder)?;
+    let begun = Entry::Begun {
+        run: request.run.to_string(),
+        scenario: plan.plan.name.clone(),
+        plan: plan.digest(),
+        source: plan.source.snapshots.clone(),
+        cluster: cluster.clone(),
+        operator: running.operator.into(),
+    };
+    journal.write((running.clock)(), [begun])?;
+    let saved = safety::save(&plan.overwritten(), running.recipients, running.folder, (running.clock)())?;
+    if !saved.is_empty() {
+        journal.write((running.clock)(), saved)?;
+    }
+    let saving = began.elapsed().as_secs_f64();
+    let engine = Engine {
+        cluster: request.cluster,
+        journal: &journal,
+        clock: running.clock,
+        event: running.event,
+        confirm: running.confirm,
+        parallel: running.parallel,
+        poll: running.poll,
+    };
+    let steps = execute(&engine, &plan).await?;
+    let nothing_to_do = plan.is_empty();
+    plan.steps.clear(); // their contents are no longer needed, and the cluster is about to be read again
+    let proof = if nothing_to_do {
+        Proof { left: plan.refused.len() as u64, remarks: Vec::new(), seconds: 0.0 }
+    } else {
+        (running.event)(Event::Waiting("reading the cluster again: nothing must be left to do"));
+        let began = Instant::now();
+        let again = request.resolve(&sources, (running.clock)()).await;
+        proof(again, began.elapsed())
+    };
+    let outcome = outcome(nothing_to_do, &steps, proof.left);
+    let ended_at = (running.clock)();
+    journal.write(ended_at, [Entry::Ended { outcome: outcome.into(), differences_left: proof.left }])?;
+
+    phases.extend(spent(&steps, running.confirm_s, saving, proof.seconds));
+    let recovery_time = (ended_at - request.incident_start).to_std().unwrap_or_default();
+    let recovery_point_s = (request.incident_start - plan.source.captured_at).num_seconds();
+    let recovered = matches!(outcome, "recovered" | "nothing-to-do");
+    let mut remarks = std::mem::take(&mut plan.warnings);
+    remarks.extend(plan.refused.iter().map(|(key, why)| format!("{key} was not restored: {why}")));
+    remarks.extend(plan.kept.iter().map(|(key, why)| format!("{key} was left as it is: {why}")));
+    remarks.extend(proof.remarks);
+    Ok(RecoveryReport {
+        run: request.run,
+        scenario: plan.plan.name,
+        title: plan.plan.title,
+        role: plan.plan.role,
+        cluster,
+        source: plan.source.snapshots,
+        signed_by: sources.signed_by,
+        captured_at: plan.source.captured_at,
+        incident_start: request.incident_start,
+        started_at: request.now,
+        ended_at,
+        tool: env!("CARGO_PKG_VERSION").into(),
+        operator: running.operator.into(),
+        outcome,
+        recovery_time_s: recovery_time.as_secs_f64(),
+        rto_s: plan.plan.rto.as_secs(),
+        rto_met: recovered && recovery_time <= plan.plan.rto,
+        recovery_point_s,
+        rpo_s: plan.plan.rpo.as_secs(),
+        rpo_met: recovery_point_s <= i64::try_from(plan.plan.rpo.as_secs()).unwrap_or(i64::MAX),
+        phases,
+        steps,
+        differences_left: proof.left,
+        remarks,
+        simulated: running.simulated.clone(),
+        not_probed: not_probed(&request.plan.components()),
+    })
+}
+
+/// What the same plan would still have to do, resolved against the cluster as it is after the run. Items kept by
+/// choice are no differences.
+fn proof(again: Result<ResolvedPlan>, took: Duration) -> Proof {
+    let seconds = took.as_secs_f64();
+    let plan = match again {
+        Ok(plan) => plan,
+        Err(error) => {
+            let remark =
+                format!("whether anything is left could not be looked at: {error}; run: netdr drift");
+            return Proof { left: 1, remarks: vec![remark], seconds };
+        }
+    };
+    let refused = plan.refused.iter().map(|(key, _)| key);
+    let differing = plan.differences.iter().map(|difference| &difference.key);
+    let left: BTreeSet<&ItemKey> = plan.acts().map(|act| &act.key).chain(differing).chain(refused).collect();
+    let mut remarks: Vec<String> = left.iter().map(|key| format!("{key} still differs")).collect();
+    let left = left.len() as u64;
+    remarks.extend(plan.warnings.into_iter().filter(|warning| warning.contains("could not be read")));
+    Proof { left, remarks, seconds }
+}
+
+/// The word for the run.
+fn outcome(nothing_to_do: bool, steps: &[StepOutcome], left: u64) -> &'static str {
+    let any = |word: &str| steps.iter().any(|step| step.outcome == word);
+    if any("interrupted") {
+        "interrupted"
+    } else if any("failed") {
+        "failed"
+    } else if any("partial") || left > 0 {
+        "partial"
+    } else if nothing_to_do {
+        "nothing-to-do"
+    } else {
+        "recovered"
+    }
+}
+
+/// Where the time went since the plan was shown.
+fn spent(steps: &[StepOutcome], asked: f64, saving: f64, verifying: f64) -> [Phase; 4] {
+    let acting = |confirm: bool| -> f64 {
+        steps.iter().filter(|step| (step.action == "confirm") == confirm).map(|step| step.acting_s).sum()
+    };
+    let waiting = steps.iter().map(|step| step.waiting_s).sum();
+    [
+        Phase { name: "confirm", seconds: asked + acting(true) },
+        Phase { name: "apply", seconds: saving + acting(false) },
+        Phase { name: "wait", seconds: waiting },
+        Phase { name: "probe", seconds: verifying },
+    ]
+}
+
+/// What this version does not look at, so that nobody takes a report for more than it is.
+fn not_probed(components: &BTreeSet<Component>) -> Vec<String> {
+    let words = |component: &Component| match component {
+        Component::Host => "that RKE2 starts with the restored files",
+        Component::Cni => "pod connectivity from node to node",
+        Component::Ingress => "HTTP and HTTPS through a node",
+        Component::Loadbalancer => "that a load-balancer address answers from outside",
+        Component::Certificates => "the certificate chain that a client sees",
+        Component::Policies => "new connections that policies allow and deny between pods",
+    };
+    components.iter().map(|component| words(component).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(action: &'static str, outcome: &'static str) -> StepOutcome {
+        StepOutcome {
+            id: "s".into(),
+            title: "S".into(),
+            action,
+            outcome,
+            began_s: 0.0,
+            acting_s: 2.0,
+            waiting_s: 1.0,
+            applied: 1,
+            unchanged: 0,
+            deleted: 0,
+            failures: vec![],
+            acts: vec![],
+        }
+    }
+
+    #[test]
+    fn a_run_is_recovered_only_when_all_is_done_and_nothing_is_left() {
+        assert_eq!(outcome(false, &[step("apply", "done")], 0), "recovered");
+        assert_eq!(outcome(false, &[step("apply", "done")], 1), "partial");
+        assert_eq!(outcome(false, &[step("apply", "partial")], 0), "partial");
+        assert_eq!(outcome(false, &[step("apply", "failed"), step("wait", "skipped")], 0), "failed");
+        assert_eq!(outcome(false, &[step("confirm", "interrupted")], 3), "interrupted");
+        assert_eq!(outcome(true, &[], 0), "nothing-to-do");
+        assert_eq!(outcome(true, &[step("wait", "failed")], 0), "failed");
+    }
+
+    #[test]
+    fn time_spent_asking_is_told_apart_from_time_spent_acting() {
+        let steps = [step("apply", "done"), step("confirm", "done")];
+        let seconds: Vec<f64> = spent(&steps, 4.0, 0.5, 0.25).iter().map(|phase| phase.seconds).collect();
+        assert_eq!(seconds, [6.0, 2.5, 2.0, 0.25]);
+    }
+
+    #[test]
+    fn a_cluster_that_cannot_be_read_again_proves_nothing() {
+        let unproved = proof(Err(crate::Error::failed("no answer")), Duration::ZERO);
+        assert_eq!(outcome(false, &[step("apply", "done")], unproved.left), "partial");
+    }
+}
