@@ -94,9 +94,15 @@ pub fn open_bundle(
     wanted: &dyn Fn(&ItemKey) -> bool,
     each: &mut dyn FnMut(Item) -> Result<()>,
 ) -> Result<()> {
-    let lines = index.entries.iter().filter(|entry| entry.component == component);
-    let mut missing: HashMap<String, &IndexEntry> =
-        lines.map(|entry| (archive_path(&entry.key), entry)).collect();
+    let mut missing: HashMap<String, &IndexEntry> = HashMap::new();
+    for entry in index.entries.iter().filter(|entry| entry.component == component) {
+        if missing.insert(archive_path(&entry.key), entry).is_some() {
+            return Err(Error::damaged(format!(
+                "the index of {what} is damaged: it has {} twice",
+                entry.key
+            )));
+        }
+    }
     let mut releases = HashSet::new();
     let clear = stream::open(input, identities, what)?;
     archive::each_file(clear, what, &mut |file, input| {

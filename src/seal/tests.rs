@@ -1,22 +1,16 @@
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    fs,
-    io::{Read, Write},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{cell::Cell, fs, io::Write, process::Command};
 
 use age::secrecy::ExposeSecret;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::{archive::MAX_FILE, *};
+use super::*;
 use crate::{
     Error, Kind, Result,
     model::{Class, Component, Content, Extent, Facts, FileContent, Index, IndexEntry, Item, ItemKey, Json},
 };
+
+mod files;
 
 const WHAT: &str = "bundle cni of snapshot s1";
 
@@ -197,6 +191,11 @@ fn bundle_and_index_must_agree() {
     let error = open(&bundle, &identities, &more).unwrap_err();
     assert!(error.to_string().ends_with("are not in it, the first is secrets demo/lost"), "{error}");
 
+    let mut twice = whole.clone();
+    twice.entries.push(twice.entries[0].clone());
+    let error = open(&bundle, &identities, &twice).unwrap_err();
+    assert!(error.to_string().ends_with("it has secrets demo/a twice"), "{error}");
+
     let mut other = whole;
     other.entries[4].sha256 = IndexEntry::of(&secret("demo", "x")).sha256;
     let error = open(&bundle, &identities, &other).unwrap_err();
@@ -242,159 +241,6 @@ fn an_index_comes_back_as_it_was() {
     let cut = sealed.len() - 20;
     let error = open_index(&mut &sealed[..cut], &identities, "the index").unwrap_err();
     assert_eq!(error.kind(), Kind::Damaged);
-}
-
-/// Everything below a folder: path → (mode, content).
-fn tree(folder: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
-                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_string();
-                files.insert(name, (mode, fs::read(&path).unwrap()));
-            }
-        }
-    }
-    files
-}
-
-#[test]
-fn stock_tar_and_zstd_unpack_what_age_gives() {
-    let (identities, recipients) = keys();
-    let items = items();
-    let (_, bundle) = seal(&items, &recipients);
-    let decryptor = age::Decryptor::new(&bundle[..]).unwrap();
-    let mut compressed = Vec::new();
-    decryptor.decrypt(identities.keys()).unwrap().read_to_end(&mut compressed).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut tar = Command::new("tar")
-        .args(["--zstd", "-x", "--no-same-owner", "-p", "-C"])
-        .arg(folder.path())
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    tar.stdin.take().unwrap().write_all(&compressed).unwrap();
-    assert!(tar.wait().unwrap().success());
-
-    let files = tree(folder.path());
-    for item in &items {
-        let (mode, content) = &files[&archive_path(&item.key)];
-        match &item.content {
-            Content::File(file) => {
-                assert_eq!(content, &file.bytes);
-                assert_eq!(*mode & 0o777, file.mode & 0o777);
-            }
-            Content::Release(json) => assert_eq!(content, json.bytes()),
-            Content::Resource(json) => {
-                assert_eq!(*mode, 0o600);
-                assert!(yaml::read(content) == Some(json.value()));
-            }
-        }
-    }
-    assert_eq!(files["helm/traefik/web/manifest.yaml"].1, b"---\nkind: Service\n");
-    let modified = fs::metadata(folder.path().join(archive_path(&items[0].key))).unwrap().modified().unwrap();
-    assert_eq!(DateTime::<Utc>::from(modified), at());
-}
-
-#[test]
-fn extract_gives_the_same_files_and_no_setuid() {
-    let (identities, recipients) = keys();
-    let items = items();
-    let (_, bundle) = seal(&items, &recipients);
-    let parent = tempfile::tempdir().unwrap();
-    let to = parent.path().join("a/b");
-    let count = extract(&mut &*bundle, &identities, WHAT, &to).unwrap();
-    let files = tree(&to);
-    assert_eq!(count, files.len() as u64);
-    assert_eq!(files["host/n1/usr/local/bin/setuid"].0, 0o755);
-    assert_eq!(files["host/n1/etc/rancher/rke2/config.yaml"].0, 0o640);
-    assert_eq!(files["resources/core/secrets/demo/a.yaml"].0, 0o600);
-    assert_eq!(fs::metadata(to.join("resources/core")).unwrap().permissions().mode() & 0o777, 0o700);
-
-    let error = extract(&mut &*bundle, &identities, WHAT, &to).unwrap_err();
-    assert!(error.to_string().ends_with("it is not empty"), "{error}");
-    assert_eq!(tree(&to), files);
-}
-
-#[test]
-fn a_forged_bundle_writes_nothing_and_names_its_path() {
-    use tar::EntryType;
-    let (identities, recipients) = keys();
-    let parent = tempfile::tempdir().unwrap();
-    let to = parent.path().join("to");
-    let refused = |name: &str, bundle: Vec<u8>| {
-        for existing in [false, true] {
-            if existing {
-                fs::create_dir(&to).unwrap();
-            }
-            let error = extract(&mut &*bundle, &identities, WHAT, &to).unwrap_err();
-            assert_eq!(error.kind(), Kind::Damaged, "{error}");
-            assert!(error.to_string().contains(name), "{name}: {error}");
-            assert!(tree(parent.path()).is_empty());
-            assert_eq!(to.exists(), existing);
-        }
-        fs::remove_dir(&to).unwrap();
-        assert!(open(&bundle, &identities, &Index::default()).is_err());
-    };
-    for path in ["../out", "/out", "a/../../out", "./a", "a//b", ".."] {
-        refused(
-            path,
-            forge(&recipients, |tar| {
-                tar.append(&raw_header("good", EntryType::Regular, 1), &b"x"[..]).unwrap();
-                tar.append(&raw_header(path, EntryType::Regular, 1), &b"x"[..]).unwrap();
-            }),
-        );
-    }
-    for kind in [
-        EntryType::Symlink,
-        EntryType::Link,
-        EntryType::Char,
-        EntryType::Fifo,
-        EntryType::Directory,
-        EntryType::XHeader,
-    ] {
-        refused("odd", forge(&recipients, |tar| tar.append(&raw_header("odd", kind, 0), &b""[..]).unwrap()));
-    }
-    refused(
-        "twice",
-        forge(&recipients, |tar| {
-            for _ in 0..2 {
-                tar.append(&raw_header("twice", EntryType::Regular, 1), &b"x"[..]).unwrap();
-            }
-        }),
-    );
-    refused(
-        "both/x",
-        forge(&recipients, |tar| {
-            tar.append(&raw_header("both", EntryType::Regular, 1), &b"x"[..]).unwrap();
-            tar.append(&raw_header("both/x", EntryType::Regular, 1), &b"x"[..]).unwrap();
-        }),
-    );
-    // A long name that leaves, and one without end.
-    refused(
-        "../../out",
-        forge(&recipients, |tar| {
-            tar.append(&raw_header("@", EntryType::GNULongName, 10), &b"../../out\0"[..]).unwrap();
-            tar.append(&raw_header("x", EntryType::Regular, 1), &b"x"[..]).unwrap();
-        }),
-    );
-    refused(
-        "@",
-        forge(&recipients, |tar| {
-            tar.append(&raw_header("@", EntryType::GNULongName, 1 << 20), &vec![b'a'; 1 << 20][..]).unwrap();
-        }),
-    );
-    refused(
-        "huge",
-        forge(&recipients, |tar| {
-            tar.append(&raw_header("huge", EntryType::Regular, MAX_FILE + 1), &b""[..]).unwrap();
-        }),
-    );
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! In: a JSON value. Out: YAML that every reader, YAML 1.1 or 1.2, takes for the same value.
 //! Invariant: reading what was written gives the value back exactly, so digests over canonical JSON hold.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
+use serde_saphyr::DoubleQuoted;
 
 use crate::{Error, Result};
 
@@ -14,10 +16,29 @@ pub(super) fn write(value: &Value) -> Result<String> {
         // Folding helps nobody read a certificate.
         folded_wrap_chars: usize::MAX,
     };
-    serde_saphyr::to_fmt_writer_with_options(&mut text, value, options)
+    serde_saphyr::to_fmt_writer_with_options(&mut text, &Portable(value), options)
         // The cause may quote the value.
         .map_err(|_| Error::failed("it cannot be written as YAML"))?;
     Ok(text)
+}
+
+/// A value, written so that go-yaml, which kubectl reads with, takes it too: it refuses a block scalar whose text
+/// begins with a tab ("found a tab character where an indentation space is expected"), so such texts are quoted.
+struct Portable<'a>(&'a Value);
+
+impl Serialize for Portable<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::String(text) if text.trim_start_matches('\n').starts_with('\t') => {
+                DoubleQuoted(text).serialize(serializer)
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Portable)),
+            Value::Object(fields) => {
+                serializer.collect_map(fields.iter().map(|(name, value)| (name, Portable(value))))
+            }
+            plain => plain.serialize(serializer),
+        }
+    }
 }
 
 /// Reads a YAML document; none where it is not one. The cause is not told: it would quote content.
@@ -104,6 +125,12 @@ mod tests {
         "\ta",
         "a\t",
         "\ta\nb",
+        "\n\ta\nb",
+        "\t\n",
+        "\n\t",
+        " \ta\nb",
+        "a\n\n\tb\n",
+        "\t\ta\n\tb\n",
         "a\n\tb",
         "a\n\n\nb\n",
         "a\n---\nb",
@@ -212,6 +239,11 @@ mod tests {
         let expected = "apiVersion: v1\ndata:\n  values.yaml: |\n    ports:\n      web:\n        port: 80\nkind: ConfigMap\n\
             list:\n- a: 1\n  b: \"yes\"\nmetadata:\n  labels: {}\n  name: x\n";
         assert_eq!(write(&value).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_leading_tab_is_quoted_for_go_yaml() {
+        assert_eq!(write(&json!({"a": "\tif\n\tfi\n"})).unwrap(), "a: \"\\tif\\n\\tfi\\n\"\n");
     }
 
     #[test]
