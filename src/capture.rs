@@ -139,3 +139,23 @@ struct Role {
     class: Class,
     extent: Extent,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_cannot_do_without_a_secret_is_remembered_whatever_the_order() {
+        let key = |name: &str| ItemKey::resource("", "secrets", Some("demo"), name);
+        let named = || (Component::Ingress, key("named"));
+        for order in [[None, Some(key("needs"))], [Some(key("needs")), None]] {
+            let mut batch = Batch::default();
+            for by in order {
+                let mut more = Batch::default();
+                more.refer(named(), by);
+                batch.merge(more);
+            }
+            assert_eq!(batch.references, BTreeMap::from([(named(), Some(key("needs")))]));
+        }
+    }
+}

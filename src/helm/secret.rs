@@ -48,7 +48,8 @@ pub fn decode(secret: &Value) -> Result<Value> {
         packed // releases of Helm's first years are not compressed
     };
     let parsed: Value = serde_json::from_slice(&json).map_err(|_| wrong("holds neither gzip nor JSON"))?;
-    if parsed["name"].as_str().is_none() || !parsed["manifest"].is_string() {
+    // A release that renders nothing has no manifest: Helm leaves it out where it is empty.
+    if !parsed["name"].is_string() || !parsed["info"].is_object() {
         return Err(wrong("holds JSON that is no release"));
     }
     Ok(json!({"name": name, "labels": metadata["labels"], "release": parsed}))
@@ -124,6 +125,13 @@ mod tests {
     #[test]
     fn a_release_that_was_never_compressed_is_read() {
         assert_eq!(decode(&holding(release().to_string().as_bytes())).unwrap(), content());
+    }
+
+    #[test]
+    fn a_release_that_renders_nothing_has_no_manifest_and_is_read() {
+        let mut empty = content();
+        empty["release"].as_object_mut().unwrap().remove("manifest");
+        assert_eq!(decode(&encode(&empty).unwrap()).unwrap(), empty);
     }
 
     #[test]
