@@ -59,7 +59,7 @@ pub struct RecoveryReport {
     pub tool: String,
     /// Who ran it.
     pub operator: String,
-    /// `recovered`, `partial`, `failed`, `nothing-to-do`.
+    /// `recovered`, `partial`, `failed`, `interrupted`, `nothing-to-do`.
     pub outcome: &'static str,
     /// Incident start to the last proof.
     pub recovery_time_s: f64,
@@ -95,7 +95,7 @@ impl Phase {
             "open" => "reading and checking the snapshot, unsealing what differs",
             "plan" => "reading the cluster, working out what to do",
             "confirm" => "waiting for the operator’s yes",
-            "apply" => "changing the cluster",
+            "apply" => "sealing what will be overwritten, changing the cluster",
             "wait" => "waiting for what was changed to become ready",
             "probe" => "reading the cluster again, checking that it works",
             _ => "",

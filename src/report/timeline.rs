@@ -55,7 +55,6 @@ impl Timeline {
     /// Lays a report out.
     pub fn of(report: &RecoveryReport) -> Self {
         let mut end = 0.0;
-        let mut steps_begin = None;
         let phases: Vec<Row> = report
             .phases
             .iter()
@@ -63,21 +62,22 @@ impl Timeline {
                 let (start, seconds) = (end, length(phase.seconds));
                 end += seconds;
                 let waits = matches!(phase.name, "confirm" | "wait");
-                if matches!(phase.name, "apply" | "wait" | "probe") {
-                    steps_begin.get_or_insert(start);
-                }
                 let (acting, waiting) = if waits { (0.0, seconds) } else { (seconds, 0.0) };
                 Row { label: phase.name.into(), start, acting, waiting, remark: None }
             })
             .collect();
-        // The engine counts from its own start; on this axis its first step begins when the phases before it end.
-        let shift = steps_begin.unwrap_or(end) - report.steps.first().map_or(0.0, |s| length(s.began_s));
+        // The engine counts from its own start. On this axis its steps lie between the phases that surround it:
+        // not before `apply`, whose first seconds go into the safety snapshot, and if they fit up to `probe`.
+        let begin = |name: &str| phases.iter().find(|row| row.label == name).map_or(end, |row| row.start);
+        let steps_end =
+            report.steps.iter().map(|s| length(s.began_s) + length(s.acting_s) + length(s.waiting_s));
+        let shift = begin("apply").max(begin("probe") - steps_end.fold(0.0, f64::max));
         let steps: Vec<Row> = report
             .steps
             .iter()
             .map(|step| Row {
                 label: step.id.clone(),
-                start: (length(step.began_s) + shift).max(0.0),
+                start: length(step.began_s) + shift,
                 acting: length(step.acting_s),
                 waiting: length(step.waiting_s),
                 remark: (step.outcome != "done").then_some(step.outcome),
@@ -216,15 +216,22 @@ mod tests {
     use crate::report::{Phase, tests as samples};
 
     #[test]
-    fn phases_stand_end_to_end_and_steps_begin_where_applying_does() {
-        let line = Timeline::of(&samples::report());
-        let total: f64 = samples::report().phases.iter().map(|p| p.seconds).sum();
+    fn phases_stand_end_to_end_and_steps_between_apply_and_probe() {
+        let mut report = samples::report();
+        let line = Timeline::of(&report);
+        let total: f64 = report.phases.iter().map(|p| p.seconds).sum();
         assert!((line.phases.last().unwrap().end() - total).abs() < 1e-9);
         for pair in line.phases.windows(2) {
             assert!((pair[0].end() - pair[1].start).abs() < 1e-9);
         }
-        let apply = line.phases.iter().find(|row| row.label == "apply").unwrap();
-        assert!((line.steps[0].start - apply.start).abs() < 1e-9);
+        let start =
+            |line: &Timeline, name: &str| line.phases.iter().find(|row| row.label == name).unwrap().start;
+        assert!(line.steps[0].start >= start(&line, "apply"));
+        assert!((line.steps.last().unwrap().end() - start(&line, "probe")).abs() < 1e-9);
+        // Steps that do not fit begin with `apply` all the same, and the axis holds them.
+        report.steps[3].acting_s = 60.0;
+        let line = Timeline::of(&report);
+        assert!((line.steps[0].start - start(&line, "apply")).abs() < 1e-9);
         assert!(line.steps.iter().all(|row| row.end() <= line.length));
     }
 

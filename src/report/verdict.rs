@@ -92,8 +92,10 @@ impl Verdict {
                 format!("{equal}, but {}.", over.join(", and "))
             }
             Self::Partial => format!("Part of it is back: {open}"),
-            Self::Failed => match report.steps.iter().find(|s| s.outcome == "failed") {
-                Some(step) => format!("Step “{}” failed: {open}", step.id),
+            Self::Failed => match report.steps.iter().find(|s| matches!(s.outcome, "failed" | "interrupted"))
+            {
+                Some(step) if step.outcome == "failed" => format!("Step “{}” failed: {open}", step.id),
+                Some(step) => format!("The run was interrupted in step “{}”: {open}", step.id),
                 None => format!("The run did not end well: {open}"),
             },
             Self::NothingToDo => format!(
