@@ -13,7 +13,6 @@ mod identities;
 mod index;
 mod recipients;
 mod stream;
-mod yaml;
 
 pub use archive::archive_path;
 pub use bundle::{open_bundle, seal_bundle};

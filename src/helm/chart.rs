@@ -34,11 +34,11 @@ pub fn chart_tgz(content: &Value) -> Result<Vec<u8>> {
     };
     let name = chart["metadata"]["name"].as_str().ok_or_else(|| wrong("it has no name".into()))?;
     let mut files = vec![
-        ("Chart.yaml".to_owned(), yaml::text(&chart["metadata"])?.into_bytes()),
+        ("Chart.yaml".to_owned(), yaml::write(&chart["metadata"])?.into_bytes()),
         ("values.yaml".to_owned(), values(&chart["values"])?.into_bytes()),
     ];
     if chart["lock"].is_object() {
-        files.push(("Chart.lock".to_owned(), yaml::text(&chart["lock"])?.into_bytes()));
+        files.push(("Chart.lock".to_owned(), yaml::write(&chart["lock"])?.into_bytes()));
     }
     let decode = |path: &str, data: &Value| {
         let data = data.as_str().unwrap_or_default(); // Go writes an empty file as null
@@ -73,7 +73,7 @@ pub fn chart_tgz(content: &Value) -> Result<Vec<u8>> {
 
 /// Helm stores no values as null, and shows none as `{}` in a chart's own file.
 fn values(values: &Value) -> Result<String> {
-    if values.is_null() { Ok("{}\n".into()) } else { yaml::text(values) }
+    if values.is_null() { Ok("{}\n".into()) } else { yaml::write(values) }
 }
 
 #[cfg(test)]

@@ -14,11 +14,12 @@ use serde_json::Value;
 use super::{
     Identities, Recipients, Sealed,
     archive::{self, FileHeader, archive_path},
-    stream, yaml,
+    stream,
 };
 use crate::{
     Error, Result, helm,
     model::{Component, Content, FileContent, Index, IndexEntry, Item, ItemKey, Json},
+    yaml,
 };
 
 /// Resources hold Secrets: whoever unpacks them is the only one to read them.

@@ -52,7 +52,7 @@ fn stock_tar_and_zstd_unpack_what_age_gives() {
             Content::Release(json) => assert_eq!(content, json.bytes()),
             Content::Resource(json) => {
                 assert_eq!(*mode, 0o600);
-                assert!(yaml::read(content) == Some(json.value()));
+                assert!(crate::yaml::read(content) == Some(json.value()));
             }
         }
     }
