@@ -121,23 +121,30 @@ impl Verb {
 /// What clap refuses is a usage error; help and version are answers.
 fn refuse(error: &clap::Error) -> ExitCode {
     let _ = error.print(); // a closed pipe leaves nobody to tell
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done.into(),
-        _ => Exit::Usage.into(),
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return Exit::Done.into();
     }
+    let terminal = Terminal::new(std::env::args_os().any(|a| a == "--json"), false, false, true);
+    let text = error.render().to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    document(&terminal, &Error::usage(message).hint("see netdr --help"));
+    Exit::Usage.into()
 }
 
 /// Says on stderr what failed and what to do; with `--json` also as the one document on stdout.
 fn report(terminal: &Terminal, error: &Error) -> Exit {
-    let exit = Exit::of(error);
     terminal.error(error);
+    document(terminal, error);
+    Exit::of(error)
+}
+
+fn document(terminal: &Terminal, error: &Error) {
     if terminal.json {
         let document = json!({"error": {
-            "message": error.to_string(), "hints": error.hints(), "exit_code": exit.code(),
+            "message": error.to_string(), "hints": error.hints(), "exit_code": Exit::of(error).code(),
         }});
         let _ = terminal.answer(&document, String::new); // it has been said on stderr
     }
-    exit
 }
 
 #[cfg(test)]

@@ -1,1 +1,3 @@
-fn main() {}
+//! The one integration binary: real control planes, the real program, stock tools.
+
+mod cmd;

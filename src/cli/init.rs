@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf, absolute},
 };
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use rand::random;
 use serde_json::json;
 
@@ -25,17 +25,18 @@ use crate::{
     signature::{SigningKey, TrustedSigners},
 };
 
-/// Make a repository, and a ./netdr.yaml where there is none.
-///
-/// Give it keys of yours with --recipients, --trusted-signers, --index-key and --signing-key, or let it make new ones with
-/// --generate-keys.
+/// Make a repository, and a ./netdr.yaml where there is none
 #[derive(Args)]
+#[command(
+    group(ArgGroup::new("keys").required(true).args(["generate_keys", "recipients"])),
+    after_help = "With --recipients, name your other keys too: --signing-key, --index-key, --trusted-signers."
+)]
 pub(super) struct Init {
     /// Make new keys in this folder
-    #[arg(long, value_name = "DIR", conflicts_with = "recipients")]
+    #[arg(long, value_name = "DIR")]
     generate_keys: Option<PathBuf>,
     /// Seal to the age or SSH recipients in this file, one a line
-    #[arg(long, value_name = "FILE", required_unless_present = "generate_keys")]
+    #[arg(long, value_name = "FILE")]
     recipients: Option<PathBuf>,
 }
 

@@ -34,22 +34,24 @@ impl Keys {
 
 /// Who keeps which file.
 pub(super) fn custody(made: &keys::Keys) -> String {
+    let leaving = [
+        (&made.operator, "to the operator's password store"),
+        (&made.break_glass, "offline, on paper or in a safe"),
+    ];
+    let staying = [
+        (&made.signing, "signs snapshots"),
+        (&made.index, "opens indexes, no content"),
+        (&made.recipients, "public: to whom snapshots are sealed"),
+        (&made.trusted_signers, "public: whose snapshots are trusted"),
+    ];
+    let lines = |files: &[(&PathBuf, &str)]| -> String {
+        let shown: Vec<String> = files.iter().map(|(file, _)| file.display().to_string()).collect();
+        let width = shown.iter().map(String::len).max().unwrap_or(0);
+        shown.iter().zip(files).map(|(file, (_, why))| format!("  {file:width$}  {why}\n")).collect()
+    };
     format!(
-        "\
-Leave this machine now, they open every snapshot:
-  {operator}     to the operator's password store
-  {break_glass}  offline, on paper or in a safe
-Stay with the job that backs up:
-  {index}   opens indexes, no content
-  {signing}   signs snapshots
-  {recipients}   public: to whom snapshots are sealed
-  {trusted}   public: whose snapshots are trusted
-",
-        operator = made.operator.display(),
-        break_glass = made.break_glass.display(),
-        index = made.index.display(),
-        signing = made.signing.display(),
-        recipients = made.recipients.display(),
-        trusted = made.trusted_signers.display(),
+        "These leave this machine now, they open every snapshot:\n{}These stay with the job that backs up:\n{}",
+        lines(&leaving),
+        lines(&staying)
     )
 }

@@ -9,7 +9,7 @@ use super::{
     context::Context,
     exit::Exit,
     plans::{self, Authored},
-    words::table,
+    words::{objective, table},
 };
 use crate::Result;
 
@@ -82,10 +82,15 @@ fn line(authored: &Authored) -> Value {
 }
 
 fn listed(all: &[Authored]) -> String {
-    let minutes = |d: std::time::Duration| format!("{} min", d.as_secs() / 60);
     let row = |a: &Authored| {
         let plan = &a.plan;
-        vec![plan.name.clone(), minutes(plan.rto), minutes(plan.rpo), a.origin.clone(), plan.title.clone()]
+        vec![
+            plan.name.clone(),
+            objective(plan.rto),
+            objective(plan.rpo),
+            a.origin.clone(),
+            plan.title.clone(),
+        ]
     };
     table(&["scenario", "rto", "rpo", "from", "title"], &all.iter().map(row).collect::<Vec<_>>())
 }

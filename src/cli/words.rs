@@ -1,5 +1,7 @@
 //! Numbers, times and tables as people read them. Pure.
 
+use std::time::Duration;
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 /// `2026-11-24T01:00:00Z`.
@@ -23,6 +25,15 @@ pub(super) fn age(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
     match now - then {
         age if age < TimeDelta::zero() => "in the future".into(),
         age => format!("{} ago", duration(age)),
+    }
+}
+
+/// `15 min`: an objective is short and exact.
+pub(super) fn objective(objective: Duration) -> String {
+    match objective.as_secs() {
+        s if s > 0 && s % 3_600 == 0 => format!("{} h", s / 3_600),
+        s if s > 0 && s % 60 == 0 => format!("{} min", s / 60),
+        s => format!("{s} s"),
     }
 }
 
