@@ -22,6 +22,8 @@ mod plan;
 mod plans;
 mod prompt;
 mod prune;
+mod restore;
+mod runs;
 mod settings;
 mod show;
 mod snapshots;
@@ -80,7 +82,9 @@ enum Verb {
     Verify(verify::Verify),
     Diff(diff::Diff),
     Drift(drift::Drift),
+    Restore(restore::Restore),
     Prune(prune::Prune),
+    Runs(runs::Runs),
     #[command(subcommand)]
     Plan(plan::Plan),
     Completions(completions::Completions),
@@ -110,7 +114,9 @@ impl Verb {
             Self::Verify(verb) => verb.run(cx),
             Self::Diff(verb) => verb.run(cx),
             Self::Drift(verb) => verb.run(cx),
+            Self::Restore(verb) => verb.run(cx),
             Self::Prune(verb) => verb.run(cx),
+            Self::Runs(verb) => verb.run(cx),
             Self::Plan(verb) => verb.run(cx),
             Self::Completions(verb) => verb.run(cx, Cli::command()),
             Self::Man(verb) => verb.run(cx, Cli::command()),

@@ -106,7 +106,12 @@ impl Phase {
 impl RecoveryReport {
     /// The JSON of `netdr restore --json`.
     pub fn to_json(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        let mut document = serde_json::to_value(self).unwrap_or_default();
+        for (number, step) in self.steps.iter().enumerate() {
+            document["steps"][number]["seconds"] = (step.acting_s + step.waiting_s).into();
+            document["steps"][number]["failed"] = step.failures.len().into();
+        }
+        document
     }
 
     /// How much of the recovery time had passed when netdr was called.

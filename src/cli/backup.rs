@@ -46,7 +46,7 @@ impl Backup {
         let sets = self.sets(cx.server_node())?;
         warn_about_identities(cx, &settings);
         let made = interrupt::run(
-            "nothing of the unfinished snapshot is kept; take it again with: netdr backup",
+            &|| "nothing of the unfinished snapshot is kept; take it again with: netdr backup".into(),
             self.take(cx, &settings, &sets),
         )?;
         let partial = made.iter().any(|s| s.state != SnapshotState::Complete);

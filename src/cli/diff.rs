@@ -45,7 +45,7 @@ impl Diff {
                 (before.against(&after, identities.as_ref())?, id.to_string())
             }
             After::Live if before.is_of_cluster() => {
-                let compared = interrupt::run("nothing was changed", async {
+                let compared = interrupt::run(&|| "nothing was changed".into(), async {
                     let cluster = Cluster::connect(&settings.access()?).await?;
                     let _phase = cx.terminal.phase(format!("reading {}", cluster.server()));
                     before.against_cluster(&cluster, &settings.config.scope, identities.as_ref(), cx).await

@@ -46,7 +46,7 @@ impl Drift {
         let repository = settings.repository()?;
         let openers = settings.index_openers()?;
         let identities = settings.identities_if_named()?;
-        let (compared, against) = interrupt::run("nothing was changed", async {
+        let (compared, against) = interrupt::run(&|| "nothing was changed".into(), async {
             let cluster = Cluster::connect(&settings.access()?).await?;
             let name = settings.config.cluster_name.clone().unwrap_or_else(|| cluster.name().to_owned());
             let yardsticks = self.yardsticks(cx, &settings, &repository, &openers, &name)?;

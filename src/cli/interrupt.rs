@@ -15,7 +15,7 @@ use super::{exit::Exit, prompt};
 use crate::{Error, Kind, Result};
 
 /// Runs `work`; `advice` says how to go on after an interruption.
-pub(super) fn run<T>(advice: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) fn run<T>(advice: &dyn Fn() -> String, work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -25,7 +25,7 @@ pub(super) fn run<T>(advice: &str, work: impl Future<Output = Result<T>>) -> Res
         tokio::spawn(watch(stop));
         tokio::select! {
             result = work => result,
-            Ok(()) = stopped => Err(Error::new(Kind::Interrupted, "interrupted").hint(advice)),
+            Ok(()) = stopped => Err(Error::new(Kind::Interrupted, "interrupted").hint(advice())),
         }
     });
     runtime.shutdown_background();

@@ -44,6 +44,15 @@ impl Terminal {
         }
     }
 
+    /// Shows what comes before the answer: on stdout, or with `--json`, where that is the document's, on stderr.
+    pub(super) fn show(&self, text: String) -> Result<()> {
+        if self.json {
+            say(text.trim_end());
+            return Ok(());
+        }
+        self.answer(&(), || text)
+    }
+
     /// Says something useful that is not the answer.
     pub(super) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {
@@ -74,7 +83,7 @@ impl Terminal {
             self.note(text);
             return Phase(ProgressBar::hidden());
         }
-        let bar = ProgressBar::new_spinner().with_message(text);
+        let bar = ProgressBar::new_spinner().with_message(printable(&text));
         bar.enable_steady_tick(Duration::from_millis(100));
         Phase(bar)
     }
@@ -89,6 +98,11 @@ impl Phase {
         let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len}");
         self.0.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         self.0.set_length(parts);
+    }
+
+    /// What it waits for, where there is a bar to say it on.
+    pub(super) fn waiting(&self, what: &str) {
+        self.0.set_message(printable(what));
     }
 
     /// One part is done.

@@ -69,6 +69,11 @@ pub struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
+    /// Who signed the source.
+    pub fn signed_by(&self) -> &str {
+        &self.sources.signed_by
+    }
+
     /// The run's id.
     pub fn run(&self) -> &RunId {
         &self.request.run

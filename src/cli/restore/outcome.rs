@@ -1,0 +1,101 @@
+//! What a run came to: the report's files, and the answer on stdout.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+
+use crate::{
+    Result,
+    cli::{
+        context::Context,
+        words::{duration, objective, table},
+    },
+    report::{RecoveryReport, html, markdown},
+};
+
+/// Remarks that are shown; the report has them all.
+const SHOWN: usize = 20;
+
+/// Writes HTML, Markdown and JSON into each folder. A folder that cannot be written is named and no reason to call
+/// a recovered cluster anything else.
+pub(super) fn write(
+    report: &RecoveryReport,
+    folders: impl Iterator<Item = PathBuf>,
+    cx: &Context,
+) -> Vec<PathBuf> {
+    let forms = [
+        ("html", html::render(report)),
+        ("md", markdown::render(report)),
+        ("json", format!("{:#}\n", report.to_json())),
+    ];
+    let mut written = Vec::new();
+    for folder in folders {
+        for (form, text) in &forms {
+            let file = folder.join(format!("{}.{form}", report.run));
+            match create(&folder, &file, text) {
+                Ok(()) => written.push(file),
+                Err(e) => cx.terminal.warn(format!("report {} cannot be written: {e}", file.display())),
+            }
+        }
+    }
+    written
+}
+
+fn create(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    OpenOptions::new().write(true).create_new(true).open(file)?.write_all(text.as_bytes())
+}
+
+/// Prints the answer.
+pub(super) fn answer(report: &RecoveryReport, written: &[PathBuf], run: &Path, cx: &Context) -> Result<()> {
+    let mut document = report.to_json();
+    document["reports"] = json!(written);
+    document["run_folder"] = json!(run);
+    cx.terminal.answer(&document, || text(report, written, run))
+}
+
+fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
+    let row = |s: &crate::restore::StepOutcome| {
+        let mut row = vec![
+            s.id.clone(),
+            s.action.to_owned(),
+            s.outcome.to_owned(),
+            format!("{:.1} s", s.acting_s + s.waiting_s),
+        ];
+        row.extend([s.applied, s.unchanged, s.deleted, s.failures.len() as u64].map(|n| n.to_string()));
+        row
+    };
+    let head = ["step", "action", "outcome", "took", "applied", "unchanged", "deleted", "failed"];
+    let mut text = table(&head, &report.steps.iter().map(row).collect::<Vec<_>>());
+    let phases: Vec<String> =
+        report.phases.iter().map(|p| format!("{} {:.1} s", p.name, p.seconds)).collect();
+    let met = |met: bool| if met { "met" } else { "missed" };
+    let seconds = std::time::Duration::from_secs;
+    text += &format!(
+        "{outcome}: {scenario} on {cluster}, {left} differences left\nrecovery time   {time:.1} s, objective {rto} {rto_met}\n\
+         recovery point  {point}, objective {rpo} {rpo_met}\nwhere it went   {phases}\n",
+        outcome = report.outcome,
+        scenario = report.scenario,
+        cluster = report.cluster.name,
+        left = report.differences_left,
+        time = report.recovery_time_s,
+        rto = objective(seconds(report.rto_s)),
+        rto_met = met(report.rto_met),
+        point = duration(chrono::TimeDelta::seconds(report.recovery_point_s)),
+        rpo = objective(seconds(report.rpo_s)),
+        rpo_met = met(report.rpo_met),
+        phases = phases.join(", "),
+    );
+    text += &report.remarks.iter().take(SHOWN).map(|r| format!("  {r}\n")).collect::<String>();
+    if report.remarks.len() > SHOWN {
+        text += &format!("  and {} more in the report\n", report.remarks.len() - SHOWN);
+    }
+    for file in written {
+        text += &format!("report   {}\n", file.display());
+    }
+    text + &format!("journal  {}\n", run.display())
+}

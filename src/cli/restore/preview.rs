@@ -1,0 +1,131 @@
+//! A resolved plan as a person reads it before saying yes: what goes first, then step by step.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    cli::{
+        context::Context,
+        words::{age, count, objective, time},
+    },
+    cluster::Cluster,
+    model::{Component, ItemKey},
+    plan::{Act, Difference, ResolvedPlan, Step, Verb, diff},
+    restore::Prepared,
+};
+
+/// Creates of one step that are named without `-v`: thousands of lines hide the few that matter.
+const NAMED: usize = 50;
+
+/// The whole plan.
+pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> String {
+    let plan = &prepared.plan;
+    let authored = &plan.plan;
+    let snapshots: Vec<&str> = plan.source.snapshots.iter().map(|id| id.as_str()).collect();
+    let captured = plan.source.captured_at;
+    let mut text = format!(
+        "Restore {name}: {title}\n  cluster     {cluster} at {server}\n  source      {snapshots}\n  signed by   {signer}\n  \
+         captured    {captured} ({age})\n  objectives  back within {rto}, at most {rpo} lost\n",
+        name = authored.name,
+        title = authored.title,
+        cluster = prepared.cluster.name,
+        server = cluster.server(),
+        snapshots = snapshots.join(", "),
+        signer = prepared.signed_by(),
+        captured = time(captured),
+        age = age(captured, cx.now),
+        rto = objective(authored.rto),
+        rpo = objective(authored.rpo),
+    );
+    let deleted: Vec<&Act> = acts(&plan.steps).filter(|a| a.verb == Verb::Delete).collect();
+    if !deleted.is_empty() {
+        text += &format!("\nDeletes {}:\n", count(deleted.len() as u64, "object"));
+        text += &deleted.iter().map(|act| format!("  - {}{}\n", act.key, remarks(act))).collect::<String>();
+    }
+    let differences: Differences<'_> = plan.differences.iter().map(|d| ((d.component, &d.key), d)).collect();
+    for (number, step) in plan.steps.iter().enumerate() {
+        text += &step_text(number + 1, step, &differences, cx);
+    }
+    text += &reasons("Cannot be restored", &plan.refused);
+    text += &reasons("Left as they are", &plan.kept);
+    text += &plan.warnings.iter().map(|w| format!("warning: {w}\n")).collect::<String>();
+    text + &format!("\n{}\ndigest {}\n", totals(plan), plan.digest())
+}
+
+/// What is asked before anything is changed.
+pub(super) fn question(prepared: &Prepared<'_>, cx: &Context) -> String {
+    let plan = &prepared.plan;
+    format!(
+        "Change cluster {} to what was captured {} ({})?",
+        prepared.cluster.name,
+        age(plan.source.captured_at, cx.now),
+        totals(plan)
+    )
+}
+
+type Differences<'a> = BTreeMap<(Component, &'a ItemKey), &'a Difference>;
+
+fn step_text(number: usize, step: &Step, differences: &Differences<'_>, cx: &Context) -> String {
+    let mut text = format!("\nStep {number}, {}: {}\n", step.id, step.title);
+    if let Some(question) = &step.question {
+        text += &format!("  asks: {question}\n");
+    }
+    let mut created = 0;
+    for act in acts(std::slice::from_ref(step)) {
+        created += usize::from(act.verb == Verb::Create);
+        if act.verb != Verb::Create || created <= NAMED || cx.flags.verbose {
+            text += &act_text(act, differences);
+        }
+    }
+    if created > NAMED && !cx.flags.verbose {
+        text += &format!("  + {} more, see them with -v\n", created - NAMED);
+    }
+    if !step.gates.is_empty() {
+        text += &format!("  then waits for {}\n", count(step.gates.len() as u64, "object"));
+    }
+    text
+}
+
+fn act_text(act: &Act, differences: &Differences<'_>) -> String {
+    let sign = match act.verb {
+        Verb::Create => "+",
+        Verb::Replace | Verb::Merge => "~",
+        Verb::Recreate => "-/+",
+        Verb::Delete => "-",
+    };
+    let mut text = format!("  {sign} {}{}\n", act.key, remarks(act));
+    // The first line names the object again; what it would say of a create or delete is said.
+    let fields = differences.get(&(act.component, &act.key)).map(|d| diff::lines(d)).unwrap_or_default();
+    text += &fields.iter().skip(1).map(|line| format!("  {line}\n")).collect::<String>();
+    text
+}
+
+fn remarks(act: &Act) -> String {
+    if act.remarks.is_empty() { String::new() } else { format!("  ({})", act.remarks.join("; ")) }
+}
+
+fn reasons(title: &str, items: &[(ItemKey, String)]) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let lines: String = items.iter().map(|(key, why)| format!("  {key}: {why}\n")).collect();
+    format!("\n{title}:\n{lines}")
+}
+
+fn acts(steps: &[Step]) -> impl Iterator<Item = &Act> {
+    steps.iter().flat_map(|step| &step.batches).flat_map(|batch| &batch.acts)
+}
+
+fn totals(plan: &ResolvedPlan) -> String {
+    let counts = plan.counts();
+    let mut parts = vec![
+        format!("create {}", counts.create),
+        format!("replace {}", counts.replace),
+        format!("recreate {}", counts.recreate),
+        format!("delete {}", counts.delete),
+        format!("unchanged {}", counts.unchanged),
+    ];
+    if counts.refused > 0 {
+        parts.push(format!("refused {}", counts.refused));
+    }
+    parts.join(", ")
+}

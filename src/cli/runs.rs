@@ -1,0 +1,120 @@
+//! `netdr runs`: the restores that were run, from their journals.
+
+use std::{fs, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{
+    context::Context,
+    exit::Exit,
+    words::{table, time},
+};
+use crate::{
+    Error, Result,
+    model::RunId,
+    restore::{Entry, journal, journal::Line},
+};
+
+/// List the restores that were run, newest last
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Runs {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Where `restore --state-dir` kept them [default: the repository]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Show(Show),
+}
+
+/// Show what one run did, act by act
+#[derive(Args)]
+struct Show {
+    /// Which run
+    run: RunId,
+    /// Where `restore --state-dir` kept it [default: the repository]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+impl Runs {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        match &self.verb {
+            Some(Verb::Show(show)) => show.run(cx),
+            None => self.list(cx),
+        }
+    }
+
+    fn list(&self, cx: &Context) -> Result<Exit> {
+        let (runs, unreadable) = journal::list(&folder(&self.state_dir, cx)?)?;
+        for run in &unreadable {
+            cx.terminal.warn(run);
+        }
+        cx.terminal.answer(&json!({"runs": runs, "unreadable": unreadable}), || {
+            let row = |r: &journal::RunSummary| {
+                vec![
+                    r.run.to_string(),
+                    r.scenario.clone(),
+                    time(r.began),
+                    r.outcome.clone(),
+                    r.changed.to_string(),
+                    r.failed.to_string(),
+                ]
+            };
+            let head = ["run", "scenario", "began", "outcome", "changed", "failed"];
+            table(&head, &runs.iter().map(row).collect::<Vec<_>>())
+        })?;
+        Ok(Exit::Damaged.when(!unreadable.is_empty()))
+    }
+}
+
+impl Show {
+    fn run(&self, cx: &Context) -> Result<Exit> {
+        let folder = folder(&self.state_dir, cx)?.join(self.run.as_str());
+        if !fs::exists(&folder).unwrap_or(false) {
+            return Err(Error::usage(format!("there is no run {} in {}", self.run, folder.display()))
+                .hint("list them with: netdr runs"));
+        }
+        let lines = journal::read(&folder)?;
+        let document = json!({"run": self.run, "folder": folder, "journal": lines});
+        cx.terminal.answer(&document, || lines.iter().filter_map(said).collect())?;
+        Ok(Exit::Done)
+    }
+}
+
+fn folder(state_dir: &Option<PathBuf>, cx: &Context) -> Result<PathBuf> {
+    let base = match state_dir {
+        Some(state) => state.clone(),
+        None => cx.settings()?.repository()?.root().to_owned(),
+    };
+    Ok(base.join("runs"))
+}
+
+/// An entry as a line; an intent whose outcome follows is left out.
+fn said(line: &Line) -> Option<String> {
+    let text = match &line.entry {
+        Entry::Begun { scenario, cluster, operator, source, .. } => {
+            let source: Vec<&str> = source.iter().map(|id| id.as_str()).collect();
+            format!("begun: {scenario} on {} by {operator}, from {}", cluster.name, source.join(", "))
+        }
+        Entry::Safety { file, items, .. } => format!("saved {items} items to be overwritten in {file}"),
+        Entry::Outcome { verb, key, outcome, why, .. } => {
+            let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            format!("  {} {key}: {outcome}{why}", verb.name())
+        }
+        Entry::Step { step, outcome, seconds, failures } => {
+            let failures: String = failures.iter().map(|f| format!("\n    {f}")).collect();
+            format!("step {step} {outcome} after {seconds:.1} s{failures}")
+        }
+        Entry::Ended { outcome, differences_left } => {
+            format!("ended: {outcome}, {differences_left} differences left")
+        }
+        Entry::Intent { .. } => return None,
+    };
+    Some(format!("{}  {text}\n", time(line.at)))
+}
