@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     cluster::{Answer, ApiKind, Cluster, Discovery, Precondition},
-    model::{Content, ItemKey},
+    model::{Content, Item, ItemKey},
     plan::{Act, Verb},
 };
 
@@ -65,7 +65,6 @@ impl Acting<'_> {
     }
 
     async fn resource(&self, act: &Act, place: &Place<'_>) -> Answer<ActOutcome> {
-        let wanted = act.item.as_ref().map(crate::model::Item::sha256);
         // A create that finds nothing and a delete that finds what the plan saw need no look first.
         let mut look = !matches!(act.verb, Verb::Create | Verb::Delete | Verb::Recreate);
         for _ in 0..ATTEMPTS {
@@ -76,6 +75,7 @@ impl Acting<'_> {
                     return Ok(going(act, &held_by));
                 }
                 let digest = live.clone().and_then(|live| decide::digest(act, live));
+                let wanted = act.item.as_ref().map(Item::sha256);
                 match decide::next(digest.as_deref(), act.live_sha256.as_deref(), wanted.as_deref()) {
                     Next::Write => {}
                     Next::Unchanged => return Ok(ActOutcome::Unchanged),

@@ -70,7 +70,7 @@ pub struct Engine<'a> {
 /// API server does not say what it serves.
 pub async fn execute(engine: &Engine<'_>, plan: &ResolvedPlan) -> Result<Vec<StepOutcome>> {
     let started = Instant::now();
-    let mut discovery = engine.cluster.discover().await?;
+    let mut discovery = Discovery::default(); // asked for as soon as something needs it
     let mut outcomes = Vec::with_capacity(plan.steps.len());
     let mut stopped_at: Option<&str> = None;
     for (number, step) in plan.steps.iter().enumerate() {
@@ -107,7 +107,7 @@ impl Engine<'_> {
         } else {
             for batch in step.batches.iter().filter(|batch| !batch.acts.is_empty()) {
                 if batch.acts.iter().any(|act| !served(discovery, &act.key)) {
-                    *discovery = self.cluster.discover().await?; // a batch before may have made the kind
+                    *discovery = self.cluster.discover().await?; // what was done before may have made the kind
                 }
                 self.batch(&step.id, batch, discovery, outcome).await?;
             }
@@ -165,7 +165,8 @@ impl Engine<'_> {
 fn served(discovery: &Discovery, key: &ItemKey) -> bool {
     match key {
         ItemKey::Resource { group, plural, .. } => discovery.find(group, plural).is_some(),
-        _ => true,
+        ItemKey::Release { .. } => discovery.find("", "secrets").is_some(),
+        ItemKey::File { .. } => true,
     }
 }
 

@@ -81,7 +81,10 @@ impl Waiting<'_> {
         let ItemKey::Resource { group, plural, namespace, name } = &key else {
             return Err("nothing to wait for".into());
         };
-        let Some(kind) = discovery.find(group, plural) else { return Err("its kind is not served".into()) };
+        if discovery.find(group, plural).is_none() {
+            self.discover(discovery).await?;
+        }
+        let kind = discovery.find(group, plural).ok_or("its kind is not served")?;
         let live = self
             .cluster
             .get(kind, namespace.as_deref(), name)
@@ -94,7 +97,7 @@ impl Waiting<'_> {
                 rollout::established(&live)?;
                 let (plural, group) = name.split_once('.').unwrap_or((name, ""));
                 if discovery.find(group, plural).is_none() {
-                    *discovery = self.cluster.discover().await.map_err(|error| error.to_string())?;
+                    self.discover(discovery).await?;
                 }
                 discovery
                     .find(group, plural)
@@ -102,6 +105,11 @@ impl Waiting<'_> {
                     .ok_or_else(|| "established, but not served yet".into())
             }
         }
+    }
+
+    async fn discover(&self, discovery: &mut Discovery) -> Result<(), String> {
+        *discovery = self.cluster.discover().await.map_err(|error| error.to_string())?;
+        Ok(())
     }
 
     /// What the workload's pods, its conditions and its events say. What cannot be read is left out: the deadline

@@ -39,7 +39,7 @@ pub(super) fn reasons(name: &str, workload: &Value, pods: &[Value], events: &[Va
 }
 
 fn conditions(workload: &Value) -> impl Iterator<Item = String> {
-    let failing = [("ReplicaFailure", "True"), ("Progressing", "False"), ("Available", "False")];
+    let failing = [("ReplicaFailure", "True"), ("Progressing", "False")];
     let found = failing.into_iter().filter_map(|(name, bad)| {
         let condition = condition(workload, name).filter(|condition| condition["status"] == bad)?;
         Some(format!("{}: {}", text(&condition["reason"]), text(&condition["message"])))
