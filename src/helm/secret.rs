@@ -28,7 +28,8 @@ pub fn decode(secret: &Value) -> Result<Value> {
     let release = text(&metadata["labels"]["name"]);
     let wrong = |why: &str| {
         Error::damaged(format!("helm release {namespace}/{release}: Secret {name} {why}"))
-            .hint(format!("helm history {release} -n {namespace}"))
+            .hint(format!("look at it with: kubectl get secret {name} -n {namespace} -o yaml"))
+            .hint("once that Secret is gone, helm upgrade makes a sound revision")
     };
     let encoded = secret["data"]["release"].as_str().ok_or_else(|| wrong("has no key `release`"))?;
     if encoded.len() > MAX_ENCODED {
