@@ -124,13 +124,24 @@ pub(super) fn each_file(
                 continue;
             }
             EntryType::Regular => {}
-            _ => return Err(Error::damaged(format!("{what} is damaged: `{path}` is not a plain file"))),
+            _ => {
+                return Err(Error::damaged(format!(
+                    "{what} is damaged: `{}` is not a plain file",
+                    path.escape_debug()
+                )));
+            }
         }
         if !stays_inside(&path) {
-            return Err(Error::damaged(format!("{what} is damaged: `{path}` would leave its folder")));
+            return Err(Error::damaged(format!(
+                "{what} is damaged: `{}` would leave its folder",
+                path.escape_debug()
+            )));
         }
         if size > MAX_FILE {
-            return Err(Error::damaged(format!("{what} is damaged: `{path}` claims {size} bytes")));
+            return Err(Error::damaged(format!(
+                "{what} is damaged: `{}` claims {size} bytes",
+                path.escape_debug()
+            )));
         }
         let header = entry.header();
         let number =
@@ -193,6 +204,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_forged_archive_makes_us_panic(edits in proptest::collection::vec((0usize..2048, any::<u8>()), 1..8)) {
+            let mut bytes = Vec::new();
+            let mut archive = Writer::new(&mut bytes, DateTime::UNIX_EPOCH);
+            archive.file(&["long"; 40].join("/"), (0o600, 0, 0), b"x").unwrap();
+            archive.file("short", (0o600, 0, 0), b"y").unwrap();
+            archive.finish().unwrap();
+            for (at, byte) in edits {
+                bytes[at] = byte;
+            }
+            let result = each_file(&bytes[..], "x", &mut |file, input| content(&file, input, "x").map(drop));
+            prop_assert!(result.is_ok() || result.is_err_and(|error| error.kind() == crate::Kind::Damaged));
+        }
+
         #[test]
         fn any_name_fits_a_file_system(name in "\\PC{1,253}") {
             prop_assert!(shortened(&name).len() <= MAX_NAME);

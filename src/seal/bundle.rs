@@ -113,7 +113,10 @@ pub fn open_bundle(
             return if companion {
                 Ok(())
             } else {
-                Err(Error::damaged(format!("{what} is damaged: `{}` is not in the index", file.path)))
+                Err(Error::damaged(format!(
+                    "{what} is damaged: `{}` is not in the index",
+                    file.path.escape_debug()
+                )))
             };
         };
         if matches!(entry.key, ItemKey::Release { .. }) {

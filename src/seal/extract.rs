@@ -55,7 +55,7 @@ fn unpack(file: &FileHeader, input: &mut dyn Read, what: &str, to: &Path) -> Res
     // A path that is there twice, or is a file and a folder, cannot come from sealing items.
     let create = |error: io::Error| match error.kind() {
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
-            Error::damaged(format!("{what} is damaged: it holds `{}` twice", file.path))
+            Error::damaged(format!("{what} is damaged: it holds `{}` twice", file.path.escape_debug()))
         }
         _ => cannot_write(&path, &error),
     };

@@ -46,7 +46,8 @@ fn host_file(path: &str, mode: u32) -> Item {
 /// One of each, and names at their limits.
 fn items() -> Vec<Item> {
     let release = json!({"name": "sh.helm.release.v1.web.v1", "labels": {"owner": "helm"},
-        "release": {"name": "web", "manifest": "---\nkind: Service\n", "version": 1}});
+        "release": {"name": "web", "namespace": "traefik", "manifest": "---\nkind: Service\n", "version": 1,
+            "config": {"replicas": 2}, "chart": {"metadata": {"name": "web"}, "values": {}, "schema": null}}});
     vec![
         secret("demo", "a"),
         secret(&"n".repeat(63), &"x".repeat(253)),

@@ -57,6 +57,9 @@ fn stock_tar_and_zstd_unpack_what_age_gives() {
         }
     }
     assert_eq!(files["helm/traefik/web/manifest.yaml"].1, b"---\nkind: Service\n");
+    assert_eq!(files["helm/traefik/web/values.yaml"].1, b"replicas: 2\n");
+    assert!(files["helm/traefik/web/chart.tgz"].1.starts_with(&[0x1f, 0x8b]));
+    assert_eq!(files.len(), items.len() + 3);
     let modified = fs::metadata(folder.path().join(archive_path(&items[0].key))).unwrap().modified().unwrap();
     assert_eq!(DateTime::<Utc>::from(modified), at());
 }
