@@ -36,9 +36,11 @@ impl Surroundings<'_> {
         }
         let mut looked = Vec::new();
         if let Some(list) = (self.variable)("KUBECONFIG") {
-            let files: Vec<PathBuf> = env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).collect();
-            if let Some(path) = files.iter().find(|p| (self.exists)(p)) {
-                return Ok(kubeconfig(path.clone()));
+            let mut paths: Vec<PathBuf> = env::split_paths(&list).filter(|p| (self.exists)(p)).collect();
+            match paths.len() {
+                0 => {}
+                1 => return Ok(kubeconfig(paths.swap_remove(0))),
+                _ => return Ok(Access::Kubeconfigs { paths, context: context.map(ToOwned::to_owned) }),
             }
             looked.push(format!("KUBECONFIG ({list}: no such file)"));
         } else {
@@ -122,6 +124,9 @@ mod tests {
     fn access(flag: Option<&str>, variables: &[(&str, &str)], files: &[&str]) -> Option<String> {
         match look(variables, files, |s| s.access(flag.map(Path::new), None)).ok()? {
             Access::Kubeconfig { path, .. } => Some(path.display().to_string()),
+            Access::Kubeconfigs { paths, .. } => {
+                Some(env::join_paths(paths).unwrap().to_string_lossy().into_owned())
+            }
             Access::InCluster => Some("pod".into()),
         }
     }
@@ -134,7 +139,8 @@ mod tests {
         let all = ["/a", "/b", TOKEN, "/home/op/.kube/config", RKE2];
         let list = ("KUBECONFIG", "/missing:/b:/a");
         assert_eq!(access(Some("/x"), &[list, POD, HOME], &all).as_deref(), Some("/x"));
-        assert_eq!(access(None, &[list, POD, HOME], &all).as_deref(), Some("/b"));
+        assert_eq!(access(None, &[list, POD, HOME], &all).as_deref(), Some("/b:/a"));
+        assert_eq!(access(None, &[list, POD, HOME], &["/b"]).as_deref(), Some("/b"));
         assert_eq!(access(None, &[POD, HOME], &all).as_deref(), Some("pod"));
         assert_eq!(access(None, &[HOME], &all).as_deref(), Some("/home/op/.kube/config"));
         assert_eq!(access(None, &[POD, HOME], &[RKE2]).as_deref(), Some(RKE2), "a pod has a token too");

@@ -112,7 +112,7 @@ fn given(recipients: &Path, settings: &Settings) -> Result<Paths> {
     guard::check(&paths.trusted_signers, "trusted signers")?;
     TrustedSigners::read(&paths.trusted_signers)?;
     SigningKey::read(&paths.signing_key, &prompt::passphrase)?;
-    Identities::read(&[paths.index_key.clone()], &prompt::passphrase)?;
+    Identities::read(std::slice::from_ref(&paths.index_key), &prompt::passphrase)?;
     Ok(paths)
 }
 

@@ -22,19 +22,48 @@ impl Man {
     }
 }
 
-/// One page: the program, then each verb with its own flags.
+/// One page: the program, then each verb with the flags that are its own.
 fn pages(mut command: Command) -> io::Result<String> {
     let mut page = Vec::new();
     Page::new(command.clone()).render(&mut page)?;
     command.build();
+    verbs(&command, "netdr", &mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+fn verbs(command: &Command, name: &str, page: &mut Vec<u8>) -> io::Result<()> {
     for verb in command.get_subcommands() {
-        writeln!(page, ".SH NETDR {}", verb.get_name().to_uppercase())?;
+        let name = format!("{name} {}", verb.get_name());
+        writeln!(page, ".SH {}", name.to_uppercase())?;
         let own = Page::new(verb.clone().mut_args(|arg| {
             let everywhere = arg.is_global_set();
             arg.hide(everywhere)
         }));
-        own.render_description_section(&mut page)?;
-        own.render_options_section(&mut page)?;
+        let mut text = Vec::new();
+        own.render_description_section(&mut text)?;
+        own.render_options_section(&mut text)?;
+        // One section per verb, its parts below it.
+        page.extend(String::from_utf8_lossy(&text).replace(".SH ", ".SS ").into_bytes());
+        verbs(verb, &name, page)?;
     }
-    Ok(String::from_utf8_lossy(&page).into_owned())
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_every_verb_and_its_own_flags() {
+        use clap::CommandFactory as _;
+        let page = pages(crate::cli::Cli::command()).unwrap();
+        for expected in [".SH NETDR KEYS GENERATE", ".SH NETDR RUNS SHOW", "policy\\-order"] {
+            assert!(page.contains(expected), "{expected}");
+        }
+        assert_eq!(
+            page.matches("\\-\\-trusted\\-signers\\fR \\fI").count(),
+            1,
+            "flags of every verb are said once"
+        );
+    }
 }

@@ -77,7 +77,7 @@ impl Show {
     fn run(&self, cx: &Context) -> Result<Exit> {
         let folder = folder(&self.state_dir, cx)?.join(self.run.as_str());
         if !fs::exists(&folder).unwrap_or(false) {
-            return Err(Error::usage(format!("there is no run {} in {}", self.run, folder.display()))
+            return Err(Error::usage(format!("there is no run at {}", folder.display()))
                 .hint("list them with: netdr runs"));
         }
         let lines = journal::read(&folder)?;

@@ -1,6 +1,10 @@
 //! Reaching a cluster: kubectl's rules, each failure with its way out.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    slice,
+    time::Duration,
+};
 
 use kube::{
     Client, Config,
@@ -18,6 +22,13 @@ pub enum Access {
         /// The file.
         path: PathBuf,
         /// The context; the file's current one if none.
+        context: Option<String>,
+    },
+    /// Several kubeconfig files, merged by kubectl's rules: the first to set a value wins.
+    Kubeconfigs {
+        /// The files.
+        paths: Vec<PathBuf>,
+        /// The context; the first file's current one if none.
         context: Option<String>,
     },
     /// The service account of the pod netdr runs in.
@@ -43,7 +54,10 @@ impl Cluster {
                 })?;
                 (config, "kubernetes".to_owned())
             }
-            Access::Kubeconfig { path, context } => from_file(path, context.as_deref()).await?,
+            Access::Kubeconfig { path, context } => {
+                from_files(slice::from_ref(path), context.as_deref()).await?
+            }
+            Access::Kubeconfigs { paths, context } => from_files(paths, context.as_deref()).await?,
         };
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(READ);
@@ -56,17 +70,29 @@ impl Cluster {
     }
 }
 
-async fn from_file(path: &PathBuf, context: Option<&str>) -> Result<(Config, String)> {
+/// Reads one file; a missing one is named with the ways to name another.
+fn read(path: &Path) -> Result<Kubeconfig> {
     let shown = path.display();
     if !path.exists() {
         return Err(Error::usage(format!("kubeconfig {shown} does not exist"))
             .hint("pass --kubeconfig FILE, set KUBECONFIG, or on an RKE2 server node run as root, which uses /etc/rancher/rke2/rke2.yaml"));
     }
-    let kubeconfig = Kubeconfig::read_from(path).map_err(|e| {
+    Kubeconfig::read_from(path).map_err(|e| {
         Error::usage(format!("kubeconfig {shown} cannot be used"))
             .because(e)
             .hint(format!("check it with: kubectl --kubeconfig {shown} config view"))
-    })?;
+    })
+}
+
+async fn from_files(paths: &[PathBuf], context: Option<&str>) -> Result<(Config, String)> {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let shown = names.join(":");
+    let mut kubeconfig = Kubeconfig::default();
+    for path in paths {
+        kubeconfig = kubeconfig
+            .merge(read(path)?)
+            .map_err(|e| Error::usage(format!("kubeconfigs {shown} cannot be merged")).because(e))?;
+    }
     let wanted = context.or(kubeconfig.current_context.as_deref());
     let entry = kubeconfig.contexts.iter().find(|c| Some(c.name.as_str()) == wanted);
     let name = entry.and_then(|c| c.context.as_ref()).map(|c| c.cluster.clone());
