@@ -34,6 +34,9 @@ pub(super) struct Gathering<'a> {
     pub(super) issuer_namespace: String,
 }
 
+/// Objects by namespace and name.
+type Names = Vec<(Option<String>, String)>;
+
 /// What reading one kind came to.
 pub(super) enum Outcome {
     Read(Batch),
@@ -161,7 +164,7 @@ impl Gathering<'_> {
     }
 
     /// Reads single objects; what does not exist is not there, anything else is a failure.
-    async fn read_named(&self, kind: &ApiKind, names: Vec<(Option<String>, String)>, role: Role) -> Outcome {
+    async fn read_named(&self, kind: &ApiKind, names: Names, role: Role) -> Outcome {
         let reads = names.into_iter().map(|(namespace, name)| async move {
             self.cluster.get(kind, namespace.as_deref(), &name).await
         });
@@ -281,7 +284,7 @@ impl Gathering<'_> {
                 |row: &Kind| row.group == group && row.plural == plural && matches!(row.select, Select::All);
             !have.contains(&(component, key)) && !catalog::rows(component).any(whole)
         };
-        let mut wanted: BTreeMap<(Component, &ApiKind), Vec<(Option<String>, String)>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(Component, &ApiKind), Names> = BTreeMap::new();
         for (component, key) in self.scope.also.iter().filter(|(component, key)| unread(*component, key)) {
             if let ItemKey::Resource { group, plural, namespace, name } = key
                 && let Some(kind) = self.discovery.find(group, plural)

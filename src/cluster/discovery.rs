@@ -73,6 +73,19 @@ fn escape(segment: &str) -> String {
     })
 }
 
+/// What a plan is resolved against where the kinds are known without asking.
+impl FromIterator<ApiKind> for Discovery {
+    fn from_iter<I: IntoIterator<Item = ApiKind>>(kinds: I) -> Self {
+        let mut discovery = Self::default();
+        for kind in kinds {
+            let (group, plural) = (kind.group.clone(), kind.plural.clone());
+            discovery.versions.insert((group.clone(), plural.clone(), kind.version.clone()));
+            discovery.kinds.insert((group, plural), kind);
+        }
+        discovery
+    }
+}
+
 impl Discovery {
     /// The kind, if the server serves it.
     pub fn find(&self, group: &str, plural: &str) -> Option<&ApiKind> {

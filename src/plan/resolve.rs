@@ -1,15 +1,30 @@
 //! Resolving: authored plan + source + live state → exactly what will be done.
+//!
+//! In: [`Inputs`]. Out: a [`ResolvedPlan`]. Invariant: pure and deterministic; one object is acted on once; what could
+//! not be read is never taken for absent, and nothing is overwritten or deleted whose content is not at hand.
 
-use std::collections::BTreeMap;
+mod claims;
+mod extras;
+mod immutable;
+mod judge;
+mod order;
+mod releases;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{Isolation, ResolvedPlan, RestorePlan, Source};
+use super::{
+    Act, Action, Difference, Existing, Gate, Isolation, ResolvedPlan, RestorePlan, Source, Step, StepSpec,
+    Verb,
+};
 use crate::{
-    Result,
-    capture::Capture,
+    Error, Result,
+    capture::{Capture, Captured},
     cluster::Discovery,
-    model::{Component, Index, Item, ItemKey},
+    model::{Class, Component, Index, IndexEntry, Item, ItemKey},
 };
 
 /// What a plan is resolved from.
@@ -39,10 +54,144 @@ pub struct Inputs<'a> {
     pub now: DateTime<Utc>,
 }
 
+/// What is known while steps are resolved one after the other.
+struct Resolver<'a> {
+    index: &'a Index,
+    source_complete: bool,
+    items: BTreeMap<(Component, ItemKey), Item>,
+    live: &'a Capture,
+    /// The live items by identity.
+    seen: BTreeMap<(Component, &'a ItemKey), &'a Captured>,
+    discovery: &'a Discovery,
+    keep_extras: bool,
+    isolation: Option<Isolation>,
+    run: &'a str,
+    now: DateTime<Utc>,
+    /// Namespaces that exist, or will when their turn comes.
+    namespaces: BTreeSet<String>,
+    /// CustomResourceDefinitions that exist, or will.
+    definitions: BTreeSet<String>,
+    unchanged: u64,
+    kept: Vec<(ItemKey, String)>,
+    refused: Vec<(ItemKey, String)>,
+    differences: Vec<Difference>,
+}
+
 /// Resolves.
 ///
 /// # Errors
-/// When the source lacks a component that the plan needs.
-pub fn resolve(_inputs: Inputs<'_>) -> Result<ResolvedPlan> {
-    Err(crate::Error::failed("seam"))
+/// When the source lacks a component that the plan needs, or an item that differs is not at hand.
+pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
+    let Inputs { plan, source, index, .. } = &inputs;
+    for component in plan.components() {
+        if !index.entries.iter().any(|entry| entry.component == component) {
+            return Err(Error::failed(format!(
+                "the source has no {component}, which plan {} needs",
+                plan.name
+            ))
+            .hint(format!("choose a snapshot of set {}: netdr snapshots", component.set())));
+        }
+    }
+    let (plan, source) = (plan.clone(), source.clone());
+    let (claims, mut warnings) = claims::claims(&plan, index, &inputs.items);
+    let mut resolver = Resolver::new(inputs);
+    let mut steps = Vec::new();
+    for (spec, claimed) in plan.steps.iter().zip(&claims) {
+        steps.push(resolver.step(&plan, spec, claimed)?);
+    }
+    let Resolver { unchanged, kept, refused, mut differences, .. } = resolver;
+    differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
+    if differences.is_empty() && kept.is_empty() {
+        warnings.push(
+            "the source equals the live state in this plan's scope: the corruption may be in the snapshot itself"
+                .into(),
+        );
+    }
+    Ok(ResolvedPlan { plan, source, steps, unchanged, kept, refused, warnings, differences })
+}
+
+impl<'a> Resolver<'a> {
+    fn new(inputs: Inputs<'a>) -> Self {
+        let live = inputs.live;
+        let named = |group: &'a str, plural: &'a str| {
+            let keys = live.items.iter().map(|c| &c.entry.key).filter(move |key| key.is_kind(group, plural));
+            keys.map(|key| key.name().to_owned())
+        };
+        let inhabited = live.items.iter().filter_map(|c| c.entry.key.namespace()).map(str::to_owned);
+        Self {
+            index: inputs.index,
+            source_complete: inputs.source_complete,
+            items: inputs.items,
+            live,
+            seen: live.items.iter().map(|captured| (captured.id(), captured)).collect(),
+            discovery: inputs.discovery,
+            keep_extras: inputs.keep_extras,
+            isolation: inputs.isolation,
+            run: inputs.run,
+            now: inputs.now,
+            namespaces: named("", "namespaces").chain(inhabited).collect(),
+            definitions: named("apiextensions.k8s.io", "customresourcedefinitions").collect(),
+            unchanged: 0,
+            kept: Vec::new(),
+            refused: Vec::new(),
+            differences: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, plan: &RestorePlan, spec: &StepSpec, claimed: &[&'a IndexEntry]) -> Result<Step> {
+        let mut step = Step {
+            id: spec.id.clone(),
+            title: spec.title.clone(),
+            action: spec.action.word(),
+            question: None,
+            batches: Vec::new(),
+            gates: Vec::new(),
+            timeout_s: spec.timeout.as_secs(),
+        };
+        match &spec.action {
+            Action::Apply { component, kinds, create_namespaces, existing, extras, isolation } => {
+                let rules = judge::Rules { existing: *existing, create_namespaces: *create_namespaces };
+                let acts = self.judge_all(claimed, rules)?;
+                step.gates = acts.iter().filter_map(established).collect();
+                let isolation = isolation.map(|planned| self.isolation.unwrap_or(planned));
+                let deletes = self.extras(plan, *component, kinds, *extras)?;
+                step.batches = match isolation {
+                    Some(isolation) => self.isolated(kinds, acts, deletes, isolation),
+                    None => {
+                        order::by_kind(kinds, acts).into_iter().chain(order::away(kinds, deletes)).collect()
+                    }
+                };
+            }
+            Action::HelmRelease { component, releases } => {
+                let (held, rendered): (Vec<_>, Vec<_>) =
+                    claimed.iter().partition(|entry| matches!(entry.key, ItemKey::Release { .. }));
+                let rules = judge::Rules { existing: Existing::Replace, create_namespaces: false };
+                step.batches = order::by_kind(&[], self.judge_all(&rendered, rules)?);
+                step.batches.extend(self.releases(*component, releases, &held)?);
+            }
+            Action::WaitRollout { component } => step.gates = self.rollouts(*component),
+            Action::Confirm { question } => step.question = Some(question.clone()),
+        }
+        step.batches.retain(|batch| !batch.acts.is_empty());
+        Ok(step)
+    }
+
+    /// The workloads of a component that are, or will be, on the cluster.
+    fn rollouts(&self, component: Component) -> Vec<Gate> {
+        let workload = |key: &ItemKey| {
+            ["deployments", "daemonsets", "statefulsets"].iter().any(|plural| key.is_kind("apps", plural))
+        };
+        let entries =
+            self.index.entries.iter().filter(|e| e.component == component && e.class == Class::Config);
+        let keys: BTreeSet<&ItemKey> = entries.map(|entry| &entry.key).filter(|key| workload(key)).collect();
+        let restored =
+            keys.into_iter().filter(|key| !self.refused.iter().any(|(refused, _)| refused == *key));
+        restored.map(|key| Gate::RolledOut(key.clone())).collect()
+    }
+}
+
+/// What must hold before objects of a kind just defined can be written.
+fn established(act: &Act) -> Option<Gate> {
+    let defines = act.key.is_kind("apiextensions.k8s.io", "customresourcedefinitions");
+    (defines && act.verb == Verb::Create).then(|| Gate::Established(act.key.name().to_owned()))
 }

@@ -1,0 +1,105 @@
+//! What is on the cluster and not in the source.
+//!
+//! In: the live items of a step's kinds. Out: deletes, or lines among the kept with the reason.
+//! Invariant: only a kind the catalog reads whole has extras, only in namespaces the source knows; a namespace, a
+//! CustomResourceDefinition, a HelmChart or what a controller made is never one.
+
+use std::collections::BTreeSet;
+
+use super::{Resolver, judge};
+use crate::{
+    Result,
+    capture::Captured,
+    model::{Class, Component, Extent, ItemKey},
+    plan::{Act, Action, Extras, RestorePlan, Verb, guard, spec},
+};
+
+/// Tiers that Calico makes again by itself.
+const OWN_TIERS: [&str; 4] = ["default", "adminnetworkpolicy", "kube-admin", "kube-baseline"];
+
+impl<'a> Resolver<'a> {
+    /// The deletes of a step; what is left alone is noted as kept.
+    pub(super) fn extras(
+        &mut self,
+        plan: &RestorePlan,
+        component: Component,
+        kinds: &[String],
+        extras: Extras,
+    ) -> Result<Vec<Act>> {
+        let mut deletes = Vec::new();
+        for live in self.find_extras(plan, component, kinds) {
+            let key = &live.entry.key;
+            let own = key.is_kind("crd.projectcalico.org", "tiers") && OWN_TIERS.contains(&key.name());
+            let why = match extras {
+                _ if own => "extra: Calico makes this tier itself",
+                _ if self.keep_extras => "extra: left alone by --keep-extras",
+                Extras::Report => "extra: the source has none; the plan reports and leaves it",
+                Extras::Delete if !self.source_complete => {
+                    "extra: left alone, for the source is not complete and may only not have read it"
+                }
+                Extras::Delete => {
+                    self.differs(&live.entry, None, Some(live));
+                    deletes.push(delete(live)?);
+                    continue;
+                }
+            };
+            self.kept.push((key.clone(), why.into()));
+        }
+        Ok(deletes)
+    }
+
+    fn find_extras(&self, plan: &RestorePlan, component: Component, kinds: &[String]) -> Vec<&'a Captured> {
+        let known: BTreeSet<&ItemKey> = self.index.entries.iter().map(|entry| &entry.key).collect();
+        let entries = self.index.entries.iter().filter(|entry| entry.component == component);
+        let namespaces: BTreeSet<&str> = entries
+            .filter_map(|entry| match &entry.key {
+                key if key.is_kind("", "namespaces") => Some(key.name()),
+                key => key.namespace(),
+            })
+            .collect();
+        let elsewhere = named(plan, component);
+        let in_step = |kind: &String| match kinds {
+            [] => !elsewhere.contains(kind),
+            kinds => kinds.contains(kind),
+        };
+        let in_scope = |key: &ItemKey| {
+            let kind = key.kind_name();
+            let there = key.namespace().is_none_or(|namespace| {
+                namespaces.contains(namespace) && !self.live.terminating.contains(namespace)
+            });
+            there && in_step(&kind) && spec::prunable(component, &kind)
+        };
+        let config = |live: &Captured| {
+            let entry = &live.entry;
+            entry.component == component && entry.class == Class::Config && entry.extent == Extent::Whole
+        };
+        let items = self.live.items.iter().filter(|live| config(live));
+        items
+            .filter(|live| !known.contains(&live.entry.key) && !guard::is_guard(&live.entry.key))
+            .filter(|live| in_scope(&live.entry.key))
+            .collect()
+    }
+}
+
+/// The kinds that steps of the plan name for a component.
+fn named(plan: &RestorePlan, component: Component) -> BTreeSet<&String> {
+    let kinds = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Apply { component: c, kinds, .. } if *c == component => Some(kinds),
+        _ => None,
+    });
+    kinds.flatten().collect()
+}
+
+fn delete(live: &Captured) -> Result<Act> {
+    Ok(Act {
+        key: live.entry.key.clone(),
+        component: live.entry.component,
+        verb: Verb::Delete,
+        item: None,
+        seen: Some(live.seen.clone()),
+        live_sha256: Some(live.entry.sha256.clone()),
+        live: Some(judge::content_of(live)?),
+        class: live.entry.class,
+        remarks: judge::remarks(&live.entry.key, live.managed_by),
+    })
+}

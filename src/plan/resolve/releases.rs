@@ -1,0 +1,91 @@
+//! Helm releases: the Secret of the stored revision, and revisions that would stand in its way.
+//!
+//! In: the source's releases and the live revisions. Out: batches, the Secret first. Invariant: afterwards the
+//! source's revision is the newest there is, so that Helm's next upgrade or rollback starts from it.
+
+use super::{Resolver, judge};
+use crate::{
+    Result,
+    helm::Revision,
+    model::{Class, Component, IndexEntry, ItemKey, Json},
+    plan::{Act, Batch, Verb},
+};
+
+impl<'a> Resolver<'a> {
+    /// The last batches of a `helmRelease` step.
+    pub(super) fn releases(
+        &mut self,
+        component: Component,
+        named: &[String],
+        held: &[&'a IndexEntry],
+    ) -> Result<Vec<Batch>> {
+        for name in named {
+            let (namespace, release) = name.split_once('/').unwrap_or((name, name));
+            let key = ItemKey::Release { namespace: namespace.into(), name: release.into() };
+            if !held.iter().any(|entry| entry.key == key) {
+                self.refused.push((key, "the source has no such release".into()));
+            }
+        }
+        let mut secrets = Batch { note: "the release, when what it renders is there", acts: Vec::new() };
+        let mut newer = Batch { note: "newer revisions last", acts: Vec::new() };
+        for entry in held {
+            let Some(version) = self.release(entry, &mut secrets.acts)? else { continue };
+            let later = self.revisions(&entry.key).filter(|revision| revision.version > version);
+            newer.acts.extend(later.map(|revision| remove(component, revision)));
+        }
+        Ok(vec![secrets, newer])
+    }
+
+    /// Brings back one release's Secret; the number of its revision, or none where it is refused.
+    fn release(&mut self, entry: &'a IndexEntry, acts: &mut Vec<Act>) -> Result<Option<u64>> {
+        let live = self.seen.get(&(entry.component, &entry.key)).copied();
+        if let Some(live) = live.filter(|live| judge::is_equal(entry, live)) {
+            self.unchanged += 1;
+            let stored = self.revisions(&entry.key).find(|revision| revision.seen.uid == live.seen.uid);
+            return Ok(stored.map(|revision| revision.version));
+        }
+        let wanted = self.wanted(entry)?;
+        self.differs(entry, Some(&wanted), live);
+        if let Some(why) = self.obstacle(entry, live.is_some()) {
+            self.refused.push((entry.key.clone(), why));
+            return Ok(None);
+        }
+        let content = wanted.json().map(Json::value).unwrap_or_default();
+        let standing =
+            self.revisions(&entry.key).find(|revision| content["name"] == revision.secret_name.as_str());
+        let same = live.filter(|live| standing.is_some_and(|revision| revision.seen.uid == live.seen.uid));
+        acts.push(Act {
+            key: entry.key.clone(),
+            component: entry.component,
+            verb: if standing.is_some() { Verb::Replace } else { Verb::Create },
+            item: Some(wanted),
+            seen: standing.map(|revision| revision.seen.clone()),
+            live_sha256: same.map(|live| live.entry.sha256.clone()),
+            // The deployed revision is what undo brings back, whichever Secret it is in.
+            live: live.map(judge::content_of).transpose()?,
+            class: entry.class,
+            remarks: judge::remarks(&entry.key, live.and_then(|live| live.managed_by)),
+        });
+        Ok(content["release"]["version"].as_u64())
+    }
+
+    fn revisions(&self, release: &ItemKey) -> impl Iterator<Item = &'a Revision> {
+        let (namespace, name) =
+            (release.namespace().unwrap_or_default().to_owned(), release.name().to_owned());
+        self.live.revisions.iter().filter(move |r| r.namespace == namespace && r.name == name)
+    }
+}
+
+fn remove(component: Component, revision: &Revision) -> Act {
+    Act {
+        key: ItemKey::resource("", "secrets", Some(&revision.namespace), &revision.secret_name),
+        component,
+        verb: Verb::Delete,
+        item: None,
+        seen: Some(revision.seen.clone()),
+        live_sha256: None,
+        live: None,
+        class: Class::Config,
+        remarks: vec![format!("revision {} of the release, {}", revision.version, revision.status)],
+    }
+}

@@ -1,0 +1,114 @@
+use Component::Policies;
+
+use super::*;
+
+const STEP: &str = "apply: {component: policies, kinds: [networkpolicies.networking.k8s.io], extras: delete, \
+                    isolation: fail-closed}";
+
+/// Allows and a default-deny come back into a bare namespace, and into one that kept its default-deny.
+fn two_namespaces() -> World {
+    let homes = ["bare", "held"].map(|name| namespace(Policies, name));
+    World::new(&[STEP])
+        .source(homes.clone())
+        .source([policy("bare", "a-deny", None), policy("bare", "dns", Some("10.43.0.10/32"))])
+        .source([policy("held", "deny", None), policy("held", "web", Some("10.0.0.0/8"))])
+        .live(homes)
+        .live([policy("held", "deny", None)])
+}
+
+#[test]
+fn fail_closed_creates_allows_before_default_deny() -> Result<()> {
+    assert_eq!(story(&two_namespaces().resolve()?), "create dns, create web | create a-deny");
+    Ok(())
+}
+
+#[test]
+fn guarded_holds_only_bare_namespaces_open_and_lets_go_last() -> Result<()> {
+    let plan = World { isolation: Some(Isolation::Guarded), ..two_namespaces() }.resolve()?;
+    let guard = "netdr-guard-20261124t010000z-p-000001";
+    assert_eq!(
+        story(&plan),
+        format!("create {guard} | create dns, create web | create a-deny | delete {guard}")
+    );
+    let acts: Vec<&Act> = plan.acts().filter(|act| act.key.name() == guard).collect();
+    assert!(acts.iter().all(|act| act.key.namespace() == Some("bare") && act.live.is_none()));
+    assert!(plan.differences.iter().all(|difference| difference.key.name() != guard));
+    Ok(())
+}
+
+#[test]
+fn the_digest_is_of_what_is_done_and_not_of_the_run() -> Result<()> {
+    let guarded = |run| World { isolation: Some(Isolation::Guarded), run, ..two_namespaces() };
+    let first = guarded("20261124T010000Z-p-000001").resolve()?.digest();
+    assert_eq!(first, guarded("20261124T020000Z-p-000002").resolve()?.digest());
+    assert_ne!(first, two_namespaces().resolve()?.digest());
+    let changed = two_namespaces().live([policy("bare", "dns", Some("0.0.0.0/0"))]).resolve()?.digest();
+    assert_ne!(changed, two_namespaces().resolve()?.digest());
+    Ok(())
+}
+
+#[test]
+fn a_guard_left_by_an_interrupted_run_is_taken_away_and_no_difference() -> Result<()> {
+    let guard = |world: &World| super::super::super::guard::guard(world.run, "bare");
+    let world = two_namespaces();
+    let guard = guard(&world);
+    let plan = world.live([guard.clone()]).resolve()?;
+    let name = guard.key.name();
+    assert_eq!(story(&plan), format!("create dns, create web | create a-deny | delete {name}"));
+    assert!(plan.overwritten().is_empty());
+    assert_eq!(plan.acts().last().and_then(|act| act.seen.clone()), Some(seen(&guard.key)));
+    Ok(())
+}
+
+#[test]
+fn extras_go_last_and_only_from_namespaces_the_source_knows() -> Result<()> {
+    let world = two_namespaces().live([
+        policy("held", "a-hole", Some("0.0.0.0/0")),
+        policy("held", "z-cut", None),
+        policy("unknown", "theirs", Some("0.0.0.0/0")),
+    ]);
+    let plan = world.resolve()?;
+    assert_eq!(story(&plan), "create dns, create web | create a-deny | delete z-cut | delete a-hole");
+    let delete = plan.acts().last().map(|act| (act.verb, act.seen.is_some(), act.live.is_some()));
+    assert_eq!(delete, Some((Verb::Delete, true, true)));
+
+    let kept = World { keep_extras: true, ..world };
+    let plan = kept.resolve()?;
+    assert_eq!(plan.counts().delete, 0);
+    assert_eq!(plan.kept.len(), 2);
+
+    let partial = World { keep_extras: false, complete: false, ..kept };
+    let plan = partial.resolve()?;
+    assert_eq!(plan.counts().delete, 0);
+    assert!(reasons(&plan.kept)[0].contains("not complete"));
+
+    let reporting = World { plan: partial.plan.replace("extras: delete, ", ""), complete: true, ..partial };
+    let plan = reporting.resolve()?;
+    assert_eq!((plan.counts().delete, plan.kept.len()), (0, 2));
+    Ok(())
+}
+
+#[test]
+fn the_shipped_plan_puts_tiers_before_policies_and_takes_them_away_after() -> Result<()> {
+    let calico = |plural, kind, at, fields| item(Policies, "crd.projectcalico.org", plural, kind, at, fields);
+    let tier = |name| calico("tiers", "Tier", ("", name), json!({"spec": {"order": 1}}));
+    let global = |name, spec| {
+        calico("globalnetworkpolicies", "GlobalNetworkPolicy", ("", name), json!({"spec": spec}))
+    };
+    let allow = json!({"tier": "t", "selector": "all()", "ingress": [{"action": "Allow"}]});
+    let endpoint = |name| calico("hostendpoints", "HostEndpoint", ("", name), json!({}));
+    let plan = World::built_in("network-policies")
+        .source([labelled(Policies, "demo", json!({"a": "b"})), tier("t"), endpoint("node")])
+        .source([global("cut", json!({"tier": "t", "selector": "all()"})), global("let", allow.clone())])
+        .source([policy("demo", "web", Some("10.0.0.0/8"))])
+        .live([namespace(Policies, "demo"), tier("extra-tier"), tier("default"), global("extra", allow)])
+        .live([namespace(Policies, "new-since")])
+        .resolve()?;
+    assert_eq!(
+        story(&plan),
+        "merge demo | create t | create let | create web | create cut | delete extra | delete extra-tier \
+         | create node"
+    );
+    assert_eq!(reasons(&plan.kept), ["default: extra: Calico makes this tier itself"]);
+    Ok(())
+}
