@@ -93,7 +93,7 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
         }
     }
     let (plan, source) = (plan.clone(), source.clone());
-    let (claims, mut warnings) = claims::claims(&plan, index, &inputs.items);
+    let (claims, warnings) = claims::claims(&plan, index, &inputs.items);
     let mut resolver = Resolver::new(inputs);
     let mut steps = Vec::new();
     for (spec, claimed) in plan.steps.iter().zip(&claims) {
@@ -101,12 +101,6 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     }
     let Resolver { unchanged, kept, refused, mut differences, .. } = resolver;
     differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
-    if differences.is_empty() && kept.is_empty() {
-        warnings.push(
-            "the source equals the live state in this plan's scope: the corruption may be in the snapshot itself"
-                .into(),
-        );
-    }
     Ok(ResolvedPlan { plan, source, steps, unchanged, kept, refused, warnings, differences })
 }
 

@@ -65,6 +65,9 @@ impl Acting<'_> {
     }
 
     async fn resource(&self, act: &Act, place: &Place<'_>) -> Answer<ActOutcome> {
+        if act.verb == Verb::Delete && act.seen.is_none() {
+            return self.delete_unseen(place).await;
+        }
         // A create that finds nothing and a delete that finds what the plan saw need no look first.
         let mut look = !matches!(act.verb, Verb::Create | Verb::Delete | Verb::Recreate);
         for _ in 0..ATTEMPTS {
@@ -91,6 +94,14 @@ impl Acting<'_> {
             "somebody keeps writing it, though not its content; find out who: kubectl get --show-managed-fields"
                 .into(),
         ))
+    }
+
+    /// Deletes what the plan could not see because an act before this one made it: a guard.
+    async fn delete_unseen(&self, place: &Place<'_>) -> Answer<ActOutcome> {
+        if let Some(live) = self.cluster.get(place.read, place.namespace, place.name).await? {
+            self.cluster.delete(place.read, place.namespace, place.name, &precondition(&live)).await?;
+        }
+        Ok(ActOutcome::Done)
     }
 
     /// Writes once; `live` is the object as just read, where it was.

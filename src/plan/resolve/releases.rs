@@ -51,17 +51,14 @@ impl<'a> Resolver<'a> {
             return Ok(None);
         }
         let content = wanted.json().map(Json::value).unwrap_or_default();
-        let standing =
-            self.revisions(&entry.key).find(|revision| content["name"] == revision.secret_name.as_str());
-        let same = live.filter(|live| standing.is_some_and(|revision| revision.seen.uid == live.seen.uid));
         acts.push(Act {
             key: entry.key.clone(),
             component: entry.component,
-            verb: if standing.is_some() { Verb::Replace } else { Verb::Create },
+            verb: if live.is_some() { Verb::Replace } else { Verb::Create },
             item: Some(wanted),
-            seen: standing.map(|revision| revision.seen.clone()),
-            live_sha256: same.map(|live| live.entry.sha256.clone()),
-            // The deployed revision is what undo brings back, whichever Secret it is in.
+            // Live is the deployed revision, in whichever Secret: it is what undo brings back.
+            seen: live.map(|live| live.seen.clone()),
+            live_sha256: live.map(|live| live.entry.sha256.clone()),
             live: live.map(judge::content_of).transpose()?,
             class: entry.class,
             remarks: judge::remarks(&entry.key, live.and_then(|live| live.managed_by)),

@@ -91,8 +91,8 @@ fn newer_revisions_go_and_the_deployed_one_is_what_undo_finds() -> Result<()> {
         [(Verb::Replace, "traefik"), (Verb::Delete, v3.as_str()), (Verb::Delete, v4.as_str())]
     );
     let act = plan.acts().next().expect("the release");
-    assert_eq!(act.seen, Some(revision(2, "superseded").seen));
-    assert_eq!(act.live_sha256, None);
+    assert_eq!(act.seen, Some(revision(4, "deployed").seen));
+    assert_eq!(act.live_sha256, Some(release(4).sha256()));
     assert_eq!(plan.overwritten()[&Ingress][0].content, release(4).content);
     Ok(())
 }
