@@ -19,7 +19,7 @@ use tower::{BoxError, Layer, Service};
 
 /// What happens to a request instead of reaching the server.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// This status, with this `Status.reason`.
     Status(u16, &'static str),
     /// 429 with Retry-After, in seconds.
@@ -39,19 +39,19 @@ struct Rule {
 
 /// Rules in force; cheap to clone, and changed while the client is in use.
 #[derive(Clone, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
     hit: Arc<Mutex<Vec<String>>>,
 }
 
 impl Faults {
     /// The next `times` requests with this method ("*" for any) whose path and query contain `path` get `fault`.
-    pub fn inject(&self, method: &'static str, path: &str, times: usize, fault: Fault) {
+    pub(crate) fn inject(&self, method: &'static str, path: &str, times: usize, fault: Fault) {
         self.rules.lock().unwrap().push(Rule { method, path: path.into(), left: times, fault });
     }
 
     /// The requests that met a fault, as "GET /path".
-    pub fn hit(&self) -> Vec<String> {
+    pub(crate) fn hit(&self) -> Vec<String> {
         self.hit.lock().unwrap().clone()
     }
 
@@ -66,7 +66,7 @@ impl Faults {
     }
 
     /// A cluster whose requests pass through these faults.
-    pub fn cluster(&self, config: Config) -> Cluster {
+    pub(crate) fn cluster(&self, config: Config) -> Cluster {
         let mut config = config;
         config.default_retry = false; // netdr's own retries are what is tested
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
@@ -84,7 +84,7 @@ impl<S> Layer<S> for Faults {
 
 /// The service with faults before it.
 #[derive(Clone)]
-pub struct Faulty<S> {
+pub(crate) struct Faulty<S> {
     inner: S,
     faults: Faults,
 }

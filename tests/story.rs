@@ -1,0 +1,5 @@
+//! Stories, each about what one person wants from netdr.
+
+mod capture;
+mod faults;
+mod plane;

@@ -1,0 +1,5 @@
+//! Rules that the compiler does not know: layers, heavy crates, purity, sizes, forgotten tests, forbidden crates.
+
+mod dependencies;
+mod layers;
+mod sources;

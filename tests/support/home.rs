@@ -1,0 +1,102 @@
+//! Programs in a clean environment: netdr itself, and the stock tools that must agree with it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::planes::built;
+
+/// Built like the control plane, so that their versions are pinned too.
+const BUILT: [&str; 4] = ["kubectl", "helm", "age", "age-keygen"];
+/// A program that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A home folder, and the only environment variables that programs run in it see.
+pub(crate) struct Home {
+    folder: TempDir,
+    variables: BTreeMap<String, OsString>,
+}
+
+/// What a program left behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let variables = [("PATH", path), ("HOME", folder.path().into()), ("LC_ALL", "C".into())]
+            .map(|(k, v)| (k.into(), v));
+        Self { folder, variables: variables.into() }
+    }
+
+    /// With this cluster as kubectl, helm and netdr find it.
+    pub(crate) fn with_kubeconfig(mut self, path: &Path) -> Self {
+        self.variables.insert("KUBECONFIG".into(), path.into());
+        self
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs `netdr`, a built tool, or one of the system's, in the home folder.
+    ///
+    /// # Panics
+    /// When the program is not there, with the command that makes it, or does not end in three minutes.
+    pub(crate) async fn run(&self, program: &str, arguments: &[&str]) -> Outcome {
+        let run = Command::new(locate(program))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .envs(&self.variables)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let ended = tokio::time::timeout(PATIENCE, run).await;
+        let output = ended
+            .unwrap_or_else(|_| panic!("{program} {arguments:?} did not end in {} s", PATIENCE.as_secs()))
+            .unwrap_or_else(|e| panic!("cannot run {program}: {e}; it comes with: make test-tools"));
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+fn locate(program: &str) -> PathBuf {
+    if program == "netdr" {
+        return env!("CARGO_BIN_EXE_netdr").into();
+    }
+    if !BUILT.contains(&program) {
+        return program.into();
+    }
+    let path = built().join("bin").join(program);
+    assert!(path.is_file(), "{program} is not built; run: tests/control-plane/build {program}");
+    path
+}
+
+impl Outcome {
+    /// Its standard output, if it did what it was asked.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// Its standard error, if it failed with this exit code.
+    #[track_caller]
+    pub(crate) fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        self.stderr
+    }
+}
