@@ -6,6 +6,7 @@
 
 mod facts;
 mod gather;
+mod named;
 mod releases;
 mod shrunk;
 

@@ -1,7 +1,5 @@
 //! The capture itself: lists in parallel, then what they name, then what holds them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
@@ -9,7 +7,7 @@ use serde_json::Value;
 use super::{Batch, Capture, Captured, Failure, Role, Scope, facts, releases};
 use crate::{
     Result, canonical,
-    catalog::{self, BUILT_IN_GROUPS, ExtraKind, Kind, Select, references},
+    catalog::{self, ExtraKind, Kind, Select, references},
     certificates,
     cluster::{ApiKind, Cluster, Discovery, ListOptions, Listed, Precondition, Refusal, Selector},
     model::{Class, Component, Content, Extent, IndexEntry, Item, ItemKey, Json},
@@ -18,7 +16,7 @@ use crate::{
 /// Lists in flight: enough to keep the API server busy, few enough for its fairness queues.
 const LISTS: usize = 6;
 /// Single reads in flight.
-const READS: usize = 16;
+pub(super) const READS: usize = 16;
 
 /// Whether the content of an item is wanted, given its index line: a backup keeps all, a comparison what differs.
 pub type Keep<'a> = dyn Fn(&IndexEntry) -> bool + Send + Sync + 'a;
@@ -35,7 +33,7 @@ pub(super) struct Gathering<'a> {
 }
 
 /// Objects by namespace and name.
-type Names = Vec<(Option<String>, String)>;
+pub(super) type Names = Vec<(Option<String>, String)>;
 
 /// What reading one kind came to.
 pub(super) enum Outcome {
@@ -92,7 +90,7 @@ pub async fn capture(
 }
 
 impl Capture {
-    fn take(&mut self, outcome: Outcome, batch: &mut Batch) {
+    pub(super) fn take(&mut self, outcome: Outcome, batch: &mut Batch) {
         match outcome {
             Outcome::Read(more) => batch.merge(more),
             Outcome::Absent(component, kind) => {
@@ -137,7 +135,7 @@ impl Gathering<'_> {
     }
 
     /// A kind that discovery lacks is absent, unless its group's server is dead: then nobody knows.
-    fn not_served(&self, component: Component, group: &str, name: &str) -> Outcome {
+    pub(super) fn not_served(&self, component: Component, group: &str, name: &str) -> Outcome {
         let kind = if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") };
         if self.discovery.is_stale(group) {
             let why =
@@ -164,7 +162,7 @@ impl Gathering<'_> {
     }
 
     /// Reads single objects; what does not exist is not there, anything else is a failure.
-    async fn read_named(&self, kind: &ApiKind, names: Names, role: Role) -> Outcome {
+    pub(super) async fn read_named(&self, kind: &ApiKind, names: Names, role: Role) -> Outcome {
         let reads = names.into_iter().map(|(namespace, name)| async move {
             self.cluster.get(kind, namespace.as_deref(), &name).await
         });
@@ -232,91 +230,6 @@ impl Gathering<'_> {
         let entry = IndexEntry::of(&item);
         let content = (self.keep)(&entry).then_some(item.content);
         batch.captured.push(Captured { entry, content, seen, managed_by });
-    }
-
-    /// Reads the Secrets and ConfigMaps that items name, into the component that names them.
-    async fn follow(&self, batch: &mut Batch, capture: &mut Capture) {
-        let mut wanted = std::mem::take(&mut batch.references);
-        let have: BTreeSet<(Component, &ItemKey)> = batch.captured.iter().map(Captured::id).collect();
-        wanted.retain(|(component, named), _| {
-            !have.contains(&(*component, named)) && references::excluded(named).is_none()
-        });
-        let reads =
-            wanted.into_iter().map(|((component, named), by)| self.read_named_by(component, named, by));
-        let mut reads = stream::iter(reads).buffer_unordered(READS);
-        while let Some(outcome) = reads.next().await {
-            capture.take(outcome, batch);
-        }
-    }
-
-    async fn read_named_by(&self, component: Component, named: ItemKey, by: Option<ItemKey>) -> Outcome {
-        let ItemKey::Resource { group, plural, namespace, name } = &named else {
-            return Outcome::Read(Batch::default());
-        };
-        let Some(kind) = self.discovery.find(group, plural) else {
-            return self.not_served(component, group, plural);
-        };
-        let mut found = Batch::default();
-        match self.cluster.get(kind, namespace.as_deref(), name).await {
-            Ok(Some(object)) => {
-                self.add(
-                    &mut found,
-                    kind,
-                    object,
-                    Role { component, class: Class::Config, extent: Extent::Whole },
-                );
-                found.references.clear(); // one step: what a Secret would name is nobody's reference
-            }
-            Ok(None) => {
-                found.warnings.extend(by.map(|by| format!("{by} names {named}, which does not exist")));
-            }
-            Err(refusal) => return refused(component, kind, &refusal),
-        }
-        Outcome::Read(found)
-    }
-
-    /// Reads what the caller named and no list, reference or release led to.
-    async fn also(&self, batch: &mut Batch, capture: &mut Capture) {
-        let have: BTreeSet<(Component, &ItemKey)> = batch.captured.iter().map(Captured::id).collect();
-        let unread = |component: Component, key: &ItemKey| {
-            let ItemKey::Resource { group, plural, .. } = key else { return false };
-            let whole =
-                |row: &Kind| row.group == group && row.plural == plural && matches!(row.select, Select::All);
-            !have.contains(&(component, key)) && !catalog::rows(component).any(whole)
-        };
-        let mut wanted: BTreeMap<(Component, &ApiKind), Names> = BTreeMap::new();
-        for (component, key) in self.scope.also.iter().filter(|(component, key)| unread(*component, key)) {
-            if let ItemKey::Resource { group, plural, namespace, name } = key
-                && let Some(kind) = self.discovery.find(group, plural)
-            {
-                wanted.entry((*component, kind)).or_default().push((namespace.clone(), name.clone()));
-            }
-        }
-        for ((component, kind), names) in wanted {
-            let shared = kind.group.is_empty() && kind.plural == "namespaces";
-            let extent = if shared { Extent::Fields } else { Extent::Whole };
-            let role = Role { component, class: Class::Config, extent };
-            capture.take(self.read_named(kind, names, role).await, batch);
-        }
-    }
-
-    /// Reads the CustomResourceDefinitions of the kinds in scope: a restore creates those that are gone.
-    async fn definitions(&self, batch: &mut Batch, capture: &mut Capture) {
-        let Some(kind) = self.discovery.find("apiextensions.k8s.io", "customresourcedefinitions") else {
-            return;
-        };
-        for component in &self.scope.components {
-            let rows = catalog::rows(*component).filter(|row| !BUILT_IN_GROUPS.contains(&row.group));
-            let extra = self.scope.extra.iter().filter(|e| e.component == *component);
-            let served: BTreeSet<String> = rows
-                .filter_map(|row| self.discovery.find(row.group, row.plural))
-                .chain(extra.filter_map(|e| self.discovery.find_kind(&e.group, &e.kind)))
-                .map(ApiKind::name)
-                .collect();
-            let role = Role { component: *component, class: Class::Config, extent: Extent::Whole };
-            let names = served.into_iter().map(|name| (None, name)).collect();
-            capture.take(self.read_named(kind, names, role).await, batch);
-        }
     }
 }
 
