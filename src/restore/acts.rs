@@ -16,8 +16,9 @@ use super::{
     decide::{self, Next},
 };
 use crate::{
+    canonical,
     cluster::{Answer, ApiKind, Cluster, Discovery, Precondition},
-    model::{Content, Item, ItemKey},
+    model::{Item, ItemKey, Json},
     plan::{Act, Verb},
 };
 
@@ -34,7 +35,7 @@ pub(super) struct Acting<'a> {
     pub(super) poll: Duration,
 }
 
-/// Where an object is, and the version in which it is read and written.
+/// Where an object is, and what is written there.
 struct Place<'a> {
     /// In the version that captures read.
     read: &'a ApiKind,
@@ -42,34 +43,35 @@ struct Place<'a> {
     write: ApiKind,
     namespace: Option<&'a str>,
     name: &'a str,
+    /// The wanted object; none for a delete.
+    body: Option<&'a [u8]>,
 }
 
 impl Acting<'_> {
     /// Does it. A failure is an outcome, with the API server's words and the way out.
     pub(super) async fn act(&self, act: &Act) -> ActOutcome {
-        if let ItemKey::File { .. } = act.key {
-            return ActOutcome::Failed(
-                "host files are not restored by this version; use: netdr extract".into(),
-            );
-        }
-        let done = match &act.key {
-            ItemKey::Release { namespace, name } => self.release(act, namespace, name).await,
-            _ => match self.place(act) {
-                Ok(place) => self.resource(act, &place).await,
-                Err(why) => return ActOutcome::Failed(why),
+        let answer = match &act.key {
+            ItemKey::Resource { .. } => match self.place(act) {
+                Ok(place) => self.change(act, &place).await,
+                Err(why) => Ok(ActOutcome::Failed(why)),
             },
+            ItemKey::Release { namespace, name } => self.release(act, namespace, name).await,
+            ItemKey::File { .. } => Ok(ActOutcome::Failed(
+                "host files are not restored by this version; unpack them with: netdr extract".into(),
+            )),
         };
-        done.unwrap_or_else(|refusal| {
+        answer.unwrap_or_else(|refusal| {
             ActOutcome::Failed(words::failure(act, &refusal, self.cluster.server()))
         })
     }
 
-    async fn resource(&self, act: &Act, place: &Place<'_>) -> Answer<ActOutcome> {
-        if act.verb == Verb::Delete && act.seen.is_none() {
-            return self.delete_unseen(place).await;
-        }
-        // A create that finds nothing and a delete that finds what the plan saw need no look first.
-        let mut look = !matches!(act.verb, Verb::Create | Verb::Delete | Verb::Recreate);
+    async fn change(&self, act: &Act, place: &Place<'_>) -> Answer<ActOutcome> {
+        // A create that finds nothing and a delete of the very object that the plan saw need no look first.
+        let mut look = match act.verb {
+            Verb::Create => false,
+            Verb::Replace | Verb::Merge => true,
+            Verb::Delete | Verb::Recreate => act.seen.is_none(),
+        };
         for _ in 0..ATTEMPTS {
             let mut live = None;
             if look {
@@ -77,9 +79,7 @@ impl Acting<'_> {
                 if let Some(held_by) = live.as_ref().and_then(decide::terminating) {
                     return Ok(going(act, &held_by));
                 }
-                let digest = live.clone().and_then(|live| decide::digest(act, live));
-                let wanted = act.item.as_ref().map(Item::sha256);
-                match decide::next(digest.as_deref(), act.live_sha256.as_deref(), wanted.as_deref()) {
+                match judge(act, live.as_ref()) {
                     Next::Write => {}
                     Next::Unchanged => return Ok(ActOutcome::Unchanged),
                     Next::Leave => return Ok(ActOutcome::ChangedSincePlanned),
@@ -96,49 +96,37 @@ impl Acting<'_> {
         ))
     }
 
-    /// Deletes what the plan could not see because an act before this one made it: a guard.
-    async fn delete_unseen(&self, place: &Place<'_>) -> Answer<ActOutcome> {
-        if let Some(live) = self.cluster.get(place.read, place.namespace, place.name).await? {
-            self.cluster.delete(place.read, place.namespace, place.name, &precondition(&live)).await?;
-        }
-        Ok(ActOutcome::Done)
-    }
-
     /// Writes once; `live` is the object as just read, where it was.
     async fn write(&self, act: &Act, place: &Place<'_>, live: Option<&Value>) -> Answer<ActOutcome> {
-        let Place { read, write, namespace, name } = place;
-        let content = act.item.as_ref().and_then(|item| item.json());
+        let Place { read, write, namespace, name, body } = place;
         let seen = live.map(precondition).or_else(|| act.seen.clone());
-        match (act.verb, content, live, seen) {
-            (Verb::Create, Some(content), ..) => {
-                self.cluster.create(write, *namespace, content.bytes()).await?;
-            }
-            (Verb::Replace, Some(content), Some(live), Some(seen)) => {
-                let mut object = content.value();
-                crate::canonical::keep_live(&act.key, &mut object, live);
+        match (act.verb, body, live, seen) {
+            (Verb::Create, Some(body), ..) => self.cluster.create(write, *namespace, body).await?,
+            (Verb::Replace, Some(body), Some(live), Some(seen)) => {
+                let mut object = serde_json::from_slice(body).unwrap_or_default();
+                canonical::keep_live(&act.key, &mut object, live);
                 self.cluster.replace(write, *namespace, name, object, &seen).await?;
             }
-            (Verb::Merge, Some(content), Some(live), Some(seen)) => {
-                let owned = crate::canonical::owned_fields(&act.key, live).unwrap_or_else(|| json!({}));
-                let mut patch = decide::merge_patch(&owned, &content.value());
+            (Verb::Merge, Some(body), Some(live), Some(seen)) => {
+                let owned = canonical::owned_fields(&act.key, live).unwrap_or_else(|| json!({}));
+                let wanted: Value = serde_json::from_slice(body).unwrap_or_default();
+                let mut patch = decide::merge_patch(&owned, &wanted);
                 patch["metadata"]["resourceVersion"] = seen.resource_version.into();
                 patch["metadata"]["uid"] = seen.uid.into();
                 self.cluster.merge(read, *namespace, name, &patch).await?;
             }
-            (Verb::Delete, .., Some(seen)) => {
-                if act.seen.as_ref().is_some_and(|planned| planned.uid != seen.uid) {
-                    return Ok(ActOutcome::ChangedSincePlanned);
-                }
+            (Verb::Delete, .., Some(seen)) if same_object(act, &seen) => {
                 self.cluster.delete(read, *namespace, name, &seen).await?;
             }
-            (Verb::Recreate, Some(content), _, Some(seen)) => {
+            (Verb::Recreate, Some(body), _, Some(seen)) if same_object(act, &seen) => {
                 self.cluster.delete(read, *namespace, name, &seen).await?;
                 if let Some(held_by) = self.wait_gone(place, &seen.uid).await? {
                     return Ok(going(act, &held_by));
                 }
-                self.cluster.create(write, *namespace, content.bytes()).await?;
+                self.cluster.create(write, *namespace, body).await?;
             }
-            (verb, ..) => return Ok(impossible(verb)),
+            // Replace and merge found nothing, delete and recreate another object of the same name.
+            _ => return Ok(ActOutcome::ChangedSincePlanned),
         }
         Ok(ActOutcome::Done)
     }
@@ -159,39 +147,34 @@ impl Acting<'_> {
         }
     }
 
-    /// The paths of an act's object. A stored version that the server no longer serves is refused: netdr does not
-    /// convert between versions.
+    /// The place of a resource. A stored version that the server no longer serves is refused: netdr does not convert
+    /// between versions.
     fn place<'a>(&'a self, act: &'a Act) -> Result<Place<'a>, String> {
         let ItemKey::Resource { group, plural, namespace, name } = &act.key else {
             return Err("it is no Kubernetes resource".into());
         };
+        let kind = act.key.kind_name();
         let read = self.discovery.find(group, plural).ok_or_else(|| {
             if self.discovery.is_stale(group) {
                 format!("the server of API group {group} does not answer; see: kubectl get apiservices")
             } else {
-                format!(
-                    "the cluster does not serve {}; its CustomResourceDefinition is missing",
-                    act.key.kind_name()
-                )
+                format!("the cluster does not serve {kind}; its CustomResourceDefinition is missing")
             }
         })?;
-        let stored = act.item.as_ref().and_then(|item| match &item.content {
-            Content::Resource(json) => json.parse::<Stored>().ok(),
-            _ => None,
-        });
         let mut write = read.clone();
-        if let Some(stored) = stored {
+        let json = act.item.as_ref().and_then(Item::json);
+        if let Some(stored) = json.and_then(|json| json.parse::<Stored>().ok()) {
             let version = stored.api_version.rsplit('/').next().unwrap_or_default();
             if !self.discovery.serves(group, plural, version) {
+                let served = &read.version;
                 return Err(format!(
-                    "the cluster serves {} in {}, no longer in {version}; convert it by hand: netdr extract, then kubectl apply",
-                    act.key.kind_name(),
-                    read.version
+                    "the cluster serves {kind} in {served}, no longer in {version}; convert it by hand: netdr extract, then kubectl apply"
                 ));
             }
             write.version = version.into();
         }
-        Ok(Place { read, write, namespace: namespace.as_deref(), name })
+        let body = json.map(Json::bytes);
+        Ok(Place { read, write, namespace: namespace.as_deref(), name, body })
     }
 }
 
@@ -217,9 +200,70 @@ fn going(act: &Act, held_by: &str) -> ActOutcome {
     ))
 }
 
-fn impossible(verb: Verb) -> ActOutcome {
-    match verb {
-        Verb::Merge | Verb::Replace => ActOutcome::ChangedSincePlanned,
-        _ => ActOutcome::Failed("the plan does not say what to write; make a new plan".into()),
+/// Whether a delete hits the object that the plan saw; what no plan saw, this run made.
+fn same_object(act: &Act, found: &Precondition) -> bool {
+    act.seen.as_ref().is_none_or(|seen| seen.uid == found.uid)
+}
+
+/// What to do about what is there. At the resourceVersion that the plan saw it is what the plan saw; else its content
+/// decides. A delete of what no plan saw takes away what this run made: a guard.
+fn judge(act: &Act, live: Option<&Value>) -> Next {
+    if let Some(live) = live {
+        let expected = match &act.seen {
+            Some(seen) => *seen == precondition(live),
+            None => act.verb == Verb::Delete,
+        };
+        if expected {
+            return Next::Write;
+        }
+    }
+    let live = live.and_then(|live| decide::digest(act, live.clone()));
+    let wanted = act.item.as_ref().map(Item::sha256);
+    decide::next(live.as_deref(), act.live_sha256.as_deref(), wanted.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Class, Component};
+
+    fn live(resource_version: &str) -> Value {
+        json!({"metadata": {"name": "x", "uid": "u", "resourceVersion": resource_version}})
+    }
+
+    fn act(verb: Verb, seen: Option<&str>) -> Act {
+        Act {
+            key: ItemKey::resource("", "secrets", Some("demo"), "x"),
+            component: Component::Ingress,
+            verb,
+            item: None,
+            seen: seen.map(|rv| Precondition { uid: "u".into(), resource_version: rv.into() }),
+            live_sha256: None,
+            live: None,
+            class: Class::Config,
+            remarks: vec![],
+        }
+    }
+
+    #[test]
+    fn at_the_version_that_was_seen_no_content_is_needed_to_know_it() {
+        assert_eq!(judge(&act(Verb::Delete, Some("7")), Some(&live("7"))), Next::Write);
+        assert_eq!(judge(&act(Verb::Delete, Some("7")), Some(&live("8"))), Next::Leave);
+        assert_eq!(judge(&act(Verb::Delete, Some("7")), None), Next::Unchanged);
+    }
+
+    #[test]
+    fn what_this_run_made_it_may_take_away() {
+        assert_eq!(judge(&act(Verb::Delete, None), Some(&live("8"))), Next::Write);
+        assert_eq!(judge(&act(Verb::Delete, None), None), Next::Unchanged);
+    }
+
+    #[test]
+    fn what_is_on_its_way_out_counts_as_deleted_and_is_in_the_way_of_a_create() {
+        assert_eq!(going(&act(Verb::Delete, None), "a/b"), ActOutcome::Done);
+        let ActOutcome::Failed(why) = going(&act(Verb::Create, None), "a/b") else {
+            panic!("it is in the way")
+        };
+        assert!(why.contains("a/b"), "{why}");
     }
 }

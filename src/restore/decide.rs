@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    canonical,
+    canonical, helm,
     model::{Content, Extent, Item, ItemKey, Json},
     plan::Act,
 };
@@ -37,7 +37,10 @@ pub(super) fn next(live: Option<&str>, planned: Option<&str>, wanted: Option<&st
 /// sha256 of the part of a live object that is netdr's, to be compared with the act's; none where nothing of it is.
 pub(super) fn digest(act: &Act, live: Value) -> Option<String> {
     let extent = act.item.as_ref().map_or(Extent::Whole, |item| item.extent);
-    let content = Content::Resource(Json::new(&canonical::content(&act.key, extent, live)?));
+    let content = match &act.key {
+        ItemKey::Release { .. } => Content::Release(Json::new(&helm::decode(&live).ok()?)),
+        key => Content::Resource(Json::new(&canonical::content(key, extent, live)?)),
+    };
     let (key, component, class) = (act.key.clone(), act.component, act.class);
     Some(Item { key, component, class, extent, content }.sha256())
 }
@@ -74,7 +77,8 @@ pub(super) fn terminating(live: &Value) -> Option<String> {
 
 /// Text values of an item that must not be repeated, in every form in which a server may quote them.
 pub(super) fn secrets(item: &Item) -> Vec<String> {
-    let (Content::Resource(json) | Content::Release(json)) = &item.content else { return Vec::new() };
+    // Of a release the server sees one compressed value, which it can quote but nobody read.
+    let Content::Resource(json) = &item.content else { return Vec::new() };
     let mut found = Vec::new();
     walk(&item.key, &json.value(), &mut Vec::new(), &mut found);
     found
