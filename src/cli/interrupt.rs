@@ -11,7 +11,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{exit::Exit, prompt};
+use super::{exit::Exit, prompt, terminal};
 use crate::{Error, Kind, Result};
 
 /// Runs `work`; `advice` says how to go on after an interruption.
@@ -43,7 +43,10 @@ async fn watch(stop: oneshot::Sender<()>) {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         match stop.take() {
             Some(stop) if !prompt::OPEN.load(Ordering::SeqCst) => drop(stop.send(())),
-            _ => std::process::exit(Exit::Interrupted.code().into()),
+            _ => {
+                terminal::say("\nerror: interrupted");
+                std::process::exit(Exit::Interrupted.code().into())
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ impl Terminal {
     /// Shows what comes before the answer: on stdout, or with `--json`, where that is the document's, on stderr.
     pub(super) fn show(&self, text: String) -> Result<()> {
         if self.json {
-            say(text.trim_end());
+            self.note(text.trim_end());
             return Ok(());
         }
         self.answer(&(), || text)
@@ -117,6 +117,6 @@ impl Drop for Phase {
     }
 }
 
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(text)); // nobody is left to tell
 }

@@ -94,6 +94,9 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
     if report.remarks.len() > SHOWN {
         text += &format!("  and {} more in the report\n", report.remarks.len() - SHOWN);
     }
+    for unproved in &report.not_probed {
+        text += &format!("not probed      {unproved}\n");
+    }
     for file in written {
         text += &format!("report   {}\n", file.display());
     }

@@ -1,6 +1,6 @@
 //! A resolved plan as a person reads it before saying yes: what goes first, then step by step.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice};
 
 use crate::{
     cli::{
@@ -47,7 +47,7 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     }
     text += &reasons("Cannot be restored", &plan.refused);
     text += &reasons("Left as they are", &plan.kept);
-    text += &plan.warnings.iter().map(|w| format!("warning: {w}\n")).collect::<String>();
+    text += &plan.warnings.iter().map(|w| format!("\nwarning: {w}\n")).collect::<String>();
     text + &format!("\n{}\ndigest {}\n", totals(plan), plan.digest())
 }
 
@@ -65,12 +65,15 @@ pub(super) fn question(prepared: &Prepared<'_>, cx: &Context) -> String {
 type Differences<'a> = BTreeMap<(Component, &'a ItemKey), &'a Difference>;
 
 fn step_text(number: usize, step: &Step, differences: &Differences<'_>, cx: &Context) -> String {
+    if step.question.is_none() && step.gates.is_empty() && acts(slice::from_ref(step)).next().is_none() {
+        return String::new(); // nothing is asked, done or waited for
+    }
     let mut text = format!("\nStep {number}, {}: {}\n", step.id, step.title);
     if let Some(question) = &step.question {
         text += &format!("  asks: {question}\n");
     }
     let mut created = 0;
-    for act in acts(std::slice::from_ref(step)) {
+    for act in acts(slice::from_ref(step)) {
         created += usize::from(act.verb == Verb::Create);
         if act.verb != Verb::Create || created <= NAMED || cx.flags.verbose {
             text += &act_text(act, differences);
