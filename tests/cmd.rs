@@ -1,14 +1,14 @@
 //! What the program says, as files: every command of `cmd/*.txt` with its output and its exit code.
 //!
-//! A `$` line is run by a shell in an empty folder that the commands of one file share. `NETDR_UPDATE=1 cargo test
-//! --test integration cmd` writes the files anew; the diff is then for a person to read.
+//! A `##` line is a remark. A `$` line is run by a shell in an empty folder that the commands of one file share.
+//! `NETDR_UPDATE=1 cargo test --test integration cmd` writes the files anew; the diff is then for a person to read.
 
 use std::{env, fs, path::Path, process::Command};
 
 /// Runs the commands of one file again and returns it as it should be.
 fn replay(text: &str, folder: &Path) -> String {
     let mut replayed = String::new();
-    for line in text.lines().filter(|line| line.starts_with("$ ") || line.starts_with('#')) {
+    for line in text.lines().filter(|line| line.starts_with("$ ") || line.starts_with("## ")) {
         replayed += line;
         replayed.push('\n');
         if let Some(command) = line.strip_prefix("$ ") {

@@ -3,3 +3,4 @@
 mod capture;
 mod faults;
 mod plane;
+mod program;
