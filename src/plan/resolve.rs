@@ -111,7 +111,6 @@ impl<'a> Resolver<'a> {
             let keys = live.items.iter().map(|c| &c.entry.key).filter(move |key| key.is_kind(group, plural));
             keys.map(|key| key.name().to_owned())
         };
-        let inhabited = live.items.iter().filter_map(|c| c.entry.key.namespace()).map(str::to_owned);
         Self {
             index: inputs.index,
             source_complete: inputs.source_complete,
@@ -123,7 +122,7 @@ impl<'a> Resolver<'a> {
             isolation: inputs.isolation,
             run: inputs.run,
             now: inputs.now,
-            namespaces: named("", "namespaces").chain(inhabited).collect(),
+            namespaces: named("", "namespaces").collect(),
             definitions: named("apiextensions.k8s.io", "customresourcedefinitions").collect(),
             unchanged: 0,
             kept: Vec::new(),

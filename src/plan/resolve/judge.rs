@@ -30,6 +30,9 @@ enum Verdict {
 
 use Verdict::{Do, Keep, Refuse};
 
+/// Of a kind that is config, only an object on its way out is captured as evidence.
+const DELETING: &str = "it is being deleted: when it is gone, restore again";
+
 impl<'a> Resolver<'a> {
     /// The acts of a step's items.
     pub(super) fn judge_all(&mut self, entries: &[&'a IndexEntry], rules: Rules) -> Result<Vec<Act>> {
@@ -42,8 +45,11 @@ impl<'a> Resolver<'a> {
 
     fn judge(&mut self, entry: &'a IndexEntry, rules: Rules) -> Result<Option<Act>> {
         let live = self.seen.get(&(entry.component, &entry.key)).copied();
-        if live.is_some_and(|live| is_equal(entry, live)) {
-            self.unchanged += 1;
+        if let Some(live) = live.filter(|live| live.entry.sha256 == entry.sha256) {
+            match live.entry.class {
+                Class::Evidence => self.refused.push((entry.key.clone(), DELETING.into())),
+                Class::Config | Class::Generated => self.unchanged += 1,
+            }
             return Ok(None);
         }
         let wanted = self.wanted(entry)?;
@@ -103,7 +109,7 @@ impl<'a> Resolver<'a> {
         match live.entry.class {
             Class::Generated => return Ok(Keep("a controller makes it now".into())),
             Class::Evidence => {
-                return Ok(Refuse("it is being deleted: when it is gone, restore again".into()));
+                return Ok(Refuse(DELETING.into()));
             }
             Class::Config => {}
         }
@@ -202,10 +208,6 @@ impl<'a> Resolver<'a> {
             self.definitions.insert(name);
         }
     }
-}
-
-pub(super) fn is_equal(entry: &IndexEntry, live: &Captured) -> bool {
-    live.entry.class == Class::Config && live.entry.sha256 == entry.sha256
 }
 
 /// What an act overwrites must be at hand, or it could not be put back.

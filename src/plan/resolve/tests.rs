@@ -75,7 +75,10 @@ impl World {
 
     fn resolve(&self) -> Result<ResolvedPlan> {
         let index = Index { entries: self.source.iter().map(IndexEntry::of).collect(), ..Index::default() };
-        let equal = |a: &Item, others: &[Item]| others.contains(a);
+        let equal = |a: &Item, others: &[Item]| {
+            let same = |b: &&Item| (b.component, &b.key) == (a.component, &a.key);
+            others.iter().find(same).is_some_and(|b| b.content == a.content)
+        };
         let items = self.source.iter().filter(|item| !equal(item, &self.live));
         let items = items.map(|item| ((item.component, item.key.clone()), item.clone())).collect();
         let captured = |item: &Item| Captured {

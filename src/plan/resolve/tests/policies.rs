@@ -61,6 +61,29 @@ fn a_guard_left_by_an_interrupted_run_is_taken_away_and_no_difference() -> Resul
 }
 
 #[test]
+fn a_guard_that_a_backup_saw_is_not_brought_back() -> Result<()> {
+    let world = two_namespaces();
+    let guard = super::super::super::guard::guard(world.run, "bare");
+    let plan = world.source([guard]).resolve()?;
+    assert_eq!(story(&plan), "create dns, create web | create a-deny");
+    Ok(())
+}
+
+#[test]
+fn a_kind_that_is_read_in_part_and_a_namespace_that_goes_have_no_extras() -> Result<()> {
+    let secret = |name| item(Policies, "", "secrets", "Secret", ("held", name), json!({}));
+    let world = two_namespaces().source([secret("named")]).live([secret("named"), secret("named-since")]);
+    let rest = World::new(&["apply: {component: policies, kinds: [secrets]}"]);
+    let plan = World { plan: rest.plan, ..world }.resolve()?;
+    assert_eq!((story(&plan), plan.kept.len()), (String::new(), 0));
+
+    let leaving = two_namespaces().live([policy("held", "extra", None)]);
+    let plan = World { terminating: vec!["held"], ..leaving }.resolve()?;
+    assert_eq!(plan.counts().delete, 0);
+    Ok(())
+}
+
+#[test]
 fn extras_go_last_and_only_from_namespaces_the_source_knows() -> Result<()> {
     let world = two_namespaces().live([
         policy("held", "a-hole", Some("0.0.0.0/0")),

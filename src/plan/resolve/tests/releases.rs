@@ -123,6 +123,32 @@ fn of_an_equal_release_what_is_gone_is_still_the_releases() -> Result<()> {
 }
 
 #[test]
+fn definitions_that_a_chart_renders_still_come_first_and_are_never_put_back() -> Result<()> {
+    let definition = |version: u8| {
+        let fields = json!({"metadata": {"annotations": {
+            "meta.helm.sh/release-name": "traefik", "meta.helm.sh/release-namespace": "traefik"}},
+            "spec": {"version": version}});
+        let (group, plural) = ("apiextensions.k8s.io", "customresourcedefinitions");
+        item(Ingress, group, plural, "CustomResourceDefinition", ("", "ingressroutes.traefik.io"), fields)
+    };
+    let world = World::built_in("traefik").source(source()).source([definition(1)]);
+    assert_eq!(acts_of(&world.resolve()?, "definitions"), [(Verb::Create, "ingressroutes.traefik.io")]);
+    let plan = world.live([definition(2)]).resolve()?;
+    assert_eq!(acts_of(&plan, "definitions"), []);
+    assert_eq!(plan.kept.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn what_was_refused_is_not_waited_for() -> Result<()> {
+    let world = World { absent_kinds: vec!["deployments"], ..World::built_in("traefik") };
+    let plan = world.source(source()).resolve()?;
+    assert_eq!(plan.steps[4].gates, []);
+    assert_eq!(plan.refused.len(), 1);
+    Ok(())
+}
+
+#[test]
 fn a_release_the_source_lacks_is_refused_by_name() -> Result<()> {
     let plan = World::new(&["helmRelease: {component: ingress, releases: [other/one]}"])
         .source(source())

@@ -64,6 +64,10 @@ fn what_is_not_known_is_never_taken_for_absent() -> Result<()> {
     let expected = "p: whether it exists could not be read: the server refuses (403)".to_owned();
     assert_eq!(refusal(&failed)?, (String::new(), vec![expected]));
 
+    let seen_all_the_same = policy("demo", "p", Some("0.0.0.0/0"));
+    let failed = failed.live([seen_all_the_same]);
+    assert_eq!(refusal(&failed)?, ("replace p".into(), vec![]));
+
     let leaving = World { failures: vec![], terminating: vec!["demo"], ..failed };
     assert!(refusal(&leaving)?.1[0].contains("namespace demo is being deleted"));
 
@@ -98,12 +102,15 @@ fn what_controllers_made_or_are_deleting_is_left_to_them() -> Result<()> {
     let live = |name: &str, class| Item { class, ..policy("demo", name, Some("0.0.0.0/0")) };
     let plan = World::new(&[POLICIES])
         .source([namespace(Policies, "demo"), policy("demo", "made", None), policy("demo", "going", None)])
+        .source([policy("demo", "going-as-it-is", Some("0.0.0.0/0"))])
         .live([namespace(Policies, "demo"), live("made", Class::Generated), live("going", Class::Evidence)])
+        .live([live("going-as-it-is", Class::Evidence)])
         .live([live("extra-made", Class::Generated)])
         .resolve()?;
     assert_eq!(story(&plan), "");
     assert_eq!(reasons(&plan.kept), ["made: a controller makes it now"]);
-    assert!(reasons(&plan.refused)[0].starts_with("going: it is being deleted"));
+    let why = "it is being deleted: when it is gone, restore again";
+    assert_eq!(reasons(&plan.refused), [format!("going: {why}"), format!("going-as-it-is: {why}")]);
     Ok(())
 }
 
