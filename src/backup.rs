@@ -54,6 +54,8 @@ pub struct Job<'a> {
     pub now: DateTime<Utc>,
     /// Makes ids differ.
     pub random: u32,
+    /// What is missing since the snapshot before was meant: it becomes the new measure.
+    pub accept_shrunk: bool,
 }
 
 /// What a backup came to: the JSON of `netdr backup`, one entry.

@@ -20,6 +20,7 @@ struct Bench {
     signing_key: SigningKey,
     trusted: TrustedSigners,
     now: DateTime<Utc>,
+    accept_shrunk: bool,
 }
 
 impl Bench {
@@ -37,6 +38,7 @@ impl Bench {
             signing_key: SigningKey::read(&keys.signing, &|_| unreachable!()).unwrap(),
             trusted: TrustedSigners::read(&keys.trusted_signers).unwrap(),
             now,
+            accept_shrunk: false,
             _folder: folder,
         }
     }
@@ -71,6 +73,7 @@ impl Bench {
             cluster: ClusterIdentity { name: "c1".into(), uid: "u1".into(), kubernetes: "v1.36.3".into() },
             now: self.now,
             random: 0x7f_3a9c,
+            accept_shrunk: self.accept_shrunk,
         }
     }
 
@@ -148,12 +151,18 @@ fn a_night_after_mass_deletion_is_shrunk_and_is_not_latest() {
     assert_eq!(shrunk.reasons, ["policies: networkpolicies.networking.k8s.io had 40 items and has 3"]);
     let all = bench.repository.list(&bench.trusted, bench.now).unwrap();
     let later = bench.now + chrono::TimeDelta::hours(1);
-    let choice = crate::repository::choose(&all, "c1", Set::Network, None, later).unwrap();
+    let choice =
+        crate::repository::choose(&all, "c1", Set::Network, None, &[Component::Policies].into(), later)
+            .unwrap();
     assert_eq!(choice.header.id, good.id);
     assert_eq!(choice.passed_over[0].0, shrunk.id);
+    assert_eq!(bench.backup(3).state, SnapshotState::Shrunk, "the next night does not call the loss normal");
+    bench.accept_shrunk = true;
     let meant = bench.backup(3);
-    assert_eq!(meant.state, SnapshotState::Complete);
-    assert!(meant.warnings[0].contains("is shrunk"), "{:?}", meant.warnings);
+    assert_eq!((meant.state, meant.reasons), (SnapshotState::Complete, vec![]));
+    assert!(meant.warnings[0].starts_with("accepted as meant: policies"), "{:?}", meant.warnings);
+    bench.accept_shrunk = false;
+    assert_eq!(bench.backup(3).state, SnapshotState::Complete, "it is the new measure");
 }
 
 #[test]

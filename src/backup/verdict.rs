@@ -29,7 +29,14 @@ impl Verdict {
         let mut warnings = Vec::new();
         let listed = job.repository.list(job.trusted, job.now)?;
         let before = previous(job, read, &listed, &mut warnings);
-        let (state, reasons) = judge(read, before.as_ref().map_or(&[], |index| &index.entries));
+        let (mut state, mut reasons) = judge(read, before.as_ref().map_or(&[], |index| &index.entries));
+        if state == SnapshotState::Shrunk && job.accept_shrunk {
+            state = SnapshotState::Complete;
+            warnings.extend(reasons.drain(..).map(|reason| format!("accepted as meant: {reason}")));
+        } else if state == SnapshotState::Shrunk {
+            let set = read.set;
+            warnings.push(format!("if that was meant, say so: netdr backup --set {set} --accept-shrunk"));
+        }
         Ok(Self { state, reasons, warnings })
     }
 }
@@ -55,27 +62,20 @@ fn judge(read: &Read, before: &[IndexEntry]) -> (SnapshotState, Vec<String>) {
 }
 
 /// The index of the newest snapshot to compare with: trusted, of the same cluster, set and node, and with every
-/// component of now. A partial one is passed over: what it could not read would seem never to have been there.
+/// component of now. Only a complete one is a measure: what a partial one could not read would seem never to have
+/// been there, and after a shrunk one the next night would call the loss normal.
 fn previous(job: &Job<'_>, read: &Read, listed: &[Listed], warnings: &mut Vec<String>) -> Option<Index> {
     let comparable = |header: &&SnapshotHeader| {
         header.cluster.name == job.cluster.name
             && header.set == read.set
             && header.node == read.node
-            && header.state != SnapshotState::Partial
+            && header.state == SnapshotState::Complete
             && read.bundles.keys().all(|c| header.bundles.iter().any(|b| b.component == *c))
     };
     let trusted = listed.iter().rev().filter(|l| l.trust.is_trusted());
     for header in trusted.filter_map(|l| l.header.as_ref().ok()).filter(comparable).take(TRIES) {
         match job.repository.index(header, job.index_key) {
-            Ok(index) => {
-                if header.state == SnapshotState::Shrunk {
-                    warnings.push(format!(
-                        "compared with {}, which is shrunk: what was lost before it is taken as meant",
-                        header.id
-                    ));
-                }
-                return Some(index);
-            }
+            Ok(index) => return Some(index),
             Err(e) => warnings.push(format!("cannot compare with snapshot {}: {e}", header.id)),
         }
     }

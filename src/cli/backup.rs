@@ -30,6 +30,9 @@ pub(super) struct Backup {
     /// Only these components; repeatable [default: every component of the set]
     #[arg(long, value_name = "NAME")]
     component: Vec<Component>,
+    /// Take a loss of items since the snapshot before as meant: the snapshot is complete, not shrunk
+    #[arg(long)]
+    accept_shrunk: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,6 +98,7 @@ impl Backup {
                 cluster: identity.clone(),
                 now: chrono::Utc::now(),
                 random: cx.random(),
+                accept_shrunk: self.accept_shrunk,
             };
             let _phase = cx.terminal.phase(format!("backing up {set} of {}", identity.name));
             made.push(match (set, &cluster) {
@@ -179,7 +183,7 @@ mod tests {
     use super::*;
 
     fn sets(set: Sets, component: &[Component], server: bool) -> Option<Vec<Set>> {
-        Backup { set, component: component.to_vec() }.sets(server).ok()
+        Backup { set, component: component.to_vec(), accept_shrunk: false }.sets(server).ok()
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! In: every snapshot, and whose state of when is wanted. Out: one, and the newer ones that were passed over.
 //! Invariant: pure; what is not trusted, complete, of this cluster and from before the incident is never chosen.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use super::Listed;
 use crate::{
     Error, Result,
-    model::{Set, SnapshotHeader, SnapshotId, SnapshotState},
+    model::{Component, Set, SnapshotHeader, SnapshotId, SnapshotState},
     signature::Trust,
 };
 
@@ -21,8 +23,9 @@ pub struct Choice {
     pub passed_over: Vec<(SnapshotId, String)>,
 }
 
-/// The newest complete, unshrunk, trusted snapshot of this cluster and set captured before `before`. Clusters are
-/// told apart by name; another uid under the same name (a rebuilt cluster) is the caller's to warn of.
+/// The newest complete, unshrunk, trusted snapshot of this cluster and set captured before `before` that has
+/// these `components`. Clusters are told apart by name; another uid under the same name (a rebuilt cluster) is the
+/// caller's to warn of.
 ///
 /// # Errors
 /// When there is none; what there is instead is named.
@@ -31,13 +34,14 @@ pub fn choose(
     cluster: &str,
     set: Set,
     node: Option<&str>,
+    components: &BTreeSet<Component>,
     before: DateTime<Utc>,
 ) -> Result<Choice> {
     let mut candidates: Vec<&Listed> = listed.iter().filter(|l| l.is_of(set, node)).collect();
     candidates.sort_by(|a, b| b.age().cmp(&a.age()));
     let mut passed_over = Vec::new();
     for candidate in candidates {
-        match objection(candidate, cluster, before) {
+        match objection(candidate, cluster, components, before) {
             Ok(header) => return Ok(Choice { header: header.clone(), passed_over }),
             Err(why) => passed_over.push((candidate.id.clone(), why)),
         }
@@ -59,6 +63,7 @@ pub fn choose(
 fn objection<'a>(
     candidate: &'a Listed,
     cluster: &str,
+    components: &BTreeSet<Component>,
     before: DateTime<Utc>,
 ) -> Result<&'a SnapshotHeader, String> {
     let header = match (&candidate.header, &candidate.trust) {
@@ -70,6 +75,9 @@ fn objection<'a>(
     }
     if header.captured_at >= before {
         return Err("captured after the incident".into());
+    }
+    if let Some(missing) = components.iter().find(|c| header.bundles.iter().all(|b| b.component != **c)) {
+        return Err(format!("without component {missing}"));
     }
     match header.state {
         SnapshotState::Complete => Ok(header),
@@ -103,7 +111,7 @@ mod tests {
     use crate::repository::fixture::{at, listed};
 
     fn latest(listed: &[Listed]) -> Result<Choice> {
-        choose(listed, "c1", Set::Network, None, at("2026-11-30T00:00:00Z"))
+        choose(listed, "c1", Set::Network, None, &BTreeSet::new(), at("2026-11-30T00:00:00Z"))
     }
 
     #[test]
@@ -132,6 +140,15 @@ mod tests {
                 "untrusted: it is not signed",
             ]
         );
+    }
+
+    #[test]
+    fn a_snapshot_of_some_components_is_passed_over_by_who_needs_another() {
+        let all = [listed("2026-11-20T01:00:00Z", SnapshotState::Complete)];
+        let needed = [Component::Policies, Component::Ingress].into();
+        let later = at("2026-11-30T00:00:00Z");
+        let error = choose(&all, "c1", Set::Network, None, &needed, later).unwrap_err();
+        assert!(error.to_string().contains("is without component ingress"), "{error}");
     }
 
     #[test]

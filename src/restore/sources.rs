@@ -146,7 +146,8 @@ fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
         if picked.headers.contains_key(&set) {
             continue;
         }
-        let choice = repository::choose(listed, name, set, None, asked.before)?;
+        let components = asked.components.iter().copied().filter(|c| c.set() == set).collect();
+        let choice = repository::choose(listed, name, set, None, &components, asked.before)?;
         let passed = choice.passed_over.iter();
         picked.warnings.extend(passed.map(|(id, why)| format!("newer snapshot {id} was passed over: {why}")));
         let signer = listed.iter().find(|l| l.id == choice.header.id).and_then(|l| signer(&l.trust).ok());
