@@ -8,6 +8,7 @@ mod backup;
 mod compare;
 mod completions;
 mod context;
+mod demo;
 mod diff;
 mod drift;
 mod exit;
@@ -87,6 +88,7 @@ enum Verb {
     Runs(runs::Runs),
     #[command(subcommand)]
     Plan(plan::Plan),
+    Demo(demo::Demo),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -118,6 +120,7 @@ impl Verb {
             Self::Prune(verb) => verb.run(cx),
             Self::Runs(verb) => verb.run(cx),
             Self::Plan(verb) => verb.run(cx),
+            Self::Demo(verb) => verb.run(cx),
             Self::Completions(verb) => verb.run(cx, Cli::command()),
             Self::Man(verb) => verb.run(cx, Cli::command()),
         }

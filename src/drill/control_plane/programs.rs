@@ -16,7 +16,9 @@ impl Programs {
     /// # Errors
     /// When none of them has kube-apiserver and etcd.
     pub fn find(folders: &[PathBuf]) -> Result<Self> {
-        let programs = Self { folders: folders.to_vec() };
+        // Each program runs in a folder of its own, where a relative path would mean another place.
+        let absolute = |folder: &PathBuf| std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+        let programs = Self { folders: folders.iter().map(absolute).collect() };
         programs.need(&["etcd", "kube-apiserver"])?;
         Ok(programs)
     }
