@@ -19,23 +19,33 @@ pub(super) fn reasons(name: &str, workload: &Value, pods: &[Value], events: &[Va
         waiting.extend(pod_reason(pod));
     }
     lines.extend(waiting);
-    // ReplicaSets and pods carry their workload's name in front of their own.
+    // ReplicaSets and pods carry their workload's name in front of their own; what was said of a workload of the same
+    // name before this one was made is not about it. Why a pod is not scheduled, its condition says already.
+    let born = text(&workload["metadata"]["creationTimestamp"]);
     let mut about: Vec<&Value> = events
         .iter()
         .filter(|event| {
             let object = text(&event["involvedObject"]["name"]);
-            object == name || object.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
+            let ours = object == name || object.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+            ours && event["reason"] != "FailedScheduling" && when(event) >= born
         })
         .collect();
-    about.sort_by_key(|event| std::cmp::Reverse(text(&event["lastTimestamp"])));
-    for event in about {
-        let line = format!("{}: {}", text(&event["reason"]), text(&event["message"]));
-        if !lines.iter().any(|known| known.contains(text(&event["message"]))) {
-            lines.push(line);
+    about.sort_by_key(|event| std::cmp::Reverse(when(event)));
+    let mut reasons = BTreeSet::new();
+    for event in about.into_iter().filter(|event| reasons.insert(text(&event["reason"]))) {
+        let (reason, message) = (text(&event["reason"]), text(&event["message"]));
+        if !lines.iter().any(|known| known.contains(message)) {
+            lines.push(format!("{reason}: {message}"));
         }
     }
     lines.truncate(LINES);
     lines
+}
+
+/// When an event was last seen, as the server writes times: they sort as text.
+fn when(event: &Value) -> &str {
+    let times = [&event["lastTimestamp"], &event["eventTime"], &event["metadata"]["creationTimestamp"]];
+    times.into_iter().find_map(Value::as_str).unwrap_or_default()
 }
 
 fn conditions(workload: &Value) -> impl Iterator<Item = String> {
@@ -73,7 +83,7 @@ mod tests {
 
     #[test]
     fn the_cause_is_named_once_and_foreign_events_are_not() {
-        let workload = json!({"status": {"conditions": [
+        let workload = json!({"metadata": {"creationTimestamp": "2026-11-24T03:00:00Z"}, "status": {"conditions": [
             {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "forbidden: no account"},
             {"type": "Progressing", "status": "True"}]}});
         let pending = json!({"status": {"conditions": [{"type": "PodScheduled", "status": "False",
@@ -81,15 +91,17 @@ mod tests {
         let pulling = json!({"status": {"containerStatuses": [
             {"name": "traefik", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no route"}}}]}});
         let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
-        let event = |object: &str, message: &str| json!({"involvedObject": {"name": object}, "reason": "FailedCreate", "message": message});
+        let event = |object: &str, reason: &str, time: &str, message: &str| json!({"involvedObject": {"name": object}, "reason": reason, "message": message, "lastTimestamp": time});
         let lines = reasons(
             "traefik",
             &workload,
             &[pending.clone(), pending, pulling, ready],
             &[
-                event("traefik-7d9", "forbidden: no account"),
-                event("traefik-7d9-abc", "quota is used up"),
-                event("traefiker", "something else"),
+                event("traefik-7d9", "FailedCreate", "2026-11-24T03:00:09Z", "forbidden: no account"),
+                event("traefik-7d9-abc", "FailedMount", "2026-11-24T03:00:01Z", "no secret a"),
+                event("traefik-7d9-abc", "FailedMount", "2026-11-24T03:00:02Z", "no secret b"),
+                event("traefik-7d9-abc", "BackOff", "2026-11-23T00:00:00Z", "of the one before"),
+                event("traefiker", "BackOff", "2026-11-24T03:00:02Z", "something else"),
             ],
         );
         assert_eq!(
@@ -98,7 +110,7 @@ mod tests {
                 "FailedCreate: forbidden: no account",
                 "Unschedulable: 0/3 nodes have free ports",
                 "container traefik is ImagePullBackOff: no route",
-                "FailedCreate: quota is used up",
+                "FailedMount: no secret b",
             ]
         );
     }
