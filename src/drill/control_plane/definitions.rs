@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Requests in flight.
-const CREATES: usize = 8;
+const CREATES: usize = 16;
 const SERVED: Duration = Duration::from_secs(60);
 
 /// Reads every definition below a folder, by name. A name that comes twice (Traefik publishes its CRDs one by one
