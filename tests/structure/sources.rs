@@ -32,14 +32,19 @@ pub(super) fn rust_files(folder: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The code of a file: without comments, and without its tests, which stand at its end or in `tests.rs`.
+/// The code of a file: without comments, and without its tests, which stand at its end or in files of their own.
 pub(super) fn code(path: &Path) -> String {
-    if path.starts_with("src") && path.ends_with("tests.rs") {
+    if is_unit_test(path) {
         return String::new();
     }
     let text = fs::read_to_string(root().join(path)).unwrap();
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a file below src/ is `tests.rs`, or below `tests/`.
+fn is_unit_test(path: &Path) -> bool {
+    path.starts_with("src") && path.iter().any(|part| part == "tests.rs" || part == "tests")
 }
 
 /// Whether `word` stands in the text on its own, not as a part of a longer path or name.
@@ -62,8 +67,7 @@ fn a_file_has_one_subject() {
 fn every_module_says_what_it_is() {
     for path in rust_files("src").into_iter().chain(rust_files("tests")) {
         let text = fs::read_to_string(root().join(&path)).unwrap();
-        let tests = path.starts_with("src") && path.ends_with("tests.rs");
-        assert!(tests || text.starts_with("//! "), "{} does not open with //!", path.display());
+        assert!(is_unit_test(&path) || text.starts_with("//! "), "{} does not open with //!", path.display());
     }
 }
 
