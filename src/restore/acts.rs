@@ -123,7 +123,13 @@ impl Acting<'_> {
                 if let Some(held_by) = self.wait_gone(place, &seen.uid).await? {
                     return Ok(going(act, &held_by));
                 }
-                self.cluster.create(write, *namespace, body).await?;
+                match self.cluster.create(write, *namespace, body).await {
+                    Err(refusal) if !refusal.is_conflict() => {
+                        let why = words::failure(act, &refusal, self.cluster.server());
+                        return Ok(ActOutcome::Failed(format!("deleted, but not made again: {why}")));
+                    }
+                    answer => answer?,
+                }
             }
             // Replace and merge found nothing, delete and recreate another object of the same name.
             _ => return Ok(ActOutcome::ChangedSincePlanned),
