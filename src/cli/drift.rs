@@ -1,7 +1,5 @@
 //! `netdr drift`: how the live state differs from the snapshots to rely on.
 
-use std::collections::BTreeSet;
-
 use clap::Args;
 use serde_json::json;
 
@@ -99,7 +97,7 @@ impl Drift {
         sets.extend(node.as_deref().map(|node| (Set::Host, Some(node))));
         let (mut yardsticks, mut missing) = (Vec::new(), Vec::new());
         for (set, node) in sets {
-            match choose(&listed, cluster, set, node, &BTreeSet::new(), cx.now) {
+            match choose(&listed, cluster, set, node, &set.components().collect(), cx.now) {
                 Ok(choice) => {
                     cx.passed_over(&choice.passed_over);
                     let chosen = listed.iter().find(|l| l.id == choice.header.id);
