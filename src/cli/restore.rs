@@ -223,7 +223,6 @@ impl Restore {
             recipients,
             operator: &operator(),
             confirm_s: confirmed.as_secs_f64(),
-            simulated: vec![],
             clock: &Utc::now,
             event: &|event| progress.event(&event),
             confirm: &confirm,

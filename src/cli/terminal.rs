@@ -76,6 +76,13 @@ impl Terminal {
         say(&format!("error: {error:?}"));
     }
 
+    /// Says how a phase ended, where the bar that showed it is gone; elsewhere its line stands already.
+    pub(super) fn ended(&self, text: &str) {
+        if self.bars {
+            say(text);
+        }
+    }
+
     /// Something that takes time: a spinner on a terminal, else one line.
     pub(super) fn phase(&self, text: impl Into<String>) -> Phase {
         let text = text.into();

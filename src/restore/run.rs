@@ -10,10 +10,12 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::{Engine, Entry, Event, Journal, Prepared, StepOutcome, execute, safety};
 use crate::{
     Result,
+    cluster::Cluster,
     model::{Component, ItemKey},
     plan::ResolvedPlan,
     report::{Phase, RecoveryReport},
@@ -30,8 +32,6 @@ pub struct Running<'a> {
     pub operator: &'a str,
     /// How long the question "go on?" took to be answered, in seconds.
     pub confirm_s: f64,
-    /// What of the cluster is simulated, for the report.
-    pub simulated: Vec<String>,
     /// The wall clock.
     pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
     /// Told what happens.
@@ -130,7 +130,7 @@ pub async fn run(prepared: Prepared<'_>, running: &Running<'_>) -> Result<Recove
         steps,
         differences_left: proof.left,
         remarks,
-        simulated: running.simulated.clone(),
+        simulated: simulated(request.cluster).await,
         not_probed: not_probed(&request.plan.components()),
     })
 }
@@ -184,6 +184,19 @@ fn spent(steps: &[StepOutcome], asked: f64, saving: f64, verifying: f64) -> [Pha
         Phase { name: "wait", seconds: waiting },
         Phase { name: "probe", seconds: verifying },
     ]
+}
+
+/// Nodes that kwok plays (its own annotation says so): what they call ready was never started. A report that kept
+/// silent about them would prove what it did not.
+async fn simulated(cluster: &Cluster) -> Vec<String> {
+    let nodes = cluster.get_path("/api/v1/nodes?limit=500").await.ok().flatten().unwrap_or_default();
+    let played = |node: &&Value| node["metadata"]["annotations"].get("kwok.x-k8s.io/node").is_some();
+    match nodes["items"].as_array().into_iter().flatten().filter(played).count() {
+        0 => Vec::new(),
+        n => vec![format!(
+            "{n} nodes and their pods (kwok): that a workload is rolled out says nothing of its images, ports or traffic"
+        )],
+    }
 }
 
 /// What this version does not look at, so that nobody takes a report for more than it is.

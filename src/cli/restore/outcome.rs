@@ -15,6 +15,7 @@ use crate::{
         words::{duration, objective, table},
     },
     report::{RecoveryReport, html, markdown},
+    restore::StepOutcome,
 };
 
 /// Remarks that are shown; the report has them all.
@@ -59,20 +60,21 @@ pub(super) fn answer(report: &RecoveryReport, written: &[PathBuf], run: &Path, c
 }
 
 fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
-    let row = |s: &crate::restore::StepOutcome| {
+    let row = |s: &StepOutcome| {
         let mut row = vec![
             s.id.clone(),
             s.action.to_owned(),
             s.outcome.to_owned(),
-            format!("{:.1} s", s.acting_s + s.waiting_s),
+            format!("{:.2} s", s.acting_s + s.waiting_s),
         ];
         row.extend([s.applied, s.unchanged, s.deleted, s.failures.len() as u64].map(|n| n.to_string()));
         row
     };
     let head = ["step", "action", "outcome", "took", "applied", "unchanged", "deleted", "failed"];
-    let mut text = table(&head, &report.steps.iter().map(row).collect::<Vec<_>>());
+    let mut text =
+        table(&head, &report.steps.iter().filter(|s| did_something(s)).map(row).collect::<Vec<_>>());
     let phases: Vec<String> =
-        report.phases.iter().map(|p| format!("{} {:.1} s", p.name, p.seconds)).collect();
+        report.phases.iter().map(|p| format!("{} {:.2} s", p.name, p.seconds)).collect();
     let met = |met: bool| if met { "met" } else { "missed" };
     let seconds = std::time::Duration::from_secs;
     text += &format!(
@@ -94,11 +96,19 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
     if report.remarks.len() > SHOWN {
         text += &format!("  and {} more in the report\n", report.remarks.len() - SHOWN);
     }
+    for simulated in &report.simulated {
+        text += &format!("simulated       {simulated}\n");
+    }
     for unproved in &report.not_probed {
         text += &format!("not probed      {unproved}\n");
     }
-    for file in written {
-        text += &format!("report   {}\n", file.display());
+    for file in written.iter().filter(|file| file.extension().is_some_and(|form| form == "html")) {
+        text += &format!("report          {} (and .md, .json)\n", file.display());
     }
-    text + &format!("journal  {}\n", run.display())
+    text + &format!("journal         {}\n", run.display())
+}
+
+/// Most steps of a plan find nothing to do; they are in the report.
+fn did_something(step: &StepOutcome) -> bool {
+    step.outcome != "done" || step.waiting_s >= 0.005 || step.applied + step.unchanged + step.deleted > 0
 }

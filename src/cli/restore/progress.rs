@@ -30,7 +30,11 @@ impl<'a> Progress<'a> {
             Event::Waiting(what) => self.with(|phase| phase.waiting(what)),
             Event::Ended(step) => {
                 self.set(None);
-                self.terminal.note(ended(step));
+                if step.outcome == "done" {
+                    self.terminal.ended(&ended(step));
+                } else {
+                    self.terminal.note(ended(step));
+                }
             }
         }
     }
@@ -52,7 +56,7 @@ impl<'a> Progress<'a> {
 }
 
 fn ended(step: &StepOutcome) -> String {
-    let mut line = format!("{} {} after {:.1} s", step.id, step.outcome, step.acting_s + step.waiting_s);
+    let mut line = format!("{} {} after {:.2} s", step.id, step.outcome, step.acting_s + step.waiting_s);
     for failure in &step.failures {
         line += &format!("\n  {failure}");
     }
