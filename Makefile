@@ -28,7 +28,7 @@ test-tools: ## the stock programs that tests call, by apt (needs root where some
 	@tests/tools
 
 bench: control-plane ## the figures of docs/performance.md
-	cargo bench
+	cargo bench --bench netdr
 
 lint: ## format, clippy, and what cargo-deny checks
 	cargo fmt --all --check
