@@ -119,6 +119,7 @@ pub const KINDS: &[Kind] = &[
     row(Ingress, NETWORKING, "ingresses", Config),
     row(Ingress, GATEWAY, "gatewayclasses", Config),
     row(Ingress, GATEWAY, "gateways", Config),
+    row(Ingress, GATEWAY, "listenersets", Config),
     row(Ingress, GATEWAY, "httproutes", Config),
     row(Ingress, GATEWAY, "grpcroutes", Config),
     row(Ingress, GATEWAY, "tlsroutes", Config),

@@ -47,6 +47,7 @@ const PATHS: &[(&str, &str, &str, Target)] = &[
     ("traefik.io", "serverstransporttcps", "spec.tls.certificatesSecrets.*", Secret),
     // A Gateway's CAs and client certificate moved between versions of the API: any depth.
     ("gateway.networking.k8s.io", "gateways", "spec.listeners.*.tls.certificateRefs.*", Stated),
+    ("gateway.networking.k8s.io", "listenersets", "spec.listeners.*.tls.certificateRefs.*", Stated),
     ("gateway.networking.k8s.io", "gateways", "spec.**.caCertificateRefs.*", Stated),
     ("gateway.networking.k8s.io", "gateways", "spec.**.clientCertificateRef", Stated),
     ("gateway.networking.k8s.io", "gatewayclasses", "spec.parametersRef", Stated),
