@@ -7,5 +7,5 @@ mod wait;
 
 pub(crate) use faults::{Fault, Faults};
 pub(crate) use home::Home;
-pub(crate) use planes::{MARKER, everything, fresh, programs, shared};
+pub(crate) use planes::{MARKER, audit_log, everything, fresh, programs, shared};
 pub(crate) use wait::eventually;

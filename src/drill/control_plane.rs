@@ -199,6 +199,14 @@ impl ControlPlane {
     pub fn kubeconfig_for(&self, user: &str, group: Option<&str>) -> Result<PathBuf> {
         self.authority.kubeconfig(&self.server, user, group)
     }
+
+    /// A kubeconfig whose client certificate has expired: it may do nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn expired_kubeconfig(&self, user: &str) -> Result<PathBuf> {
+        self.authority.expired_kubeconfig(&self.server, user)
+    }
 }
 
 impl Drop for ControlPlane {

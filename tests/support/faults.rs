@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -26,6 +27,8 @@ pub(crate) enum Fault {
     RetryAfter(u64),
     /// The connection breaks before an answer.
     Reset,
+    /// The answer takes this long.
+    Slow(Duration),
     /// The request goes through, then the connection breaks before the answer is read.
     ResetAfter,
 }
@@ -123,6 +126,13 @@ where
             Some(Fault::Status(code, reason)) => Box::pin(async move { status(code, reason, None) }),
             Some(Fault::RetryAfter(seconds)) => {
                 Box::pin(async move { status(429, "TooManyRequests", Some(seconds)) })
+            }
+            Some(Fault::Slow(time)) => {
+                let answer = self.inner.call(request);
+                Box::pin(async move {
+                    tokio::time::sleep(time).await;
+                    Ok(answer.await?.map(Either::Left))
+                })
             }
             Some(Fault::Reset) => Box::pin(async { Err(reset()) }),
             Some(Fault::ResetAfter) => {

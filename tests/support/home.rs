@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -47,8 +48,19 @@ impl Home {
         self
     }
 
+    /// With keys below `keys/` and an empty repository `repo`, which `netdr.yaml` names.
+    pub(crate) async fn with_repository(self) -> Self {
+        self.netdr(&["init", "--repo", "repo", "--generate-keys", "keys"]).await.ok();
+        self
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Runs `netdr` in the home folder.
+    pub(crate) async fn netdr(&self, arguments: &[&str]) -> Outcome {
+        self.run("netdr", arguments).await
     }
 
     /// Runs `netdr`, a built tool, or one of the system's, in the home folder.
@@ -91,6 +103,13 @@ impl Outcome {
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
         self.stdout
+    }
+
+    /// Its standard output as JSON, if it ended with this exit code.
+    #[track_caller]
+    pub(crate) fn json(self, code: i32) -> Value {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        serde_json::from_str(&self.stdout).unwrap()
     }
 
     /// Its standard error, if it failed with this exit code.

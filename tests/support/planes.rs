@@ -1,6 +1,9 @@
 //! Planes: one that tests share as long as they only read, and a few at a time to throw away.
 
-use std::{ops::Deref, path::PathBuf};
+use std::{
+    ops::Deref,
+    path::{Path, PathBuf},
+};
 
 use netdr::{
     cluster::Cluster,
@@ -8,11 +11,15 @@ use netdr::{
 };
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
+use super::Home;
+
 /// In every secret value of the believable cluster: where it turns up in clear, something leaks.
 pub(crate) const MARKER: &str = "m4rk3r-f00";
 
 /// Each plane keeps a core busy while it starts: more at once only wait for each other.
 static SLOTS: Semaphore = Semaphore::const_new(2);
+/// In the folder of the shared plane, where its API server runs.
+const AUDIT_LOG: &str = "audit.jsonl";
 /// Never dropped: its watchdogs end it when the test binary ends.
 static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
 
@@ -46,15 +53,32 @@ pub(crate) fn everything() -> Options {
     Options { crds: Some(built().join("crds")), ..Options::default() }
 }
 
-/// The plane for tests that only read: the believable cluster without controllers, nothing ever changes on it.
+/// The plane for tests that only read: the believable cluster and one object of every other kind, without
+/// controllers; nothing ever changes on it. User `jane` may read all but policies and Secrets.
 pub(crate) async fn shared() -> &'static ControlPlane {
     SHARED
         .get_or_init(|| async {
-            let plane = start(&everything()).await;
+            let plane = start(&Options { audit_log: Some(AUDIT_LOG.into()), ..everything() }).await;
             load(&plane).await;
+            let home = Home::new().with_kubeconfig(plane.kubeconfig());
+            home.run("kubectl", &["create", "-f", &support("every-kind.yaml")]).await.ok();
+            let pods = support("traefik-pods.yaml");
+            home.run("kubectl", &["patch", "deployment/traefik", "-n", "traefik", "--patch-file", &pods])
+                .await
+                .ok();
             plane
         })
         .await
+}
+
+/// What was asked of the shared plane, one JSON document a line: metadata only.
+pub(crate) async fn audit_log() -> PathBuf {
+    shared().await.folder().join(AUDIT_LOG)
+}
+
+/// A file beside this one.
+fn support(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(name).display().to_string()
 }
 
 /// A plane to do anything to, empty but for CRDs; waits for its turn.

@@ -12,7 +12,7 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
 use serde_json::json;
 
@@ -58,7 +58,23 @@ impl Authority {
 
     /// Writes the kubeconfig of a user: its client certificate's common name, and its group the organization.
     pub(super) fn kubeconfig(&self, server: &str, user: &str, group: Option<&str>) -> Result<PathBuf> {
+        self.kubeconfig_with(CertificateParams::default(), server, user, group)
+    }
+
+    /// As [`Authority::kubeconfig`], of a certificate that was valid once.
+    pub(super) fn expired_kubeconfig(&self, server: &str, user: &str) -> Result<PathBuf> {
         let mut params = CertificateParams::default();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        self.kubeconfig_with(params, server, user, None)
+    }
+
+    fn kubeconfig_with(
+        &self,
+        mut params: CertificateParams,
+        server: &str,
+        user: &str,
+        group: Option<&str>,
+    ) -> Result<PathBuf> {
         params.distinguished_name.push(DnType::CommonName, user);
         if let Some(group) = group {
             params.distinguished_name.push(DnType::OrganizationName, group);
