@@ -13,11 +13,11 @@ use chrono::{DateTime, Utc};
 
 use super::sources::{Asked, Sources};
 use crate::{
-    Result,
+    Result, canonical,
     capture::{self, Capture, Scope},
     cluster::Cluster,
-    model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId, SnapshotId},
-    plan::{Inputs, Isolation, ResolvedPlan, RestorePlan, resolve},
+    model::{Class, ClusterIdentity, Component, Content, IndexEntry, Item, ItemKey, Json, RunId, SnapshotId},
+    plan::{Act, Inputs, Isolation, ResolvedPlan, RestorePlan, Verb, resolve},
     report::Phase,
     repository::{Listed, Repository},
     seal::Identities,
@@ -101,6 +101,7 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     let sources = Sources::open(request.repository, &listed, request.identities, &asked)?;
     let opened = began.elapsed().as_secs_f64();
     let mut plan = request.resolve(&sources, request.now).await?;
+    request.read_deleted(&mut plan).await?;
     plan.warnings.splice(0..0, sources.warnings.iter().cloned());
     if plan.is_empty() && plan.differences.is_empty() {
         plan.warnings.push(request.nothing_differs(&sources, &listed, &components));
@@ -143,6 +144,28 @@ impl Request<'_> {
                 .push(format!("{}: {} could not be read: {}", failure.component, failure.kind, failure.why));
         }
         Ok(plan)
+    }
+
+    /// Reads what will be deleted and is known by its metadata alone, such as newer revisions of a release (up to
+    /// 1 MiB each): the safety snapshot must hold it.
+    async fn read_deleted(&self, plan: &mut ResolvedPlan) -> Result<()> {
+        let unread = |act: &&mut Act| act.verb == Verb::Delete && act.seen.is_some() && act.live.is_none();
+        let acts = plan.steps.iter_mut().flat_map(|s| &mut s.batches).flat_map(|b| &mut b.acts);
+        let unread: Vec<&mut Act> = acts.filter(unread).collect();
+        if unread.is_empty() {
+            return Ok(());
+        }
+        let discovery = self.cluster.discover().await?;
+        for act in unread {
+            let ItemKey::Resource { group, plural, namespace, name } = &act.key else { continue };
+            let Some(kind) = discovery.find(group, plural) else { continue };
+            let object = self.cluster.get(kind, namespace.as_deref(), name).await.map_err(|refusal| {
+                refusal.about("cannot read, to keep it,", &act.key.to_string(), self.cluster.server())
+            })?;
+            act.live =
+                object.map(|object| Content::Resource(Json::new(&canonical::canonical(&act.key, object))));
+        }
+        Ok(())
     }
 
     /// Opens the bundles of what differs, and no others. A release is opened always: what it rendered, and in which
