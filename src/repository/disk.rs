@@ -15,22 +15,23 @@ use crate::{Error, Result, model::hex};
 
 /// An I/O failure on `path`, with its way out where there is one; `doing` is a verb: "write", "read".
 pub(super) fn cannot(doing: &str, path: &Path, cause: io::Error) -> Error {
-    let hint = match cause.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(
-            "free space on that file system; nothing was left half-written. Old snapshots go with: netdr prune",
-        ),
-        ErrorKind::ReadOnlyFilesystem => Some("remount it with: mount -o remount,rw MOUNTPOINT"),
-        ErrorKind::PermissionDenied => {
-            Some("run netdr as the owner of the repository: ls -ld shows who that is")
-        }
-        ErrorKind::StaleNetworkFileHandle => Some("unmount and mount the repository's file system again"),
-        _ => None,
-    };
+    let kind = cause.kind();
     let error = Error::failed(format!("cannot {doing} {}", path.display())).because(cause);
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
+    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(path);
+    let hint = match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free space on that file system; nothing was left half-written. Old snapshots go with: netdr prune".into()
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            format!("make it writable: mount -o remount,rw \"$(findmnt -no TARGET --target {})\"", folder.display())
+        }
+        ErrorKind::PermissionDenied => {
+            format!("run netdr as the owner of the repository: ls -ld {}", folder.display())
+        }
+        ErrorKind::StaleNetworkFileHandle => "unmount and mount the repository's file system again".into(),
+        _ => return error,
+    };
+    error.hint(hint)
 }
 
 /// Creates `path`, lets `fill` write it, and syncs it.

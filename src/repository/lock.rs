@@ -8,7 +8,7 @@
 //! prunes the later by name steps back, as does a backup that sees a prune.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
     thread,
@@ -99,16 +99,19 @@ impl Lock {
         }
     }
 
-    /// Written aside and renamed, so that nobody reads half of it.
+    /// Written aside, under a hidden name, and renamed, so that nobody reads half of it.
     fn write(locks: &Path, name: &str, holder: &Holder) -> Result<Self> {
         let aside = locks.join(format!(".{name}"));
         let text = serde_json::to_vec(holder).map_err(|e| Error::failed("cannot write a lock").because(e))?;
         let lock = Self { path: locks.join(name) };
         let written = disk::write_bytes(&aside, &text).and_then(|()| disk::rename(&aside, &lock.path));
-        if written.is_err() {
+        if let Err(error) = written {
             let _ = fs::remove_file(&aside);
+            // Where not one block is free, pruning is the way out: an empty lock needs none, and keeps everybody out.
+            let pruning = holder.kind == Mode::Exclusive && File::create_new(&lock.path).is_ok();
+            return if pruning { Ok(lock) } else { Err(error) };
         }
-        written.map(|()| lock)
+        Ok(lock)
     }
 }
 
@@ -122,7 +125,7 @@ impl Drop for Lock {
 /// alive: nobody knows what it is.
 pub(super) fn holders(locks: &Path, now: DateTime<Utc>) -> Result<Vec<(String, Option<Holder>)>> {
     let mut alive = Vec::new();
-    for name in disk::names(locks)?.into_iter().filter(|n| !n.starts_with('.')) {
+    for name in disk::names(locks)? {
         let path = locks.join(&name);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -132,11 +135,17 @@ pub(super) fn holders(locks: &Path, now: DateTime<Utc>) -> Result<Vec<(String, O
         let holder: Option<Holder> = serde_json::from_slice(&bytes).ok();
         if holder.as_ref().is_some_and(|h| h.expires_at <= now || h.process.is_dead()) {
             let _ = fs::remove_file(&path);
-        } else {
+        } else if !name.starts_with('.') {
             alive.push((name, holder));
+        } else if holder.is_none() && written(&path).is_some_and(|at| at + LIFETIME <= now) {
+            let _ = fs::remove_file(&path); // its writer died before its first byte
         }
     }
     Ok(alive)
+}
+
+fn written(path: &Path) -> Option<DateTime<Utc>> {
+    fs::metadata(path).ok()?.modified().ok().map(DateTime::from)
 }
 
 fn busy(path: &Path, holder: Option<Holder>) -> Error {
@@ -196,6 +205,19 @@ mod tests {
         rewrite(&dead, |h| h.process.pid = child.id());
         take(folder.path(), Mode::Exclusive).unwrap();
         assert!(!expired.path.exists() && !dead.path.exists());
+    }
+
+    #[test]
+    fn what_a_writer_left_aside_goes_when_the_writer_is_dead() {
+        let folder = tempfile::tempdir().unwrap();
+        let expired = take(folder.path(), Mode::Shared).unwrap();
+        rewrite(&expired, |h| h.expires_at = Utc::now() - TimeDelta::seconds(1));
+        fs::rename(&expired.path, folder.path().join(".expired")).unwrap();
+        fs::write(folder.path().join(".without-a-byte"), "").unwrap();
+        holders(folder.path(), Utc::now()).unwrap();
+        assert_eq!(disk::names(folder.path()).unwrap(), [".without-a-byte"], "it may be about to be written");
+        holders(folder.path(), Utc::now() + LIFETIME).unwrap();
+        assert_eq!(disk::names(folder.path()).unwrap(), [""; 0]);
     }
 
     #[test]
