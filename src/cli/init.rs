@@ -28,8 +28,9 @@ use crate::{
 /// Make a repository, and a ./netdr.yaml where there is none
 #[derive(Args)]
 #[command(
-    group(ArgGroup::new("keys").required(true).args(["generate_keys", "recipients"])),
-    after_help = "With --recipients, name your other keys too: --signing-key, --index-key, --trusted-signers."
+    group(ArgGroup::new("keys").args(["generate_keys", "recipients"])),
+    after_help = "With --recipients, name your other keys too: --signing-key, --index-key, --trusted-signers.\n\
+                  Without either, the keys are those that the configuration names."
 )]
 pub(super) struct Init {
     /// Make new keys in this folder
@@ -78,7 +79,7 @@ impl Init {
                 (paths, Some(made))
             }
             (None, Some(recipients)) => (given(recipients, &settings)?, None),
-            (None, None) => return Err(Error::usage("init needs --generate-keys DIR or --recipients FILE")),
+            (None, None) => return configured(&root, &settings, cx),
         };
         let repository = Repository::init(&root, random())
             .map_err(|e| if made.is_some() { e.hint(paths.go_on()) } else { e })?;
@@ -90,6 +91,23 @@ impl Init {
         cx.terminal.answer(&document, || said(&root, written, made.as_ref(), &paths))?;
         Ok(Exit::Done)
     }
+}
+
+/// A repository for the keys of a configuration that is there already.
+fn configured(root: &Path, settings: &Settings, cx: &Context) -> Result<Exit> {
+    if settings.file.is_none() {
+        return Err(Error::usage("init needs --generate-keys DIR or --recipients FILE")
+            .hint("let it make all keys: netdr init --generate-keys DIR"));
+    }
+    settings.recipients()?;
+    settings.signing_key()?;
+    settings.index_key()?;
+    settings.trusted()?;
+    let repository = Repository::init(root, random())?;
+    let document =
+        json!({"repository": repository.root(), "id": repository.id(), "configuration": settings.file});
+    cx.terminal.answer(&document, || format!("repository: {}\nNext: netdr backup\n", root.display()))?;
+    Ok(Exit::Done)
 }
 
 /// Keys that exist already: each is read once, so that a mistake shows now and not at night.
