@@ -1,6 +1,6 @@
 //! `netdr extract`: a snapshot's content as files that `kubectl apply` takes.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -38,12 +38,18 @@ impl Extract {
         }
         self.empty()?;
         let identities = settings.identities()?;
-        let mut files = 0;
         let wanted = |c: &Component| self.component.is_empty() || self.component.contains(c);
-        for component in there.into_iter().filter(wanted) {
+        let wanted: Vec<Component> = there.into_iter().filter(wanted).collect();
+        let absent = !self.to.exists();
+        let unpacked = wanted.iter().try_fold(0, |files, component| {
             let _phase = cx.terminal.phase(format!("unpacking {component}"));
-            files += repository.extract(header, component, &identities, &self.to.join(component.name()))?;
+            let to = self.to.join(component.name());
+            Ok(files + repository.extract(header, *component, &identities, &to)?)
+        });
+        if unpacked.is_err() {
+            self.take_back(&wanted, absent);
         }
+        let files = unpacked?;
         let document = json!({"snapshot": header.id, "to": self.to, "files": files});
         cx.terminal.answer(&document, || {
             format!("{} in {}, in clear: remove them after use\n", count(files, "file"), self.to.display())
@@ -51,10 +57,21 @@ impl Extract {
         Ok(Exit::Done)
     }
 
+    /// Half of a snapshot in clear is of no use to anybody who was told that there is none. What cannot be removed
+    /// is named by the next attempt, to which the folder is not empty.
+    fn take_back(&self, components: &[Component], absent: bool) {
+        for component in components {
+            let _ = fs::remove_dir_all(self.to.join(component.name()));
+        }
+        if absent {
+            let _ = fs::remove_dir(&self.to);
+        }
+    }
+
     /// Secrets must not land among files that somebody serves or commits.
     fn empty(&self) -> Result<()> {
         let shown = self.to.display();
-        match std::fs::read_dir(&self.to).map(|mut entries| entries.next().is_some()) {
+        match fs::read_dir(&self.to).map(|mut entries| entries.next().is_some()) {
             Ok(true) => {
                 Err(Error::usage(format!("{shown} is not empty")).hint("name a new folder with --to DIR"))
             }
