@@ -10,7 +10,7 @@ use crate::{
     Result,
     capture::shrunk,
     model::{Component, Index, IndexEntry, SnapshotHeader, SnapshotState},
-    repository::Listed,
+    repository::{Listed, retention::SKEW},
 };
 
 /// How many earlier snapshots to try when their indexes do not open.
@@ -28,6 +28,7 @@ impl Verdict {
     pub(super) fn of(job: &Job<'_>, read: &Read) -> Result<Self> {
         let mut warnings = Vec::new();
         let listed = job.repository.list(job.trusted, job.now)?;
+        warnings.extend(future(job, read, &listed));
         let before = previous(job, read, &listed, &mut warnings);
         let (mut state, mut reasons) = judge(read, before.as_ref().map_or(&[], |index| &index.entries));
         if state == SnapshotState::Shrunk && job.accept_shrunk {
@@ -39,6 +40,19 @@ impl Verdict {
         }
         Ok(Self { state, reasons, warnings })
     }
+}
+
+/// Beside a snapshot from the future no new one is the newest, and none is `latest` as long as the clock is wrong.
+fn future(job: &Job<'_>, read: &Read, listed: &[Listed]) -> Option<String> {
+    let ours = |header: &&SnapshotHeader| header.cluster.name == job.cluster.name && header.set == read.set;
+    let trusted = listed.iter().rev().filter(|l| l.trust.is_trusted());
+    let newest = trusted.filter_map(|l| l.header.as_ref().ok()).find(ours)?;
+    (newest.captured_at > job.now + SKEW).then(|| {
+        format!(
+            "snapshot {} is from the future: a clock is wrong, this one's or the one's that made it; see: timedatectl",
+            newest.id
+        )
+    })
 }
 
 /// A kind that could not be read did not shrink; it is named as that already.

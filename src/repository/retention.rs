@@ -11,7 +11,7 @@ use super::Listed;
 use crate::model::{Set, SnapshotHeader, SnapshotId, SnapshotState};
 
 /// Clocks of two servers differ by less.
-const SKEW: TimeDelta = TimeDelta::minutes(5);
+pub const SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// How many of each to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
