@@ -138,10 +138,7 @@ pub async fn cluster(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) 
         }
     }
     let verdict = Verdict::of(job, &read)?;
-    let sealing = Sealing::of(job, &mut read, began)?;
-    let sealed = tokio::task::spawn_blocking(move || sealing.run())
-        .await
-        .map_err(|e| Error::failed("sealing the snapshot was interrupted").because(e))??;
+    let sealed = Sealing::of(job, &mut read, began)?.run_aside().await?;
     finish(job, read, verdict, sealed, began)
 }
 
@@ -149,7 +146,7 @@ pub async fn cluster(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) 
 ///
 /// # Errors
 /// When the root cannot be read, `node` cannot be the name of a node, or the repository cannot be written.
-pub fn host(job: &Job<'_>, node: &str, host_root: &Path) -> Result<Summary> {
+pub async fn host(job: &Job<'_>, node: &str, host_root: &Path) -> Result<Summary> {
     let began = Instant::now();
     let captured = host::capture(host_root, node)?;
     let failure = |why| Failure { component: Component::Host, kind: "file".into(), why };
@@ -166,7 +163,7 @@ pub fn host(job: &Job<'_>, node: &str, host_root: &Path) -> Result<Summary> {
         warnings: captured.warnings,
     };
     let verdict = Verdict::of(job, &read)?;
-    let sealed = Sealing::of(job, &mut read, began)?.run()?;
+    let sealed = Sealing::of(job, &mut read, began)?.run_aside().await?;
     finish(job, read, verdict, sealed, began)
 }
 

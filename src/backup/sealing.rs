@@ -57,6 +57,12 @@ impl Sealing {
         })
     }
 
+    /// [`Sealing::run`] on a thread of its own: who waits for it can be interrupted, also while it waits for a lock.
+    pub(super) async fn run_aside(self) -> Result<Sealed> {
+        let sealed = tokio::task::spawn_blocking(move || self.run()).await;
+        sealed.map_err(|e| Error::failed("sealing the snapshot was interrupted").because(e))?
+    }
+
     /// Seals one component after the other; each one's items are dropped before the next.
     pub(super) fn run(self) -> Result<Sealed> {
         let staging = self.repository.stage(&self.id, self.now)?;

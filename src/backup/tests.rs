@@ -269,14 +269,14 @@ fn a_nodes_name_that_is_no_name_is_refused_before_anything_is_written() {
     assert_eq!(Sealing::of(&bench.job(), &mut read, Instant::now()).err().unwrap().kind(), Kind::Usage);
 }
 
-#[test]
-fn a_nodes_files_become_a_snapshot_of_that_node() {
+#[tokio::test]
+async fn a_nodes_files_become_a_snapshot_of_that_node() {
     let bench = Bench::new();
     let root = tempfile::tempdir().unwrap();
     let rke2 = root.path().join("etc/rancher/rke2");
     fs::create_dir_all(&rke2).unwrap();
     fs::write(rke2.join("config.yaml"), "cni: canal\n").unwrap();
-    let summary = host(&bench.job(), "n1", root.path()).unwrap();
+    let summary = host(&bench.job(), "n1", root.path()).await.unwrap();
     assert_eq!(summary.id.as_str(), "20261124T010000Z-host-n1-7f3a9c");
     let listed = bench.get(&summary.id);
     assert!(listed.trust.is_trusted());

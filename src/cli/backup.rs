@@ -104,7 +104,7 @@ impl Backup {
             made.push(match (set, &cluster) {
                 (Set::Host, _) => {
                     let root = &cx.flags.host_root;
-                    backup::host(&job, &host::node_name(root)?, root)?
+                    backup::host(&job, &host::node_name(root)?, root).await?
                 }
                 (_, Some(cluster)) => {
                     backup::cluster(&job, *set, cluster, &self.scope(settings, *set)).await?

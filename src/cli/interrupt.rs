@@ -3,7 +3,7 @@
 //! Invariant: the runtime is made only by verbs that talk to a cluster. The first Ctrl-C or SIGTERM drops the
 //! work at its next pause, so that what is half-written goes away; a second one, or one at a prompt, ends at once.
 
-use std::{future::Future, sync::atomic::Ordering};
+use std::{future::Future, sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     runtime::Builder,
@@ -13,6 +13,9 @@ use tokio::{
 
 use super::{exit::Exit, prompt, terminal};
 use crate::{Error, Kind, Result};
+
+/// How long what seals and writes may take to notice that nobody wants it any more, and to remove it.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Runs `work`; `advice` says how to go on after an interruption.
 pub(super) fn run<T>(advice: &dyn Fn() -> String, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -28,7 +31,10 @@ pub(super) fn run<T>(advice: &dyn Fn() -> String, work: impl Future<Output = Res
             Ok(()) = stopped => Err(Error::new(Kind::Interrupted, "interrupted").hint(advice())),
         }
     });
-    runtime.shutdown_background();
+    match &result {
+        Err(e) if e.kind() == Kind::Interrupted => runtime.shutdown_timeout(GRACE),
+        _ => runtime.shutdown_background(),
+    }
     result
 }
 
