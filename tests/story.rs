@@ -2,10 +2,19 @@
 
 mod access;
 mod capture;
+mod crash;
+mod damage;
 mod failures;
 mod faults;
 mod forbidden;
+mod forged;
+mod keys;
+mod latest;
+mod limits;
 mod odd;
 mod plane;
 mod program;
 mod reading;
+mod repository;
+mod signals;
+mod trust;

@@ -37,6 +37,8 @@ impl Home {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = std::env::var_os("PATH").unwrap_or_default();
+        let ours = [locate("netdr").parent().unwrap().to_owned(), built().join("bin")];
+        let path = std::env::join_paths(ours.into_iter().chain(std::env::split_paths(&path))).unwrap();
         let variables = [("PATH", path), ("HOME", folder.path().into()), ("LC_ALL", "C".into())]
             .map(|(k, v)| (k.into(), v));
         Self { folder, variables: variables.into() }
@@ -58,6 +60,19 @@ impl Home {
         self.folder.path()
     }
 
+    /// Such a program, not started yet.
+    pub(crate) fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(locate(program));
+        command.args(arguments).current_dir(self.path()).env_clear().envs(&self.variables);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs a script, in which `netdr` and the built tools are on the PATH.
+    pub(crate) async fn shell(&self, script: &str) -> Outcome {
+        self.run("bash", &["-euo", "pipefail", "-c", script]).await
+    }
+
     /// Runs `netdr` in the home folder.
     pub(crate) async fn netdr(&self, arguments: &[&str]) -> Outcome {
         self.run("netdr", arguments).await
@@ -68,15 +83,7 @@ impl Home {
     /// # Panics
     /// When the program is not there, with the command that makes it, or does not end in three minutes.
     pub(crate) async fn run(&self, program: &str, arguments: &[&str]) -> Outcome {
-        let run = Command::new(locate(program))
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .envs(&self.variables)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let ended = tokio::time::timeout(PATIENCE, run).await;
+        let ended = tokio::time::timeout(PATIENCE, self.command(program, arguments).output()).await;
         let output = ended
             .unwrap_or_else(|_| panic!("{program} {arguments:?} did not end in {} s", PATIENCE.as_secs()))
             .unwrap_or_else(|e| panic!("cannot run {program}: {e}; it comes with: make test-tools"));

@@ -1,0 +1,76 @@
+//! A file that is not what the header says is found, named, and never opened.
+
+use std::fs;
+
+use crate::support::{Store, content, says};
+
+/// What a shell does to the file "$f"; "$o" is the same file of another snapshot.
+const DAMAGES: [(&str, &str, &str); 4] = [
+    ("truncated", "truncate -s -1 $f", ", not "),
+    (
+        "bit-flipped",
+        "printf \"\\\\$(printf %o $(( $(od -An -tu1 -j99 -N1 $f) ^ 1 )))\" | dd of=$f bs=1 seek=99 conv=notrunc status=none",
+        "sha256",
+    ),
+    ("swapped", "cp $o $f", ""),
+    ("missing", "rm $f", "is missing"),
+];
+
+#[tokio::test]
+async fn damaged_bundles_and_indexes_are_named_and_nothing_comes_of_them() {
+    let store = Store::new().await;
+    let other = store.backup().await;
+    fs::write(store.path("host/etc/sysctl.d/91-other.conf"), "vm.swappiness=1\n").unwrap();
+    let id = store.backup().await;
+    for file in ["host.tar.zst.age", "index.jsonl.zst.age"] {
+        let path = store.snapshot(&id).join(file);
+        let whole = fs::read(&path).unwrap();
+        for (name, damage, words) in DAMAGES {
+            let (f, o) = (path.display(), store.snapshot(&other).join(file));
+            store.shell(&format!("f={f} o={}; {damage}", o.display())).await.ok();
+            assert_ne!(fs::read(&path).ok().as_ref(), Some(&whole), "{name}");
+
+            let verified = store.netdr(&format!("verify {id} --identity keys/operator.txt")).await;
+            assert_eq!(verified.code, Some(5), "{name} {file}: {verified:?}");
+            says(&verified.stdout, &[&id, file, words]);
+            let reading = if file.starts_with("host") { "extract --to out" } else { "show --items" };
+            let said = store.netdr(&format!("{reading} {id} --identity keys/operator.txt")).await.failed(5);
+            says(
+                &said,
+                &[&format!("snapshot {id} is damaged: {file} "), words, &format!("netdr verify {id}")],
+            );
+            assert!(!store.path("out/host").exists(), "{name} {file}");
+            says(&store.netdr("snapshots").await.ok(), &["2 snapshots"]);
+            fs::write(&path, &whole).unwrap();
+        }
+    }
+    store.netdr("verify --identity keys/operator.txt").await.ok();
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_does_not_keep_the_next_from_being_made() {
+    let store = Store::new().await;
+    let damaged = store.backup().await;
+    fs::write(store.snapshot(&damaged).join("index.jsonl.zst.age"), "x").unwrap();
+    let next = store.netdr("backup --set host --host-root host").await;
+    assert_eq!(next.code, Some(0), "{next:?}");
+    says(&next.stderr, &[&format!("cannot compare with snapshot {damaged}"), "index.jsonl.zst.age"]);
+}
+
+#[tokio::test]
+async fn what_an_identity_does_not_open_stays_closed() {
+    let store = Store::new().await;
+    let id = store.backup().await;
+    let before = content(&store.path("repo"));
+    store.home().run("age-keygen", &["-o", "stranger.txt"]).await.ok();
+    for (identity, words) in [
+        ("stranger.txt", "the identity given does not open host.tar.zst.age"),
+        ("keys/index.txt", "the identity given does not open host.tar.zst.age"),
+    ] {
+        let said = store.netdr(&format!("extract {id} --to out --identity {identity}")).await.failed(1);
+        says(&said, &[words, &id, "operator's or the break-glass identity: --identity FILE"]);
+        assert!(!store.path("out/host").exists());
+    }
+    says(&store.netdr("verify --identity stranger.txt").await.failed(1), &["does not open", "--identity"]);
+    assert_eq!(content(&store.path("repo")), before);
+}

@@ -1,0 +1,44 @@
+//! Readers that go away, and people who press Ctrl-C.
+
+use std::{fs, io::pipe, process::Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+
+use crate::support::{Store, content, says};
+
+#[tokio::test]
+async fn a_reader_that_has_gone_away_is_no_error() {
+    let store = Store::new().await;
+    store.backup().await;
+    for words in [&["snapshots"][..], &["snapshots", "--json"], &["man"], &["--help"], &["verify"]] {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let output = store.home().command("netdr", words).stdout(writer).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains("error") && !said.contains("panic"), "{words:?}: {said}");
+    }
+    assert_eq!(store.shell("netdr snapshots | head -n 1 | wc -l").await.ok().trim(), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_backup_that_waits_for_a_prune() {
+    let store = Store::new().await;
+    // A lock that nobody can read may be anybody's, so it keeps everybody out.
+    let lock = store.path("repo/locks/somebody");
+    fs::write(&lock, "").unwrap();
+    let before = content(&store.path("repo"));
+    let words = ["backup", "--set", "host", "--host-root", "host"];
+    let mut child = store.home().command("netdr", &words).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !lines.next_line().await.unwrap().unwrap().starts_with("backing up host") {}
+    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    let mut said = String::new();
+    lines.into_inner().read_to_string(&mut said).await.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(130), "{said}");
+    says(&said, &["error: interrupted", "nothing of the unfinished snapshot is kept", "netdr backup"]);
+    assert_eq!(content(&store.path("repo")), before);
+    fs::remove_file(lock).unwrap();
+    store.backup().await;
+}
