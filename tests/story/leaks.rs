@@ -9,7 +9,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use netdr::drill::{Options, cluster::host_root, failures};
 use serde_json::{Value, json};
 
-use crate::support::{Home, MARKER, everything, fresh};
+use crate::support::{Home, MARKER, eventually, everything, fresh};
 
 /// The marker as it may be seen: plain, and in base64 at each of three places among the bytes before it.
 fn forms() -> Vec<String> {
@@ -128,6 +128,7 @@ async fn a_marker_in_every_secret_is_seen_nowhere_outside_sealed_bundles() {
         // Recovered, with the loss that the objective of none does not allow.
         netdr(&home, 6, &format!("{restore} --yes -v")).await;
     }
+    a_server_that_quotes_a_secret_is_not_repeated(&home, &before[0]).await;
     netdr(&home, 0, "runs -v").await;
 
     let written: Vec<PathBuf> =
@@ -139,16 +140,55 @@ async fn a_marker_in_every_secret_is_seen_nowhere_outside_sealed_bundles() {
         );
     }
     for path in &written {
+        let header = path.ends_with("snapshot.json");
+        let names = header && fs::read_to_string(path).unwrap().contains("dashboard");
+        assert!(!names, "{} names an object in clear", path.display());
         assert!(!holds_marker(&fs::read(path).unwrap()), "{} holds a secret in clear", path.display());
     }
     the_bundles_hold_them(&home, &before).await;
 }
 
+/// A definition whose pattern the stored header does not match: the API server's refusal quotes the value.
+async fn a_server_that_quotes_a_secret_is_not_repeated(home: &Home, snapshot: &str) {
+    let headers = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/headers/properties";
+    let path = format!("{headers}/customRequestHeaders/additionalProperties/pattern");
+    let strict = json!([{"op": "add", "path": path, "value": "^short$"}]).to_string();
+    let kubectl =
+        async |arguments: &str| home.run("kubectl", &arguments.split(' ').collect::<Vec<_>>()).await;
+    let stored =
+        format!("clear/{snapshot}/ingress/resources/traefik.io/middlewares/traefik/secure-headers.yaml");
+    extract(home, snapshot).await;
+    kubectl("delete middleware secure-headers -n traefik").await.ok();
+    home.run("kubectl", &["patch", "crd", "middlewares.traefik.io", "--type", "json", "-p", &strict])
+        .await
+        .ok();
+    eventually("the stricter definition", async || {
+        let outcome = kubectl(&format!("create --dry-run=server -f {stored}")).await;
+        (outcome.code == Some(1) && holds_marker(outcome.stderr.as_bytes())).then_some(())
+    })
+    .await;
+    let restore =
+        format!("restore --scenario traefik --snapshot {snapshot} --identity keys/operator.txt --yes");
+    let said = netdr(home, 3, &format!("{restore} --report out --json")).await;
+    assert!(
+        said.contains("customRequestHeaders") && said.contains("the words hold a secret value"),
+        "{said}"
+    );
+    let report: Value = serde_json::from_str(&said).unwrap();
+    netdr(home, 0, &format!("runs show {}", report["run"].as_str().unwrap())).await;
+}
+
+/// The content of a snapshot, below `clear/`.
+async fn extract(home: &Home, id: &str) {
+    let to = format!("clear/{id}");
+    home.netdr(&["extract", id, "--identity", "keys/operator.txt", "--to", &to]).await.ok();
+}
+
 /// The search above finds a secret where there is one.
 async fn the_bundles_hold_them(home: &Home, snapshots: &[String]) {
-    for id in snapshots {
-        let extract = ["extract", id, "--identity", "keys/operator.txt", "--to", &format!("clear/{id}")];
-        home.netdr(&extract).await.ok();
+    // The first is unpacked already.
+    for id in &snapshots[1..] {
+        extract(home, id).await;
     }
     let clear: Vec<PathBuf> = files(&home.path().join("clear"));
     for place in [
