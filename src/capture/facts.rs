@@ -114,22 +114,24 @@ async fn network(g: &Gathering<'_>) -> Facts {
     facts
 }
 
+/// Where its chart installs cert-manager.
+pub(super) const CHART_DEFAULT: &str = "cert-manager";
+
 /// Where cert-manager looks for a ClusterIssuer's Secrets: `--cluster-resource-namespace` of its controller. Its
 /// chart passes the controller's own namespace; the program's own default is kube-system.
-pub(super) async fn issuer_namespace(cluster: &Cluster, discovery: &Discovery) -> String {
-    const CHART_DEFAULT: &str = "cert-manager";
-    let Some(kind) = discovery.find("apps", "deployments") else { return CHART_DEFAULT.into() };
+pub(super) async fn issuer_namespace(cluster: &Cluster, discovery: &Discovery) -> Answer<String> {
+    let Some(kind) = discovery.find("apps", "deployments") else { return Ok(CHART_DEFAULT.into()) };
     let labels =
         Some("app.kubernetes.io/name=cert-manager,app.kubernetes.io/component=controller".to_owned());
     let options = ListOptions { selector: Selector { labels, fields: None }, ..ListOptions::default() };
-    let controllers = cluster.list_all(kind, &options).await.unwrap_or_default();
-    let Some(controller) = controllers.first() else { return CHART_DEFAULT.into() };
+    let controllers = cluster.list_all(kind, &options).await?;
+    let Some(controller) = controllers.first() else { return Ok(CHART_DEFAULT.into()) };
     let own = controller["metadata"]["namespace"].as_str().unwrap_or(CHART_DEFAULT);
     let containers = controller["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
     let args = containers.flat_map(|c| c["args"].as_array().into_iter().flatten()).filter_map(Value::as_str);
-    args.filter_map(|arg| arg.strip_prefix("--cluster-resource-namespace="))
+    let namespace = args
+        .filter_map(|arg| arg.strip_prefix("--cluster-resource-namespace="))
         .map(|value| if value.starts_with("$(") { own } else { value })
-        .next()
-        .unwrap_or("kube-system")
-        .to_owned()
+        .next();
+    Ok(namespace.unwrap_or("kube-system").to_owned())
 }

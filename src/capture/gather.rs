@@ -53,9 +53,18 @@ pub async fn capture(
     keep: &Keep<'_>,
 ) -> Result<Capture> {
     let discovery = cluster.discover().await?;
-    let issuer_namespace = facts::issuer_namespace(cluster, &discovery).await;
-    let g = Gathering { cluster, discovery: &discovery, scope, keep, now, issuer_namespace };
     let mut capture = Capture::default();
+    let issuer_namespace = facts::issuer_namespace(cluster, &discovery).await.unwrap_or_else(|refusal| {
+        // Elsewhere than guessed, a ClusterIssuer's Secrets would only seem not to exist.
+        let component = Component::Certificates;
+        capture.failures.extend(scope.components.contains(&component).then(|| Failure {
+            component,
+            kind: "deployments.apps".into(),
+            why: refusal.to_string(),
+        }));
+        facts::CHART_DEFAULT.into()
+    });
+    let g = Gathering { cluster, discovery: &discovery, scope, keep, now, issuer_namespace };
     let mut batch = Batch::default();
 
     let rows: Vec<&Kind> = scope.components.iter().flat_map(|c| catalog::rows(*c)).collect();

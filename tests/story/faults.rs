@@ -17,13 +17,13 @@ use serde_json::json;
 use crate::support::{Fault, Faults, fresh, shared};
 
 async fn policies_through(faults: &Faults) -> Capture {
-    policies_of(shared().await.kubeconfig(), faults).await
+    captured(Component::Policies, shared().await.kubeconfig(), faults).await
 }
 
-async fn policies_of(kubeconfig: &Path, faults: &Faults) -> Capture {
+async fn captured(component: Component, kubeconfig: &Path, faults: &Faults) -> Capture {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    let scope = Scope { components: BTreeSet::from([Component::Policies]), ..Scope::default() };
+    let scope = Scope { components: BTreeSet::from([component]), ..Scope::default() };
     capture(&faults.cluster(config), &scope, chrono::Utc::now(), &|_| false).await.unwrap()
 }
 
@@ -41,6 +41,16 @@ async fn a_forbidden_kind_is_a_failure_and_never_an_empty_list() {
     let [failure] = &capture.failures[..] else { panic!("{:?}", capture.failures) };
     assert_eq!(failure.kind, "networkpolicies.networking.k8s.io");
     assert!(failure.why.contains("403"), "{}", failure.why);
+}
+
+/// Where cert-manager keeps a ClusterIssuer's Secrets says its Deployment alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn not_knowing_where_an_issuer_s_secrets_are_is_a_failure() {
+    let faults = Faults::default();
+    faults.inject("GET", "/apis/apps/v1/deployments?", 1, Fault::Status(403, "Forbidden"));
+    let capture = captured(Component::Certificates, shared().await.kubeconfig(), &faults).await;
+    let [failure] = &capture.failures[..] else { panic!("{:?}", capture.failures) };
+    assert_eq!(failure.kind, "deployments.apps");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +85,7 @@ async fn an_expired_continue_token_begins_the_list_anew() {
 
     let faults = Faults::default();
     faults.inject("GET", "networkpolicies?limit=500&continue=", 1, Fault::Status(410, "Expired"));
-    let capture = policies_of(plane.kubeconfig(), &faults).await;
+    let capture = captured(Component::Policies, plane.kubeconfig(), &faults).await;
     assert_eq!(faults.hit().len(), 1);
     assert!(capture.failures.is_empty(), "{:?}", capture.failures);
     let names: Vec<&str> = capture
