@@ -1,9 +1,11 @@
-//! What is wrong with a certificate and its key, before a disaster shows it.
+//! What is wrong with a certificate and its key, before a disaster shows it; what a restore would make cert-manager do.
 //!
 //! In: Secrets of type kubernetes.io/tls and a time. Out: warnings, the leaf certificate, which of two is newer.
 //! Invariant: pure, and no message shows anything of a key or a certificate but its dates.
 
 mod leaf;
+pub mod quota;
+pub mod reissue;
 
 pub use leaf::Leaf;
 

@@ -37,7 +37,7 @@ pub(super) enum Match {
     Differs,
     /// `tls.key` is no PEM private key.
     NoKey,
-    /// Of a kind that ring cannot compute with (P-521, RSA under 2048 bits).
+    /// Of a kind that ring cannot compute with (P-521, RSA of less than 2048 or more than 4096 bits).
     Unknown,
 }
 
@@ -87,13 +87,14 @@ pub(super) fn key_match(secret: &Value) -> Result<Match, &'static str> {
 fn is_supported(public: &SubjectPublicKeyInfo<'_>) -> bool {
     const ED25519: &str = "1.3.101.112";
     match public.parsed() {
-        Ok(PublicKey::RSA(key)) => (2048..=8192).contains(&key.key_size()),
+        Ok(PublicKey::RSA(key)) => (2048..=4096).contains(&key.key_size()),
         Ok(PublicKey::EC(point)) => matches!(point.key_size(), 256 | 384),
         _ => public.algorithm.algorithm.to_id_string() == ED25519,
     }
 }
 
-fn data(secret: &Value, field: &str) -> Option<Vec<u8>> {
+/// A field's bytes; None where it is absent or empty.
+pub(super) fn data(secret: &Value, field: &str) -> Option<Vec<u8>> {
     let bytes = STANDARD.decode(secret["data"][field].as_str()?).ok()?;
     (!bytes.is_empty()).then_some(bytes)
 }
