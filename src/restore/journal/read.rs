@@ -68,6 +68,7 @@ pub fn list(runs: &Path) -> Result<(Vec<RunSummary>, Vec<String>)> {
             Err(error) => unreadable.push(error.to_string()),
         }
     }
+    summaries.sort_by_key(|summary| summary.began); // ids of one second are in no order
     Ok((summaries, unreadable))
 }
 
@@ -165,5 +166,18 @@ mod tests {
         journal.write(at, [Entry::Ended { outcome: "recovered".into(), differences_left: 0 }]).unwrap();
         assert_eq!(list(root.path()).unwrap().0[0].outcome, "recovered");
         assert!(list(&root.path().join("none")).unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn two_runs_of_one_second_are_listed_as_they_began() {
+        let root = tempfile::tempdir().unwrap();
+        for (random, at) in [("ffffff", "2026-11-24T03:15:00.1Z"), ("000000", "2026-11-24T03:15:00.9Z")] {
+            let run = root.path().join(format!("20261124T031500Z-network-policies-{random}"));
+            std::fs::create_dir(&run).unwrap();
+            Journal::create(&run).unwrap().write(at.parse().unwrap(), entries()).unwrap();
+        }
+        let (runs, _) = list(root.path()).unwrap();
+        assert!(runs[0].began < runs[1].began);
+        assert!(runs[0].run.as_str().ends_with("ffffff"));
     }
 }
