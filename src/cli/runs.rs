@@ -1,6 +1,6 @@
 //! `netdr runs`: the restores that were run, from their journals.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -82,7 +82,13 @@ impl Show {
         }
         let lines = journal::read(&folder)?;
         let document = json!({"run": self.run, "folder": folder, "journal": lines});
-        cx.terminal.answer(&document, || lines.iter().filter_map(said).collect())?;
+        cx.terminal.answer(&document, || {
+            let mut text: String = lines.iter().filter_map(said).collect();
+            if !lines.iter().any(|line| matches!(line.entry, Entry::Ended { .. })) {
+                text += &open_ended(&lines);
+            }
+            text
+        })?;
         Ok(Exit::Done)
     }
 }
@@ -95,7 +101,24 @@ fn folder(state_dir: &Option<PathBuf>, cx: &Context) -> Result<PathBuf> {
     Ok(base.join("runs"))
 }
 
-/// An entry as a line; an intent whose outcome follows is left out.
+/// What a journal without an end leaves open: acts that began, of which nobody knows whether they were done.
+fn open_ended(lines: &[Line]) -> String {
+    let ended = lines.iter().filter_map(|line| match &line.entry {
+        Entry::Outcome { step, key, verb, .. } => Some((step, key, verb)),
+        _ => None,
+    });
+    let ended: BTreeSet<_> = ended.collect();
+    let begun = lines.iter().filter_map(|line| match &line.entry {
+        Entry::Intent { step, key, verb, .. } => Some((step, key, verb)),
+        _ => None,
+    });
+    let unknown = begun.filter(|act| !ended.contains(act));
+    let unknown: String =
+        unknown.map(|(_, key, verb)| format!("  {} {key}: begun, may be done\n", verb.name())).collect();
+    format!("no end: it still runs, or was interrupted; the same restore again does what is left\n{unknown}")
+}
+
+/// An entry as a line; of intents, the outcome tells.
 fn said(line: &Line) -> Option<String> {
     let text = match &line.entry {
         Entry::Begun { scenario, cluster, operator, source, .. } => {
