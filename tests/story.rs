@@ -17,6 +17,7 @@ mod plane;
 mod program;
 mod reading;
 mod repository;
+mod restore;
 mod signals;
 mod stock_tools;
 mod trust;

@@ -1,13 +1,24 @@
-//! What stories stand on: control planes, programs in a clean home, a repository, waiting for a condition, faults.
+//! What stories stand on: control planes and what is on them, programs in a clean home, a repository, waiting for a
+//! condition, faults.
 
+mod audit;
+mod certificates;
 mod faults;
 mod home;
+mod library;
+mod objects;
+mod operator;
 mod planes;
 mod store;
 mod wait;
 
+pub(crate) use audit::{Audit, Write};
+pub(crate) use certificates::tls_secret;
 pub(crate) use faults::{Fault, Faults};
 pub(crate) use home::{Home, Outcome};
-pub(crate) use planes::{MARKER, audit_log, everything, fresh, programs, shared};
+pub(crate) use library::Library;
+pub(crate) use objects::{Dump, Objects, POLICIES, touched};
+pub(crate) use operator::{Operator, acts};
+pub(crate) use planes::{MARKER, Plane, audit_log, audited, everything, fresh, programs, shared};
 pub(crate) use store::{NODE, Store, content, digest, says};
 pub(crate) use wait::eventually;

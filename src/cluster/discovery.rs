@@ -87,6 +87,11 @@ impl FromIterator<ApiKind> for Discovery {
 }
 
 impl Discovery {
+    /// Every kind, in order of group and resource.
+    pub fn iter(&self) -> impl Iterator<Item = &ApiKind> {
+        self.kinds.values()
+    }
+
     /// The kind, if the server serves it.
     pub fn find(&self, group: &str, plural: &str) -> Option<&ApiKind> {
         self.kinds.get(&(group.to_owned(), plural.to_owned()))

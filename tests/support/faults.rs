@@ -74,7 +74,7 @@ impl Faults {
         config.default_retry = false; // netdr's own retries are what is tested
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client = ClientBuilder::try_from(config).unwrap().with_layer(self).build();
-        Cluster::from_client(client, server, "faulty")
+        Cluster::from_client(client, server, "disposable") // as a plane's kubeconfig calls it
     }
 }
 

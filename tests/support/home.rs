@@ -64,6 +64,9 @@ impl Home {
     pub(crate) fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(locate(program));
         command.args(arguments).current_dir(self.path()).env_clear().envs(&self.variables);
+        if program == "netdr" {
+            command.env("PATH", ""); // it needs no helm, no kubectl, nothing
+        }
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }

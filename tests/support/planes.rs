@@ -19,7 +19,7 @@ pub(crate) const MARKER: &str = "m4rk3r-f00";
 /// Each plane keeps a core busy while it starts: more at once only wait for each other.
 static SLOTS: Semaphore = Semaphore::const_new(2);
 /// In the folder of the shared plane, where its API server runs.
-const AUDIT_LOG: &str = "audit.jsonl";
+pub(super) const AUDIT_LOG: &str = "audit.jsonl";
 /// Never dropped: its watchdogs end it when the test binary ends.
 static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
 
@@ -53,12 +53,17 @@ pub(crate) fn everything() -> Options {
     Options { crds: Some(built().join("crds")), ..Options::default() }
 }
 
+/// As [`everything`], with what [`super::Audit`] reads.
+pub(crate) fn audited() -> Options {
+    Options { audit_log: Some(AUDIT_LOG.into()), ..everything() }
+}
+
 /// The plane for tests that only read: the believable cluster and one object of every other kind, without
 /// controllers; nothing ever changes on it. User `jane` may read all but policies and Secrets.
 pub(crate) async fn shared() -> &'static ControlPlane {
     SHARED
         .get_or_init(|| async {
-            let plane = start(&Options { audit_log: Some(AUDIT_LOG.into()), ..everything() }).await;
+            let plane = start(&audited()).await;
             load(&plane).await;
             let home = Home::new().with_kubeconfig(plane.kubeconfig());
             home.run("kubectl", &["create", "-f", &support("every-kind.yaml")]).await.ok();
