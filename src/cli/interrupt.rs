@@ -7,7 +7,7 @@ use std::{future::Future, sync::atomic::Ordering, time::Duration};
 
 use tokio::{
     runtime::Builder,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
 
@@ -25,7 +25,9 @@ pub(super) fn run<T>(advice: &dyn Fn() -> String, work: impl Future<Output = Res
         .map_err(|e| Error::failed("no threads for talking to the cluster").because(e))?;
     let result = runtime.block_on(async {
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(watch(stop));
+        let caught = |kind| signal(kind).map_err(|e| Error::failed("Ctrl-C cannot be caught").because(e));
+        // Before the work begins: an uncaught signal ends the process at once, and nobody tidies up.
+        tokio::spawn(watch(caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?, stop));
         tokio::select! {
             result = work => result,
             Ok(()) = stopped => Err(Error::new(Kind::Interrupted, "interrupted").hint(advice())),
@@ -38,12 +40,7 @@ pub(super) fn run<T>(advice: &dyn Fn() -> String, work: impl Future<Output = Res
     result
 }
 
-async fn watch(stop: oneshot::Sender<()>) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await; // no handlers: the signal itself ends the process
-    };
+async fn watch(mut interrupt: Signal, mut terminate: Signal, stop: oneshot::Sender<()>) {
     let mut stop = Some(stop);
     loop {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
