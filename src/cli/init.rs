@@ -1,8 +1,7 @@
 //! `netdr init`: repository and configuration, so that `netdr backup` works next.
 
 use std::{
-    fs::OpenOptions,
-    io::{ErrorKind, Write as _},
+    fs,
     path::{Path, PathBuf, absolute},
 };
 
@@ -81,8 +80,8 @@ impl Init {
             (None, Some(recipients)) => (given(recipients, &settings)?, None),
             (None, None) => return configured(&root, &settings, cx),
         };
-        let repository = Repository::init(&root, random())
-            .map_err(|e| if made.is_some() { e.hint(paths.go_on()) } else { e })?;
+        let repository =
+            make(&root, &settings).map_err(|e| if made.is_some() { e.hint(paths.go_on()) } else { e })?;
         let written = configure(&root, &paths)?;
         let document = json!({
             "repository": repository.root(), "id": repository.id(),
@@ -90,6 +89,14 @@ impl Init {
         });
         cx.terminal.answer(&document, || said(&root, written, made.as_ref(), &paths))?;
         Ok(Exit::Done)
+    }
+}
+
+/// Makes the repository. One without snapshots that no configuration names was left by an init that was killed.
+fn make(root: &Path, settings: &Settings) -> Result<Repository> {
+    match Repository::open(root) {
+        Ok(left) if settings.file.is_none() && left.is_empty()? => Ok(left),
+        _ => Repository::init(root, random()),
     }
 }
 
@@ -142,11 +149,9 @@ fn configure(repository: &Path, paths: &Paths) -> Result<bool> {
             .because(e)
             .hint("the repository is made already")
     };
-    let mut file = match OpenOptions::new().write(true).create_new(true).open(LOCAL) {
-        Ok(file) => file,
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => return Ok(false),
-        Err(e) => return Err(cannot(e)),
-    };
+    if fs::symlink_metadata(LOCAL).is_ok() {
+        return Ok(false);
+    }
     let text = format!(
         "\
 # cluster: {{name: …}}   # default: the kubeconfig's name of the cluster
@@ -163,7 +168,9 @@ retention: {{daily: 7, weekly: 4, monthly: 3}}
         quoted(&paths.index_key),
         quoted(&paths.trusted_signers),
     );
-    file.write_all(text.as_bytes()).map_err(cannot)?;
+    // By rename: half a configuration would name no keys, and stay.
+    let new = format!(".{LOCAL}.new");
+    fs::write(&new, text).and_then(|()| fs::rename(&new, LOCAL)).map_err(cannot)?;
     Ok(true)
 }
 

@@ -27,6 +27,7 @@ impl Repository {
             Ok(found) if !found.is_dir() => return Err(not_a_folder(root)),
             Ok(_) => refuse_content(root)?,
             Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) if e.kind() == ErrorKind::NotADirectory => return Err(not_a_folder(root)),
             Err(e) => return Err(disk::cannot("read", root, e)),
         }
         for folder in [layout::snapshots(root), layout::locks(root)] {
@@ -75,11 +76,24 @@ impl Repository {
             _ => Err(broken("it lacks format or id".into())),
         }
     }
+
+    /// Whether it has no snapshot, nor anything that was or was to become one.
+    ///
+    /// # Errors
+    /// When the folder of snapshots cannot be read.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(disk::names(&layout::snapshots(&self.root))?.is_empty())
+    }
 }
 
 fn not_a_folder(root: &Path) -> Error {
-    Error::usage(format!("repository {} is a file, not a folder", root.display()))
-        .hint("pass a folder: --repo PATH, or repository: in netdr.yaml")
+    let file = root.ancestors().find(|path| path.is_file()).unwrap_or(root);
+    Error::usage(format!(
+        "no repository can be at {}: {} is a file, not a folder",
+        root.display(),
+        file.display()
+    ))
+    .hint("pass a folder: --repo PATH, or repository: in netdr.yaml")
 }
 
 fn missing(error: Error, root: &Path) -> Error {
