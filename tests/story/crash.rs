@@ -114,9 +114,34 @@ async fn an_init_killed_at_any_moment_can_be_done_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_backup_says_how_to_go_on_and_takes_everything_back() {
+async fn an_init_with_new_keys_killed_at_any_moment_can_be_done_again() {
     const STEPS: u32 = 20;
     let store = Store::new().await;
+    let first = "init --repo repo --generate-keys keys";
+    store.shell("rm -r repo keys netdr.yaml").await.ok();
+    let duration = duration(&store, first).await;
+    for step in 0..STEPS {
+        store.shell("rm -rf repo keys* netdr.yaml .netdr.yaml.new").await.ok();
+        stopped(&store, first, Signal::KILL, duration * step / STEPS).await;
+        let again = store.netdr(first).await;
+        if again.code != Some(0) && !store.path("netdr.yaml").exists() {
+            // Keys that are there may be in use already: they are never made anew.
+            says(&again.failed(2), &["exists already, and no key was made", "name another folder"]);
+            store.netdr("init --repo repo --generate-keys keys2").await.ok();
+        }
+        store.configure("cluster: {name: proj-k8s}");
+        store.backup().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_backup_says_how_to_go_on_and_takes_everything_back() {
+    const STEPS: u32 = 10;
+    let store = Store::new().await;
+    // Something that takes longer to seal than a process to start.
+    let large =
+        "mkdir -p host/etc/firewalld; head -c 3M /dev/urandom | tee host/etc/firewalld/{a,b,c} > /dev/null";
+    store.shell(large).await.ok();
     let duration = duration(&store, BACKUP).await;
     let mut interrupted = 0;
     for step in 0..STEPS {

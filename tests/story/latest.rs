@@ -27,6 +27,17 @@ async fn an_untrusted_newest_snapshot_is_passed_over_and_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_from_the_future_is_never_latest() {
+    let store = Store::beside_the_plane().await;
+    let good = store.backup_policies().await;
+    let ahead = store.backup_policies().await;
+    let future = store.forge_future(&ahead).await;
+    let (source, warnings) = previewed(&store, "").await;
+    assert_eq!(source["snapshots"], serde_json::json!([good]));
+    says(&warnings, &[&format!("newer snapshot {future} was passed over: captured after the incident")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_clusters_snapshot_is_taken_only_by_that_clusters_name() {
     let store = Store::beside_the_plane().await;
     let id = store.backup_policies().await;

@@ -44,12 +44,7 @@ async fn a_snapshot_from_the_future_is_kept_pointed_out_and_displaces_nothing() 
     let store = Store::new().await;
     let good = store.backup().await;
     let ahead = store.backup().await;
-    let future = store
-        .forge(&ahead, |header| {
-            header["id"] = header["id"].as_str().unwrap().replacen("20", "21", 1).into();
-            header["captured_at"] = header["captured_at"].as_str().unwrap().replacen("20", "21", 1).into();
-        })
-        .await;
+    let future = store.forge_future(&ahead).await;
     says(&store.netdr("snapshots").await.ok(), &["in the future"]);
     let next = store.netdr("backup --set host --host-root host").await;
     assert_eq!(next.code, Some(0), "{next:?}");

@@ -28,9 +28,11 @@ async fn with_mounts(store: &Store, mounts: &str, script: &str) -> Outcome {
 async fn a_file_is_no_repository() {
     let store = Store::new().await;
     fs::write(store.path("file"), "x").unwrap();
-    for verb in ["backup --set host --host-root host", "snapshots", "verify", "prune", "init"] {
-        let said = store.netdr(&format!("{verb} --repo file")).await.failed(2);
-        says(&said, &["file is a file, not a folder", "--repo PATH"]);
+    for path in ["file", "file/below"] {
+        for verb in ["backup --set host --host-root host", "snapshots", "verify", "prune", "init"] {
+            let said = store.netdr(&format!("{verb} --repo {path}")).await.failed(2);
+            says(&said, &["file is a file, not a folder", "--repo PATH"]);
+        }
     }
     assert_eq!(fs::read(store.path("file")).unwrap(), b"x");
 }
@@ -76,6 +78,26 @@ async fn a_full_repository_keeps_nothing_half_written_and_can_be_pruned() {
     );
     let said = with_mounts(&store, mounts, &script).await.ok();
     says(&said, &["1 snapshot deleted, 1 kept", "2 snapshots checked, nothing damaged"]);
+}
+
+#[tokio::test]
+async fn init_where_nothing_can_be_written_says_so_and_can_be_done_again() {
+    let store = Store::new().await;
+    fs::create_dir(store.path("disk")).unwrap();
+    let mounts = "mount -t tmpfs -o ro tmpfs disk";
+    let said = with_mounts(&store, mounts, "netdr init --repo disk/repo").await.failed(1);
+    says(&said, &["disk/repo", "Read-only file system", "mount -o remount,rw"]);
+    let mounts = "mount -t tmpfs -o size=64k tmpfs disk";
+    let script = format!(
+        "mkdir disk/repo
+         head -c 1M /dev/zero > disk/fill 2>/dev/null || true
+         code=0; netdr init --repo disk/repo 2>&1 || code=$?
+         [ $code = 1 ]
+         rm disk/fill
+         netdr init --repo disk/repo
+         {BACKUP} --repo disk/repo"
+    );
+    says(&with_mounts(&store, mounts, &script).await.ok(), &["No space left on device", "free space"]);
 }
 
 #[tokio::test]
