@@ -149,7 +149,8 @@ pub async fn cluster(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) 
 pub async fn host(job: &Job<'_>, node: &str, host_root: &Path) -> Result<Summary> {
     let began = Instant::now();
     let captured = host::capture(host_root, node)?;
-    let failure = |why| Failure { component: Component::Host, kind: "file".into(), why };
+    let failure =
+        |unread: host::Unread| Failure { component: Component::Host, kind: "file".into(), why: unread.why };
     let mut read = Read {
         set: Set::Host,
         node: Some(node.into()),

@@ -22,10 +22,26 @@ use crate::{
 pub struct HostCapture {
     /// The files, sorted by path.
     pub items: Vec<Item>,
-    /// Paths that could not be read, with why.
-    pub failures: Vec<String>,
+    /// What could not be read.
+    pub failures: Vec<Unread>,
     /// What a person should know.
     pub warnings: Vec<String>,
+}
+
+/// A path that could not be read, and with it everything below it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Absolute, below the root.
+    pub path: String,
+    /// Why; it names the path.
+    pub why: String,
+}
+
+impl Unread {
+    /// Whether a file is this path or below it.
+    pub fn covers(&self, path: &str) -> bool {
+        path.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// The node's name: `node-name` of its RKE2 configuration, the last drop-in winning, else the content of
@@ -100,8 +116,8 @@ pub fn capture(root: &Path, node: &str) -> Result<HostCapture> {
                     extent: Extent::Whole,
                     content: Content::File(file),
                 }),
-                Err(Skipped::Link(what)) => capture.warnings.push(what),
-                Err(Skipped::Failed(what)) => capture.failures.push(what),
+                Err(Skipped::Link(what)) if !row.is_rke2s() => capture.warnings.push(what),
+                Err(Skipped::Link(why) | Skipped::Failed(why)) => capture.failures.push(Unread { path, why }),
             }
         }
     }

@@ -70,6 +70,12 @@ const PACKAGED: &[&str] =
     &["harvester-cloud-provider", "harvester-csi-driver", "rancher-vsphere-cpi", "rancher-vsphere-csi"];
 
 impl HostFiles {
+    /// Whether RKE2 itself reads these files. It reads through links, so that one which is not followed hides
+    /// configuration; elsewhere distributions put links of their own (/etc/sysctl.d/99-sysctl.conf).
+    pub fn is_rke2s(&self) -> bool {
+        self.folder.split('/').any(|part| part == "rancher")
+    }
+
     /// Whether this row has the file at an absolute path.
     pub fn has(&self, path: &str) -> bool {
         let Some(below) = path.strip_prefix(self.folder).and_then(|rest| rest.strip_prefix('/')) else {
@@ -117,15 +123,15 @@ mod tests {
             "/var/lib/rancher/rke2/server/manifests/rke2-ingress-nginx.yaml.skip",
         ] {
             let row = host_files(path).unwrap();
-            assert_eq!((row.class, row.sensitive), (Config, !path.starts_with("/etc/sysctl.d")), "{path}");
+            assert_eq!((row.class, row.sensitive, row.is_rke2s()), (Config, true, true), "{path}");
         }
-        for path in [
-            "/etc/sysctl.d/90-rke2.conf",
-            "/etc/NetworkManager/conf.d/rke2-canal.conf",
-            "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/10-mine.conf",
+        for (path, rke2s) in [
+            ("/etc/sysctl.d/90-rke2.conf", false),
+            ("/etc/NetworkManager/conf.d/rke2-canal.conf", false),
+            ("/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/10-mine.conf", true),
         ] {
             let row = host_files(path).unwrap();
-            assert_eq!((row.class, row.sensitive), (Config, false), "{path}");
+            assert_eq!((row.class, row.sensitive, row.is_rke2s()), (Config, false, rke2s), "{path}");
         }
     }
 

@@ -108,9 +108,9 @@ impl<'a> Snapshot<'a> {
         let live = host::capture(root, &node)?;
         let entries: Vec<IndexEntry> = live.items.iter().map(IndexEntry::of).collect();
         let after = live.items.into_iter().map(|i| ((i.component, i.key), i.content)).collect();
-        let unread = |d: &Difference| live.failures.iter().any(|f| f.contains(d.key.name()));
+        let unread = |d: &Difference| live.failures.iter().any(|f| f.covers(d.key.name()));
         let mut compared = self.against_live(&entries, &after, identities, &unread)?;
-        compared.unread = live.failures;
+        compared.unread = live.failures.into_iter().map(|unread| unread.why).collect();
         Ok(compared)
     }
 

@@ -83,7 +83,21 @@ fn a_linked_folder_is_a_failure_because_all_behind_it_is_missing() {
     let capture = capture(root.path(), "n1").unwrap();
     assert!(capture.items.is_empty());
     let wanted = "/etc/rancher/rke2 is a link or no folder, and netdr follows no links";
-    assert!(capture.failures.contains(&wanted.to_owned()), "{:?}", capture.failures);
+    let unread = capture.failures.iter().find(|unread| unread.why == wanted).unwrap();
+    assert!(unread.covers("/etc/rancher/rke2/config.yaml") && !unread.covers("/etc/rancher/rke2x"));
+}
+
+#[test]
+fn a_link_that_rke2_reads_through_is_a_failure() {
+    let root =
+        root(&[("/data/config.yaml", "token: MARKER\n"), ("/etc/rancher/rke2/registries.yaml", "{}\n")]);
+    let config = root.path().join("etc/rancher/rke2/config.yaml");
+    symlink("../../../data/config.yaml", config).unwrap();
+    let capture = capture(root.path(), "n1").unwrap();
+    assert_eq!(paths(&capture), ["/etc/rancher/rke2/registries.yaml"]);
+    let path = "/etc/rancher/rke2/config.yaml".to_owned();
+    let why = format!("{path} is a link or a special file; it was not followed");
+    assert_eq!(capture.failures, [Unread { path, why }]);
 }
 
 #[test]
@@ -94,10 +108,10 @@ fn what_cannot_be_read_is_a_failure_that_names_it() {
     let locked = root.path().join("etc/sysctl.d/locked.conf");
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     let capture = capture(root.path(), "n1").unwrap();
-    assert_eq!(capture.failures[0], "/etc/sysctl.d/huge.conf is larger than 16 MiB");
+    assert_eq!(capture.failures[0].why, "/etc/sysctl.d/huge.conf is larger than 16 MiB");
     if fs::File::open(&locked).is_err() {
         let wanted = "cannot read /etc/sysctl.d/locked.conf: Permission denied (os error 13)";
-        assert_eq!(capture.failures[1], wanted, "root reads everything; others are told");
+        assert_eq!(capture.failures[1].why, wanted, "root reads everything; others are told");
         assert_eq!(paths(&capture), ["/etc/sysctl.d/small.conf"]);
     }
 }

@@ -135,10 +135,10 @@ pub(super) fn holders(locks: &Path, now: DateTime<Utc>) -> Result<Vec<(String, O
         let holder: Option<Holder> = serde_json::from_slice(&bytes).ok();
         if holder.as_ref().is_some_and(|h| h.expires_at <= now || h.process.is_dead()) {
             let _ = fs::remove_file(&path);
+        } else if bytes.is_empty() && written(&path).is_some_and(|at| at + LIFETIME <= now) {
+            let _ = fs::remove_file(&path); // its writer died before its first byte, or had no block to write it to
         } else if !name.starts_with('.') {
             alive.push((name, holder));
-        } else if holder.is_none() && written(&path).is_some_and(|at| at + LIFETIME <= now) {
-            let _ = fs::remove_file(&path); // its writer died before its first byte
         }
     }
     Ok(alive)
@@ -216,6 +216,9 @@ mod tests {
         fs::write(folder.path().join(".without-a-byte"), "").unwrap();
         holders(folder.path(), Utc::now()).unwrap();
         assert_eq!(disk::names(folder.path()).unwrap(), [".without-a-byte"], "it may be about to be written");
+        // A prune that found not one free block, and was killed.
+        fs::write(folder.path().join("host-0"), "").unwrap();
+        assert!(take(folder.path(), Mode::Shared).is_err());
         holders(folder.path(), Utc::now() + LIFETIME).unwrap();
         assert_eq!(disk::names(folder.path()).unwrap(), [""; 0]);
     }

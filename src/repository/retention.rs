@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Listed;
-use crate::model::{Set, SnapshotHeader, SnapshotId, SnapshotState};
+use crate::model::{Component, Set, SnapshotHeader, SnapshotId, SnapshotState};
 
 /// Clocks of two servers differ by less.
 pub const SKEW: TimeDelta = TimeDelta::minutes(5);
@@ -42,11 +42,15 @@ pub struct PrunePlan {
 /// Decides. Untrusted and unreadable snapshots are neither kept nor deleted: they are left alone.
 ///
 /// Days, weeks and months count where they have a snapshot, so that a month without backups deletes nothing.
+/// Snapshots of other components are a series of their own: one of the policies alone, taken in the afternoon, must
+/// not take the place of the night's.
 pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> PrunePlan {
-    let mut series: BTreeMap<(&str, Set, Option<&str>), Vec<&SnapshotHeader>> = BTreeMap::new();
+    type Series<'a> = (&'a str, Set, Option<&'a str>, BTreeSet<Component>);
+    let mut series: BTreeMap<Series<'_>, Vec<&SnapshotHeader>> = BTreeMap::new();
     let trusted = listed.iter().filter(|l| l.trust.is_trusted());
     for header in trusted.filter_map(|l| l.header.as_ref().ok()) {
-        let key = (header.cluster.name.as_str(), header.set, header.node.as_deref());
+        let components = header.bundles.iter().map(|b| b.component).collect();
+        let key = (header.cluster.name.as_str(), header.set, header.node.as_deref(), components);
         series.entry(key).or_default().push(header);
     }
     let mut plan = PrunePlan::default();
@@ -106,6 +110,7 @@ fn reasons(headers: &[&SnapshotHeader], retention: Retention, now: DateTime<Utc>
 mod tests {
     use super::*;
     use crate::{
+        model::BundleEntry,
         repository::fixture::{at, listed},
         signature::Trust,
     };
@@ -139,6 +144,22 @@ mod tests {
             ]
         );
         assert_eq!(plan.delete.len(), 365 - plan.keep.len());
+    }
+
+    #[test]
+    fn a_snapshot_of_some_components_takes_no_place_of_one_that_has_more() {
+        let mut all = [
+            listed("2026-11-23T01:00:00Z", SnapshotState::Complete),
+            listed("2026-11-23T15:00:00Z", SnapshotState::Complete),
+        ];
+        let mut bundle = |of: usize, component| {
+            let bundle = BundleEntry { component, sha256: String::new(), bytes: 0, items: 0 };
+            all[of].header.as_mut().unwrap().bundles.push(bundle);
+        };
+        bundle(0, Component::Policies);
+        bundle(0, Component::Ingress);
+        bundle(1, Component::Policies);
+        assert_eq!(plan(&all, Retention::default(), at(NOW)).delete, []);
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::{
     model::{ItemKey, hex},
 };
 
-/// Largest file we read into memory. etcd takes objects up to 1.5 MiB, so anything near this is forged.
+/// Largest file we read into memory, in bytes, and so the largest we write. etcd takes objects up to 1.5 MiB, so
+/// anything near this is forged.
 pub(super) const MAX_FILE: u64 = 64 << 20;
 /// Longest path Linux takes.
 const MAX_PATH: u64 = 4096;
@@ -80,6 +81,10 @@ impl<W: Write> Writer<W> {
     pub(super) fn file(&mut self, path: &str, (mode, uid, gid): (u32, u32, u32), bytes: &[u8]) -> Result<()> {
         if !stays_inside(path) {
             return Err(Error::failed(format!("`{path}` cannot be a path in a bundle")));
+        }
+        // Found out now, and not when it is to be opened.
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(Error::failed(format!("`{path}` is larger than {} MiB", MAX_FILE >> 20)));
         }
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
@@ -201,6 +206,15 @@ mod tests {
         );
         let kept = "b".repeat(200);
         assert_eq!(path(&kept), format!("resources/core/secrets/demo/{kept}.yaml"));
+    }
+
+    #[test]
+    fn what_could_not_be_opened_is_not_sealed() {
+        let mut archive = Writer::new(io::sink(), DateTime::UNIX_EPOCH);
+        let huge = vec![0; MAX_FILE as usize + 1];
+        let error = archive.file("a", (0o600, 0, 0), &huge).unwrap_err();
+        assert_eq!(error.to_string(), "`a` is larger than 64 MiB");
+        archive.file("a", (0o600, 0, 0), &huge[1..]).unwrap();
     }
 
     proptest! {

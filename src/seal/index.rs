@@ -17,11 +17,12 @@ use crate::{Error, Result, model::Index};
 /// Seals an index: JSON lines → zstd → age.
 ///
 /// # Errors
-/// When `out` fails.
+/// When `out` fails, or the index is larger than [`open_index`] reads: found out now, not when it is needed.
 pub fn seal_index(index: &Index, recipients: &Recipients, out: &mut dyn Write) -> Result<Sealed> {
     stream::seal(recipients, out, |out| {
-        line(out, &index.facts)?;
-        index.entries.iter().try_for_each(|entry| line(out, entry))?;
+        let mut room = MAX_FILE;
+        line(out, &index.facts, &mut room)?;
+        index.entries.iter().try_for_each(|entry| line(out, entry, &mut room))?;
         Ok(index.entries.len() as u64)
     })
 }
@@ -42,9 +43,14 @@ pub fn open_index(input: &mut dyn Read, identities: &Identities, what: &str) -> 
     Ok(Index { facts, entries })
 }
 
-fn line(out: &mut impl Write, value: &impl Serialize) -> Result<()> {
-    serde_json::to_writer(&mut *out, value).map_err(|error| writing(error.into()))?;
-    out.write_all(b"\n").map_err(writing)
+fn line(out: &mut impl Write, value: &impl Serialize, room: &mut u64) -> Result<()> {
+    let mut line = serde_json::to_vec(value).map_err(|error| writing(error.into()))?;
+    line.push(b'\n');
+    *room = room.checked_sub(line.len() as u64).ok_or_else(|| {
+        Error::failed(format!("the index is larger than {} MiB", MAX_FILE >> 20))
+            .hint("narrow what is captured: scope.namespaces.exclude in netdr.yaml")
+    })?;
+    out.write_all(&line).map_err(writing)
 }
 
 fn parse<T: DeserializeOwned>(line: std::io::Result<Vec<u8>>, number: usize, what: &str) -> Result<T> {
@@ -52,4 +58,17 @@ fn parse<T: DeserializeOwned>(line: std::io::Result<Vec<u8>>, number: usize, wha
     serde_json::from_slice(&line).map_err(|error| {
         Error::damaged(format!("{what} is damaged: line {} does not parse", number + 1)).because(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_could_not_be_opened_is_not_sealed() {
+        let mut room = 3;
+        line(&mut Vec::new(), &1, &mut room).unwrap();
+        let error = line(&mut Vec::new(), &1, &mut room).unwrap_err();
+        assert_eq!(error.to_string(), "the index is larger than 64 MiB");
+    }
 }
