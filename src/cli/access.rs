@@ -37,15 +37,15 @@ impl Surroundings<'_> {
         let mut looked = Vec::new();
         if let Some(list) = (self.variable)("KUBECONFIG") {
             let mut paths: Vec<PathBuf> = env::split_paths(&list).filter(|p| (self.exists)(p)).collect();
-            match paths.len() {
-                0 => {}
-                1 => return Ok(kubeconfig(paths.swap_remove(0))),
-                _ => return Ok(Access::Kubeconfigs { paths, context: context.map(ToOwned::to_owned) }),
-            }
-            looked.push(format!("KUBECONFIG ({list}: no such file)"));
-        } else {
-            looked.push("KUBECONFIG (not set)".into());
+            return match paths.len() {
+                // Somebody chose a cluster; any other that is at hand must not be restored in its stead.
+                0 => Err(Error::usage(format!("KUBECONFIG names no file that is there: {list}"))
+                    .hint("correct it, unset it, or pass --kubeconfig FILE")),
+                1 => Ok(kubeconfig(paths.swap_remove(0))),
+                _ => Ok(Access::Kubeconfigs { paths, context: context.map(ToOwned::to_owned) }),
+            };
         }
+        looked.push("KUBECONFIG (not set)".to_owned());
         if (self.variable)("KUBERNETES_SERVICE_HOST").is_some() && (self.exists)(Path::new(TOKEN)) {
             return Ok(Access::InCluster);
         }
@@ -145,6 +145,15 @@ mod tests {
         assert_eq!(access(None, &[HOME], &all).as_deref(), Some("/home/op/.kube/config"));
         assert_eq!(access(None, &[POD, HOME], &[RKE2]).as_deref(), Some(RKE2), "a pod has a token too");
         assert_eq!(access(None, &[], &[RKE2]).as_deref(), Some(RKE2));
+    }
+
+    #[test]
+    fn a_kubeconfig_variable_that_leads_nowhere_is_never_passed_over_for_another_cluster() {
+        let files = [TOKEN, "/home/op/.kube/config", RKE2];
+        let error =
+            look(&[("KUBECONFIG", "/typo"), POD, HOME], &files, |s| s.access(None, None)).unwrap_err();
+        assert_eq!(error.to_string(), "KUBECONFIG names no file that is there: /typo");
+        assert_eq!(error.kind(), crate::Kind::Usage);
     }
 
     #[test]
