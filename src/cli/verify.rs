@@ -39,20 +39,35 @@ impl Verify {
         };
         let phase = cx.terminal.phase(format!("verifying {}", count(listed.len() as u64, "snapshot")));
         phase.parts(listed.len() as u64);
-        let mut damaged = Vec::new();
+        let (mut damaged, mut unchecked) = (Vec::new(), Vec::new());
         for one in &listed {
-            damaged.extend(repository.verify(one, identities.as_ref())?);
+            match repository.verify(one, identities.as_ref()) {
+                Ok(found) => damaged.extend(found),
+                // What does not open, or cannot be read, hides neither its own damage nor that of others.
+                Err(error) => {
+                    damaged.extend(repository.verify(one, None).unwrap_or_default());
+                    unchecked.push((&one.id, error));
+                }
+            }
             phase.part();
         }
         drop(phase);
+        for (number, (_, error)) in unchecked.iter().enumerate() {
+            match number {
+                0 => cx.terminal.error(error),
+                _ => cx.terminal.warn(error.to_string()),
+            }
+        }
         let line = |d: &Damage| json!({"snapshot": d.snapshot, "what": d.what, "where": d.place});
         let document = json!({
-            "checked": listed.len(),
-            "opened": identities.is_some(),
+            "checked": listed.len() - unchecked.len(),
+            "opened": identities.is_some() && unchecked.is_empty(),
+            "unchecked": unchecked.iter().map(|(id, e)| json!({"snapshot": id, "why": e.to_string()})).collect::<Vec<Value>>(),
             "damaged": damaged.iter().map(line).collect::<Vec<Value>>(),
         });
-        cx.terminal.answer(&document, || said(listed.len() as u64, identities.is_some(), &damaged))?;
-        Ok(Exit::Damaged.when(!damaged.is_empty()))
+        let checked = (listed.len() - unchecked.len()) as u64;
+        cx.terminal.answer(&document, || said(checked, identities.is_some(), &damaged))?;
+        Ok(Exit::Damaged.when(!damaged.is_empty()).max(Exit::Failed.when(!unchecked.is_empty())))
     }
 }
 

@@ -73,4 +73,18 @@ async fn what_an_identity_does_not_open_stays_closed() {
     }
     says(&store.netdr("verify --identity stranger.txt").await.failed(1), &["does not open", "--identity"]);
     assert_eq!(content(&store.path("repo")), before);
+
+    // What does not open hides no damage: not its own, and not that of the next.
+    let next = store.backup().await;
+    for id in [&id, &next] {
+        store
+            .shell(&format!("truncate -s -1 {}", store.snapshot(id).join("host.tar.zst.age").display()))
+            .await
+            .ok();
+    }
+    let verified = store.netdr("verify --identity stranger.txt --json").await.json(1);
+    let damaged: Vec<&str> =
+        verified["damaged"].as_array().unwrap().iter().filter_map(|d| d["snapshot"].as_str()).collect();
+    assert_eq!(damaged, [&id, &next], "{verified}");
+    assert_eq!(verified["unchecked"].as_array().unwrap().len(), 2, "{verified}");
 }
