@@ -54,7 +54,7 @@ impl Backup {
         )?;
         let partial = made.iter().any(|s| s.state != SnapshotState::Complete);
         for summary in &made {
-            for line in summary.reasons.iter().chain(&summary.warnings) {
+            for line in remarks(summary) {
                 cx.terminal.warn(format!("{}: {line}", summary.set));
             }
         }
@@ -101,16 +101,26 @@ impl Backup {
                 accept_shrunk: self.accept_shrunk,
             };
             let _phase = cx.terminal.phase(format!("backing up {set} of {}", identity.name));
-            made.push(match (set, &cluster) {
-                (Set::Host, _) => {
-                    let root = &cx.flags.host_root;
-                    backup::host(&job, &host::node_name(root)?, root).await?
+            let taken: Result<Summary> = async {
+                match (set, &cluster) {
+                    (Set::Host, _) => {
+                        let root = &cx.flags.host_root;
+                        backup::host(&job, &host::node_name(root)?, root).await
+                    }
+                    (_, Some(cluster)) => {
+                        backup::cluster(&job, *set, cluster, &self.scope(settings, *set)).await
+                    }
+                    (_, None) => Err(Error::failed(format!("no cluster to back up {set} from"))),
                 }
-                (_, Some(cluster)) => {
-                    backup::cluster(&job, *set, cluster, &self.scope(settings, *set)).await?
-                }
-                (_, None) => return Err(Error::failed(format!("no cluster to back up {set} from"))),
-            });
+            }
+            .await;
+            let before = |error| {
+                let hint =
+                    |s: &Summary| format!("snapshot {} was taken before, and is {}", s.id, s.state.name());
+                made.iter().map(hint).fold(error, Error::hint)
+            };
+            let taken = taken.map_err(before)?;
+            made.push(taken);
         }
         Ok(made)
     }
@@ -164,6 +174,23 @@ fn warn_about_identities(cx: &Context, settings: &Settings) {
     }
 }
 
+/// What a person should know of a snapshot. Its reasons name kinds alone, because the clear header has them; here
+/// each failure says why, too.
+fn remarks(summary: &Summary) -> Vec<String> {
+    let failed = summary.components.iter().flat_map(|c| c.failures.iter().map(move |f| (c.name, f)));
+    let mut lines: Vec<String> = failed
+        .map(|(component, failure)| match failure.split_once(": ") {
+            Some((kind, why)) => format!("{component}: {kind} could not be read: {why}"),
+            None => format!("{component}: {failure}"),
+        })
+        .collect();
+    let said = |reason: &&String| !lines.iter().any(|line| line.starts_with(reason.as_str()));
+    let reasons: Vec<String> = summary.reasons.iter().filter(said).cloned().collect();
+    lines.extend(reasons);
+    lines.extend(summary.warnings.iter().cloned());
+    lines
+}
+
 fn said(made: &[Summary]) -> String {
     let row = |s: &Summary| {
         vec![
@@ -181,6 +208,28 @@ fn said(made: &[Summary]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backup::ComponentSummary;
+
+    #[test]
+    fn a_failure_is_said_once_with_why() {
+        let failures = vec!["secrets: forbidden (403)".to_owned()];
+        let policies = ComponentSummary { name: Component::Policies, items: 0, absent: vec![], failures };
+        let summary = Summary {
+            id: "20261124T010000Z-network-7f3a9c".parse().unwrap(),
+            set: Set::Network,
+            state: SnapshotState::Partial,
+            reasons: vec!["policies: secrets could not be read".into(), "cni: fewer ippools: 1 of 3".into()],
+            items: 0,
+            bytes: 0,
+            seconds: 0.0,
+            components: vec![policies],
+            warnings: vec!["w".into()],
+        };
+        assert_eq!(
+            remarks(&summary),
+            ["policies: secrets could not be read: forbidden (403)", "cni: fewer ippools: 1 of 3", "w"]
+        );
+    }
 
     fn sets(set: Sets, component: &[Component], server: bool) -> Option<Vec<Set>> {
         Backup { set, component: component.to_vec(), accept_shrunk: false }.sets(server).ok()
