@@ -49,8 +49,8 @@ impl Drift {
         let (compared, against) = interrupt::run(&|| "nothing was changed".into(), async {
             let cluster = Cluster::connect(&settings.access()?).await?;
             let name = settings.config.cluster_name.clone().unwrap_or_else(|| cluster.name().to_owned());
-            let yardsticks = self.yardsticks(cx, &settings, &repository, &openers, &name)?;
-            let mut compared = Compared::default();
+            let (yardsticks, unread) = self.yardsticks(cx, &settings, &repository, &openers, &name)?;
+            let mut compared = Compared { unread, ..Compared::default() };
             for snapshot in &yardsticks {
                 let _phase = cx.terminal.phase(format!("comparing {name} with {}", snapshot.header.id));
                 compared.merge(if snapshot.is_of_cluster() {
@@ -73,7 +73,7 @@ impl Drift {
             .max(Exit::Partial.when(!compared.unread.is_empty())))
     }
 
-    /// The snapshots to compare with.
+    /// The snapshots to compare with, and the sets whose snapshots cannot be relied on.
     fn yardsticks<'a>(
         &self,
         cx: &Context,
@@ -81,7 +81,7 @@ impl Drift {
         repository: &'a Repository,
         openers: &Identities,
         cluster: &str,
-    ) -> Result<Vec<Snapshot<'a>>> {
+    ) -> Result<(Vec<Snapshot<'a>>, Vec<String>)> {
         if let Against::Snapshot(id) = &self.against {
             let snapshot = Snapshot::get(repository, id, settings, openers, cx)?;
             let of = &snapshot.header.cluster.name;
@@ -89,7 +89,7 @@ impl Drift {
                 cx.terminal.warn(format!("{id} is of cluster {of}, and this is {cluster}"));
             }
             snapshot.warn(cx);
-            return Ok(vec![snapshot]);
+            return Ok((vec![snapshot], vec![]));
         }
         let listed = repository.list(&settings.trusted()?, cx.now)?;
         let node = cx.server_node().then(|| host::node_name(&cx.flags.host_root)).transpose()?;
@@ -103,18 +103,21 @@ impl Drift {
                     let chosen = listed.iter().find(|l| l.id == choice.header.id);
                     yardsticks.extend(chosen.map(|l| Snapshot::open(repository, l, openers)).transpose()?);
                 }
-                Err(error) => missing.push(error),
+                Err(error) => missing.push((set, error)),
             }
         }
         if yardsticks.is_empty() {
             return Err(missing
                 .into_iter()
                 .next()
-                .unwrap_or_else(|| Error::failed("no snapshot to compare with")));
+                .map_or_else(|| Error::failed("no snapshot to compare with"), |(_, error)| error));
         }
-        for error in missing {
+        // A set that nobody backs up is no gap in what was asked for; one whose snapshots went bad is.
+        let of = |set: Set| listed.iter().filter_map(|l| l.header.as_ref().ok()).any(|h| h.set == set);
+        let (unread, unused): (Vec<_>, Vec<_>) = missing.into_iter().partition(|(set, _)| of(*set));
+        for (_, error) in unused {
             cx.terminal.warn(format!("not compared: {error}"));
         }
-        Ok(yardsticks)
+        Ok((yardsticks, unread.into_iter().map(|(_, error)| error.to_string()).collect()))
     }
 }
