@@ -61,13 +61,23 @@ impl<'a> Snapshot<'a> {
             ))
             .hint("choose two of one set from: netdr snapshots"));
         }
+        let (here, there) = (self.components(), after.components());
         let mut differences = diff::compare(&self.index.entries, &after.index.entries, false);
+        differences.retain(|d| here.contains(&d.component) && there.contains(&d.component));
+        let only = |has: &BTreeSet<Component>, lacks: &BTreeSet<Component>, id: &SnapshotId| -> Vec<String> {
+            has.difference(lacks).map(|component| format!("{component}, which only {id} has")).collect()
+        };
+        let unread = [only(&here, &there, &self.header.id), only(&there, &here, &after.header.id)].concat();
         if let Some(identities) = identities {
             let keys = changed(&differences);
             let (before, after) = (self.contents(&keys, identities)?, after.contents(&keys, identities)?);
             explain(&mut differences, &before, &after);
         }
-        Ok(Compared { differences, unread: vec![] })
+        Ok(Compared { differences, unread })
+    }
+
+    fn components(&self) -> BTreeSet<Component> {
+        self.header.bundles.iter().map(|bundle| bundle.component).collect()
     }
 
     /// How a cluster differs from this snapshot now.
@@ -78,8 +88,7 @@ impl<'a> Snapshot<'a> {
         identities: Option<&Identities>,
         cx: &Context,
     ) -> Result<Compared> {
-        let components = self.header.bundles.iter().map(|b| b.component).collect();
-        let scope = Scope { components, ..scope.clone() };
+        let scope = Scope { components: self.components(), ..scope.clone() };
         let stored: BTreeMap<(Component, &ItemKey), &str> =
             self.index.entries.iter().map(|e| ((e.component, &e.key), e.sha256.as_str())).collect();
         let changed = |e: &IndexEntry| stored.get(&(e.component, &e.key)).is_some_and(|s| *s != e.sha256);
@@ -149,7 +158,7 @@ impl<'a> Snapshot<'a> {
     pub(super) fn warn(&self, cx: &Context) {
         if self.header.state != SnapshotState::Complete {
             cx.terminal.warn(format!(
-                "{} is {}: what it did not read shows as added",
+                "{} is {}: what it did not read shows as added or removed",
                 self.header.id,
                 self.header.state.name()
             ));

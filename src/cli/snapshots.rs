@@ -1,6 +1,6 @@
 //! `netdr snapshots`: what there is, and what each changed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use clap::Args;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Result,
-    model::{Index, Set, SnapshotHeader},
+    model::{Index, Series, Set, SnapshotHeader},
     plan::{Change, diff},
     repository::Listed,
     seal::Identities,
@@ -43,7 +43,7 @@ struct Line {
     age: String,
 }
 
-/// Against the one before of the same set and node; null where one of the two indexes does not open.
+/// Against the one before of the same series; null where one of the two indexes does not open.
 #[derive(Clone, Copy, Default, Serialize)]
 struct Changes {
     added: Option<u64>,
@@ -58,16 +58,17 @@ impl Snapshots {
         let listed = repository.list(&settings.trusted()?, cx.now)?;
         let key = if settings.index_key.is_some() { Some(settings.index_key()?) } else { None };
         let open = |header: &SnapshotHeader, key: &Identities| repository.index(header, key).ok();
-        let mut before: HashMap<(Set, Option<String>), Index> = HashMap::new();
+        let mut before: BTreeMap<Series<'_>, Index> = BTreeMap::new();
         let mut lines = Vec::new();
         for one in &listed {
             let mut changes = Changes::default();
             if let (Ok(header), true, Some(key)) = (&one.header, one.trust.is_trusted(), &key)
                 && let Some(index) = open(header, key)
             {
-                let place = (header.set, header.node.clone());
-                changes = before.get(&place).map_or(changes, |earlier| Changes::between(earlier, &index));
-                before.insert(place, index);
+                if let Some(earlier) = before.get(&header.series()) {
+                    changes = Changes::between(earlier, &index);
+                }
+                before.insert(header.series(), index);
             }
             lines.push(Line::of(one, changes, cx));
         }

@@ -1,5 +1,7 @@
 //! The header of a snapshot: all that may be known of it without a key.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,17 @@ pub struct SnapshotHeader {
     pub bundles: Vec<BundleEntry>,
     /// sha256 of `index.jsonl.zst.age`, in hex.
     pub index_sha256: String,
+}
+
+/// Snapshots of one series stand in for each other: cluster's name, set, node and components are the same.
+pub type Series<'a> = (&'a str, Set, Option<&'a str>, BTreeSet<Component>);
+
+impl SnapshotHeader {
+    /// Its series. One of the policies alone, taken in the afternoon, is not of the night's.
+    pub fn series(&self) -> Series<'_> {
+        let components = self.bundles.iter().map(|bundle| bundle.component).collect();
+        (&self.cluster.name, self.set, self.node.as_deref(), components)
+    }
 }
 
 /// How complete a snapshot is.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Listed;
-use crate::model::{Component, Set, SnapshotHeader, SnapshotId, SnapshotState};
+use crate::model::{Series, SnapshotHeader, SnapshotId, SnapshotState};
 
 /// Clocks of two servers differ by less.
 pub const SKEW: TimeDelta = TimeDelta::minutes(5);
@@ -42,16 +42,12 @@ pub struct PrunePlan {
 /// Decides. Untrusted and unreadable snapshots are neither kept nor deleted: they are left alone.
 ///
 /// Days, weeks and months count where they have a snapshot, so that a month without backups deletes nothing.
-/// Snapshots of other components are a series of their own: one of the policies alone, taken in the afternoon, must
-/// not take the place of the night's.
+/// They count within a series.
 pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> PrunePlan {
-    type Series<'a> = (&'a str, Set, Option<&'a str>, BTreeSet<Component>);
     let mut series: BTreeMap<Series<'_>, Vec<&SnapshotHeader>> = BTreeMap::new();
     let trusted = listed.iter().filter(|l| l.trust.is_trusted());
     for header in trusted.filter_map(|l| l.header.as_ref().ok()) {
-        let components = header.bundles.iter().map(|b| b.component).collect();
-        let key = (header.cluster.name.as_str(), header.set, header.node.as_deref(), components);
-        series.entry(key).or_default().push(header);
+        series.entry(header.series()).or_default().push(header);
     }
     let mut plan = PrunePlan::default();
     for mut headers in series.into_values() {
@@ -110,7 +106,7 @@ fn reasons(headers: &[&SnapshotHeader], retention: Retention, now: DateTime<Utc>
 mod tests {
     use super::*;
     use crate::{
-        model::BundleEntry,
+        model::{BundleEntry, Component},
         repository::fixture::{at, listed},
         signature::Trust,
     };

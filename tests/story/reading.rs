@@ -86,4 +86,13 @@ async fn what_changed_is_told_between_snapshots_and_since() {
         let refusal = home.netdr(verb).await;
         assert!(refusal.stderr.contains(missing) && refusal.code != Some(0), "{verb:?}: {refusal:?}");
     }
+
+    // A component that only one of the two has is not compared, and none of its items seems to be lost.
+    let some = home.netdr(&["backup", "--component", "policies", "--json"]).await.json(0);
+    let some = some["snapshots"][0]["id"].as_str().unwrap();
+    let partly = home.netdr(&["diff", &after, some, "--json"]).await.json(3);
+    assert_eq!(partly["items"], json!([]));
+    assert_eq!(partly["unread"][0], format!("cni, which only {after} has"));
+    let listed = home.netdr(&["snapshots", "--json"]).await.json(0);
+    assert_eq!(listed["snapshots"][2]["removed"], Value::Null, "no other is of the policies alone");
 }
