@@ -37,7 +37,7 @@ pub(super) fn due(
         None | Some("RenewBefore") if at > now => Ok(None),
         None => Ok(Some(at)),
         // Windows only ever put a renewal off.
-        Some("RenewBefore") if renewal.is_some_and(|renewal| has_windows(renewal)) => Err(format!(
+        Some("RenewBefore") if renewal.is_some_and(has_windows) => Err(format!(
             "renewal was due at {at:?}, and spec.renewal.windows puts it off to a time unknown to netdr"
         )),
         Some("RenewBefore") => Ok(Some(at)),
