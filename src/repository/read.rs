@@ -81,8 +81,19 @@ impl Repository {
     /// Damaged, when it is missing or not what the header says; or when the identities do not open it.
     pub fn index(&self, header: &SnapshotHeader, identities: &Identities) -> Result<Index> {
         let path = layout::snapshot(&self.root, &header.id).join(layout::INDEX);
-        let mut file = checked(&header.id, &path, &header.index_sha256, None)?;
-        seal::open_index(&mut file, identities, &named(&header.id, layout::INDEX))
+        let mut sealed = Vec::new();
+        checked(&header.id, &path, &header.index_sha256, None)?
+            .read_to_end(&mut sealed)
+            .map_err(|e| disk::cannot("read", &path, e))?;
+        // Every item is proved by the index alone, so it is opened from the very bytes that were hashed: whoever may
+        // write here could have changed the file since.
+        if disk::digest(&mut &sealed[..]).is_ok_and(|(sha256, _)| sha256 != header.index_sha256) {
+            return Err(Error::damaged(format!(
+                "{} changed while it was read",
+                named(&header.id, layout::INDEX)
+            )));
+        }
+        seal::open_index(&mut &sealed[..], identities, &named(&header.id, layout::INDEX))
     }
 
     /// Hands over a component's items that `wanted` picks; the bundle is checked against the header, each item
@@ -174,8 +185,8 @@ fn small_file(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Opens a sealed file after all of it was hashed; the same open file is read again, so that nothing can be put
-/// in its place in between.
+/// Opens a sealed file after all of it was hashed; the same open file is read again, so that no other can be put in
+/// its place in between. What is changed in it is found by the index, item by item.
 fn checked(id: &SnapshotId, path: &Path, sha256: &str, bytes: Option<u64>) -> Result<File> {
     let (file, wrong) = inspect(path, sha256, bytes)?;
     match (file, wrong) {
