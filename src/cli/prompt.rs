@@ -24,8 +24,10 @@ pub(super) fn passphrase(file: &str) -> Result<String> {
         return Err(Error::usage(format!("{file} needs a passphrase, and there is no terminal to ask on"))
             .hint("run netdr on a terminal, or give a key without a passphrase"));
     }
-    rpassword::prompt_password(format!("Passphrase of {}: ", printable(file)))
-        .map_err(|e| Error::failed(format!("the passphrase of {file} cannot be read")).because(e))
+    OPEN.store(true, Ordering::SeqCst);
+    let passphrase = rpassword::prompt_password(format!("Passphrase of {}: ", printable(file)));
+    OPEN.store(false, Ordering::SeqCst);
+    passphrase.map_err(|e| Error::failed(format!("the passphrase of {file} cannot be read")).because(e))
 }
 
 /// Whether the person says yes; only the word itself counts.

@@ -124,10 +124,12 @@ impl Restore {
         };
         let run_id = RunId::new(cx.now, &authored.plan.name, cx.random());
         let begun = Cell::new(false);
+        let kept =
+            self.state_dir.as_ref().map_or_else(String::new, |dir| format!(" --state-dir {}", dir.display()));
         let advice = || {
             if begun.get() {
                 format!(
-                    "what is done stays done; see it with: netdr runs show {run_id}; the same command goes on from there"
+                    "what is done stays done; see it with: netdr runs show {run_id}{kept}; the same command goes on from there"
                 )
             } else {
                 "nothing was changed".into()
