@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::{Error, Result};
+use crate::{Error, Result, strict};
 
 /// A value of a file, and its place in it.
 pub(super) struct Node {
@@ -109,10 +109,9 @@ impl Fields {
 /// A word that is none of the known ones, with the nearest of them.
 pub(super) fn unknown(place: &str, what: &str, word: &str, known: &[&str]) -> Error {
     let error = error_at(place, format!("unknown {what} `{word}`"));
-    let nearest = known.iter().map(|k| (strsim::jaro_winkler(word, k), k)).max_by(|a, b| a.0.total_cmp(&b.0));
-    let error = match nearest {
-        Some((likeness, near)) if likeness > 0.8 => error.hint(format!("did you mean `{near}`?")),
-        _ => error,
+    let error = match strict::nearest(word, known.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
     };
     error.hint(format!("known: {}", known.join(", ")))
 }
