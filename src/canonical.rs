@@ -44,6 +44,8 @@ const NAMESPACE_ANNOTATIONS: &[&str] = &["np.rke2.io"];
 const NODE_ANNOTATIONS: &[&str] =
     &["flannel.alpha.coreos.com/public-ip-overwrite", "flannel.alpha.coreos.com/public-ipv6-overwrite"];
 const METALLB_ANNOTATIONS: &[&str] = &["metallb.io/", "metallb.universe.tf/"];
+/// The one that MetalLB itself writes: which pool an address came from.
+const METALLB_STATUS: &str = "/ip-allocated-from-pool";
 
 /// The canonical form of a whole object.
 pub fn canonical(key: &ItemKey, mut object: Value) -> Value {
@@ -76,14 +78,24 @@ pub fn canonical(key: &ItemKey, mut object: Value) -> Value {
                 remove(webhook, &["clientConfig", "caBundle"]);
             }
         }
-        ("apiregistration.k8s.io", _) => remove(&mut object, &["spec", "caBundle"]),
-        ("apiextensions.k8s.io", _) => {
-            remove(&mut object, &["spec", "conversion", "webhook", "clientConfig", "caBundle"]);
-        }
         ("helm.cattle.io", "helmcharts") => digest_chart(&mut object),
         _ => {}
     }
+    if let Some(config) = calls(key).and_then(|path| object.pointer_mut(path)) {
+        remove(config, &["caBundle"]);
+    }
     object
+}
+
+/// Where an aggregated API or a definition says how its server is called, with the authority that a controller injects.
+fn calls(key: &ItemKey) -> Option<&'static str> {
+    match key {
+        ItemKey::Resource { group, .. } if group == "apiregistration.k8s.io" => Some("/spec"),
+        ItemKey::Resource { group, .. } if group == "apiextensions.k8s.io" => {
+            Some("/spec/conversion/webhook/clientConfig")
+        }
+        _ => None,
+    }
 }
 
 /// The part of a shared object that is netdr's: none where the object has nothing of it.
@@ -103,7 +115,12 @@ pub fn owned_fields(key: &ItemKey, object: &Value) -> Option<Value> {
             pick("annotations", &|name| starts_with_any(name, NAMESPACE_ANNOTATIONS)),
         ),
         "nodes" => (Map::new(), pick("annotations", &|name| NODE_ANNOTATIONS.contains(&name))),
-        "services" => (Map::new(), pick("annotations", &|name| starts_with_any(name, METALLB_ANNOTATIONS))),
+        "services" => (
+            Map::new(),
+            pick("annotations", &|name| {
+                starts_with_any(name, METALLB_ANNOTATIONS) && !name.ends_with(METALLB_STATUS)
+            }),
+        ),
         _ => return None,
     };
     let mut spec = Map::new();
@@ -142,16 +159,19 @@ pub fn content(key: &ItemKey, extent: Extent, object: Value) -> Option<Value> {
     }
 }
 
-/// Puts back into `wanted` what only the live object can know, before a PUT: owners, finalizers, addresses.
+/// Puts back into `wanted` what only the live object can know, before a PUT: owners, finalizers, bookkeeping,
+/// addresses, injected authorities. Without its bookkeeping the next `kubectl apply` would not see what to remove, and
+/// RKE2's deploy controller not know its own.
 pub fn keep_live(key: &ItemKey, wanted: &mut Value, live: &Value) {
     for field in ["ownerReferences", "finalizers"] {
         if let Some(value) = live["metadata"].get(field) {
             wanted["metadata"][field] = value.clone();
         }
     }
-    for (name, value) in live["metadata"]["annotations"].as_object().into_iter().flatten() {
-        if name.starts_with("deployment.kubernetes.io/") || name.starts_with("deprecated.daemonset.") {
-            wanted["metadata"]["annotations"][name] = value.clone();
+    for map in ["annotations", "labels"] {
+        let entries = live["metadata"][map].as_object().into_iter().flatten();
+        for (name, value) in entries.filter(|(name, _)| starts_with_any(name, BOOKKEEPING)) {
+            wanted["metadata"][map][name] = value.clone();
         }
     }
     if key.is_kind("", "services") {
@@ -170,6 +190,12 @@ pub fn keep_live(key: &ItemKey, wanted: &mut Value, live: &Value) {
         wanted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] =
             restarted.clone();
     }
+    if let Some(path) = calls(key)
+        && let Some(config) = wanted.pointer_mut(path)
+        && let Some(bundle) = live.pointer(path).and_then(|config| config.get("caBundle"))
+    {
+        config["caBundle"] = bundle.clone();
+    }
     let webhooks = wanted.get_mut("webhooks").and_then(Value::as_array_mut);
     if let (Some(webhooks), Some(live)) = (webhooks, live["webhooks"].as_array()) {
         for webhook in webhooks {
@@ -181,16 +207,18 @@ pub fn keep_live(key: &ItemKey, wanted: &mut Value, live: &Value) {
     }
 }
 
-/// Cluster addresses and node ports are allotted by the server and immutable or taken elsewhere; a headless
-/// Service's `None` is intent (Velero drops the same).
+/// Cluster addresses are allotted by the server and immutable or taken elsewhere; a headless Service's `None` is
+/// intent. So are the node ports of a NodePort Service, which whoever is outside has written down; of any other type
+/// they are by-products.
 fn service(object: &mut Value) {
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
     if spec.get("clusterIP").is_some_and(|ip| ip != "None") {
         spec.remove("clusterIP");
         spec.remove("clusterIPs");
     }
-    for field in ["ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"] {
-        spec.remove(field);
+    spec.remove("healthCheckNodePort");
+    if spec.get("type").is_some_and(|kind| kind == "NodePort") {
+        return;
     }
     for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         remove(port, &["nodePort"]);
@@ -275,8 +303,34 @@ mod tests {
                 "ipFamilies": ["IPv4"], "ports": [{"port": 80, "nodePort": 30080}]}})
         };
         let allotted = canonical(&key("", "services"), service("10.43.0.7"));
-        assert_eq!(allotted["spec"], json!({"type": "ClusterIP", "ports": [{"port": 80}]}));
+        assert_eq!(
+            allotted["spec"],
+            json!({"type": "ClusterIP", "ipFamilies": ["IPv4"], "ports": [{"port": 80}]})
+        );
         assert_eq!(canonical(&key("", "services"), service("None"))["spec"]["clusterIP"], "None");
+    }
+
+    #[test]
+    fn a_service_keeps_what_the_outside_and_its_author_rely_on() {
+        let spec = json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}],
+            "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]});
+        let mut object = json!({"metadata": {"name": "x"}, "spec": spec});
+        object["spec"]["healthCheckNodePort"] = 31000.into();
+        assert_eq!(canonical(&key("", "services"), object)["spec"], spec);
+    }
+
+    #[test]
+    fn what_metallb_says_of_a_service_is_no_intent() {
+        let service = |annotations: Value| {
+            let object = json!({"kind": "Service", "metadata": {"name": "x", "annotations": annotations}});
+            owned_fields(&key("", "services"), &object)
+        };
+        let pool = json!({"metallb.io/ip-allocated-from-pool": "edge"});
+        assert_eq!(service(pool), None);
+        let asked =
+            json!({"metallb.io/address-pool": "edge", "metallb.universe.tf/ip-allocated-from-pool": "edge"});
+        let kept = service(asked).unwrap();
+        assert_eq!(kept["metadata"]["annotations"], json!({"metallb.io/address-pool": "edge"}));
     }
 
     #[test]
@@ -303,6 +357,33 @@ mod tests {
         assert_eq!(wanted["spec"]["clusterIP"], "10.43.0.9");
         assert_eq!(wanted["metadata"]["finalizers"], live["metadata"]["finalizers"]);
         assert_eq!(canonical(&key("", "services"), wanted)["metadata"], json!({"name": "x"}));
+    }
+
+    #[test]
+    fn a_put_leaves_the_bookkeeping_of_others_and_injected_authorities() {
+        let live = json!({
+            "metadata": {
+                "labels": {"objectset.rio.cattle.io/hash": "h", "added": "since"},
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "added": "since"},
+            },
+            "spec": {"conversion": {"strategy": "Webhook", "webhook": {"clientConfig": {"caBundle": "Q0E="}}}},
+        });
+        let key = key("apiextensions.k8s.io", "customresourcedefinitions");
+        let mut wanted = canonical(&key, live.clone());
+        wanted["metadata"] = json!({"name": "x"});
+        let stored = wanted.clone();
+        keep_live(&key, &mut wanted, &live);
+        assert_eq!(wanted["spec"], live["spec"]);
+        assert_eq!(wanted["metadata"]["labels"], json!({"objectset.rio.cattle.io/hash": "h"}));
+        assert_eq!(
+            wanted["metadata"]["annotations"],
+            json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"})
+        );
+        assert_eq!(canonical(&key, wanted), stored);
+        let mut plain = json!({"metadata": {"name": "x"}, "spec": {"conversion": {"strategy": "None"}}});
+        let unchanged = plain.clone();
+        keep_live(&key, &mut plain, &live);
+        assert_eq!(plain["spec"], unchanged["spec"]);
     }
 
     #[test]
