@@ -33,7 +33,7 @@ pub fn classify(class: Class, key: &ItemKey, object: &Value) -> Class {
     let owned = metadata["ownerReferences"].as_array().is_some_and(|owners| {
         // A Certificate made by ingress-shim belongs to its Ingress and is made again by it (cert-manager docs,
         // "Backup and Restore Resources"); that owner is not always marked as the controller.
-        owners.iter().any(|o| o["controller"] == true || is_shim(key, o))
+        owners.iter().any(|o| (o["controller"] == true && !is_certificates(key, o)) || is_shim(key, o))
     });
     let labels = &metadata["labels"];
     let made = owned
@@ -43,6 +43,8 @@ pub fn classify(class: Class, key: &ItemKey, object: &Value) -> Class {
         || (key.is_kind("networking.k8s.io", "networkpolicies") && key.name() == "rke2-flannel-host-networking");
     match class {
         Class::Config if !metadata["deletionTimestamp"].is_null() => Class::Evidence,
+        // Its chart is kept as a digest, and whoever deletes it uninstalls what it installed.
+        Class::Config if key.is_kind("helm.cattle.io", "helmcharts") => Class::Evidence,
         Class::Config if made || references::excluded(key).is_some() => Class::Generated,
         other => other,
     }
@@ -55,6 +57,13 @@ const MADE_SECRETS: &[&str] = &[
     "helmcharts.helm.cattle.io/values",
     "helm.sh/release.v1",
 ];
+
+/// The Secret of a Certificate, under cert-manager's `--enable-certificate-owner-ref`: making it again means to have it
+/// issued again, which Let's Encrypt counts.
+fn is_certificates(key: &ItemKey, owner: &Value) -> bool {
+    let api = owner["apiVersion"].as_str().unwrap_or_default();
+    key.is_kind("", "secrets") && owner["kind"] == "Certificate" && api.starts_with("cert-manager.io/")
+}
 
 fn is_shim(key: &ItemKey, owner: &Value) -> bool {
     key.is_kind("cert-manager.io", "certificates")
@@ -118,6 +127,26 @@ mod tests {
         }
         let memberlist = ItemKey::resource("", "secrets", Some("metallb-system"), "memberlist");
         assert_eq!(classify(Class::Config, &memberlist, &json!({"type": "Opaque"})), Class::Generated);
+    }
+
+    #[test]
+    fn the_secret_of_a_certificate_is_config_also_where_the_certificate_owns_it() {
+        let owned = |api: &str, kind: &str| {
+            let owner = json!({"apiVersion": api, "kind": kind, "controller": true});
+            class(
+                "",
+                "secrets",
+                json!({"type": "kubernetes.io/tls", "metadata": {"ownerReferences": [owner]}}),
+            )
+        };
+        assert_eq!(owned("cert-manager.io/v1", "Certificate"), Class::Config);
+        assert_eq!(owned("bitnami.com/v1alpha1", "SealedSecret"), Class::Generated);
+    }
+
+    #[test]
+    fn a_helm_chart_object_is_never_restored_whoever_asks_for_it() {
+        assert_eq!(class("helm.cattle.io", "helmcharts", json!({})), Class::Evidence);
+        assert_eq!(class("helm.cattle.io", "helmchartconfigs", json!({})), Class::Config);
     }
 
     #[test]
