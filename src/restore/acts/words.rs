@@ -27,6 +27,7 @@ fn said(act: &Act, refusal: &Refusal) -> String {
 fn way_out(act: &Act, refusal: &Refusal, server: &str) -> String {
     let kind = act.key.kind_name();
     let namespace = act.key.namespace().unwrap_or_default();
+    let place = if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") };
     match refusal.code {
         0 => format!("is the API server up? try: curl -k {server}/readyz"),
         401 => "get a new kubeconfig, then run the same command again".into(),
@@ -40,7 +41,6 @@ fn way_out(act: &Act, refusal: &Refusal, server: &str) -> String {
                 Verb::Merge => "patch",
                 Verb::Recreate | Verb::Delete => "delete",
             };
-            let place = if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") };
             format!("ask for this right: kubectl auth can-i {verb} {kind}{place}")
         }
         404 if act.verb == Verb::Create && !namespace.is_empty() => {
@@ -48,8 +48,15 @@ fn way_out(act: &Act, refusal: &Refusal, server: &str) -> String {
                 "if namespace {namespace} is missing: kubectl create namespace {namespace}, then run the same command again"
             )
         }
+        // Of an object that is netdr's in part, the rest would be lost with it.
+        422 if refusal.message.contains("immutable") && act.verb == Verb::Merge => {
+            format!(
+                "a field that cannot be changed differs: its owner must make {kind} {} anew",
+                act.key.name()
+            )
+        }
         422 if refusal.message.contains("immutable") => format!(
-            "a field that cannot be changed differs: kubectl delete {kind} {}, then run the same command again",
+            "a field that cannot be changed differs: kubectl delete {kind}{place} {}, then run the same command again",
             act.key.name()
         ),
         422 => "this API server does not accept the stored object; look at it with: netdr extract".into(),
@@ -111,7 +118,10 @@ mod tests {
     fn the_servers_words_and_the_way_out_are_both_there() {
         let said = failure(&act(Verb::Replace), &refusal(422, "spec.myASN: field is immutable"), "");
         assert!(said.contains("field is immutable (422)"), "{said}");
-        assert!(said.contains("kubectl delete bgppeers.metallb.io edge"), "{said}");
+        assert!(said.contains("kubectl delete bgppeers.metallb.io -n metallb-system edge"), "{said}");
+        let said =
+            failure(&act(Verb::Merge), &refusal(422, "spec.loadBalancerClass: field is immutable"), "");
+        assert!(!said.contains("kubectl delete"), "{said}");
         let said = failure(&act(Verb::Replace), &refusal(403, "no"), "");
         assert!(said.contains("kubectl auth can-i update bgppeers.metallb.io -n metallb-system"), "{said}");
     }
