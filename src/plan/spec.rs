@@ -108,7 +108,7 @@ pub enum Extras {
 /// How missing policies come back into a namespace (field guide §4: any one policy isolates a pod).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Isolation {
-    /// Allows first, default-deny last: nothing is ever allowed that the source does not allow; short outage.
+    /// What allows comes first, what only denies last: nothing is ever allowed that the source does not allow; short outage.
     FailClosed,
     /// A temporary allow-all policy per namespace while its policies come back: no outage, open for that long.
     Guarded,

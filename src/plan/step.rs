@@ -69,7 +69,7 @@ pub struct Step {
 /// Acts that may run in parallel.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Why they are together, for example "allows before default-deny".
+    /// Why they are together, for example "denies last".
     pub note: &'static str,
     /// The acts.
     pub acts: Vec<Act>,
@@ -237,7 +237,8 @@ impl ResolvedPlan {
     /// Live contents that would be overwritten or deleted, by component: the safety snapshot.
     pub fn overwritten(&self) -> BTreeMap<Component, Vec<Item>> {
         let mut overwritten: BTreeMap<Component, Vec<Item>> = BTreeMap::new();
-        for act in self.acts() {
+        // A guard is nobody's intent: put back by undo, it would open its namespace.
+        for act in self.acts().filter(|act| !guard::is_guard(&act.key)) {
             let Some(content) = act.live.clone() else { continue };
             overwritten.entry(act.component).or_default().push(Item {
                 key: act.key.clone(),

@@ -27,10 +27,10 @@ pub(super) fn by_kind(kinds: &[String], acts: Vec<Act>) -> Vec<Batch> {
     batches.into_values().map(|acts| Batch { note, acts }).collect()
 }
 
-/// Deletes, the last kind first: policies before the tiers and sets they are in and name. Of policies, those that only
-/// deny go first: without the allows beside them they would cut what the source lets through.
+/// Deletes, the last kind first: policies before the tiers and sets they are in and name. Of policies, those that allow
+/// nothing go first: without the allows beside them they would cut what the source lets through.
 pub(super) fn away(kinds: &[String], deletes: Vec<Act>) -> Vec<Batch> {
-    let (denies, others): (Vec<_>, Vec<_>) = deletes.into_iter().partition(is_default_deny);
+    let (denies, others): (Vec<_>, Vec<_>) = deletes.into_iter().partition(only_denies);
     let mut batches = by_kind(kinds, others);
     batches.reverse();
     batches.insert(0, Batch { note: "", acts: denies });
@@ -46,8 +46,9 @@ fn rank(kinds: &[String], act: &Act) -> usize {
 }
 
 impl Resolver<'_> {
-    /// Policies: what is there is replaced in place; of what is created, allows come first and default-deny last; extras
-    /// go when all of the source is there. Guarded, a namespace that has no policy now stays open until then.
+    /// Policies: what is there is replaced in place; what allows comes before what only denies, for that would cut what
+    /// an allow is about to let through; extras go when all of the source is there. Guarded, a namespace that has no
+    /// policy now stays open until then.
     pub(super) fn isolated(
         &self,
         kinds: &[String],
@@ -55,16 +56,15 @@ impl Resolver<'_> {
         deletes: Vec<Act>,
         isolation: Isolation,
     ) -> Vec<Batch> {
-        let (denies, others): (Vec<_>, Vec<_>) =
-            acts.into_iter().partition(|act| act.verb == Verb::Create && is_default_deny(act));
+        let (denies, others): (Vec<_>, Vec<_>) = acts.into_iter().partition(only_denies);
         let (up, down) = self.guards(kinds, others.iter().chain(&denies), isolation);
         let mut batches = vec![Batch { note: "allow-all guards while policies come back", acts: up }];
         batches.extend(
             by_kind(kinds, others)
                 .into_iter()
-                .map(|batch| Batch { note: "replaced in place, allows before default-deny", ..batch }),
+                .map(|batch| Batch { note: "replaced in place, allows before denies", ..batch }),
         );
-        batches.push(Batch { note: "default-deny last", acts: denies });
+        batches.push(Batch { note: "denies last", acts: denies });
         batches.extend(away(kinds, deletes));
         batches.push(Batch { note: "guards away", acts: down });
         batches
@@ -122,21 +122,15 @@ fn is_policy(key: &ItemKey) -> bool {
     key.is_kind(KUBERNETES, "networkpolicies") || key.is_kind(CALICO, "networkpolicies")
 }
 
-/// Whether a policy selects everything and allows nothing.
-fn is_default_deny(act: &Act) -> bool {
-    let spec = |act| content(act)["spec"].take();
-    let rules = |spec: &Value| {
-        ["ingress", "egress"].iter().any(|d| spec[*d].as_array().is_some_and(|r| !r.is_empty()))
-    };
-    if act.key.is_kind(KUBERNETES, "networkpolicies") {
-        let spec = spec(act);
-        return spec["podSelector"].as_object().is_none_or(serde_json::Map::is_empty) && !rules(&spec);
+/// Whether a policy allows nothing to what it selects. Kubernetes' rules allow; Calico's and the admin's say what they do.
+fn only_denies(act: &Act) -> bool {
+    let ItemKey::Resource { plural, .. } = &act.key else { return false };
+    if !plural.ends_with("networkpolicies") {
+        return false;
     }
-    if act.key.is_kind(CALICO, "networkpolicies") || act.key.is_kind(CALICO, "globalnetworkpolicies") {
-        let spec = spec(act);
-        return matches!(spec["selector"].as_str(), None | Some("" | "all()")) && !rules(&spec);
-    }
-    false
+    let spec = content(act)["spec"].take();
+    let mut rules = ["ingress", "egress"].iter().flat_map(|d| spec[*d].as_array().into_iter().flatten());
+    rules.all(|rule| rule["action"] == "Deny")
 }
 
 /// The content an act is about: the wanted one, or the live one of a delete.

@@ -23,6 +23,36 @@ fn fail_closed_creates_allows_before_default_deny() -> Result<()> {
 }
 
 #[test]
+fn whatever_allows_nothing_comes_after_what_allows() -> Result<()> {
+    let spec = |spec: Value| json!({"spec": spec});
+    let of = |name: &str, fields| {
+        item(Policies, "networking.k8s.io", "networkpolicies", "NetworkPolicy", ("held", name), fields)
+    };
+    let global = |name: &str, fields| {
+        item(
+            Policies,
+            "crd.projectcalico.org",
+            "globalnetworkpolicies",
+            "GlobalNetworkPolicy",
+            ("", name),
+            fields,
+        )
+    };
+    let step = "apply: {component: policies, kinds: [globalnetworkpolicies.crd.projectcalico.org, \
+                networkpolicies.networking.k8s.io], isolation: fail-closed}";
+    let plan = World::new(&[step])
+        .source([namespace(Policies, "held"), policy("held", "deny", None)])
+        .source([of("a-cut", spec(json!({"podSelector": {"matchLabels": {"app": "db"}}})))])
+        .source([global("a-rest", spec(json!({"selector": "!has(x)", "ingress": [{"action": "Deny"}]})))])
+        .source([global("mixed", spec(json!({"ingress": [{"action": "Deny"}, {"action": "Allow"}]})))])
+        .source([policy("held", "web", Some("10.0.0.0/8"))])
+        .live([namespace(Policies, "held"), policy("held", "deny", Some("0.0.0.0/0"))])
+        .resolve()?;
+    assert_eq!(story(&plan), "create mixed | create web | create a-rest, create a-cut, replace deny");
+    Ok(())
+}
+
+#[test]
 fn guarded_holds_only_bare_namespaces_open_and_lets_go_last() -> Result<()> {
     let plan = World { isolation: Some(Isolation::Guarded), ..two_namespaces() }.resolve()?;
     let guard = "netdr-guard-20261124t010000z-p-000001";
@@ -52,10 +82,13 @@ fn a_guard_left_by_an_interrupted_run_is_taken_away_and_no_difference() -> Resul
     let guard = |world: &World| super::super::super::guard::guard(world.run, "bare");
     let world = two_namespaces();
     let guard = guard(&world);
-    let plan = world.live([guard.clone()]).resolve()?;
+    let mut plan = world.live([guard.clone()]).resolve()?;
     let name = guard.key.name();
     assert_eq!(story(&plan), format!("create dns, create web | create a-deny | delete {name}"));
-    assert!(plan.overwritten().is_empty());
+    let acts = plan.steps.iter_mut().flat_map(|step| &mut step.batches).flat_map(|batch| &mut batch.acts);
+    let delete = acts.filter(|act| act.verb == Verb::Delete);
+    delete.for_each(|act| act.live = Some(guard.content.clone())); // as if it had been read since
+    assert_eq!(plan.overwritten().values().flatten().count(), 0, "undo would open the namespace");
     assert_eq!(plan.acts().last().and_then(|act| act.seen.clone()), Some(seen(&guard.key)));
     Ok(())
 }
