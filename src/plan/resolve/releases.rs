@@ -1,7 +1,8 @@
 //! Helm releases: the Secret of the stored revision, and revisions that would stand in its way.
 //!
-//! In: the source's releases and the live revisions. Out: batches, the Secret first. Invariant: afterwards the
-//! source's revision is the newest there is, so that Helm's next upgrade or rollback starts from it.
+//! In: the source's releases and the live revisions. Out: batches, newer revisions last. Invariant: afterwards the
+//! source's revision is the newest there is, so that Helm's next upgrade or rollback starts from it; and every Secret
+//! that is overwritten or deleted on the way is an act's, so that the safety snapshot has it.
 
 use super::{Resolver, judge};
 use crate::{
@@ -26,18 +27,24 @@ impl<'a> Resolver<'a> {
                 self.refused.push((key, "the source has no such release".into()));
             }
         }
+        let mut same = Batch { note: "what holds the release's number first", acts: Vec::new() };
         let mut secrets = Batch { note: "the release, when what it renders is there", acts: Vec::new() };
         let mut newer = Batch { note: "newer revisions last", acts: Vec::new() };
         for entry in held {
-            let Some(version) = self.release(entry, &mut secrets.acts)? else { continue };
+            let Some(version) = self.release(entry, &mut same.acts, &mut secrets.acts)? else { continue };
             let later = self.revisions(&entry.key).filter(|revision| revision.version > version);
             newer.acts.extend(later.map(|revision| remove(component, revision)));
         }
-        Ok(vec![secrets, newer])
+        Ok(vec![same, secrets, newer])
     }
 
     /// Brings back one release's Secret; the number of its revision, or none where it is refused.
-    fn release(&mut self, entry: &'a IndexEntry, acts: &mut Vec<Act>) -> Result<Option<u64>> {
+    fn release(
+        &mut self,
+        entry: &'a IndexEntry,
+        same: &mut Vec<Act>,
+        acts: &mut Vec<Act>,
+    ) -> Result<Option<u64>> {
         let live = self.seen.get(&(entry.component, &entry.key)).copied();
         if let Some(live) = live.filter(|live| live.entry.sha256 == entry.sha256) {
             self.unchanged += 1;
@@ -51,6 +58,10 @@ impl<'a> Resolver<'a> {
             return Ok(None);
         }
         let content = wanted.json().map(Json::value).unwrap_or_default();
+        // Another revision than the deployed one, superseded since or of another installation.
+        let twin = self.revisions(&entry.key).find(|revision| content["name"] == revision.secret_name);
+        let twin = twin.filter(|twin| live.is_none_or(|live| live.seen.uid != twin.seen.uid));
+        same.extend(twin.map(|twin| remove(entry.component, twin)));
         acts.push(Act {
             key: entry.key.clone(),
             component: entry.component,

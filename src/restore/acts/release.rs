@@ -21,7 +21,8 @@ impl Acting<'_> {
         let (deployed, _) = helm::choose(&revisions);
         let deployed = deployed.first();
         if deployed.map(|revision| &revision.seen) != act.seen.as_ref() {
-            return self.changed(act, secrets, deployed).await;
+            let Some(deployed) = deployed else { return Ok(ActOutcome::ChangedSincePlanned) };
+            return self.settled(act, secrets, namespace, &deployed.secret_name).await;
         }
         let Some(content) = act.item.as_ref().and_then(Item::json) else {
             return Ok(ActOutcome::Failed("a release is not deleted: helm uninstall does that".into()));
@@ -31,14 +32,16 @@ impl Acting<'_> {
             Err(error) => return Ok(ActOutcome::Failed(error.to_string())),
         };
         let secret_name = secret["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let written = match revisions.iter().find(|revision| revision.secret_name == secret_name) {
-            Some(twin) => {
-                self.cluster.replace(secrets, Some(namespace), &secret_name, secret.clone(), &twin.seen).await
+        let written = match deployed.filter(|revision| revision.secret_name == secret_name) {
+            Some(same) => {
+                self.cluster.replace(secrets, Some(namespace), &secret_name, secret, &same.seen).await
             }
             None => self.cluster.create(secrets, Some(namespace), secret.to_string().as_bytes()).await,
         };
         match written {
-            Err(refusal) if refusal.is_conflict() => Ok(ActOutcome::ChangedSincePlanned),
+            Err(refusal) if refusal.is_conflict() => {
+                self.settled(act, secrets, namespace, &secret_name).await
+            }
             answer => answer.map(|()| ActOutcome::Done),
         }
     }
@@ -56,10 +59,16 @@ impl Acting<'_> {
         Ok(listed.iter().filter_map(Revision::of).collect())
     }
 
-    /// Another revision is deployed than the plan saw: it may be the wanted one, from a run before.
-    async fn changed(&self, act: &Act, secrets: &ApiKind, deployed: Option<&Revision>) -> Answer<ActOutcome> {
-        let Some(deployed) = deployed else { return Ok(ActOutcome::ChangedSincePlanned) };
-        let live = self.cluster.get(secrets, Some(&deployed.namespace), &deployed.secret_name).await?;
+    /// What is there is not what the plan saw: it may be the wanted one, from a run before or from a request whose answer
+    /// was lost.
+    async fn settled(
+        &self,
+        act: &Act,
+        secrets: &ApiKind,
+        namespace: &str,
+        secret_name: &str,
+    ) -> Answer<ActOutcome> {
+        let live = self.cluster.get(secrets, Some(namespace), secret_name).await?;
         let live = live.and_then(|live| decide::digest(act, live));
         let same = live.is_some() && live == act.item.as_ref().map(Item::sha256);
         Ok(if same { ActOutcome::Unchanged } else { ActOutcome::ChangedSincePlanned })

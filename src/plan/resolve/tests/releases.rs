@@ -85,15 +85,29 @@ fn newer_revisions_go_and_the_deployed_one_is_what_undo_finds() -> Result<()> {
     let revisions = vec![revision(2, "superseded"), revision(3, "failed"), revision(4, "deployed")];
     let plan = World { revisions, ..World::built_in("traefik") }.source(source()).live(live).resolve()?;
     let v = |version| format!("sh.helm.release.v1.traefik.v{version}");
-    let (v3, v4) = (v(3), v(4));
+    let (v2, v3, v4) = (v(2), v(3), v(4));
+    let away = |name| (Verb::Delete, name);
     assert_eq!(
         acts_of(&plan, "release"),
-        [(Verb::Replace, "traefik"), (Verb::Delete, v3.as_str()), (Verb::Delete, v4.as_str())]
+        [away(v2.as_str()), (Verb::Replace, "traefik"), away(v3.as_str()), away(v4.as_str())]
     );
-    let act = plan.acts().next().expect("the release");
+    let act = plan.acts().find(|act| act.verb == Verb::Replace).expect("the release");
     assert_eq!(act.seen, Some(revision(4, "deployed").seen));
     assert_eq!(act.live_sha256, Some(release(4).sha256()));
     assert_eq!(plan.overwritten()[&Ingress][0].content, release(4).content);
+    Ok(())
+}
+
+#[test]
+fn the_deployed_revision_is_written_over_and_not_removed_before() -> Result<()> {
+    let mut live = source();
+    let Content::Release(json) = &live[1].content else { unreachable!("a release") };
+    let mut other = json.value();
+    other["release"]["manifest"] = "".into();
+    live[1].content = Content::Release(Json::new(&other));
+    let world = World { revisions: vec![revision(2, "deployed")], ..World::built_in("traefik") };
+    let plan = world.source(source()).live(live).resolve()?;
+    assert_eq!(story(&plan), "replace traefik");
     Ok(())
 }
 

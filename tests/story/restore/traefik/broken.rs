@@ -18,7 +18,7 @@ async fn a_stuck_release_goes_back_to_the_stored_revision() {
     let plan = acts(&edge.operator.plan(SCENARIO, &[]).await);
     let deleted: Vec<&str> =
         plan.iter().filter(|(verb, _)| verb == "delete").map(|(_, object)| object.as_str()).collect();
-    assert_eq!(deleted, [3, 4, 5].map(|n| format!("secrets traefik/sh.helm.release.v1.traefik.v{n}")));
+    assert_eq!(deleted, [2, 3, 4, 5].map(|n| format!("secrets traefik/sh.helm.release.v1.traefik.v{n}")));
 
     edge.operator.recover(SCENARIO, &[]).await;
     edge.kubectl("rollout status deployment/traefik -n traefik --timeout=1s").await;
