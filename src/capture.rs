@@ -99,13 +99,6 @@ impl Captured {
     }
 }
 
-impl Capture {
-    /// How many items of a component are somebody's intent.
-    pub fn count(&self, component: Component) -> u64 {
-        self.items.iter().filter(|c| c.entry.component == component).count() as u64
-    }
-}
-
 /// What one listing adds, before references are followed.
 #[derive(Default)]
 struct Batch {

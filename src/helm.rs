@@ -9,7 +9,7 @@ mod manifest;
 mod secret;
 
 pub use chart::{chart_tgz, values_yaml};
-pub use manifest::{crds, install_rank, manifest_objects, own};
+pub use manifest::{crds, install_rank, manifest_objects};
 pub use secret::{decode, encode};
 
 use std::collections::BTreeMap;

@@ -82,6 +82,11 @@ async fn release(g: &Gathering<'_>, component: Component, secret: &Value) -> Vec
     // RKE2 renders its own release anew from HelmChart and HelmChartConfig; here it is recorded.
     let class = if component == Component::Cni { Class::Evidence } else { Class::Config };
     let mut batch = Batch::default();
+    // Helm installs a chart's crds/ folder once and never again: what of it is on the cluster is part of the release.
+    let definitions = helm::crds(&content).unwrap_or_else(|error| {
+        batch.warnings.push(error.to_string());
+        Vec::new()
+    });
     let content = Content::Release(Json::new(&content));
     let item = Item { key: key.clone(), component, class, extent: Extent::Whole, content };
     g.push(&mut batch, item, seen, catalog::managed_by(secret));
@@ -90,6 +95,10 @@ async fn release(g: &Gathering<'_>, component: Component, secret: &Value) -> Vec
         let role = Role { component, class, extent: Extent::Whole };
         let reads = objects.into_iter().map(|object| rendered(g, &key, object, role));
         outcomes.extend(stream::iter(reads).buffer_unordered(8).collect::<Vec<_>>().await);
+        if let Some(kind) = g.discovery.find("apiextensions.k8s.io", "customresourcedefinitions") {
+            let names = definitions.iter().map(|object| (None, text(&object["metadata"]["name"]))).collect();
+            outcomes.push(g.read_named(kind, names, role).await);
+        }
     }
     outcomes
 }
@@ -101,6 +110,9 @@ async fn rendered(g: &Gathering<'_>, release: &ItemKey, object: Value, role: Rol
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let mut batch = Batch::default();
     let Some(kind) = g.discovery.find_kind(group, &kind_name) else {
+        if g.discovery.is_stale(group) {
+            return g.not_served(role.component, group, &kind_name);
+        }
         batch
             .warnings
             .push(format!("{release} renders {kind_name} {name}, a kind this cluster does not serve"));

@@ -1,7 +1,7 @@
 //! What a release rendered, object by object, in the order in which Helm installs it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{Error, Result, yaml};
 
@@ -85,21 +85,6 @@ pub fn crds(content: &Value) -> Result<Vec<Value>> {
     Ok(found)
 }
 
-/// Marks an object of a manifest as the release's own. Helm does so when it installs; without it the next
-/// `helm upgrade` refuses: "invalid ownership metadata" (pkg/action/validate.go).
-pub fn own(object: &mut Value, release: &str, namespace: &str) {
-    let Some(fields) = object.as_object_mut() else { return };
-    let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
-    for map in ["labels", "annotations"] {
-        if !metadata[map].is_object() {
-            metadata[map] = json!({}); // `labels:` with nothing below it renders as null
-        }
-    }
-    metadata["labels"]["app.kubernetes.io/managed-by"] = "Helm".into();
-    metadata["annotations"]["meta.helm.sh/release-name"] = release.into();
-    metadata["annotations"]["meta.helm.sh/release-namespace"] = namespace.into();
-}
-
 fn title(content: &Value) -> String {
     let text = |field: &str| content["release"][field].as_str().unwrap_or("?").to_owned();
     format!("helm release {}/{}", text("namespace"), text("name"))
@@ -135,6 +120,8 @@ fn flatten(mut object: Value, into: &mut Vec<Value>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn with_manifest(manifest: &str) -> Value {
@@ -196,17 +183,5 @@ mod tests {
         content["release"]["chart"]["files"] = json!([{"name": "crds/a.yaml", "data": "!"}]);
         let error = crds(&content).unwrap_err().to_string();
         assert!(error.starts_with("crds/a.yaml in the chart of helm release edge/traefik"), "{error}");
-    }
-
-    #[test]
-    fn owned_objects_carry_what_helm_looks_for() {
-        let mut object =
-            json!({"kind": "Service", "metadata": {"name": "x", "labels": null, "annotations": {"a": "b"}}});
-        own(&mut object, "traefik", "edge");
-        assert_eq!(object["metadata"]["labels"], json!({"app.kubernetes.io/managed-by": "Helm"}));
-        assert_eq!(
-            object["metadata"]["annotations"],
-            json!({"a": "b", "meta.helm.sh/release-name": "traefik", "meta.helm.sh/release-namespace": "edge"})
-        );
     }
 }

@@ -12,7 +12,7 @@ async fn traefik_comes_back_without_helm_or_chart_and_helm_goes_on() {
     let manifest = edge.helm(&["get", "manifest"], &[]).await;
 
     edge.kubectl("delete namespace traefik").await;
-    edge.kubectl("delete crd ingressroutes.traefik.io middlewares.traefik.io").await;
+    edge.kubectl("delete crd ingressroutes.traefik.io middlewares.traefik.io apis.hub.traefik.io").await;
     edge.kubectl("delete clusterrole,clusterrolebinding traefik-traefik").await;
     edge.kubectl("delete ingressclass traefik").await;
 
@@ -22,6 +22,7 @@ async fn traefik_comes_back_without_helm_or_chart_and_helm_goes_on() {
     let namespace = edge.objects.get("namespaces", "traefik").await.unwrap();
     assert_eq!(namespace["metadata"]["labels"]["tier"], "edge");
     for (kind, name) in [
+        ("customresourcedefinitions.apiextensions.k8s.io", "apis.hub.traefik.io"),
         ("ingressroutes.traefik.io", "traefik/dashboard"),
         ("middlewares.traefik.io", "traefik/dashboard-auth"),
         ("ingresses.networking.k8s.io", "traefik/portal"),
