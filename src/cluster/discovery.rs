@@ -107,6 +107,18 @@ impl Discovery {
         self.versions.contains(&(group.to_owned(), plural.to_owned(), version.to_owned()))
     }
 
+    /// Why a stored object of a kind that is served cannot be written, and the way out: netdr does not convert between
+    /// versions.
+    pub fn outdated(&self, kind: &ApiKind, api_version: &str) -> Option<String> {
+        let version = api_version.rsplit('/').next().unwrap_or_default();
+        (!self.serves(&kind.group, &kind.plural, version)).then(|| {
+            let (name, served) = (kind.name(), &kind.version);
+            format!(
+                "the cluster serves {name} in {served}, no longer in {version}; convert it by hand: netdr extract, then kubectl apply"
+            )
+        })
+    }
+
     /// Whether the group is registered but its server does not answer: its kinds are unknown, not absent.
     pub fn is_stale(&self, group: &str) -> bool {
         self.stale.contains(group)

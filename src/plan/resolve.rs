@@ -33,6 +33,8 @@ pub struct Inputs<'a> {
     pub plan: RestorePlan,
     /// Where the wanted state comes from.
     pub source: Source,
+    /// Which cluster it is resolved for: uid of its namespace kube-system.
+    pub cluster: &'a str,
     /// Index lines of the source, all snapshots together.
     pub index: &'a Index,
     /// Whether the source read every kind. Of one that did not, what it lacks may only be unread: nothing is deleted.
@@ -92,7 +94,10 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
             .hint(format!("choose a snapshot of set {}: netdr snapshots", component.set())));
         }
     }
-    let (plan, source) = (plan.clone(), source.clone());
+    let (plan, source, cluster) = (plan.clone(), source.clone(), inputs.cluster.to_owned());
+    let unread = inputs.live.failures.iter();
+    let unread =
+        unread.map(|f| format!("{}: {} could not be read: {}", f.component, f.kind, f.why)).collect();
     let (claims, warnings) = claims::claims(&plan, index, &inputs.items);
     let mut resolver = Resolver::new(inputs);
     let mut steps = Vec::new();
@@ -101,7 +106,7 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     }
     let Resolver { unchanged, kept, refused, mut differences, .. } = resolver;
     differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
-    Ok(ResolvedPlan { plan, source, steps, unchanged, kept, refused, warnings, differences })
+    Ok(ResolvedPlan { plan, source, cluster, steps, unchanged, kept, refused, unread, warnings, differences })
 }
 
 impl<'a> Resolver<'a> {

@@ -32,6 +32,8 @@ pub struct ResolvedPlan {
     pub plan: RestorePlan,
     /// Where the wanted state comes from.
     pub source: Source,
+    /// Which cluster it is for: uid of its namespace kube-system.
+    pub cluster: String,
     /// The steps.
     pub steps: Vec<Step>,
     /// Items in the plan's scope that are equal already.
@@ -40,6 +42,8 @@ pub struct ResolvedPlan {
     pub kept: Vec<(ItemKey, String)>,
     /// Items that cannot be restored, with why and the way out: a kind the cluster does not serve, …
     pub refused: Vec<(ItemKey, String)>,
+    /// Kinds of the cluster that could not be read, with why: of them nothing is proved.
+    pub unread: Vec<String>,
     /// What a person should know before saying yes.
     pub warnings: Vec<String>,
     /// Every difference, from live to source, that the plan removes or is refused to: for display, and resolved again
@@ -161,14 +165,16 @@ impl ResolvedPlan {
         counts
     }
 
-    /// sha256 over everything that will be done (names, verbs, digests, preconditions' uids): what `--expect` compares.
+    /// sha256 over everything that will be done, and to which cluster (names, verbs, digests, preconditions' uids, what is
+    /// asked and waited for): what `--expect` compares.
     ///
     /// The run and its guards' names are not in it: a dry run and the run that follows must agree.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut line = |parts: &[&str]| hash.update(format!("{}\n", parts.join("\t")));
+        line(&["cluster", &self.cluster]);
         for step in &self.steps {
-            line(&["step", &step.id, step.action]);
+            line(&["step", &step.id, step.action, step.question.as_deref().unwrap_or_default()]);
             for batch in &step.batches {
                 line(&["batch"]);
                 for act in &batch.acts {
@@ -187,6 +193,9 @@ impl ResolvedPlan {
                         uid,
                     ]);
                 }
+            }
+            for gate in &step.gates {
+                line(&["gate", &json!(gate).to_string()]);
             }
         }
         hex(&hash.finalize())

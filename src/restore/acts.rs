@@ -153,8 +153,7 @@ impl Acting<'_> {
         }
     }
 
-    /// The place of a resource. A stored version that the server no longer serves is refused: netdr does not convert
-    /// between versions.
+    /// The place of a resource. A plan refuses what cannot be written; what it defined itself is known only now.
     fn place<'a>(&'a self, act: &'a Act) -> Result<Place<'a>, String> {
         let ItemKey::Resource { group, plural, namespace, name } = &act.key else {
             return Err("it is no Kubernetes resource".into());
@@ -170,14 +169,10 @@ impl Acting<'_> {
         let mut write = read.clone();
         let json = act.item.as_ref().and_then(Item::json);
         if let Some(stored) = json.and_then(|json| json.parse::<Stored>().ok()) {
-            let version = stored.api_version.rsplit('/').next().unwrap_or_default();
-            if !self.discovery.serves(group, plural, version) {
-                let served = &read.version;
-                return Err(format!(
-                    "the cluster serves {kind} in {served}, no longer in {version}; convert it by hand: netdr extract, then kubectl apply"
-                ));
+            if let Some(why) = self.discovery.outdated(read, &stored.api_version) {
+                return Err(why);
             }
-            write.version = version.into();
+            write.version = stored.api_version.rsplit('/').next().unwrap_or_default().into();
         }
         let body = json.map(Json::bytes);
         Ok(Place { read, write, namespace: namespace.as_deref(), name, body })

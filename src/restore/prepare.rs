@@ -98,11 +98,13 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
         before: request.incident_start,
         now: request.now,
     };
-    let sources = Sources::open(request.repository, &listed, request.identities, &asked)?;
+    let mut sources = Sources::open(request.repository, &listed, request.identities, &asked)?;
+    sources.leave_out(&request.scope.exclude_namespaces);
     let opened = began.elapsed().as_secs_f64();
-    let mut plan = request.resolve(&sources, request.now).await?;
+    let mut plan = request.resolve(&sources, &cluster, request.now).await?;
     request.read_deleted(&mut plan).await?;
     plan.warnings.splice(0..0, sources.warnings.iter().cloned());
+    plan.warnings.extend(plan.unread.iter().cloned());
     if plan.is_empty() && plan.differences.is_empty() {
         plan.warnings.push(request.nothing_differs(&sources, &listed, &components));
     }
@@ -114,7 +116,12 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
 impl Request<'_> {
     /// Looks at the cluster and says what would have to be done: before a run, and again after it, when nothing
     /// must be left.
-    pub(super) async fn resolve(&self, sources: &Sources, now: DateTime<Utc>) -> Result<ResolvedPlan> {
+    pub(super) async fn resolve(
+        &self,
+        sources: &Sources,
+        cluster: &ClusterIdentity,
+        now: DateTime<Utc>,
+    ) -> Result<ResolvedPlan> {
         let stored: HashMap<(Component, &ItemKey), &IndexEntry> =
             sources.index.entries.iter().map(|entry| ((entry.component, &entry.key), entry)).collect();
         let differs = |live: &IndexEntry| {
@@ -126,9 +133,10 @@ impl Request<'_> {
         let live = capture::capture(self.cluster, &scope, now, &differs).await?;
         let items = self.open(sources, &live)?;
         let discovery = self.cluster.discover().await?;
-        let mut plan = resolve(Inputs {
+        resolve(Inputs {
             plan: self.plan.clone(),
             source: sources.source(),
+            cluster: &cluster.uid,
             index: &sources.index,
             source_complete: sources.complete(),
             items,
@@ -138,12 +146,7 @@ impl Request<'_> {
             isolation: self.isolation,
             run: self.run.as_str(),
             now,
-        })?;
-        for failure in &live.failures {
-            plan.warnings
-                .push(format!("{}: {} could not be read: {}", failure.component, failure.kind, failure.why));
-        }
-        Ok(plan)
+        })
     }
 
     /// Reads what will be deleted and is known by its metadata alone, such as newer revisions of a release (up to

@@ -86,11 +86,12 @@ pub async fn run(prepared: Prepared<'_>, running: &Running<'_>) -> Result<Recove
     let nothing_to_do = plan.is_empty();
     plan.steps.clear(); // their contents are no longer needed, and the cluster is about to be read again
     let proof = if nothing_to_do {
-        Proof { left: plan.refused.len() as u64, remarks: Vec::new(), seconds: 0.0 }
+        let left = plan.refused.len() + plan.unread.len();
+        Proof { left: left as u64, remarks: Vec::new(), seconds: 0.0 }
     } else {
         (running.event)(Event::Waiting("reading the cluster again: nothing must be left to do"));
         let began = Instant::now();
-        let again = request.resolve(&sources, (running.clock)()).await;
+        let again = request.resolve(&sources, &cluster, (running.clock)()).await;
         proof(again, began.elapsed())
     };
     let outcome = outcome(nothing_to_do, &steps, proof.left);
@@ -136,7 +137,7 @@ pub async fn run(prepared: Prepared<'_>, running: &Running<'_>) -> Result<Recove
 }
 
 /// What the same plan would still have to do, resolved against the cluster as it is after the run. Items kept by
-/// choice are no differences.
+/// choice are no differences; a kind that could not be read may hold some, and counts as one.
 fn proof(again: Result<ResolvedPlan>, took: Duration) -> Proof {
     let seconds = took.as_secs_f64();
     let plan = match again {
@@ -151,8 +152,8 @@ fn proof(again: Result<ResolvedPlan>, took: Duration) -> Proof {
     let differing = plan.differences.iter().map(|difference| &difference.key);
     let left: BTreeSet<&ItemKey> = plan.acts().map(|act| &act.key).chain(differing).chain(refused).collect();
     let mut remarks: Vec<String> = left.iter().map(|key| format!("{key} still differs")).collect();
-    let left = left.len() as u64;
-    remarks.extend(plan.warnings.into_iter().filter(|warning| warning.contains("could not be read")));
+    let left = (left.len() + plan.unread.len()) as u64;
+    remarks.extend(plan.unread);
     Proof { left, remarks, seconds }
 }
 

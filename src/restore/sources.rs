@@ -10,7 +10,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     Error, Result,
-    model::{ClusterIdentity, Component, Facts, Index, Set, SnapshotHeader, SnapshotId, SnapshotState},
+    model::{
+        Class, ClusterIdentity, Component, Facts, Index, Set, SnapshotHeader, SnapshotId, SnapshotState,
+    },
     plan::{Source, diff},
     repository::{self, Listed, Repository},
     seal::Identities,
@@ -74,6 +76,20 @@ impl Sources {
         }
         let signed_by = signers.into_iter().collect::<Vec<_>>().join(", ");
         Ok(Self { headers: opened, signed_by, index, warnings })
+    }
+
+    /// Takes the items of namespaces that captures leave out now for evidence: of their live state nothing is known, so
+    /// nothing of them is restored.
+    pub(super) fn leave_out(&mut self, excluded: &BTreeSet<String>) {
+        for entry in &mut self.index.entries {
+            let namespace = match &entry.key {
+                key if key.is_kind("", "namespaces") => Some(key.name()),
+                key => key.namespace(),
+            };
+            if namespace.is_some_and(|name| excluded.contains(name)) {
+                entry.class = Class::Evidence;
+            }
+        }
     }
 
     /// The ids, and the oldest capture time.
@@ -216,6 +232,7 @@ fn remarks(header: &SnapshotHeader, asked: &Asked<'_>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Extent, IndexEntry, ItemKey};
 
     fn time(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -295,6 +312,30 @@ mod tests {
         for part in ["is partial: policies: 403", "rebuilt", "after the incident began", "3 days old"] {
             assert!(said.contains(part), "{part} is missing in {said}");
         }
+    }
+
+    #[test]
+    fn a_namespace_that_is_left_out_now_is_not_restored_from_an_older_snapshot() {
+        let entry = |key: ItemKey| IndexEntry {
+            key,
+            component: Component::Policies,
+            class: Class::Config,
+            extent: Extent::Whole,
+            sha256: String::new(),
+        };
+        let policy =
+            |namespace| ItemKey::resource("networking.k8s.io", "networkpolicies", Some(namespace), "x");
+        let keys = [
+            policy("dev"),
+            policy("prod"),
+            ItemKey::resource("", "namespaces", None, "dev"),
+            ItemKey::resource("crd.projectcalico.org", "tiers", None, "dev"),
+        ];
+        let index = Index { entries: keys.map(entry).into(), ..Index::default() };
+        let mut sources = Sources { headers: vec![], signed_by: String::new(), index, warnings: vec![] };
+        sources.leave_out(&BTreeSet::from(["dev".to_owned()]));
+        let classes: Vec<Class> = sources.index.entries.iter().map(|entry| entry.class).collect();
+        assert_eq!(classes, [Class::Evidence, Class::Config, Class::Evidence, Class::Config]);
     }
 
     #[test]

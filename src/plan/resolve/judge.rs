@@ -96,6 +96,9 @@ impl<'a> Resolver<'a> {
         if let Some(why) = self.obstacle(entry, live.is_some()) {
             return Ok(Refuse(why));
         }
+        if let Some(why) = self.outdated(wanted) {
+            return Ok(Refuse(why));
+        }
         let Some(live) = live else {
             return Ok(match entry.extent {
                 Extent::Whole => Do(Verb::Create),
@@ -168,6 +171,12 @@ impl<'a> Resolver<'a> {
             ));
         }
         None
+    }
+
+    fn outdated(&self, wanted: &Item) -> Option<String> {
+        let ItemKey::Resource { group, plural, .. } = &wanted.key else { return None };
+        let object = wanted.json()?.value();
+        self.discovery.outdated(self.discovery.find(group, plural)?, object["apiVersion"].as_str()?)
     }
 
     /// The source's item; each is acted on once, so it is taken.

@@ -34,6 +34,7 @@ struct World {
     keep_extras: bool,
     isolation: Option<Isolation>,
     run: &'static str,
+    cluster: &'static str,
 }
 
 impl World {
@@ -55,6 +56,7 @@ impl World {
             keep_extras: false,
             isolation: None,
             run: "20261124T010000Z-p-000001",
+            cluster: "uid of kube-system",
         }
     }
 
@@ -110,6 +112,7 @@ impl World {
         resolve(Inputs {
             plan: RestorePlan::parse(&self.plan, "p.yaml")?,
             source: Source { snapshots: Vec::new(), captured_at: now },
+            cluster: self.cluster,
             index: &index,
             source_complete: self.complete,
             items,

@@ -72,6 +72,10 @@ fn the_digest_is_of_what_is_done_and_not_of_the_run() -> Result<()> {
     let first = guarded("20261124T010000Z-p-000001").resolve()?.digest();
     assert_eq!(first, guarded("20261124T020000Z-p-000002").resolve()?.digest());
     assert_ne!(first, two_namespaces().resolve()?.digest());
+    assert_ne!(
+        World { cluster: "another's", ..two_namespaces() }.resolve()?.digest(),
+        two_namespaces().resolve()?.digest()
+    );
     let changed = two_namespaces().live([policy("bare", "dns", Some("0.0.0.0/0"))]).resolve()?.digest();
     assert_ne!(changed, two_namespaces().resolve()?.digest());
     Ok(())

@@ -77,6 +77,20 @@ fn what_is_not_known_is_never_taken_for_absent() -> Result<()> {
 }
 
 #[test]
+fn what_is_stored_in_a_version_no_longer_served_is_refused_before_anything_is_done() -> Result<()> {
+    let old = json!({"apiVersion": "networking.k8s.io/v1beta1"});
+    let old = item(Policies, "networking.k8s.io", "networkpolicies", "NetworkPolicy", ("demo", "old"), old);
+    let plan = World::new(&[POLICIES])
+        .source([namespace(Policies, "demo"), old])
+        .live([namespace(Policies, "demo")])
+        .resolve()?;
+    let why = "old: the cluster serves networkpolicies.networking.k8s.io in v1, no longer in v1beta1; convert it by \
+               hand: netdr extract, then kubectl apply";
+    assert_eq!((story(&plan), reasons(&plan.refused)), (String::new(), vec![why.to_owned()]));
+    Ok(())
+}
+
+#[test]
 fn a_kind_may_be_served_only_once_its_definition_is_restored() -> Result<()> {
     let name = "middlewares.traefik.io";
     let definition = item(
