@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf, absolute},
 };
 
@@ -168,10 +169,25 @@ retention: {{daily: 7, weekly: 4, monthly: 3}}
         quoted(&paths.index_key),
         quoted(&paths.trusted_signers),
     );
-    // By rename: half a configuration would name no keys, and stay.
-    let new = format!(".{LOCAL}.new");
-    fs::write(&new, text).and_then(|()| fs::rename(&new, LOCAL)).map_err(cannot)?;
+    place(Path::new(LOCAL), &text).map_err(cannot)?;
     Ok(true)
+}
+
+/// Writes by rename: half a configuration would name no keys, and stay. In a folder that others can write, the file
+/// on its way in is never one of theirs, nor a link to somewhere.
+fn place(file: &Path, text: &str) -> io::Result<()> {
+    let new = file.with_file_name(format!(".{LOCAL}.new"));
+    match fs::remove_file(&new) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {} // of an init that was killed
+    }
+    let mut out = fs::File::create_new(&new)?;
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.sync_all());
+    let placed = written.and_then(|()| fs::rename(&new, file));
+    if placed.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    placed
 }
 
 /// A JSON string is a YAML string, whatever is in the path.
@@ -210,6 +226,18 @@ fn said(root: &Path, written: bool, made: Option<&keys::Keys>, paths: &Paths) ->
 mod tests {
     use super::*;
     use crate::config::Config;
+
+    #[test]
+    fn a_link_in_the_way_of_a_configuration_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let (theirs, file) = (folder.path().join("theirs"), folder.path().join(LOCAL));
+        fs::write(&theirs, "as it was").unwrap();
+        std::os::unix::fs::symlink(&theirs, folder.path().join(format!(".{LOCAL}.new"))).unwrap();
+        place(&file, "repository: /r\n").unwrap();
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "as it was");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "repository: /r\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+    }
 
     #[test]
     fn a_path_survives_yaml() {
