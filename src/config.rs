@@ -55,6 +55,10 @@ impl Config {
             ))
             .hint("keep one of them"));
         }
+        if let Some(kind) = document.scope.taken_in_part() {
+            return Err(Error::usage(format!("{shown}: scope.extra: {kind} is not a kind to take whole"))
+                .hint("netdr reads of it what is the network's: a Secret that something in scope names, a namespace's labels"));
+        }
         let folder = file.parent().unwrap_or(Path::new(""));
         let path = |p: Option<PathBuf>| p.map(|p| folder.join(p));
         Ok(Self {
@@ -140,6 +144,15 @@ impl Document {
             ("notify", self.notify),
         ];
         later.into_iter().find_map(|(key, present)| present.then_some(key))
+    }
+}
+
+impl ScopeSection {
+    /// A kind that netdr reads in part on purpose: all of it would be every application's Secrets, or what others own.
+    fn taken_in_part(&self) -> Option<&str> {
+        let core = self.extra.iter().filter(|extra| extra.group.is_empty());
+        let taken = ["Secret", "Namespace", "Node", "Service"];
+        core.flat_map(|extra| &extra.kinds).map(String::as_str).find(|kind| taken.contains(kind))
     }
 }
 
@@ -229,6 +242,14 @@ mod tests {
                 assert_eq!(error.kind(), crate::Kind::Usage);
             }
         }
+    }
+
+    #[test]
+    fn nobody_takes_every_secret_of_a_cluster() {
+        let error =
+            parse("scope: {extra: [{group: '', kinds: [Secret], component: ingress}]}\n").unwrap_err();
+        assert!(error.to_string().contains("Secret is not a kind to take whole"), "{error}");
+        assert!(parse("scope: {extra: [{group: x.io, kinds: [Secret], component: ingress}]}\n").is_ok());
     }
 
     #[test]
