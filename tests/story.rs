@@ -16,6 +16,7 @@ mod odd;
 mod plane;
 mod program;
 mod reading;
+mod reissue;
 mod repository;
 mod restore;
 mod signals;

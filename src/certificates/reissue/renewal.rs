@@ -52,6 +52,7 @@ fn has_windows(renewal: &Value) -> bool {
 }
 
 /// desiredRenewalTime: how long before its end a certificate is renewed, a third of its lifetime by default.
+/// The percentage is computed in floating point, as cert-manager does.
 fn ahead(spec: &Value, lifetime: TimeDelta) -> Result<TimeDelta, String> {
     let lifetime = lifetime.num_nanoseconds().unwrap_or(i64::MAX); // as Go's time.Sub saturates
     let before = match spec["renewBefore"].as_str() {
@@ -61,7 +62,6 @@ fn ahead(spec: &Value, lifetime: TimeDelta) -> Result<TimeDelta, String> {
     let percentage = spec["renewBeforePercentage"].as_i64().filter(|share| (1..100).contains(share));
     let ahead = match percentage {
         _ if before > 0 && before < lifetime => before,
-        #[expect(clippy::cast_possible_truncation, reason = "as cert-manager computes it")]
         Some(share) => (lifetime as f64 * share as f64 / 100.0) as i64,
         None => lifetime / 3,
     };
