@@ -24,10 +24,11 @@ pub(super) fn passphrase(file: &str) -> Result<String> {
         return Err(Error::usage(format!("{file} needs a passphrase, and there is no terminal to ask on"))
             .hint("run netdr on a terminal, or give a key without a passphrase"));
     }
-    OPEN.store(true, Ordering::SeqCst);
-    let passphrase = rpassword::prompt_password(format!("Passphrase of {}: ", printable(file)));
-    OPEN.store(false, Ordering::SeqCst);
-    passphrase.map_err(|e| Error::failed(format!("the passphrase of {file} cannot be read")).because(e))
+    // Not marked OPEN: on Ctrl-C the prompt itself gives the terminal back, which ending at once would prevent.
+    rpassword::prompt_password(format!("Passphrase of {}: ", printable(file))).map_err(|e| {
+        let kind = if e.kind() == io::ErrorKind::Interrupted { Kind::Interrupted } else { Kind::Failed };
+        Error::new(kind, format!("the passphrase of {file} cannot be read")).because(e)
+    })
 }
 
 /// Whether the person says yes; only the word itself counts.
