@@ -2,6 +2,8 @@
 
 mod changed;
 mod policies;
+mod rebuilt;
 mod report;
 mod safety;
+mod stuck;
 mod traefik;
