@@ -1,8 +1,9 @@
 //! The cluster is gone: a new one of the same name gets what the old one had.
 
 use netdr::drill::Options;
+use serde_json::json;
 
-use crate::support::{Operator, everything, fresh, shared};
+use crate::support::{MARKER, Objects, Operator, everything, fresh, shared};
 
 const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
 
@@ -35,4 +36,19 @@ async fn a_rebuilt_cluster_gets_its_policies_and_its_ingress() {
     assert_eq!(kubectl(&routes).await, home.run("kubectl", &old).await.ok());
     let release = home.run("helm", &["list", "-n", "traefik", "-o", "json", new[0], new[1]]).await.json(0);
     assert_eq!((&release[0]["name"], &release[0]["status"]), (&"traefik".into(), &"deployed".into()));
+
+    // Secrets that differ are shown as that, and are nowhere in clear: not in a plan, a journal or a report.
+    let objects = Objects::of(&plane).await;
+    let password = format!("{MARKER}-leaked");
+    objects.merge("secrets", "traefik/dashboard-users", json!({"stringData": {"password": password}})).await;
+    let header = json!({"spec": {"headers": {"customRequestHeaders": {"X-Origin-Token": password}}}});
+    objects.merge("middlewares.traefik.io", "traefik/secure-headers", header).await;
+    let dry_run = ["restore", "--scenario", "traefik", "--identity", "keys/operator.txt", "--dry-run", "-v"];
+    let shown = home.netdr(&[&dry_run[..], &new].concat()).await.ok();
+    assert_eq!(shown.matches("differs (secret)").count(), 2, "{shown}");
+    let report = operator.recover("traefik", &new).await;
+    for text in [&shown, &report.to_string()] {
+        assert!(!text.contains(MARKER), "{text}");
+    }
+    home.run("grep", &["-rla", MARKER, "repo"]).await.failed(1);
 }
