@@ -14,7 +14,7 @@ use netdr::{
 use serde_json::json;
 
 use crate::support::{
-    Audit, Fault, Faults, Library, Objects, Operator, POLICIES, audited, eventually, everything, fresh,
+    Audit, Fault, Faults, Library, Objects, Operator, POLICIES, audited, everything, fresh,
 };
 
 const PATH: &str = "/apis/networking.k8s.io/v1/namespaces";
@@ -95,48 +95,4 @@ async fn an_api_server_that_stumbles_gets_everything_once() {
     }
     assert_eq!(times.len(), 7, "{times:#?}");
     assert!(times.values().all(|times| *times == 1), "{times:#?}");
-}
-
-/// A policy of the cluster that lets nobody make one network policy.
-const DENIAL: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {name: frozen}
-spec:
-  failurePolicy: Fail
-  matchConstraints:
-    resourceRules: [{apiGroups: [networking.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [networkpolicies]}]
-  validations: [{expression: \"object.metadata.name != 'allow-workflows'\", message: ask the database team first}]
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {name: frozen}
-spec: {policyName: frozen, validationActions: [Deny]}
-";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_object_that_is_denied_stops_no_other() {
-    let plane = fresh(everything()).await.loaded().await;
-    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
-    objects.create(DENIAL).await;
-    let may = async || operator.may_create_policy("postgres", "allow-workflows").await;
-    eventually("the denial to be in force", async || (!may().await).then_some(())).await;
-
-    let report = operator.restore("network-policies", &["--yes"]).await.json(3);
-    assert_eq!((&report["outcome"], &report["differences_left"]), (&json!("partial"), &json!(1)));
-    let named = report["steps"].to_string();
-    assert!(
-        named.contains("postgres/allow-workflows") && named.contains("ask the database team first"),
-        "{named}"
-    );
-    for (namespace, name) in
-        [("postgres", "default-deny-all"), ("jupyter", "default-deny-all"), ("monitoring", "allow-dns")]
-    {
-        assert!(objects.get(POLICIES, &format!("{namespace}/{name}")).await.is_some(), "{namespace}/{name}");
-    }
-    objects.delete("validatingadmissionpolicybindings.admissionregistration.k8s.io", "frozen").await;
-    eventually("the denial to end", async || may().await.then_some(())).await;
-    operator.recover("network-policies", &[]).await;
 }

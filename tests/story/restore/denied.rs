@@ -1,0 +1,88 @@
+//! What the cluster does not let the restore do: each object named with the server's words, and no other stopped.
+
+use netdr::drill::failures::break_policies;
+use serde_json::json;
+
+use crate::support::{Objects, Operator, POLICIES, eventually, everything, fresh, touched};
+
+/// A policy of the cluster that lets nobody make one network policy.
+const DENIAL: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: frozen}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules: [{apiGroups: [networking.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [networkpolicies]}]
+  validations: [{expression: \"object.metadata.name != 'allow-workflows'\", message: ask the database team first}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: frozen}
+spec: {policyName: frozen, validationActions: [Deny]}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_object_that_is_denied_stops_no_other() {
+    let plane = fresh(everything()).await.loaded().await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    operator.backup().await;
+    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    objects.create(DENIAL).await;
+    let may = async || operator.may_create_policy("postgres", "allow-workflows").await;
+    eventually("the denial to be in force", async || (!may().await).then_some(())).await;
+
+    let report = operator.restore("network-policies", &["--yes"]).await.json(3);
+    assert_eq!((&report["outcome"], &report["differences_left"]), (&json!("partial"), &json!(1)));
+    let named = report["steps"].to_string();
+    assert!(
+        named.contains("postgres/allow-workflows") && named.contains("ask the database team first"),
+        "{named}"
+    );
+    for (namespace, name) in
+        [("postgres", "default-deny-all"), ("jupyter", "default-deny-all"), ("monitoring", "allow-dns")]
+    {
+        assert!(objects.get(POLICIES, &format!("{namespace}/{name}")).await.is_some(), "{namespace}/{name}");
+    }
+    objects.delete("validatingadmissionpolicybindings.admissionregistration.k8s.io", "frozen").await;
+    eventually("the denial to end", async || may().await.then_some(())).await;
+    operator.recover("network-policies", &[]).await;
+}
+
+/// May do everything with namespaces and Calico's kinds, and must not even see Kubernetes' network policies.
+const HALF_BLIND: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: half-blind}
+rules:
+- {apiGroups: ['', crd.projectcalico.org, policy.networking.k8s.io], resources: ['*'], verbs: ['*']}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: half-blind}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: half-blind}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: jane}]
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_read_is_neither_written_nor_taken_for_absent() {
+    let plane = fresh(everything()).await.loaded().await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    operator.backup().await;
+    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    objects.create(HALF_BLIND).await;
+    let before = objects.dump().await;
+    let jane = plane.kubeconfig_for("jane", None).unwrap();
+    let report = operator
+        .restore("network-policies", &["--yes", "--kubeconfig", jane.to_str().unwrap()])
+        .await
+        .json(3);
+    assert_eq!(report["outcome"], "partial");
+    let remarks = report["remarks"].to_string();
+    assert!(
+        remarks.contains("jupyter/default-deny-all was not restored: whether it exists could not be read"),
+        "{remarks}"
+    );
+    assert!(remarks.contains("jane") && remarks.contains("403"), "{remarks}");
+    assert_eq!(touched(&before, &objects.dump().await), ["namespaces catalog"]);
+}
