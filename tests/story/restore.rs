@@ -6,5 +6,4 @@ mod policies;
 mod rebuilt;
 mod report;
 mod safety;
-mod stuck;
 mod traefik;

@@ -129,6 +129,14 @@ async fn policies_come_back_and_nothing_else_moves() {
     assert_eq!(audit.writes_since(mark), []);
 }
 
+/// Isolates every pod of a namespace that the snapshot knows.
+const EXTRA: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: extra, namespace: mail}
+spec: {podSelector: {}}
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn guarded_a_namespace_stays_open_while_its_policies_come_back() {
     let plane = fresh(audited()).await.loaded().await;
@@ -139,7 +147,7 @@ async fn guarded_a_namespace_stays_open_while_its_policies_come_back() {
         objects.delete(POLICIES, &format!("postgres/{policy}")).await;
     }
     objects.delete(POLICIES, "jupyter/allow-dns").await;
-    objects.create("{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: extra, namespace: mail}, spec: {podSelector: {}}}").await;
+    objects.create(EXTRA).await;
 
     let mark = audit.mark();
     let report = operator.recover(SCENARIO, &["--policy-order", "guarded", "--keep-extras"]).await;

@@ -3,9 +3,8 @@
 use netdr::drill::Options;
 use serde_json::json;
 
+use super::traefik::NODES;
 use crate::support::{MARKER, Objects, Operator, everything, fresh, shared};
-
-const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuilt_cluster_gets_its_policies_and_its_ingress() {

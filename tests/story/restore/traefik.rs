@@ -4,6 +4,7 @@
 mod broken;
 mod immutable;
 mod lost;
+mod stuck;
 
 use chrono::{Days, Utc};
 use netdr::drill::Options;
@@ -13,7 +14,7 @@ use crate::support::{Objects, Operator, Plane, fresh, tls_secret};
 
 const SCENARIO: &str = "traefik";
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/charts/traefik");
-const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
+pub(super) const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
 
 const NAMESPACE: &str = "
 apiVersion: v1

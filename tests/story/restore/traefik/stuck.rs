@@ -3,9 +3,8 @@
 use netdr::{drill::Options, plan::RestorePlan};
 use serde_json::json;
 
+use super::CHART;
 use crate::support::{Objects, Operator, fresh};
-
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/charts/traefik");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_that_never_comes_ends_the_run_and_says_why() {
