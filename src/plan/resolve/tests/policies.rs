@@ -172,3 +172,17 @@ fn the_shipped_plan_puts_tiers_before_policies_and_takes_them_away_after() -> Re
     assert_eq!(reasons(&plan.kept), ["default: extra: Calico makes this tier itself"]);
     Ok(())
 }
+
+#[test]
+fn a_kind_of_policy_comes_back_with_its_definition() -> Result<()> {
+    let (group, plural) = ("apiextensions.k8s.io", "customresourcedefinitions");
+    let name = "adminnetworkpolicies.policy.networking.k8s.io";
+    let definition = item(Policies, group, plural, "CustomResourceDefinition", ("", name), json!({}));
+    let admin = ("policy.networking.k8s.io", "adminnetworkpolicies", "AdminNetworkPolicy");
+    let admin = item(Policies, admin.0, admin.1, admin.2, ("", "let"), json!({}));
+    let world = World::built_in("network-policies").source([definition, admin]);
+    let plan = World { absent_kinds: vec!["adminnetworkpolicies"], ..world }.resolve()?;
+    assert_eq!(story(&plan), format!("create {name} | create let"));
+    assert_eq!(plan.steps[0].gates, [crate::plan::Gate::Established(name.into())]);
+    Ok(())
+}
