@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     catalog::ExtraKind,
-    cluster::Precondition,
+    cluster::{Discovery, Precondition},
     helm::Revision,
     model::{Class, Component, Content, Extent, Facts, IndexEntry, Item, ItemKey},
 };
@@ -55,6 +55,8 @@ pub struct Capture {
     pub revisions: Vec<Revision>,
     /// Namespaces that are being deleted.
     pub terminating: BTreeSet<String>,
+    /// What the cluster served when it was read.
+    pub discovery: Discovery,
 }
 
 /// An item as it was seen on the cluster.

@@ -72,6 +72,7 @@ pub async fn capture(
     while let Some(outcome) = lists.next().await {
         capture.take(outcome, &mut batch);
     }
+    drop(lists);
     for extra in scope.extra.iter().filter(|e| scope.components.contains(&e.component)) {
         capture.take(g.list_extra(extra).await, &mut batch);
     }
@@ -95,6 +96,7 @@ pub async fn capture(
     capture.failures.dedup();
     capture.warnings.sort();
     capture.warnings.dedup();
+    capture.discovery = discovery;
     Ok(capture)
 }
 

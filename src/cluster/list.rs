@@ -1,5 +1,6 @@
 //! Listing a kind: paged, whole or an error.
 
+use futures::future::join;
 use http::{Method, header};
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,33 +68,31 @@ impl Cluster {
         options: &ListOptions,
         mut each: impl FnMut(Listed) + Send,
     ) -> Answer<()> {
-        let mut token: Option<String> = None;
+        let mut page = self.page(kind, options, None).await?;
         let mut restarts = 0;
         loop {
-            let path = list_path(kind, options, token.as_deref());
-            let accept: &[_] = if options.metadata_only { &[(header::ACCEPT, METADATA)] } else { &[] };
-            let page: Page = match self.send(Method::GET, &path, accept, None).await {
-                Ok(page) => page,
-                Err(refusal) if refusal.code == 410 && token.is_some() && restarts < 3 => {
-                    each(Listed::Restarted);
-                    token = None;
-                    restarts += 1;
-                    continue;
-                }
-                Err(refusal) => return Err(refusal),
+            let items = page.items.unwrap_or_default();
+            let Some(token) = page.metadata.token.filter(|token| !token.is_empty()) else {
+                hand_over(kind, items, &mut each);
+                return Ok(());
             };
-            for mut object in page.items.into_iter().flatten() {
-                if let Some(fields) = object.as_object_mut() {
-                    fields.insert("apiVersion".into(), kind.api_version().into());
-                    fields.insert("kind".into(), kind.kind.clone().into());
-                    each(Listed::Object(object));
+            // The server makes the next page while this one is worked on.
+            let next = self.page(kind, options, Some(&token));
+            let (next, ()) = join(next, async { hand_over(kind, items, &mut each) }).await;
+            page = match next {
+                Err(refusal) if refusal.code == 410 && restarts < 3 => {
+                    each(Listed::Restarted);
+                    restarts += 1;
+                    self.page(kind, options, None).await?
                 }
-            }
-            match page.metadata.token {
-                Some(next) if !next.is_empty() => token = Some(next),
-                _ => return Ok(()),
-            }
+                next => next?,
+            };
         }
+    }
+
+    async fn page(&self, kind: &ApiKind, options: &ListOptions, token: Option<&str>) -> Answer<Page> {
+        let accept: &[_] = if options.metadata_only { &[(header::ACCEPT, METADATA)] } else { &[] };
+        self.send(Method::GET, &list_path(kind, options, token), accept, None).await
     }
 
     /// Lists a kind into a vector: for small kinds.
@@ -105,6 +104,16 @@ impl Cluster {
         })
         .await?;
         Ok(objects)
+    }
+}
+
+fn hand_over(kind: &ApiKind, items: Vec<Value>, each: &mut impl FnMut(Listed)) {
+    for mut object in items {
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("apiVersion".into(), kind.api_version().into());
+            fields.insert("kind".into(), kind.kind.clone().into());
+            each(Listed::Object(object));
+        }
     }
 }
 

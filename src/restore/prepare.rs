@@ -132,7 +132,6 @@ impl Request<'_> {
         let scope = Scope { components: self.plan.components(), also, ..self.scope.clone() };
         let live = capture::capture(self.cluster, &scope, now, &differs).await?;
         let items = self.open(sources, &live)?;
-        let discovery = self.cluster.discover().await?;
         resolve(Inputs {
             plan: self.plan.clone(),
             source: sources.source(),
@@ -141,7 +140,7 @@ impl Request<'_> {
             source_complete: sources.complete(),
             items,
             live: &live,
-            discovery: &discovery,
+            discovery: &live.discovery,
             keep_extras: self.keep_extras,
             isolation: self.isolation,
             run: self.run.as_str(),
