@@ -8,8 +8,10 @@ mod guard;
 pub mod resolve;
 pub mod spec;
 pub mod step;
+pub mod undo;
 
 pub use diff::{Change, Difference, FieldChange};
 pub use resolve::{Inputs, resolve};
 pub use spec::{Action, Existing, Extras, Isolation, RestorePlan, StepSpec};
 pub use step::{Act, Batch, Counts, Gate, ResolvedPlan, Source, Step, Verb};
+pub use undo::{Changed, Found, Live, UndoInputs, undo};

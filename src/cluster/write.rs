@@ -14,6 +14,14 @@ pub struct Precondition {
     pub resource_version: String,
 }
 
+impl Precondition {
+    /// A live object's.
+    pub fn of(object: &Value) -> Self {
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        Self { uid: text("uid"), resource_version: text("resourceVersion") }
+    }
+}
+
 const JSON: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/json");
 const MERGE: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/merge-patch+json");
 

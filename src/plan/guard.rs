@@ -10,7 +10,7 @@ use crate::model::{Class, Component, Content, Extent, Item, ItemKey, Json};
 const PREFIX: &str = "netdr-guard-";
 
 /// Whether the object is a guard.
-pub(super) fn is_guard(key: &ItemKey) -> bool {
+pub(crate) fn is_guard(key: &ItemKey) -> bool {
     key.is_kind("networking.k8s.io", "networkpolicies") && key.name().starts_with(PREFIX)
 }
 

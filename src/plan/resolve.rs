@@ -5,7 +5,7 @@
 
 mod claims;
 mod extras;
-mod immutable;
+pub(super) mod immutable;
 mod judge;
 mod order;
 mod releases;

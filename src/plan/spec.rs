@@ -11,7 +11,7 @@ pub(super) use lint::prunable;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, model::Component};
 
@@ -106,7 +106,7 @@ pub enum Extras {
 }
 
 /// How missing policies come back into a namespace (field guide §4: any one policy isolates a pod).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Isolation {
     /// What allows comes first, what only denies last: nothing is ever allowed that the source does not allow; short outage.
     FailClosed,

@@ -248,16 +248,22 @@ impl ResolvedPlan {
         let mut overwritten: BTreeMap<Component, Vec<Item>> = BTreeMap::new();
         // A guard is nobody's intent: put back by undo, it would open its namespace.
         for act in self.acts().filter(|act| !guard::is_guard(&act.key)) {
-            let Some(content) = act.live.clone() else { continue };
-            overwritten.entry(act.component).or_default().push(Item {
-                key: act.key.clone(),
-                component: act.component,
-                class: act.class,
-                extent: act.item.as_ref().map_or(Extent::Whole, |item| item.extent),
-                content,
-            });
+            overwritten.entry(act.component).or_default().extend(act.overwritten());
         }
         overwritten
+    }
+}
+
+impl Act {
+    /// The live item that it overwrites or deletes.
+    pub fn overwritten(&self) -> Option<Item> {
+        Some(Item {
+            key: self.key.clone(),
+            component: self.component,
+            class: self.class,
+            extent: self.item.as_ref().map_or(Extent::Whole, |item| item.extent),
+            content: self.live.clone()?,
+        })
     }
 }
 

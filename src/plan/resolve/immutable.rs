@@ -9,7 +9,7 @@ use crate::model::ItemKey;
 
 /// How an object becomes the wanted one.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(in crate::plan) enum Way {
     /// PUT.
     InPlace,
     /// Delete, then create.
@@ -19,7 +19,7 @@ pub(super) enum Way {
 }
 
 /// The way from `live` to `wanted`.
-pub(super) fn way(key: &ItemKey, wanted: &Value, live: &Value) -> Way {
+pub(in crate::plan) fn way(key: &ItemKey, wanted: &Value, live: &Value) -> Way {
     let ItemKey::Resource { group, plural, namespace, name } = key else { return Way::InPlace };
     let differs = |paths: &[&str]| paths.iter().any(|path| wanted.pointer(path) != live.pointer(path));
     let anew = |paths: &[&str]| if differs(paths) { Way::Anew } else { Way::InPlace };
