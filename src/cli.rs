@@ -8,6 +8,7 @@ mod backup;
 mod compare;
 mod completions;
 mod context;
+mod course;
 mod demo;
 mod diff;
 mod drift;
@@ -29,6 +30,7 @@ mod settings;
 mod show;
 mod snapshots;
 mod terminal;
+mod undo;
 mod verify;
 mod words;
 
@@ -84,6 +86,7 @@ enum Verb {
     Diff(diff::Diff),
     Drift(drift::Drift),
     Restore(restore::Restore),
+    Undo(undo::Undo),
     Prune(prune::Prune),
     Runs(runs::Runs),
     #[command(subcommand)]
@@ -117,6 +120,7 @@ impl Verb {
             Self::Diff(verb) => verb.run(cx),
             Self::Drift(verb) => verb.run(cx),
             Self::Restore(verb) => verb.run(cx),
+            Self::Undo(verb) => verb.run(cx),
             Self::Prune(verb) => verb.run(cx),
             Self::Runs(verb) => verb.run(cx),
             Self::Plan(verb) => verb.run(cx),

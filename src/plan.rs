@@ -10,6 +10,8 @@ pub mod spec;
 pub mod step;
 pub mod undo;
 
+pub(crate) use guard::is_guard;
+
 pub use diff::{Change, Difference, FieldChange};
 pub use resolve::{Inputs, resolve};
 pub use spec::{Action, Existing, Extras, Isolation, RestorePlan, StepSpec};

@@ -85,7 +85,7 @@ impl Show {
         cx.terminal.answer(&document, || {
             let mut text: String = lines.iter().filter_map(said).collect();
             if !lines.iter().any(|line| matches!(line.entry, Entry::Ended { .. })) {
-                text += &open_ended(&lines);
+                text += &open_ended(&self.run, &lines);
             }
             text
         })?;
@@ -102,7 +102,7 @@ fn folder(state_dir: &Option<PathBuf>, cx: &Context) -> Result<PathBuf> {
 }
 
 /// What a journal without an end leaves open: acts that began, of which nobody knows whether they were done.
-fn open_ended(lines: &[Line]) -> String {
+fn open_ended(run: &RunId, lines: &[Line]) -> String {
     let ended = lines.iter().filter_map(|line| match &line.entry {
         Entry::Outcome { step, key, verb, .. } => Some((step, key, verb)),
         _ => None,
@@ -115,12 +115,20 @@ fn open_ended(lines: &[Line]) -> String {
     let unknown = begun.filter(|act| !ended.contains(act));
     let unknown: String =
         unknown.map(|(_, key, verb)| format!("  {} {key}: begun, may be done\n", verb.name())).collect();
-    format!("no end: it still runs, or was interrupted; the same restore again does what is left\n{unknown}")
+    let on = match lines.first().map(|line| &line.entry) {
+        Some(Entry::Begun { undoes: Some(undone), .. }) => format!("netdr undo {undone}"),
+        _ => format!("netdr restore --resume {run}"),
+    };
+    format!("no end: it still runs, or was interrupted; go on with: {on}\n{unknown}")
 }
 
 /// An entry as a line; of intents, the outcome tells.
 fn said(line: &Line) -> Option<String> {
     let text = match &line.entry {
+        Entry::Begun { undoes: Some(undone), cluster, operator, .. } => {
+            format!("begun: undo of {undone} on {} by {operator}", cluster.name)
+        }
+        Entry::Resumed { operator, .. } => format!("resumed by {operator}"),
         Entry::Begun { scenario, cluster, operator, source, .. } => {
             let source: Vec<&str> = source.iter().map(|id| id.as_str()).collect();
             format!("begun: {scenario} on {} by {operator}, from {}", cluster.name, source.join(", "))
@@ -130,7 +138,7 @@ fn said(line: &Line) -> Option<String> {
             let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
             format!("  {} {key}: {outcome}{why}", verb.name())
         }
-        Entry::Step { step, outcome, seconds, failures } => {
+        Entry::Step { step, outcome, seconds, failures, .. } => {
             let failures: String = failures.iter().map(|f| format!("\n    {f}")).collect();
             format!("step {step} {outcome} after {seconds:.1} s{failures}")
         }

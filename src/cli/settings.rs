@@ -122,6 +122,11 @@ impl Settings {
         Recipients::parse(self.config.recipients.iter().map(String::as_str), &source)
     }
 
+    /// Whether a configuration names recipients, rightly or not.
+    pub(super) fn names_recipients(&self) -> bool {
+        self.config.recipients_file.is_some() || !self.config.recipients.is_empty()
+    }
+
     /// What opens bundles.
     pub(super) fn identities(&self) -> Result<Identities> {
         Identities::read(&self.identity_files().needed()?, &prompt::passphrase)

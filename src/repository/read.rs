@@ -4,7 +4,7 @@
 //! of it has the sha256 that the header says.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{ErrorKind, Read, Seek},
     path::{Path, PathBuf},
 };
@@ -142,14 +142,9 @@ impl Repository {
         Ok((checked(&header.id, &path, sha256, Some(*bytes))?, named(&header.id, &name)))
     }
 
-    /// The folder of a run, made if need be: `runs/<run>`.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn run_folder(&self, run: &crate::model::RunId) -> Result<PathBuf> {
-        let folder = layout::run(&self.root, run);
-        fs::create_dir_all(&folder).map_err(|e| disk::cannot("create", &folder, e))?;
-        Ok(folder)
+    /// The folder of a run: `runs/<run>`; its journal makes it.
+    pub fn run_folder(&self, run: &crate::model::RunId) -> PathBuf {
+        layout::run(&self.root, run)
     }
 }
 

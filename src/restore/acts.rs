@@ -72,6 +72,7 @@ impl Acting<'_> {
             Verb::Replace | Verb::Merge => true,
             Verb::Delete | Verb::Recreate => act.seen.is_none(),
         };
+        let mut tried = false;
         for _ in 0..ATTEMPTS {
             let mut live = None;
             if look {
@@ -81,12 +82,16 @@ impl Acting<'_> {
                 }
                 match judge(act, live.as_ref()) {
                     Next::Write => {}
+                    // Written in vain, and as wanted: it was written, and the answer was lost.
+                    Next::Unchanged if tried && live.as_ref().is_none_or(decide::written) => {
+                        return Ok(ActOutcome::Done);
+                    }
                     Next::Unchanged => return Ok(ActOutcome::Unchanged),
                     Next::Leave => return Ok(ActOutcome::ChangedSincePlanned),
                 }
             }
             match self.write(act, place, live.as_ref()).await {
-                Err(refusal) if refusal.is_conflict() => look = true,
+                Err(refusal) if refusal.is_conflict() => (look, tried) = (true, true),
                 answer => return answer,
             }
         }
@@ -99,7 +104,7 @@ impl Acting<'_> {
     /// Writes once; `live` is the object as just read, where it was.
     async fn write(&self, act: &Act, place: &Place<'_>, live: Option<&Value>) -> Answer<ActOutcome> {
         let Place { read, write, namespace, name, body } = place;
-        let seen = live.map(precondition).or_else(|| act.seen.clone());
+        let seen = live.map(Precondition::of).or_else(|| act.seen.clone());
         match (act.verb, body, live, seen) {
             (Verb::Create, Some(body), ..) => self.cluster.create(write, *namespace, body).await?,
             (Verb::Replace, Some(body), Some(live), Some(seen)) => {
@@ -185,11 +190,6 @@ struct Stored {
     api_version: String,
 }
 
-fn precondition(live: &Value) -> Precondition {
-    let text = |field: &str| live["metadata"][field].as_str().unwrap_or_default().to_owned();
-    Precondition { uid: text("uid"), resource_version: text("resourceVersion") }
-}
-
 /// An object on its way out is gone for a delete; for anything else it is in the way.
 fn going(act: &Act, held_by: &str) -> ActOutcome {
     if act.verb == Verb::Delete {
@@ -211,7 +211,7 @@ fn same_object(act: &Act, found: &Precondition) -> bool {
 fn judge(act: &Act, live: Option<&Value>) -> Next {
     if let Some(live) = live {
         let expected = match &act.seen {
-            Some(seen) => *seen == precondition(live),
+            Some(seen) => *seen == Precondition::of(live),
             None => act.verb == Verb::Delete,
         };
         if expected {

@@ -7,7 +7,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    canonical, helm,
+    canonical,
+    cluster::FIELD_MANAGER,
+    helm,
     model::{Content, Extent, Item, ItemKey, Json},
     plan::Act,
 };
@@ -73,6 +75,12 @@ pub(super) fn terminating(live: &Value) -> Option<String> {
     }
     let finalizers = metadata["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
     Some(finalizers.collect::<Vec<_>>().join(", "))
+}
+
+/// Whether netdr is among those who wrote an object: the API server keeps the field managers.
+pub(super) fn written(live: &Value) -> bool {
+    let managers = live["metadata"]["managedFields"].as_array().into_iter().flatten();
+    managers.into_iter().any(|entry| entry["manager"] == FIELD_MANAGER)
 }
 
 /// Text values of an item that must not be repeated, in every form in which a server may quote them.

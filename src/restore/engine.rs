@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
     acts::Acting,
     gates::{self, Waiting},
     journal::Entry,
+    lease::{Clock, Known, Lease},
 };
 use crate::{
     Result,
@@ -50,8 +50,10 @@ pub struct Engine<'a> {
     pub cluster: &'a Cluster,
     /// The run's journal.
     pub journal: &'a Journal,
+    /// Whether the run may still act.
+    pub(super) lease: &'a Lease,
     /// The wall clock, for the journal's times.
-    pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
+    pub clock: Clock,
     /// Told what happens.
     pub event: &'a (dyn Fn(Event<'_>) + Sync),
     /// Answers `confirm` steps; false ends the run.
@@ -66,8 +68,8 @@ pub struct Engine<'a> {
 /// does a `confirm` that is declined: the steps after it are `skipped`, and named.
 ///
 /// # Errors
-/// When the journal cannot be written (nothing is done that is not journalled), the operator cannot be asked, or the
-/// API server does not say what it serves.
+/// When the journal cannot be written (nothing is done that is not journalled), the Lease is another's, the operator
+/// cannot be asked, or the API server does not say what it serves.
 pub async fn execute(engine: &Engine<'_>, plan: &ResolvedPlan) -> Result<Vec<StepOutcome>> {
     let started = Instant::now();
     let mut discovery = Discovery::default(); // asked for as soon as something needs it
@@ -121,7 +123,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// All intents of a batch are durable before its first act; its outcomes are written as they come.
+    /// All intents of a batch are durable before its first act; its outcomes are written as they come. Once the Lease
+    /// is another's no further act begins, and those under way are waited for.
     async fn batch(
         &self,
         step: &str,
@@ -129,18 +132,37 @@ impl Engine<'_> {
         discovery: &Discovery,
         outcome: &mut StepOutcome,
     ) -> Result<()> {
+        self.lease.check(Known::Now).await?;
         self.journal.write((self.clock)(), batch.acts.iter().map(|act| intent(step, act)))?;
         let acting = Acting { cluster: self.cluster, discovery, poll: self.poll };
         let acting = &acting;
-        let acts = batch.acts.iter().map(|act| async move { (act, acting.act(act).await) });
+        let acts = batch.acts.iter().map(|act| async move {
+            let ours = self.lease.check(Known::Lately).await;
+            (
+                act,
+                match ours {
+                    Ok(()) => Ok(acting.act(act).await),
+                    Err(lost) => Err(lost),
+                },
+            )
+        });
         let mut acts = stream::iter(acts).buffer_unordered(self.parallel.max(1));
+        let mut lost = None;
         while let Some((act, result)) = acts.next().await {
+            let result = match result {
+                Ok(result) => result,
+                Err(error) => {
+                    lost = Some(error);
+                    continue;
+                }
+            };
             let done = Done { key: act.key.clone(), verb: act.verb, outcome: result };
             self.journal.note((self.clock)(), [done.entry(step)])?;
             outcome.count(done);
             (self.event)(Event::Act);
         }
-        self.journal.sync()
+        self.journal.sync()?;
+        lost.map_or(Ok(()), Err)
     }
 
     /// Waits for the gates, but not for an object whose own act failed: that one never comes.
@@ -174,6 +196,7 @@ fn intent(step: &str, act: &Act) -> Entry {
     Entry::Intent {
         step: step.into(),
         key: act.key.clone(),
+        component: Some(act.component),
         verb: act.verb,
         live: act.live_sha256.clone(),
         wanted: act.item.as_ref().map(Item::sha256),

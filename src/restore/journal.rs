@@ -5,12 +5,14 @@
 //! be the slowest part of a restore; outcomes are written at once and synced with the end of their batch. Only
 //! names, verbs, digests and outcomes are in it, never content.
 
+mod past;
 mod read;
 
+pub use past::Past;
 pub use read::{RunSummary, list, read};
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
 };
@@ -20,8 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
-    model::{ClusterIdentity, ItemKey, SnapshotId},
-    plan::Verb,
+    model::{ClusterIdentity, Component, ItemKey, RunId, SnapshotId},
+    plan::{Isolation, Verb},
 };
 
 /// The journal's name in the folder of its run.
@@ -45,6 +47,19 @@ pub enum Entry {
         cluster: ClusterIdentity,
         /// Who runs it.
         operator: String,
+        /// How it was asked for, so that it can be resumed; none of an undo, nor in journals of netdr 0.1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<Box<Asked>>,
+        /// The run that this one undoes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undoes: Option<RunId>,
+    },
+    /// The run, which had not ended, goes on in another process.
+    Resumed {
+        /// Digest of what is left to do.
+        plan: String,
+        /// Who resumed it.
+        operator: String,
     },
     /// What the run will overwrite is sealed in this file beside the journal; undo trusts this digest.
     Safety {
@@ -61,6 +76,9 @@ pub enum Entry {
         step: String,
         /// Which object.
         key: ItemKey,
+        /// Its component; none in journals of netdr 0.1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        component: Option<Component>,
         /// What is to be done.
         verb: Verb,
         /// sha256 of the live content that the plan saw.
@@ -88,6 +106,9 @@ pub enum Entry {
     Step {
         /// Its id.
         step: String,
+        /// The plan's word for what it does: of some there is no undo.
+        #[serde(default)]
+        action: String,
         /// `done`, `partial`, `failed`, `skipped`, `interrupted`.
         outcome: String,
         /// Wall time.
@@ -102,6 +123,24 @@ pub enum Entry {
         /// Items that still differ.
         differences_left: u64,
     },
+}
+
+/// What was asked of a restore, beyond what its journal says anyway: another process resolves from it afresh.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The authored plan, as it stood in its file.
+    pub plan: String,
+    /// When the incident began.
+    pub incident_start: DateTime<Utc>,
+    /// `--from-cluster`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_cluster: Option<String>,
+    /// `--keep-extras`.
+    #[serde(default)]
+    pub keep_extras: bool,
+    /// `--policy-order`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
 }
 
 /// A line: when, and what.
@@ -121,21 +160,45 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Begins `folder/journal.jsonl`.
+    /// Begins `folder/journal.jsonl`; makes the folder where it is missing.
     ///
     /// # Errors
     /// When there is one already, or the folder cannot be written.
     pub fn create(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let file = OpenOptions::new().append(true).create_new(true).open(&path).map_err(|e| {
-            Error::failed(format!("cannot begin the journal {}", path.display())).because(e).hint(
-                "nothing was changed; free the disk or choose another place with --state-dir DIR, then run again",
-            )
+        let file = fs::create_dir_all(folder)
+            .and_then(|()| OpenOptions::new().append(true).create_new(true).open(&path))
+            .map_err(|e| {
+                Error::failed(format!("cannot begin the journal {}", path.display())).because(e).hint(
+                    "nothing was changed; free the disk or choose another place with --state-dir DIR, then run again",
+                )
+            })?;
+        // The names must survive a power cut as well as the lines.
+        for folder in folder.ancestors().take(2) {
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| {
+                Error::failed(format!("cannot sync the folder of {}", path.display())).because(e)
+            })?;
+        }
+        Ok(Self { file, path })
+    }
+
+    /// Goes on writing the journal of a run that did not end; a line that a crash cut off is taken away.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be written.
+    pub fn reopen(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let whole = |text: Vec<u8>| text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let open = || {
+            let file = OpenOptions::new().append(true).open(&path)?;
+            let end = whole(fs::read(&path)?);
+            file.set_len(u64::try_from(end).unwrap_or(u64::MAX))?;
+            file.sync_all()?;
+            Ok(file)
+        };
+        let file = open().map_err(|e: std::io::Error| {
+            Error::failed(format!("cannot go on with the journal {}", path.display())).because(e)
         })?;
-        // The name must survive a power cut as well as the lines.
-        let folder = File::open(folder).and_then(|folder| folder.sync_all());
-        folder
-            .map_err(|e| Error::failed(format!("cannot sync the folder of {}", path.display())).because(e))?;
         Ok(Self { file, path })
     }
 

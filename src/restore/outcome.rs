@@ -130,6 +130,7 @@ impl StepOutcome {
     pub(super) fn entry(&self) -> Entry {
         Entry::Step {
             step: self.id.clone(),
+            action: self.action.into(),
             outcome: self.outcome.into(),
             seconds: self.acting_s + self.waiting_s,
             failures: self.failures.clone(),

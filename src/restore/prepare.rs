@@ -11,7 +11,11 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::sources::{Asked, Sources};
+use super::{
+    journal::Asked,
+    prepared::{Origin, Prepared},
+    sources::{self, Sources},
+};
 use crate::{
     Result, canonical,
     capture::{self, Capture, Scope},
@@ -28,6 +32,8 @@ use crate::{
 pub struct Request<'a> {
     /// The authored plan.
     pub plan: RestorePlan,
+    /// Its YAML, for the journal.
+    pub plan_text: String,
     /// Where the snapshots are.
     pub repository: &'a Repository,
     /// Whose snapshots may be restored.
@@ -54,30 +60,8 @@ pub struct Request<'a> {
     pub now: DateTime<Utc>,
     /// The run's id.
     pub run: RunId,
-}
-
-/// A restore that waits for a yes.
-pub struct Prepared<'a> {
-    /// What will be done, with every warning.
-    pub plan: ResolvedPlan,
-    /// Which cluster it will be done to.
-    pub cluster: ClusterIdentity,
-    pub(super) request: Request<'a>,
-    pub(super) sources: Sources,
-    /// `open` and `plan`, so far.
-    pub(super) phases: Vec<Phase>,
-}
-
-impl Prepared<'_> {
-    /// Who signed the source.
-    pub fn signed_by(&self) -> &str {
-        &self.sources.signed_by
-    }
-
-    /// The run's id.
-    pub fn run(&self) -> &RunId {
-        &self.request.run
-    }
+    /// In how many processes the run was at work before this one.
+    pub sessions: usize,
 }
 
 /// Chooses and opens the source, looks at the cluster, and resolves.
@@ -90,7 +74,7 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     let cluster = request.cluster.identity(request.cluster_name).await?;
     let components = request.plan.components();
     let listed = request.repository.list(request.trusted, request.now)?;
-    let asked = Asked {
+    let asked = sources::Asked {
         ids: &request.snapshots,
         components: &components,
         cluster: &cluster,
@@ -110,10 +94,30 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     }
     let planned = began.elapsed().as_secs_f64() - opened;
     let phases = vec![Phase { name: "open", seconds: opened }, Phase { name: "plan", seconds: planned }];
-    Ok(Prepared { plan, cluster, request, sources, phases })
+    Ok(Prepared {
+        plan,
+        cluster,
+        target: request.cluster,
+        run: request.run.clone(),
+        incident_start: request.incident_start,
+        now: request.now,
+        sessions: request.sessions,
+        origin: Origin::Snapshots(Box::new((request, sources))),
+        phases,
+    })
 }
 
 impl Request<'_> {
+    pub(super) fn asked(&self) -> Asked {
+        Asked {
+            plan: self.plan_text.clone(),
+            incident_start: self.incident_start,
+            from_cluster: self.from_cluster.map(ToOwned::to_owned),
+            keep_extras: self.keep_extras,
+            isolation: self.isolation,
+        }
+    }
+
     /// Looks at the cluster and says what would have to be done: before a run, and again after it, when nothing
     /// must be left.
     pub(super) async fn resolve(
@@ -166,6 +170,7 @@ impl Request<'_> {
             })?;
             act.live =
                 object.map(|object| Content::Resource(Json::new(&canonical::canonical(&act.key, object))));
+            act.live_sha256 = act.overwritten().map(|item| item.sha256()); // by which undo finds it
         }
         Ok(())
     }

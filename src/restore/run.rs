@@ -1,6 +1,6 @@
 //! A run: safety snapshot, acts, gates, then the proof that nothing is left to do, and the report.
 //!
-//! In: a prepared restore that was said yes to. Out: a [`RecoveryReport`] and, in the run's folder, the journal and
+//! In: a prepared restore or undo that was said yes to. Out: a [`RecoveryReport`] and, in the run's folder, the journal and
 //! what was overwritten. Invariant: the report claims only what was looked at after the last act.
 
 use std::{
@@ -9,10 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Engine, Entry, Event, Journal, Prepared, StepOutcome, execute, safety};
+use super::{
+    Engine, Entry, Event, Journal, Prepared, StepOutcome, execute,
+    lease::{Clock, Lease},
+    safety,
+};
 use crate::{
     Result,
     cluster::Cluster,
@@ -24,7 +27,7 @@ use crate::{
 
 /// What a run needs besides the prepared restore.
 pub struct Running<'a> {
-    /// The run's folder, which exists: journal and safety snapshot go there.
+    /// The run's folder, made if need be: journal and safety snapshot go there.
     pub folder: &'a Path,
     /// Whom the safety snapshot is sealed to.
     pub recipients: &'a Recipients,
@@ -33,7 +36,7 @@ pub struct Running<'a> {
     /// How long the question "go on?" took to be answered, in seconds.
     pub confirm_s: f64,
     /// The wall clock.
-    pub clock: &'a (dyn Fn() -> DateTime<Utc> + Sync),
+    pub clock: Clock,
     /// Told what happens.
     pub event: &'a (dyn Fn(Event<'_>) + Sync),
     /// Answers `confirm` steps.
@@ -51,72 +54,83 @@ struct Proof {
     seconds: f64,
 }
 
-/// Runs it. What fails on the cluster is in the report.
+/// Runs it, while it holds the cluster's Lease. What fails on the cluster is in the report.
 ///
 /// # Errors
-/// When journal or safety snapshot cannot be written, or the API server can no longer be reached.
+/// When another restore is at work there (nothing was changed) or takes over, journal or safety snapshot cannot be
+/// written, or the API server can no longer be reached.
 pub async fn run(prepared: Prepared<'_>, running: &Running<'_>) -> Result<RecoveryReport> {
-    let Prepared { mut plan, cluster, request, sources, mut phases } = prepared;
+    let lease = Lease::take(prepared.target, &prepared.run, running.operator, running.clock).await?;
+    let report = act(prepared, running, &lease).await;
+    lease.release().await;
+    report
+}
+
+async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -> Result<RecoveryReport> {
     let began = Instant::now();
-    let journal = Journal::create(running.folder)?;
-    let begun = Entry::Begun {
-        run: request.run.to_string(),
-        scenario: plan.plan.name.clone(),
-        plan: plan.digest(),
-        source: plan.source.snapshots.clone(),
-        cluster: cluster.clone(),
-        operator: running.operator.into(),
+    let journal = match prepared.sessions {
+        0 => Journal::create(running.folder)?,
+        _ => Journal::reopen(running.folder)?,
     };
-    journal.write((running.clock)(), [begun])?;
-    let saved = safety::save(&plan.overwritten(), running.recipients, running.folder, (running.clock)())?;
+    journal.write((running.clock)(), [prepared.entry(running.operator)])?;
+    let (overwritten, session) = (prepared.plan.overwritten(), prepared.sessions + 1);
+    let saved = safety::save(&overwritten, running.recipients, running.folder, session, (running.clock)())?;
+    drop(overwritten);
     if !saved.is_empty() {
         journal.write((running.clock)(), saved)?;
     }
     let saving = began.elapsed().as_secs_f64();
     let engine = Engine {
-        cluster: request.cluster,
+        cluster: prepared.target,
         journal: &journal,
+        lease,
         clock: running.clock,
         event: running.event,
         confirm: running.confirm,
         parallel: running.parallel,
         poll: running.poll,
     };
-    let steps = execute(&engine, &plan).await?;
-    let nothing_to_do = plan.is_empty();
-    plan.steps.clear(); // their contents are no longer needed, and the cluster is about to be read again
+    let steps = execute(&engine, &prepared.plan).await?;
+    let nothing_to_do = prepared.plan.is_empty();
+    prepared.plan.steps.clear(); // their contents are no longer needed, and the cluster is about to be read again
     let proof = if nothing_to_do {
-        let left = plan.refused.len() + plan.unread.len();
+        let left = prepared.plan.refused.len() + prepared.plan.unread.len();
         Proof { left: left as u64, remarks: Vec::new(), seconds: 0.0 }
     } else {
         (running.event)(Event::Waiting("reading the cluster again: nothing must be left to do"));
         let began = Instant::now();
-        let again = request.resolve(&sources, &cluster, (running.clock)()).await;
+        let again = prepared.resolve((running.clock)()).await;
         proof(again, began.elapsed())
     };
-    let outcome = outcome(nothing_to_do, &steps, proof.left);
+    // Of a run that goes on, what was done before counts.
+    let outcome = outcome(nothing_to_do && prepared.sessions == 0, &steps, proof.left);
     let ended_at = (running.clock)();
     journal.write(ended_at, [Entry::Ended { outcome: outcome.into(), differences_left: proof.left }])?;
 
+    let (components, signed_by) = (prepared.components(), prepared.signed_by());
+    let Prepared { mut plan, cluster, target, run, incident_start, now, sessions, mut phases, .. } = prepared;
     phases.extend(spent(&steps, running.confirm_s, saving, proof.seconds));
-    let recovery_time = (ended_at - request.incident_start).to_std().unwrap_or_default();
-    let recovery_point_s = (request.incident_start - plan.source.captured_at).num_seconds();
+    let recovery_time = (ended_at - incident_start).to_std().unwrap_or_default();
+    let recovery_point_s = (incident_start - plan.source.captured_at).num_seconds();
     let recovered = matches!(outcome, "recovered" | "nothing-to-do");
     let mut remarks = std::mem::take(&mut plan.warnings);
     remarks.extend(plan.refused.iter().map(|(key, why)| format!("{key} was not restored: {why}")));
     remarks.extend(plan.kept.iter().map(|(key, why)| format!("{key} was left as it is: {why}")));
     remarks.extend(proof.remarks);
+    if sessions > 0 {
+        remarks.push(format!("the run was resumed; what was done before: netdr runs show {run}"));
+    }
     Ok(RecoveryReport {
-        run: request.run,
+        run,
         scenario: plan.plan.name,
         title: plan.plan.title,
         role: plan.plan.role,
         cluster,
         source: plan.source.snapshots,
-        signed_by: sources.signed_by,
+        signed_by,
         captured_at: plan.source.captured_at,
-        incident_start: request.incident_start,
-        started_at: request.now,
+        incident_start,
+        started_at: now,
         ended_at,
         tool: env!("CARGO_PKG_VERSION").into(),
         operator: running.operator.into(),
@@ -131,8 +145,8 @@ pub async fn run(prepared: Prepared<'_>, running: &Running<'_>) -> Result<Recove
         steps,
         differences_left: proof.left,
         remarks,
-        simulated: simulated(request.cluster).await,
-        not_probed: not_probed(&request.plan.components()),
+        simulated: simulated(target).await,
+        not_probed: not_probed(&components),
     })
 }
 

@@ -2,8 +2,11 @@
 
 mod changed;
 mod denied;
+mod lease;
 mod policies;
 mod rebuilt;
 mod report;
+mod resume;
 mod safety;
 mod traefik;
+mod undo;

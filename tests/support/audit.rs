@@ -51,6 +51,9 @@ impl Write {
         let verb = WRITES.iter().find(|verb| ours && **verb == text("/verb"))?;
         let (namespace, name) = (text("/objectRef/namespace"), text("/objectRef/name"));
         let name = if namespace.is_empty() { name.into() } else { format!("{namespace}/{name}") };
+        if text("/objectRef/resource") == "leases" {
+            return None; // who restores, not what
+        }
         let group = text("/objectRef/apiGroup");
         let dot = if group.is_empty() { "" } else { "." };
         let object = format!("{}{dot}{group} {name}", text("/objectRef/resource"));

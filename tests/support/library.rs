@@ -63,6 +63,7 @@ impl Library {
         let now = Utc::now();
         let request = Request {
             plan: RestorePlan::parse(text, "network-policies").unwrap(),
+            plan_text: text.into(),
             repository: &self.repository,
             trusted: &self.trusted,
             identities: &self.identities,
@@ -76,23 +77,28 @@ impl Library {
             incident_start: now,
             now,
             run: RunId::new(now, "network-policies", rand::random()),
+            sessions: 0,
         };
         prepare(request).await.unwrap()
     }
 
     /// The answer is yes.
     pub(crate) async fn run(&self, prepared: Prepared<'_>) -> RecoveryReport {
-        let running = Running {
-            folder: &self.repository.run_folder(prepared.run()).unwrap(),
+        let folder = self.repository.run_folder(prepared.run());
+        run(prepared, &self.running(&folder)).await.unwrap()
+    }
+
+    pub(crate) fn running<'a>(&'a self, folder: &'a Path) -> Running<'a> {
+        Running {
+            folder,
             recipients: &self.recipients,
             operator: "tester",
             confirm_s: 0.0,
-            clock: &Utc::now,
+            clock: Utc::now,
             event: &|_| {},
             confirm: &|_| Ok(true),
             parallel: 8,
             poll: Duration::from_millis(20),
-        };
-        run(prepared, &running).await.unwrap()
+        }
     }
 }

@@ -30,6 +30,35 @@ impl Operator {
         self.home.run("netdr", &all).await
     }
 
+    /// Goes on with an interrupted run until nothing is left to do.
+    pub(crate) async fn resume(&self, run: &str) -> Value {
+        let all = ["restore", "--json", "--identity", IDENTITY, "--resume", run, "--yes"];
+        let outcome = self.home.run("netdr", &all).await;
+        let code = if outcome.code == Some(0) { 0 } else { 6 };
+        let report = outcome.json(code);
+        assert_eq!(report["differences_left"], 0, "{report:#}");
+        report
+    }
+
+    /// `netdr undo RUN`, which ends with this exit code.
+    pub(crate) async fn undo(&self, run: &str, code: i32) -> Value {
+        let all = ["undo", "--json", "--identity", IDENTITY, run, "--yes"];
+        self.home.run("netdr", &all).await.json(code)
+    }
+
+    /// The run that began last.
+    pub(crate) async fn last_run(&self) -> String {
+        let listed = self.home.run("netdr", &["runs", "--json"]).await.json(0);
+        let run = listed["runs"].as_array().unwrap().last().unwrap();
+        run["run"].as_str().unwrap().into()
+    }
+
+    /// The journal of the only run.
+    pub(crate) fn journal(&self) -> Option<String> {
+        let run = std::fs::read_dir(self.home.path().join("repo/runs")).ok()?.next()?.ok()?.path();
+        std::fs::read_to_string(run.join("journal.jsonl")).ok()
+    }
+
     /// Whether the API server would make this network policy now, and does not take long to say so.
     pub(crate) async fn may_create_policy(&self, namespace: &str, name: &str) -> bool {
         let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",

@@ -69,8 +69,13 @@ impl Acting<'_> {
         secret_name: &str,
     ) -> Answer<ActOutcome> {
         let live = self.cluster.get(secrets, Some(namespace), secret_name).await?;
+        let ours = live.as_ref().is_some_and(decide::written);
         let live = live.and_then(|live| decide::digest(act, live));
         let same = live.is_some() && live == act.item.as_ref().map(Item::sha256);
-        Ok(if same { ActOutcome::Unchanged } else { ActOutcome::ChangedSincePlanned })
+        Ok(match (same, ours) {
+            (true, true) => ActOutcome::Done,
+            (true, false) => ActOutcome::Unchanged,
+            (false, _) => ActOutcome::ChangedSincePlanned,
+        })
     }
 }

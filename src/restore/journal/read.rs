@@ -63,6 +63,10 @@ pub fn list(runs: &Path) -> Result<(Vec<RunSummary>, Vec<String>)> {
     ids.sort();
     let (mut summaries, mut unreadable) = (Vec::new(), Vec::new());
     for run in ids {
+        // A process that was killed before it wrote a line has changed nothing.
+        if !runs.join(run.as_str()).join(FILE).exists() {
+            continue;
+        }
         match read(&runs.join(run.as_str())) {
             Ok(lines) => summaries.extend(summary(run, &lines)),
             Err(error) => unreadable.push(error.to_string()),
@@ -81,6 +85,7 @@ fn summary(run: RunId, lines: &[Line]) -> Option<RunSummary> {
             Entry::Outcome { outcome, .. } if outcome == "done" => changed += 1,
             Entry::Outcome { outcome, .. } if outcome != "unchanged" => failed += 1,
             Entry::Ended { outcome: last, .. } => outcome.clone_from(last),
+            Entry::Resumed { .. } => "unfinished".clone_into(&mut outcome),
             _ => {}
         }
     }
@@ -118,10 +123,13 @@ mod tests {
                 source: vec![],
                 cluster: ClusterIdentity { name: "c".into(), uid: "u".into(), kubernetes: "v1.36.3".into() },
                 operator: "me".into(),
+                asked: None,
+                undoes: None,
             },
             Entry::Intent {
                 step: "policies".into(),
                 key: key(),
+                component: None,
                 verb: Verb::Create,
                 live: None,
                 wanted: None,
@@ -142,6 +150,11 @@ mod tests {
         let lines = read(folder.path()).unwrap();
         assert_eq!(lines.into_iter().map(|l| l.entry).collect::<Vec<_>>(), entries());
         assert!(Journal::create(folder.path()).is_err(), "a journal is never written over");
+        let more = Entry::Resumed { plan: "d".into(), operator: "me".into() };
+        Journal::reopen(folder.path()).unwrap().write(at, [more.clone()]).unwrap();
+        let lines = read(folder.path()).unwrap();
+        assert_eq!(lines.len(), entries().len() + 1, "the torn line is gone");
+        assert_eq!(lines.last().map(|line| &line.entry), Some(&more));
     }
 
     #[test]

@@ -56,6 +56,7 @@ kind: ClusterRole
 metadata: {name: half-blind}
 rules:
 - {apiGroups: ['', crd.projectcalico.org, policy.networking.k8s.io], resources: ['*'], verbs: ['*']}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: ['*']}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Objects, Operator, Plane, fresh, tls_secret};
 
 const SCENARIO: &str = "traefik";
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/charts/traefik");
+pub(super) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/charts/traefik");
 pub(super) const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
 
 const NAMESPACE: &str = "
@@ -53,14 +53,14 @@ spec:
 ";
 
 /// A cluster whose Traefik works.
-struct Edge {
+pub(super) struct Edge {
     _plane: Plane,
-    objects: Objects,
-    operator: Operator,
+    pub(super) objects: Objects,
+    pub(super) operator: Operator,
 }
 
 impl Edge {
-    async fn installed() -> Self {
+    pub(super) async fn installed() -> Self {
         let plane = fresh(Options { controllers: true, nodes: true, ..Options::default() }).await;
         let bare = Objects::of(&plane).await;
         bare.create(NODES).await;
@@ -80,7 +80,7 @@ impl Edge {
     }
 
     /// `helm VERB traefik … -n traefik`, done.
-    async fn helm(&self, verb: &[&str], options: &[&str]) -> String {
+    pub(super) async fn helm(&self, verb: &[&str], options: &[&str]) -> String {
         let all = [verb, &["traefik"], options, &["-n", "traefik"]].concat();
         self.operator.home.run("helm", &all).await.ok()
     }
@@ -99,7 +99,7 @@ impl Edge {
     }
 
     /// Revisions with their status, oldest first.
-    async fn history(&self) -> Vec<(u64, String)> {
+    pub(super) async fn history(&self) -> Vec<(u64, String)> {
         let history = self.helm(&["history"], &["-o", "json"]).await;
         let history: Value = serde_json::from_str(&history).unwrap();
         let line =
@@ -108,7 +108,7 @@ impl Edge {
     }
 
     /// Helm itself goes on from what is there: an upgrade with another value, rolled out.
-    async fn assert_upgrade_works(&self) {
+    pub(super) async fn assert_upgrade_works(&self) {
         self.helm(&["upgrade"], &[CHART, "--reuse-values", "--set", "logLevel=WARN", "--wait"]).await;
         let deployment = self.objects.get("deployments.apps", "traefik/traefik").await.unwrap();
         let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];

@@ -20,22 +20,21 @@ const NAMED: usize = 50;
 pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> String {
     let plan = &prepared.plan;
     let authored = &plan.plan;
-    let snapshots: Vec<&str> = plan.source.snapshots.iter().map(|id| id.as_str()).collect();
-    let captured = plan.source.captured_at;
+    let server = cluster.server();
     let mut text = format!(
-        "Restore {name}: {title}\n  cluster     {cluster} at {server}\n  source      {snapshots}\n  signed by   {signer}\n  \
-         captured    {captured} ({age})\n  objectives  back within {rto}, at most {rpo} lost\n",
-        name = authored.name,
+        "{what}: {title}\n  cluster     {name} at {server}\n",
+        what = if prepared.undoes().is_some() { "Undo".into() } else { format!("Restore {}", authored.name) },
         title = authored.title,
-        cluster = prepared.cluster.name,
-        server = cluster.server(),
-        snapshots = snapshots.join(", "),
-        signer = prepared.signed_by(),
-        captured = time(captured),
-        age = age(captured, cx.now),
-        rto = objective(authored.rto),
-        rpo = objective(authored.rpo),
+        name = prepared.cluster.name,
     );
+    text += &format!("  source      {}\n", prepared.source());
+    text += &format!("  signed by   {}\n", prepared.signed_by());
+    if prepared.undoes().is_none() {
+        let captured = plan.source.captured_at;
+        text += &format!("  captured    {} ({})\n", time(captured), age(captured, cx.now));
+        let (rto, rpo) = (objective(authored.rto), objective(authored.rpo));
+        text += &format!("  objectives  back within {rto}, at most {rpo} lost\n");
+    }
     let deleted: Vec<&Act> = acts(&plan.steps).filter(|a| a.verb == Verb::Delete).collect();
     if !deleted.is_empty() {
         text += &format!("\nDeletes {}:\n", count(deleted.len() as u64, "object"));
@@ -53,13 +52,15 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
 
 /// What is asked before anything is changed.
 pub(super) fn question(prepared: &Prepared<'_>, cx: &Context) -> String {
-    let plan = &prepared.plan;
-    format!(
-        "Change cluster {} to what was captured {} ({})?",
-        prepared.cluster.name,
-        age(plan.source.captured_at, cx.now),
-        totals(plan)
-    )
+    let (plan, cluster) = (&prepared.plan, &prepared.cluster.name);
+    let what = match prepared.undoes() {
+        Some(run) => format!("Change cluster {cluster} back to what it was before {run}"),
+        None => {
+            let captured = age(plan.source.captured_at, cx.now);
+            format!("Change cluster {cluster} to what was captured {captured}")
+        }
+    };
+    format!("{what} ({})?", totals(plan))
 }
 
 type Differences<'a> = BTreeMap<(Component, &'a ItemKey), &'a Difference>;

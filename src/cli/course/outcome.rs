@@ -48,6 +48,7 @@ pub(super) fn write(
 
 fn create(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
+    let _ = fs::remove_file(file); // of an earlier process of this run
     OpenOptions::new().write(true).create_new(true).open(file)?.write_all(text.as_bytes())
 }
 

@@ -1,0 +1,182 @@
+//! What a restore and an undo have in common: the plan is shown, somebody says yes, it is done, proved and reported.
+
+mod outcome;
+mod preview;
+mod progress;
+
+use std::{
+    cell::Cell,
+    env,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use chrono::Utc;
+use clap::Args;
+
+use super::{context::Context, exit::Exit, interrupt, prompt};
+use crate::{
+    Error, Kind, Result,
+    cluster::Cluster,
+    model::RunId,
+    report::RecoveryReport,
+    repository::Repository,
+    restore::{Prepared, Running, run},
+    seal::Recipients,
+};
+use progress::Progress;
+
+/// Acts in flight: enough to keep an API server busy, few enough for its fairness queues.
+const PARALLEL: usize = 32;
+/// Pause between two looks at a gate.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How far it goes, and where it leaves what.
+#[derive(Args)]
+pub(super) struct Course {
+    /// Show the plan and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Refuse any plan but the one with this digest, as --dry-run showed it
+    #[arg(long, value_name = "DIGEST")]
+    expect: Option<String>,
+    /// Do not ask; needed where there is no terminal
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Write the report into this folder, too
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Keep journal, safety snapshot and report here, where the repository is read-only [default: the repository]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+/// A course under way.
+pub(super) struct Going<'a> {
+    course: &'a Course,
+    cx: &'a Context,
+    begun: &'a Cell<bool>,
+}
+
+impl Course {
+    /// Whether somebody can be asked, where that is needed.
+    pub(super) fn may_ask(&self, verb: &str) -> Result<()> {
+        if self.dry_run || self.yes || prompt::somebody() {
+            return Ok(());
+        }
+        Err(Error::usage(format!("{verb} asks before it changes anything, and there is no terminal"))
+            .hint("see what it would do with --dry-run, then pass --yes (and --expect DIGEST)"))
+    }
+
+    /// The folder of a run.
+    pub(super) fn folder(&self, repository: &Repository, run: &RunId) -> PathBuf {
+        match &self.state_dir {
+            None => repository.run_folder(run),
+            Some(state) => state.join("runs").join(run.as_str()),
+        }
+    }
+
+    /// Does the work, and says after Ctrl-C how it goes on.
+    pub(super) fn run(
+        &self,
+        cx: &Context,
+        run: &RunId,
+        go_on: &str,
+        work: impl AsyncFnOnce(Going<'_>) -> Result<Exit>,
+    ) -> Result<Exit> {
+        let begun = Cell::new(false);
+        let kept =
+            self.state_dir.as_ref().map_or_else(String::new, |dir| format!(" --state-dir {}", dir.display()));
+        let advice = || match begun.get() {
+            true => format!(
+                "what is done stays done; see it with: netdr runs show {run}{kept}; go on with: {go_on}{kept}"
+            ),
+            false => "nothing was changed".into(),
+        };
+        interrupt::run(&advice, work(Going { course: self, cx, begun: &begun }))
+    }
+}
+
+impl Going<'_> {
+    /// From the plan to the report.
+    pub(super) async fn on(
+        self,
+        prepared: Prepared<'_>,
+        cluster: &Cluster,
+        repository: &Repository,
+        recipients: &Recipients,
+    ) -> Result<Exit> {
+        let Self { course, cx, begun } = self;
+        let digest = prepared.plan.digest();
+        if course.expect.as_ref().is_some_and(|expected| *expected != digest) {
+            return Err(Error::usage(format!("the plan is not the one expected: its digest is {digest}"))
+                .hint("something changed since; look again with --dry-run"));
+        }
+        let shown = || preview::text(&prepared, cluster, cx);
+        if course.dry_run {
+            cx.terminal.answer(&prepared.plan.to_json(), shown)?;
+            return Ok(Exit::Done);
+        }
+        cx.terminal.show(shown())?;
+        let asked = Instant::now();
+        if !course.yes && !prepared.plan.is_empty() && !prompt::yes(&preview::question(&prepared, cx))? {
+            return Err(Error::new(Kind::Interrupted, "declined; nothing was changed"));
+        }
+        begun.set(true);
+        let folder = course.folder(repository, prepared.run());
+        let report = course.recover(cx, &folder, recipients, prepared, asked.elapsed()).await?;
+        let base = course.state_dir.clone().unwrap_or_else(|| repository.root().to_owned());
+        let folders = [Some(base.join("reports")), course.report.clone()];
+        let written = outcome::write(&report, folders.into_iter().flatten(), cx);
+        outcome::answer(&report, &written, &folder, cx)?;
+        Ok(exit(&report))
+    }
+}
+
+impl Course {
+    async fn recover(
+        &self,
+        cx: &Context,
+        folder: &Path,
+        recipients: &Recipients,
+        prepared: Prepared<'_>,
+        confirmed: Duration,
+    ) -> Result<RecoveryReport> {
+        let progress = Progress::new(&cx.terminal);
+        let confirm = |question: &str| {
+            progress.pause();
+            if self.yes { Ok(true) } else { prompt::yes(question) }
+        };
+        let running = Running {
+            folder,
+            recipients,
+            operator: &operator(),
+            confirm_s: confirmed.as_secs_f64(),
+            clock: Utc::now,
+            event: &|event| progress.event(&event),
+            confirm: &confirm,
+            parallel: PARALLEL,
+            poll: POLL,
+        };
+        let report = run(prepared, &running).await;
+        progress.pause();
+        report
+    }
+}
+
+fn exit(report: &RecoveryReport) -> Exit {
+    match report.outcome {
+        "nothing-to-do" => Exit::Done,
+        "recovered" => Exit::Late.when(!report.rto_met || !report.rpo_met),
+        "partial" => Exit::Partial,
+        "interrupted" => Exit::Interrupted,
+        _ => Exit::Failed,
+    }
+}
+
+/// Who runs it, for journal, report and Lease: the person behind sudo where there is one, and the machine.
+fn operator() -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|v| env::var(v).ok());
+    let person = named.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    format!("{person}@{}", rustix::system::uname().nodename().to_string_lossy())
+}

@@ -1,0 +1,159 @@
+//! What a journal says of its run as a whole: what a resumed run and an undo start from.
+//!
+//! In: a run's folder. Out: how it began, whether it ended, every line. Invariant: what an older journal does not say
+//! is told apart from what did not happen.
+
+use std::path::Path;
+
+use super::{Asked, Entry, Line, read};
+use crate::{
+    Error, Result,
+    model::{ClusterIdentity, RunId, SnapshotId},
+    plan::RestorePlan,
+};
+
+/// A run that began.
+#[derive(Debug)]
+pub struct Past {
+    /// Its id.
+    pub run: RunId,
+    /// The plan's name.
+    pub scenario: String,
+    /// Where the wanted state came from.
+    pub source: Vec<SnapshotId>,
+    /// Which cluster it changed.
+    pub cluster: ClusterIdentity,
+    /// How it was asked for.
+    pub asked: Asked,
+    /// The run that it undoes.
+    pub undoes: Option<RunId>,
+    /// In how many processes it ran.
+    pub sessions: usize,
+    /// What it came to; none where it was interrupted or killed.
+    pub ended: Option<String>,
+    /// Everything.
+    pub lines: Vec<Line>,
+}
+
+impl Past {
+    /// Reads the run in a folder.
+    ///
+    /// # Errors
+    /// Usage, when there is no such run; damaged, when its journal does not read or does not begin.
+    pub fn read(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            return Err(Error::usage(format!("there is no run at {}", folder.display()))
+                .hint("list them with: netdr runs"));
+        }
+        let lines = read(folder)?;
+        let Some(Line { at, entry: Entry::Begun { run, scenario, source, cluster, asked, undoes, .. } }) =
+            lines.first()
+        else {
+            let what = format!("the journal in {} does not begin with the begin of a run", folder.display());
+            return Err(Error::damaged(what).hint("if it is empty, the run changed nothing: restore again"));
+        };
+        // What netdr 0.1 did not write down: its flags were mostly left at their defaults.
+        let guessed = || Asked {
+            plan: builtin(scenario).unwrap_or_default().into(),
+            incident_start: *at,
+            from_cluster: None,
+            keep_extras: false,
+            isolation: None,
+        };
+        let (mut sessions, mut ended) = (1, None);
+        for line in &lines {
+            match &line.entry {
+                Entry::Resumed { .. } => (sessions, ended) = (sessions + 1, None),
+                Entry::Ended { outcome, .. } => ended = (outcome != "interrupted").then(|| outcome.clone()),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            run: run.parse()?,
+            scenario: scenario.clone(),
+            source: source.clone(),
+            cluster: cluster.clone(),
+            asked: asked.as_deref().cloned().unwrap_or_else(guessed),
+            undoes: undoes.clone(),
+            sessions,
+            ended,
+            lines,
+        })
+    }
+
+    /// The plan that it followed.
+    ///
+    /// # Errors
+    /// When an older journal names a plan that is not built in, or this version no longer reads it.
+    pub fn plan(&self) -> Result<RestorePlan> {
+        if self.asked.plan.is_empty() {
+            return Err(Error::failed(format!("the journal of {} does not hold its plan", self.run))
+                .hint("restore again with --plan FILE: it does what is left"));
+        }
+        RestorePlan::parse(&self.asked.plan, &format!("the plan of run {}", self.run))
+    }
+
+    /// Refuses what cannot be resumed.
+    ///
+    /// # Errors
+    /// Usage: it ended, or is an undo, which is repeated instead.
+    pub fn resumable(&self) -> Result<()> {
+        if let Some(undone) = &self.undoes {
+            return Err(Error::usage(format!("run {} is an undo, which is not resumed", self.run))
+                .hint(format!("undo again, and what is left is done: netdr undo {undone}")));
+        }
+        match &self.ended {
+            None => Ok(()),
+            Some(outcome) => Err(Error::usage(format!(
+                "run {} ended ({outcome}), so nothing of it is left to resume",
+                self.run
+            ))
+            .hint(format!("a new restore does what is left: netdr restore --scenario {}", self.scenario))),
+        }
+    }
+}
+
+fn builtin(name: &str) -> Option<&'static str> {
+    RestorePlan::builtin().into_iter().find(|(known, _)| *known == name).map(|(_, text)| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const BEGUN: &str = r#"{"at":"2026-11-24T03:15:00Z","event":"begun","run":"20261124T031500Z-network-policies-5b21d0","scenario":"network-policies","plan":"d","source":[],"cluster":{"name":"c","uid":"u","kubernetes":"v1.36.3"},"operator":"me"}"#;
+    const RESUMED: &str = r#"{"at":"2026-11-24T03:16:00Z","event":"resumed","plan":"d","operator":"me"}"#;
+
+    fn ended(outcome: &str) -> String {
+        format!(
+            r#"{{"at":"2026-11-24T03:15:30Z","event":"ended","outcome":"{outcome}","differences_left":0}}"#
+        )
+    }
+
+    fn past(lines: &[&str]) -> Past {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(super::super::FILE), lines.join("\n") + "\n").unwrap();
+        Past::read(folder.path()).unwrap()
+    }
+
+    #[test]
+    fn a_journal_of_an_older_version_is_resumed_by_the_built_in_plan() {
+        let past = past(&[BEGUN]);
+        assert_eq!(past.plan().unwrap().name, "network-policies");
+        assert_eq!(past.asked.incident_start, past.lines[0].at);
+        assert!(past.resumable().is_ok());
+    }
+
+    #[test]
+    fn what_ended_is_not_resumed_but_what_was_interrupted_is() {
+        let interrupted = past(&[BEGUN, &ended("interrupted")]);
+        assert!(interrupted.resumable().is_ok());
+        let resumed = past(&[BEGUN, &ended("interrupted"), RESUMED]);
+        assert_eq!((resumed.sessions, resumed.ended.clone()), (2, None));
+        let over = past(&[BEGUN, RESUMED, &ended("partial")]).resumable().unwrap_err();
+        assert_eq!(over.kind(), crate::Kind::Usage);
+        assert!(over.to_string().contains("ended (partial)"), "{over}");
+    }
+}

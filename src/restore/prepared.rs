@@ -1,0 +1,114 @@
+//! A run that waits for a yes, whether it restores or undoes.
+//!
+//! In: a resolved plan and where its wanted state comes from. Out: what a run needs of both kinds. Invariant: what is left
+//! to do is found again from the very same source.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{journal::Entry, prepare::Request, sources::Sources, undo::Undoing};
+use crate::{
+    Result,
+    cluster::Cluster,
+    model::{ClusterIdentity, Component, RunId, SnapshotId},
+    plan::ResolvedPlan,
+    report::Phase,
+};
+
+/// A run that waits for a yes.
+pub struct Prepared<'a> {
+    /// What will be done, with every warning.
+    pub plan: ResolvedPlan,
+    /// Which cluster it will be done to.
+    pub cluster: ClusterIdentity,
+    pub(super) target: &'a Cluster,
+    pub(super) run: RunId,
+    pub(super) incident_start: DateTime<Utc>,
+    /// When the command began.
+    pub(super) now: DateTime<Utc>,
+    /// In how many processes the run was at work before this one.
+    pub(super) sessions: usize,
+    pub(super) origin: Origin<'a>,
+    /// `open` and `plan`, so far.
+    pub(super) phases: Vec<Phase>,
+}
+
+/// Where the wanted state comes from.
+pub(super) enum Origin<'a> {
+    Snapshots(Box<(Request<'a>, Sources)>),
+    /// An undo: the journal and the safety snapshot of a run.
+    Run(Box<Undoing<'a>>),
+}
+
+impl Prepared<'_> {
+    /// Who answers for the source.
+    pub fn signed_by(&self) -> String {
+        match &self.origin {
+            Origin::Snapshots(from) => from.1.signed_by.clone(),
+            Origin::Run(undoing) => format!("the journal of run {}", undoing.past.run),
+        }
+    }
+
+    /// The source, in words.
+    pub fn source(&self) -> String {
+        match &self.origin {
+            Origin::Snapshots(_) => {
+                let ids: Vec<&str> = self.plan.source.snapshots.iter().map(SnapshotId::as_str).collect();
+                ids.join(", ")
+            }
+            Origin::Run(undoing) => format!("the safety snapshot of run {}", undoing.past.run),
+        }
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// The run that is undone.
+    pub fn undoes(&self) -> Option<&RunId> {
+        match &self.origin {
+            Origin::Snapshots(_) => None,
+            Origin::Run(undoing) => Some(&undoing.past.run),
+        }
+    }
+
+    /// Looks at the cluster again and says what would have to be done still.
+    pub(super) async fn resolve(&self, now: DateTime<Utc>) -> Result<ResolvedPlan> {
+        match &self.origin {
+            Origin::Snapshots(from) => from.0.resolve(&from.1, &self.cluster, now).await,
+            Origin::Run(undoing) => undoing.resolve(&self.cluster).await,
+        }
+    }
+
+    /// What the plan touches.
+    pub(super) fn components(&self) -> BTreeSet<Component> {
+        match &self.origin {
+            Origin::Snapshots(from) => from.0.plan.components(),
+            Origin::Run(undoing) => undoing.components(),
+        }
+    }
+
+    /// The line with which this process begins, or goes on with, the journal.
+    pub(super) fn entry(&self, operator: &str) -> Entry {
+        let (plan, operator) = (self.plan.digest(), operator.to_owned());
+        if self.sessions > 0 {
+            return Entry::Resumed { plan, operator };
+        }
+        let asked = match &self.origin {
+            Origin::Snapshots(from) => Some(Box::new(from.0.asked())),
+            Origin::Run(_) => None,
+        };
+        Entry::Begun {
+            run: self.run.to_string(),
+            scenario: self.plan.plan.name.clone(),
+            plan,
+            source: self.plan.source.snapshots.clone(),
+            cluster: self.cluster.clone(),
+            operator,
+            asked,
+            undoes: self.undoes().cloned(),
+        }
+    }
+}

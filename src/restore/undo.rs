@@ -1,0 +1,153 @@
+//! Preparing an undo: from the journal and the safety snapshot of a run to a resolved plan.
+//!
+//! In: a run's folder, a cluster, what opens the safety snapshot. Out: a [`Prepared`] run of its own. Invariant: nothing
+//! is changed; the journal says what was done, its digests say which sealed files to believe, and the cluster says what
+//! of it is still so.
+
+mod changes;
+mod look;
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, stream};
+
+use super::{
+    journal::{Entry, Past},
+    prepared::{Origin, Prepared},
+    safety::{self, Saved},
+};
+use crate::{
+    Error, Result,
+    cluster::Cluster,
+    model::{ClusterIdentity, Component, RunId},
+    plan::{Changed, ResolvedPlan, RestorePlan, Source, UndoInputs, undo},
+    report::Phase,
+    seal::Identities,
+};
+
+/// Objects looked at at once.
+const LOOKS: usize = 16;
+/// What an undo is given where the plan of the undone run cannot be read any more.
+const OBJECTIVE: Duration = Duration::from_secs(15 * 60);
+/// Steps whose effect is no object's content: there is no way back.
+const FOR_GOOD: [&str; 4] = ["run", "rolloutRestart", "renewCertificates", "scale"];
+
+/// What is asked for.
+pub struct Undo<'a> {
+    /// The run to be undone.
+    pub past: Past,
+    /// Its folder.
+    pub folder: &'a Path,
+    /// What opens its safety snapshot; asked for only where there is one.
+    pub identities: &'a dyn Fn() -> Result<Identities>,
+    /// What it is undone on.
+    pub cluster: &'a Cluster,
+    /// When the command began.
+    pub now: DateTime<Utc>,
+    /// The id of the undo's own run.
+    pub run: RunId,
+}
+
+/// What an undo resolves from, again after it is done.
+pub(super) struct Undoing<'a> {
+    pub(super) past: Past,
+    cluster: &'a Cluster,
+    changes: Vec<Changed>,
+    plan: RestorePlan,
+    source: Source,
+}
+
+impl<'a> Undo<'a> {
+    /// Reads, opens, looks, and resolves.
+    ///
+    /// # Errors
+    /// When the run was on another cluster, its journal is of netdr 0.1, its safety snapshot is missing, changed or sealed
+    /// to others, or the cluster cannot be reached.
+    pub async fn prepare(self) -> Result<Prepared<'a>> {
+        let began = Instant::now();
+        let Self { past, folder, identities, cluster: target, now, run } = self;
+        let cluster = target.identity(Some(&past.cluster.name)).await?;
+        same_cluster(&past, &cluster)?;
+        let held = past.lines.iter().any(|line| matches!(line.entry, Entry::Safety { .. }));
+        let saved = if held { safety::open(folder, &past.lines, &identities()?)? } else { Saved::new() };
+        let changes = changes::changes(&past, saved)?;
+        let opened = began.elapsed().as_secs_f64();
+        let plan = head(&past);
+        let source = Source { snapshots: Vec::new(), captured_at: now };
+        let undoing = Undoing { past, cluster: target, changes, plan, source };
+        let plan = undoing.resolve(&cluster).await?;
+        let planned = began.elapsed().as_secs_f64() - opened;
+        let phases = vec![Phase { name: "open", seconds: opened }, Phase { name: "plan", seconds: planned }];
+        Ok(Prepared {
+            plan,
+            cluster,
+            target,
+            run,
+            incident_start: now,
+            now,
+            sessions: 0,
+            origin: Origin::Run(Box::new(undoing)),
+            phases,
+        })
+    }
+}
+
+impl Undoing<'_> {
+    pub(super) async fn resolve(&self, cluster: &ClusterIdentity) -> Result<ResolvedPlan> {
+        let discovery = self.cluster.discover().await?;
+        let looks = self.changes.iter().map(|changed| look::look(self.cluster, &discovery, changed));
+        let found: Vec<_> = stream::iter(looks).buffered(LOOKS).collect().await;
+        Ok(undo(UndoInputs {
+            plan: self.plan.clone(),
+            source: self.source.clone(),
+            cluster: cluster.uid.clone(),
+            changes: self.changes.iter().cloned().zip(found).collect(),
+            warnings: for_good(&self.past),
+        }))
+    }
+
+    pub(super) fn components(&self) -> BTreeSet<Component> {
+        self.changes.iter().map(|changed| changed.component).collect()
+    }
+}
+
+/// A run can only be undone where it was done.
+fn same_cluster(past: &Past, live: &ClusterIdentity) -> Result<()> {
+    if past.cluster.uid == live.uid {
+        return Ok(());
+    }
+    let (run, name) = (&past.run, &past.cluster.name);
+    Err(Error::usage(format!("run {run} changed another cluster: {name}, with uid {}", past.cluster.uid))
+        .why(format!("this one's is {}", live.uid))
+        .hint(format!("name that cluster's kubeconfig: netdr --kubeconfig FILE undo {run}")))
+}
+
+/// An undo as a plan: its name, and the objective of the run that it undoes.
+fn head(past: &Past) -> RestorePlan {
+    let plan = past.plan().ok();
+    RestorePlan {
+        name: "undo".into(),
+        title: format!("What run {} changed, as it was before", past.run),
+        rto: plan.as_ref().map_or(OBJECTIVE, |plan| plan.rto),
+        rpo: Duration::ZERO,
+        role: plan.as_ref().map_or_else(String::new, |plan| plan.role.clone()),
+        runbook: plan.map_or_else(String::new, |plan| plan.runbook),
+        steps: Vec::new(),
+    }
+}
+
+/// What cannot be undone, said before.
+fn for_good(past: &Past) -> Vec<String> {
+    let steps = past.lines.iter().filter_map(|line| match &line.entry {
+        Entry::Step { step, action, outcome, .. } if outcome != "skipped" => Some((step, action)),
+        _ => None,
+    });
+    let lost = steps.filter(|(_, action)| FOR_GOOD.contains(&action.as_str()));
+    lost.map(|(step, action)| format!("step `{step}` ({action}) is not undone: what it did has no way back"))
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! What is there now of what a run changed.
+//!
+//! In: a changed object. Out: the live one, in the terms of the journal's digests. Invariant: what could not be read is
+//! unknown, never absent.
+
+use serde_json::Value;
+
+use crate::{
+    canonical,
+    cluster::{Cluster, Discovery, ListOptions, Precondition, Selector},
+    helm,
+    model::{Class, Content, Extent, Item, ItemKey, Json},
+    plan::{Changed, Found, Live},
+    restore::decide,
+};
+
+/// Looks.
+pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, changed: &Changed) -> Found {
+    match &changed.key {
+        ItemKey::Resource { group, plural, namespace, name } => {
+            let Some(kind) = discovery.find(group, plural) else {
+                return Found::Unknown(format!(
+                    "the cluster does not serve {} now; when its CustomResourceDefinition is back, undo again",
+                    changed.key.kind_name()
+                ));
+            };
+            match cluster.get(kind, namespace.as_deref(), name).await {
+                Err(refusal) => unread(&refusal),
+                Ok(None) => Found::Absent,
+                Ok(Some(object)) => resource(changed, object),
+            }
+        }
+        ItemKey::Release { namespace, name } => release(cluster, discovery, changed, namespace, name).await,
+        ItemKey::File { .. } => Found::Unknown("host files are not put back by an undo".into()),
+    }
+}
+
+fn unread(refusal: &crate::cluster::Refusal) -> Found {
+    Found::Unknown(format!("it could not be read: {refusal}"))
+}
+
+fn resource(changed: &Changed, object: Value) -> Found {
+    if decide::terminating(&object).is_some() {
+        return Found::Unknown("it is being deleted: when it is gone, undo again".into());
+    }
+    let seen = Precondition::of(&object);
+    let Some(content) = canonical::content(&changed.key, changed.extent, object) else {
+        return Found::Absent; // nothing of it is netdr's
+    };
+    Found::Live(Box::new(live(changed, Content::Resource(Json::new(&content)), seen)))
+}
+
+/// The revision that the run left, else the one that was there before, else the newest deployed one.
+async fn release(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    changed: &Changed,
+    namespace: &str,
+    name: &str,
+) -> Found {
+    let Some(kind) = discovery.find("", "secrets") else {
+        return Found::Unknown("the cluster does not serve secrets".into());
+    };
+    let selector = Selector {
+        labels: Some(format!("owner=helm,name={name}")),
+        fields: Some("type=helm.sh/release.v1".into()),
+    };
+    let options = ListOptions { namespace: Some(namespace.into()), selector, metadata_only: false };
+    let secrets = match cluster.list_all(kind, &options).await {
+        Err(refusal) => return unread(&refusal),
+        Ok(secrets) => secrets,
+    };
+    let revisions = secrets.into_iter().filter_map(|secret| {
+        let content = Content::Release(Json::new(&helm::decode(&secret).ok()?));
+        let deployed = secret["metadata"]["labels"]["status"] == "deployed";
+        let version: u64 = secret["metadata"]["labels"]["version"].as_str()?.parse().ok()?;
+        let mut live = live(changed, content, Precondition::of(&secret));
+        let key = ItemKey::resource("", "secrets", Some(namespace), secret["metadata"]["name"].as_str()?);
+        let secret = canonical::canonical(&key, secret);
+        live.secret = Some((key, Content::Resource(Json::new(&secret))));
+        Some((deployed, version, live))
+    });
+    let rank = |(deployed, version, live): &(bool, u64, Live)| {
+        let left = changed.after.contains(&Some(live.sha256.clone()));
+        let before = changed.before.as_ref().is_some_and(|before| before.sha256() == live.sha256);
+        (left, before, *deployed, *version)
+    };
+    match revisions.max_by_key(rank) {
+        Some((_, _, live)) => Found::Live(Box::new(live)),
+        None => Found::Absent,
+    }
+}
+
+fn live(changed: &Changed, content: Content, seen: Precondition) -> Live {
+    let extent = if matches!(content, Content::Release(_)) { Extent::Whole } else { changed.extent };
+    let item = Item {
+        key: changed.key.clone(),
+        component: changed.component,
+        class: Class::Config,
+        extent,
+        content,
+    };
+    Live { sha256: item.sha256(), content: item.content, seen, secret: None }
+}

@@ -1,0 +1,109 @@
+//! Two restores at once on one cluster: the second is told who is at work, and nothing is done twice.
+
+use std::net::TcpListener;
+
+use chrono::Utc;
+use netdr::{
+    drill::failures::break_policies,
+    restore::{Prepared, run},
+};
+use serde_json::{Value, json};
+
+use super::safety::tarpit;
+use crate::support::{Library, Objects, Operator, eventually, everything, fresh};
+
+const SCENARIO: &str = "network-policies";
+const LEASES: &str = "leases.coordination.k8s.io";
+const LEASE: &str = "kube-system/netdr-restore";
+
+/// Somebody else's Lease, renewed this many seconds ago.
+fn lease(run: &str, seconds: i64) -> Value {
+    let renewed = (Utc::now() - chrono::TimeDelta::seconds(seconds)).format("%FT%T%.6fZ").to_string();
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "netdr-restore", "namespace": "kube-system"},
+        "spec": {"holderIdentity": format!("{run} jane@n2"), "leaseDurationSeconds": 30, "acquireTime": renewed,
+            "renewTime": renewed},
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_restore_is_refused_by_name_and_changes_nothing() {
+    let plane = fresh(everything()).await.loaded().await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    operator.backup().await;
+    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let run = "20261124T031500Z-traefik-5b21d0";
+    objects.create(&lease(run, 3).to_string()).await;
+    let broken = objects.dump().await;
+    let refused = operator.restore(SCENARIO, &["--yes"]).await.failed(1);
+    for part in [run, "jane@n2", "since 20", "renewed 20", "netdr runs show", "netdr restore --resume"] {
+        assert!(refused.contains(part), "`{part}` is not in: {refused}");
+    }
+    assert_eq!(objects.dump().await, broken);
+    assert!(!operator.home.path().join("repo/runs").exists(), "a run that never began left nothing");
+    operator.plan(SCENARIO, &[]).await; // who only looks waits for nobody
+
+    // The dead give way by themselves, and who is done leaves nothing.
+    objects.delete(LEASES, LEASE).await;
+    objects.create(&lease(run, 31).to_string()).await;
+    operator.recover(SCENARIO, &[]).await;
+    assert_eq!(objects.get(LEASES, LEASE).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_restores_at_once_one_is_done() {
+    let plane = fresh(everything()).await.loaded().await;
+    let operator = Operator::of(&plane).await;
+    operator.backup().await;
+    let cluster = plane.cluster().await.unwrap();
+    break_policies(&cluster).await.unwrap();
+    let library = Library::of(operator.home.path());
+    let (first, second) = (library.prepare(&cluster).await, library.prepare(&cluster).await);
+    let (first, second) = tokio::join!(tried(&library, first), tried(&library, second));
+    let mut outcomes = [first, second];
+    outcomes.sort();
+    assert_eq!(outcomes, ["another restore is at work on this cluster", "recovered"]);
+}
+
+async fn tried(library: &Library, prepared: Prepared<'_>) -> String {
+    let folder = library.repository.run_folder(prepared.run());
+    match run(prepared, &library.running(&folder)).await {
+        Ok(report) => report.outcome.into(),
+        Err(error) => error.to_string().split(':').next().unwrap().into(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_loses_the_lease_stops_before_the_next_act() {
+    let plane = fresh(everything()).await.loaded().await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    operator.backup().await;
+    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    objects.create(&tarpit(silent.local_addr().unwrap().port())).await;
+    eventually("the tar pit to be asked", async || {
+        (!operator.may_create_policy("jupyter", "any").await).then_some(())
+    })
+    .await;
+    let (refused, ()) = tokio::join!(operator.restore(SCENARIO, &["--yes"]), async {
+        eventually("the restore to wait for the tar pit", async || {
+            let journal = operator.journal()?;
+            journal.contains("jupyter/default-deny-all").then_some(())
+        })
+        .await;
+        let theirs = lease("20261124T031500Z-traefik-5b21d0", 0);
+        objects.merge(LEASES, LEASE, json!({"spec": theirs["spec"]})).await;
+        objects.delete("validatingwebhookconfigurations.admissionregistration.k8s.io", "tarpit").await;
+        drop(silent);
+    });
+    let refused = refused.failed(1);
+    assert!(refused.contains("another restore took over") && refused.contains("jane@n2"), "{refused}");
+    let journal = operator.journal().unwrap();
+    assert!(!journal.contains("temporary-allow-all"), "extras would have come next: {journal}");
+    assert!(objects.get(LEASES, LEASE).await.is_some(), "it is not ours to give back");
+    let run = operator.last_run().await;
+    objects.delete(LEASES, LEASE).await;
+    operator.resume(&run).await;
+}
