@@ -12,9 +12,10 @@ use super::{context::Context, course::Course, exit::Exit, plans, settings::Setti
 use crate::{
     Error, Result,
     cluster::Cluster,
-    model::{ClusterIdentity, RunId, SnapshotId},
+    model::{ClusterIdentity, Index, RunId, SnapshotId},
     plan::{Isolation, RestorePlan},
     restore::{Past, Prepared, Request, prepare},
+    seal::{self, Identities, Recipients},
 };
 
 /// Twice the schedule of a daily backup: with `--yes` nobody sees the age of what is older.
@@ -138,10 +139,9 @@ impl Restore {
                 same_cluster(began, &prepared.cluster)?;
             }
             self.accept(&prepared, cx)?;
-            if !identities.recipients()?.lines().iter().any(|line| recipients.lines().contains(line)) {
+            if !opens(&identities, &recipients)? {
                 prepared.plan.warnings.push(
-                    "what this overwrites is saved for recipients whose identity is not at hand here: an undo will \
-                     need one of theirs"
+                    "what this overwrites is sealed to recipients whose identities are not at hand: an undo will need one"
                         .into(),
                 );
             }
@@ -212,6 +212,13 @@ fn resumed(folder: &Path) -> Result<What> {
         keep_extras: past.asked.keep_extras,
         isolation: past.asked.isolation,
     })
+}
+
+/// Whether what is sealed to these recipients opens with one of these identities, of whichever kind: by trying.
+fn opens(identities: &Identities, recipients: &Recipients) -> Result<bool> {
+    let mut sealed = Vec::new();
+    seal::seal_index(&Index::default(), recipients, &mut sealed)?;
+    Ok(seal::open_index(&mut sealed.as_slice(), identities, "a trial").is_ok())
 }
 
 fn same_cluster(began: &ClusterIdentity, live: &ClusterIdentity) -> Result<()> {

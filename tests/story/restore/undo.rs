@@ -6,7 +6,7 @@ use netdr::drill::failures::break_policies;
 use serde_json::{Value, json};
 
 use super::traefik::Edge;
-use crate::support::{Dump, Objects, Operator, POLICIES, everything, fresh};
+use crate::support::{Dump, Objects, Operator, POLICIES, everything, fresh, shared};
 
 const SCENARIO: &str = "network-policies";
 
@@ -144,4 +144,20 @@ async fn an_undo_after_traefik_brings_the_broken_release_back() {
     same(&broken, &edge.objects.dump().await);
     assert_eq!(edge.history().await, history);
     edge.assert_upgrade_works().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_says_before_that_an_undo_will_need_another_identity() {
+    let operator = Operator::of(shared().await).await;
+    let home = &operator.home;
+    let add = "ssh-keygen -q -t ed25519 -N '' -C '' -f ssh && cat ssh.pub >> keys/recipients.txt";
+    home.shell(add).await.ok();
+    operator.backup().await;
+    let warned = async |identity: &str| {
+        let all = ["restore", "--scenario", SCENARIO, "--dry-run", "--json", "--identity", identity];
+        home.netdr(&all).await.json(0)["warnings"].to_string().contains("an undo will need one")
+    };
+    assert_eq!((warned("keys/operator.txt").await, warned("ssh").await), (false, false));
+    home.shell("age-keygen -o other 2> /dev/null; age-keygen -y other > keys/recipients.txt").await.ok();
+    assert_eq!((warned("keys/operator.txt").await, warned("ssh").await), (true, true));
 }
