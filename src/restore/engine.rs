@@ -108,6 +108,7 @@ impl Engine<'_> {
             outcome.failures.push("declined by the operator".into());
         } else {
             for batch in step.batches.iter().filter(|batch| !batch.acts.is_empty()) {
+                self.lease.check(Known::Now).await?;
                 if batch.acts.iter().any(|act| !served(discovery, &act.key)) {
                     *discovery = self.cluster.discover().await?; // what was done before may have made the kind
                 }
@@ -132,7 +133,6 @@ impl Engine<'_> {
         discovery: &Discovery,
         outcome: &mut StepOutcome,
     ) -> Result<()> {
-        self.lease.check(Known::Now).await?;
         self.journal.write((self.clock)(), batch.acts.iter().map(|act| intent(step, act)))?;
         let acting = Acting { cluster: self.cluster, discovery, poll: self.poll };
         let acting = &acting;

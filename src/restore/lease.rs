@@ -9,7 +9,10 @@
 
 mod claim;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use tokio::{sync::Mutex, task::JoinHandle, time::sleep};
@@ -25,6 +28,8 @@ use claim::{Claim, NAME, NAMESPACE, Turn, turn};
 const EVERY: Duration = Duration::from_secs(10);
 /// For how long an answer of the API server that it is ours is believed.
 const FRESH: TimeDelta = TimeDelta::seconds(2);
+/// How long an API server may be away, for example because RKE2 is restarted, before a run gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a write is tried again that another one overtook.
 const ATTEMPTS: usize = 8;
 
@@ -121,8 +126,15 @@ impl Held {
             return Ok(());
         }
         let claim = Claim { renewed: now, ..tenure.claim.clone() };
-        match write(&self.cluster, &claim, true, self.clock).await {
-            Err(refusal) => Err(refusal.about("cannot renew", &named(), self.cluster.server())),
+        let began = Instant::now();
+        let mut written = write(&self.cluster, &claim, true, self.clock).await;
+        while written.as_ref().is_err_and(|refusal| refusal.code == 0) && began.elapsed() < PATIENCE {
+            written = write(&self.cluster, &claim, true, self.clock).await;
+        }
+        match written {
+            Err(refusal) => Err(refusal.about("cannot renew", &named(), self.cluster.server()).hint(
+                format!("when that is solved, go on with: netdr restore --resume {}", tenure.claim.run()),
+            )),
             Ok(Err(other)) => {
                 let error = lost(&other, &tenure.claim);
                 tenure.lost = Some(other);

@@ -20,7 +20,7 @@ use crate::support::{
 const PATH: &str = "/apis/networking.k8s.io/v1/namespaces";
 
 /// The plane's API server, behind these faults.
-async fn through(faults: &Faults, plane: &ControlPlane) -> Cluster {
+pub(super) async fn through(faults: &Faults, plane: &ControlPlane) -> Cluster {
     let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
     faults.cluster(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap())
 }

@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use chrono::Utc;
 use netdr::{
     drill::failures::break_policies,
-    restore::{Prepared, run},
+    restore::{Event, Prepared, Running, run},
 };
 use serde_json::{Value, json};
 
-use super::safety::tarpit;
-use crate::support::{Library, Objects, Operator, eventually, everything, fresh};
+use super::{changed::through, safety::tarpit};
+use crate::support::{Fault, Faults, Library, Objects, Operator, eventually, everything, fresh};
 
 const SCENARIO: &str = "network-policies";
 const LEASES: &str = "leases.coordination.k8s.io";
@@ -106,4 +106,25 @@ async fn who_loses_the_lease_stops_before_the_next_act() {
     let run = operator.last_run().await;
     objects.delete(LEASES, LEASE).await;
     operator.resume(&run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_is_away_for_longer_than_a_request_waits_ends_no_run() {
+    let plane = fresh(everything()).await.loaded().await;
+    let operator = Operator::of(&plane).await;
+    operator.backup().await;
+    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let faults = Faults::default();
+    let cluster = through(&faults, &plane).await;
+    let library = Library::of(operator.home.path());
+    let prepared = library.prepare(&cluster).await;
+    let folder = library.repository.run_folder(prepared.run());
+    // One request is given up after 10 s, which are nine tries.
+    let away = |event: Event<'_>| {
+        if let Event::Step { number: 0, .. } = event {
+            faults.inject("*", "netdr-restore", 10, Fault::Reset);
+        }
+    };
+    let report = run(prepared, &Running { event: &away, ..library.running(&folder) }).await.unwrap();
+    assert_eq!((report.outcome, report.differences_left, faults.hit().len()), ("recovered", 0, 10));
 }
