@@ -2,7 +2,8 @@
 //!
 //! In: the live items of a step's kinds. Out: deletes, or lines among the kept with the reason.
 //! Invariant: only a kind the catalog reads whole has extras, only in namespaces the source knows; a namespace, a
-//! CustomResourceDefinition, a HelmChart or what a controller made is never one.
+//! CustomResourceDefinition, a HelmChart or what a controller made is never one. What the source cannot have had is
+//! never deleted.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use super::{Resolver, judge};
 use crate::{
     Result,
     capture::Captured,
+    catalog::BUILT_IN_GROUPS,
     model::{Class, Component, Extent, ItemKey},
     plan::{Act, Action, Extras, RestorePlan, Verb, guard, spec},
 };
@@ -37,6 +39,10 @@ impl<'a> Resolver<'a> {
                 Extras::Delete if !self.source_complete => {
                     "extra: left alone, for the source is not complete and may only not have read it"
                 }
+                Extras::Delete if !self.knows(component, key) => {
+                    "extra: left alone, for the source has neither an object of its kind nor its \
+                     CustomResourceDefinition: it is newer than the source"
+                }
                 Extras::Delete => {
                     self.differs(&live.entry, None, Some(live));
                     deletes.push(delete(live)?);
@@ -46,6 +52,18 @@ impl<'a> Resolver<'a> {
             self.kept.push((key.clone(), why.into()));
         }
         Ok(deletes)
+    }
+
+    /// Whether the source could have had objects of a kind: it has one, or the definition, or needs none.
+    fn knows(&self, component: Component, key: &ItemKey) -> bool {
+        let ItemKey::Resource { group, plural, .. } = key else { return true };
+        let kind = key.kind_name();
+        let entries = self.index.entries.iter().filter(|entry| entry.component == component);
+        let defines = |key: &ItemKey| {
+            key.is_kind("apiextensions.k8s.io", "customresourcedefinitions") && key.name() == kind
+        };
+        BUILT_IN_GROUPS.contains(&group.as_str())
+            || entries.map(|entry| &entry.key).any(|key| key.is_kind(group, plural) || defines(key))
     }
 
     fn find_extras(&self, plan: &RestorePlan, component: Component, kinds: &[String]) -> Vec<&'a Captured> {

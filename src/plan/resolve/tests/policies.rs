@@ -174,6 +174,26 @@ fn the_shipped_plan_puts_tiers_before_policies_and_takes_them_away_after() -> Re
 }
 
 #[test]
+fn an_extra_of_a_kind_that_is_newer_than_the_source_stays() -> Result<()> {
+    let of = |group, plural, kind, name| item(Policies, group, plural, kind, ("", name), json!({}));
+    let name = "adminnetworkpolicies.policy.networking.k8s.io";
+    let definition =
+        of("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", name);
+    let admin = of("policy.networking.k8s.io", "adminnetworkpolicies", "AdminNetworkPolicy", "fence");
+    let world = World::built_in("network-policies").source([namespace(Policies, "demo")]).live([
+        namespace(Policies, "demo"),
+        policy("demo", "hole", Some("0.0.0.0/0")),
+        admin,
+    ]);
+    let plan = world.resolve()?;
+    assert_eq!(story(&plan), "delete hole");
+    assert!(reasons(&plan.kept)[0].contains("fence: extra: left alone, for the source has neither"));
+    let plan = world.source([definition.clone()]).live([definition]).resolve()?;
+    assert_eq!(story(&plan), "delete fence | delete hole");
+    Ok(())
+}
+
+#[test]
 fn a_kind_of_policy_comes_back_with_its_definition() -> Result<()> {
     let (group, plural) = ("apiextensions.k8s.io", "customresourcedefinitions");
     let name = "adminnetworkpolicies.policy.networking.k8s.io";
