@@ -89,15 +89,22 @@ pub async fn capture(
     capture
         .revisions
         .sort_by(|a, b| (&a.namespace, &a.name, a.version).cmp(&(&b.namespace, &b.name, b.version)));
-    capture.items = batch.captured;
-    capture.items.sort_by(|a, b| a.id().cmp(&b.id()));
-    capture.items.dedup_by(|a, b| a.id() == b.id());
+    capture.items = once(batch.captured);
     capture.failures.sort_by(|a, b| (a.component, &a.kind).cmp(&(b.component, &b.kind)));
     capture.failures.dedup();
     capture.warnings.sort();
     capture.warnings.dedup();
     capture.discovery = discovery;
     Ok(capture)
+}
+
+/// Each item once, in order. A release renders whole what a list takes some fields of: whole wins, or the rest of the
+/// object would be in no snapshot.
+fn once(mut captured: Vec<Captured>) -> Vec<Captured> {
+    captured
+        .sort_by_cached_key(|c| (c.entry.component, c.entry.key.clone(), c.entry.extent == Extent::Fields));
+    captured.dedup_by(|a, b| a.id() == b.id());
+    captured
 }
 
 impl Capture {
@@ -250,4 +257,31 @@ pub(super) fn refused(component: Component, kind: &ApiKind, refusal: &Refusal) -
         return Outcome::Absent(component, kind.name());
     }
     Outcome::Failed(Failure { component, kind: kind.name(), why: refusal.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_captured_whole_and_in_part_is_kept_whole() {
+        let service = |name: &str, extent| Captured {
+            entry: IndexEntry {
+                key: ItemKey::resource("", "services", Some("edge"), name),
+                component: Component::Loadbalancer,
+                class: Class::Config,
+                extent,
+                sha256: String::new(),
+            },
+            content: None,
+            seen: Precondition { uid: String::new(), resource_version: String::new() },
+            managed_by: None,
+        };
+        let (whole, fields) = (service("lb", Extent::Whole), service("lb", Extent::Fields));
+        for both in [[whole.clone(), fields.clone()], [fields, whole]] {
+            let kept = once([&both[..], &[service("a", Extent::Fields)]].concat());
+            let kept: Vec<_> = kept.iter().map(|c| (c.entry.key.name(), c.entry.extent)).collect();
+            assert_eq!(kept, [("a", Extent::Fields), ("lb", Extent::Whole)]);
+        }
+    }
 }
