@@ -4,6 +4,8 @@
 //! Invariant: canonicalising twice changes nothing, and no field that only one cluster can have survives
 //! (uid, resourceVersion, addresses the server allots, bundles controllers inject).
 
+mod authority;
+
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -73,29 +75,11 @@ pub fn canonical(key: &ItemKey, mut object: Value) -> Value {
         ("rbac.authorization.k8s.io", "clusterroles") if !object["aggregationRule"].is_null() => {
             remove(&mut object, &["rules"]); // filled in by the aggregation controller
         }
-        ("admissionregistration.k8s.io", _) => {
-            for webhook in object.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten() {
-                remove(webhook, &["clientConfig", "caBundle"]);
-            }
-        }
         ("helm.cattle.io", "helmcharts") => digest_chart(&mut object),
         _ => {}
     }
-    if let Some(config) = calls(key).and_then(|path| object.pointer_mut(path)) {
-        remove(config, &["caBundle"]);
-    }
+    authority::leave_to_injectors(key, &mut object);
     object
-}
-
-/// Where an aggregated API or a definition says how its server is called, with the authority that a controller injects.
-fn calls(key: &ItemKey) -> Option<&'static str> {
-    match key {
-        ItemKey::Resource { group, .. } if group == "apiregistration.k8s.io" => Some("/spec"),
-        ItemKey::Resource { group, .. } if group == "apiextensions.k8s.io" => {
-            Some("/spec/conversion/webhook/clientConfig")
-        }
-        _ => None,
-    }
 }
 
 /// The part of a shared object that is netdr's: none where the object has nothing of it.
@@ -160,8 +144,8 @@ pub fn content(key: &ItemKey, extent: Extent, object: Value) -> Option<Value> {
 }
 
 /// Puts back into `wanted` what only the live object can know, before a PUT: owners, finalizers, bookkeeping,
-/// addresses, injected authorities. Without its bookkeeping the next `kubectl apply` would not see what to remove, and
-/// RKE2's deploy controller not know its own.
+/// addresses, the authorities that the source leaves to an injector. Without its bookkeeping the next `kubectl apply`
+/// would not see what to remove, and RKE2's deploy controller not know its own.
 pub fn keep_live(key: &ItemKey, wanted: &mut Value, live: &Value) {
     for field in ["ownerReferences", "finalizers"] {
         if let Some(value) = live["metadata"].get(field) {
@@ -190,21 +174,7 @@ pub fn keep_live(key: &ItemKey, wanted: &mut Value, live: &Value) {
         wanted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] =
             restarted.clone();
     }
-    if let Some(path) = calls(key)
-        && let Some(config) = wanted.pointer_mut(path)
-        && let Some(bundle) = live.pointer(path).and_then(|config| config.get("caBundle"))
-    {
-        config["caBundle"] = bundle.clone();
-    }
-    let webhooks = wanted.get_mut("webhooks").and_then(Value::as_array_mut);
-    if let (Some(webhooks), Some(live)) = (webhooks, live["webhooks"].as_array()) {
-        for webhook in webhooks {
-            let twin = live.iter().find(|l| l["name"] == webhook["name"]);
-            if let Some(bundle) = twin.and_then(|l| l["clientConfig"].get("caBundle")) {
-                webhook["clientConfig"]["caBundle"] = bundle.clone();
-            }
-        }
-    }
+    authority::keep_live(key, wanted, live);
 }
 
 /// Cluster addresses are allotted by the server and immutable or taken elsewhere; a headless Service's `None` is
@@ -364,20 +334,23 @@ mod tests {
         let live = json!({
             "metadata": {
                 "labels": {"objectset.rio.cattle.io/hash": "h", "added": "since"},
-                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "added": "since"},
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}",
+                    "cert-manager.io/inject-ca-from": "demo/ca"},
             },
             "spec": {"conversion": {"strategy": "Webhook", "webhook": {"clientConfig": {"caBundle": "Q0E="}}}},
         });
         let key = key("apiextensions.k8s.io", "customresourcedefinitions");
         let mut wanted = canonical(&key, live.clone());
-        wanted["metadata"] = json!({"name": "x"});
+        wanted["metadata"] =
+            json!({"name": "x", "annotations": {"cert-manager.io/inject-ca-from": "demo/ca"}});
         let stored = wanted.clone();
         keep_live(&key, &mut wanted, &live);
         assert_eq!(wanted["spec"], live["spec"]);
         assert_eq!(wanted["metadata"]["labels"], json!({"objectset.rio.cattle.io/hash": "h"}));
         assert_eq!(
             wanted["metadata"]["annotations"],
-            json!({"kubectl.kubernetes.io/last-applied-configuration": "{}"})
+            json!({"kubectl.kubernetes.io/last-applied-configuration": "{}",
+                "cert-manager.io/inject-ca-from": "demo/ca"})
         );
         assert_eq!(canonical(&key, wanted), stored);
         let mut plain = json!({"metadata": {"name": "x"}, "spec": {"conversion": {"strategy": "None"}}});
