@@ -47,8 +47,8 @@ fn rank(kinds: &[String], act: &Act) -> usize {
 
 impl Resolver<'_> {
     /// Policies: what is there is replaced in place; what allows comes before what only denies, for that would cut what
-    /// an allow is about to let through; extras go when all of the source is there. Guarded, a namespace that has no
-    /// policy now stays open until then.
+    /// an allow is about to let through; extras go when all of the source is there. Guarded, every namespace of which a
+    /// policy is written stays open until then.
     pub(super) fn isolated(
         &self,
         kinds: &[String],
@@ -78,19 +78,17 @@ impl Resolver<'_> {
         isolation: Isolation,
     ) -> (Vec<Act>, Vec<Act>) {
         let ours = |plural: &str| kinds.iter().any(|kind| kind == plural);
-        let policies = self.live.items.iter().filter(|live| is_policy(&live.entry.key));
-        let occupied: BTreeSet<&str> = policies.filter_map(|live| live.entry.key.namespace()).collect();
         let left = self.live.items.iter().filter(|live| guard::is_guard(&live.entry.key));
         let mut down: Vec<Act> = left
             .filter(|_| ours("networkpolicies.networking.k8s.io"))
             .map(|live| Act { seen: Some(live.seen.clone()), ..act(live.entry.key.clone(), Verb::Delete) })
             .collect();
-        let bare: BTreeSet<&str> = acts
-            .filter(|act| isolation == Isolation::Guarded && act.verb == Verb::Create && is_policy(&act.key))
+        // Also where policies are left: what they allow need not be what the source's first ones allow.
+        let written: BTreeSet<&str> = acts
+            .filter(|act| isolation == Isolation::Guarded && is_policy(&act.key))
             .filter_map(|act| act.key.namespace())
-            .filter(|namespace| !occupied.contains(namespace))
             .collect();
-        let up: Vec<Act> = bare
+        let up: Vec<Act> = written
             .into_iter()
             .map(|namespace| {
                 let item = guard::guard(self.run, namespace);

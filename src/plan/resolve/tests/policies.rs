@@ -53,15 +53,22 @@ fn whatever_allows_nothing_comes_after_what_allows() -> Result<()> {
 }
 
 #[test]
-fn guarded_holds_only_bare_namespaces_open_and_lets_go_last() -> Result<()> {
-    let plan = World { isolation: Some(Isolation::Guarded), ..two_namespaces() }.resolve()?;
+fn guarded_holds_every_namespace_open_of_which_a_policy_is_written_and_lets_go_last() -> Result<()> {
+    let same = [namespace(Policies, "same"), policy("same", "dns", None)];
+    let world = two_namespaces().source(same.clone()).live(same);
+    let plan = World { isolation: Some(Isolation::Guarded), ..world }.resolve()?;
     let guard = "netdr-guard-20261124t010000z-p-000001";
     assert_eq!(
         story(&plan),
-        format!("create {guard} | create dns, create web | create a-deny | delete {guard}")
+        format!(
+            "create {guard}, create {guard} | create dns, create web | create a-deny | \
+             delete {guard}, delete {guard}"
+        )
     );
     let acts: Vec<&Act> = plan.acts().filter(|act| act.key.name() == guard).collect();
-    assert!(acts.iter().all(|act| act.key.namespace() == Some("bare") && act.live.is_none()));
+    assert!(acts.iter().all(|act| act.live.is_none()));
+    let held: Vec<_> = acts.iter().filter_map(|act| act.key.namespace()).collect();
+    assert_eq!(held, ["bare", "held", "bare", "held"]);
     assert!(plan.differences.iter().all(|difference| difference.key.name() != guard));
     Ok(())
 }
