@@ -2,39 +2,44 @@
 
 use crate::model::ItemKey;
 
-/// Rows of (group, plural, path): everything at or below the path is secret. `*` stands for any one step.
+/// Rows of (group, plural, path): everything at or below the path is secret. Its steps are apart by spaces, for names
+/// of annotations have dots and slashes; `*` stands for any text within one step.
 const FIELDS: &[(&str, &str, &str)] = &[
     ("", "secrets", "data"),
     ("", "secrets", "stringData"),
     // Referenced ConfigMaps are mostly CA certificates, but nothing keeps a token out of them.
     ("", "configmaps", "data"),
     ("", "configmaps", "binaryData"),
-    ("helm.cattle.io", "helmchartconfigs", "spec.valuesContent"),
-    ("helm.cattle.io", "helmchartconfigs", "spec.values"),
+    ("helm.cattle.io", "helmchartconfigs", "spec valuesContent"),
+    ("helm.cattle.io", "helmchartconfigs", "spec values"),
     ("helm.cattle.io", "helmcharts", "spec"),
-    ("metallb.io", "bgppeers", "spec.password"),
-    ("traefik.io", "middlewares", "spec.headers.customRequestHeaders"),
-    ("traefik.io", "middlewares", "spec.headers.customResponseHeaders"),
-    ("traefik.io", "middlewares", "spec.plugin"),
-    ("traefik.io", "middlewaretcps", "spec.plugin"),
+    ("metallb.io", "bgppeers", "spec password"),
+    ("traefik.io", "middlewares", "spec headers customRequestHeaders"),
+    ("traefik.io", "middlewares", "spec headers customResponseHeaders"),
+    ("traefik.io", "middlewares", "spec plugin"),
+    ("traefik.io", "middlewaretcps", "spec plugin"),
+    // Configuration of nginx as text, in which people set headers; addresses of authenticators, with their parameters.
+    ("networking.k8s.io", "ingresses", "metadata annotations nginx.ingress.kubernetes.io/*-snippet"),
+    ("networking.k8s.io", "ingresses", "metadata annotations nginx.ingress.kubernetes.io/auth-*"),
     // Headers that a route adds, as the middleware above does.
-    ("gateway.networking.k8s.io", "*", "spec.rules.*.filters"),
-    ("gateway.networking.k8s.io", "*", "spec.rules.*.backendRefs.*.filters"),
-    ("cert-manager.io", "issuers", "spec.acme.solvers.*.dns01.webhook.config"),
-    ("cert-manager.io", "clusterissuers", "spec.acme.solvers.*.dns01.webhook.config"),
+    ("gateway.networking.k8s.io", "*", "spec rules * filters"),
+    ("gateway.networking.k8s.io", "*", "spec rules * backendRefs * filters"),
+    ("cert-manager.io", "issuers", "spec acme solvers * dns01 webhook config"),
+    ("cert-manager.io", "clusterissuers", "spec acme solvers * dns01 webhook config"),
     // Helm values end up anywhere in what a chart renders.
-    ("apps", "*", "spec.template.spec.containers.*.env"),
-    ("apps", "*", "spec.template.spec.containers.*.args"),
-    ("apps", "*", "spec.template.spec.containers.*.command"),
-    ("apps", "*", "spec.template.spec.initContainers.*.env"),
-    ("apps", "*", "spec.template.spec.initContainers.*.args"),
-    ("apps", "*", "spec.template.spec.initContainers.*.command"),
-    ("apps", "*", "spec.template.metadata.annotations"),
+    ("apps", "*", "spec template spec *ontainers * env"), // and initContainers
+    ("apps", "*", "spec template spec *ontainers * args"),
+    ("apps", "*", "spec template spec *ontainers * command"),
+    // A probe that logs in.
+    ("apps", "*", "spec template spec *ontainers * *Probe httpGet httpHeaders"),
+    ("apps", "*", "spec template spec *ontainers * *Probe exec"),
+    ("apps", "*", "spec template spec *ontainers * lifecycle"),
+    ("apps", "*", "spec template metadata annotations"),
 ];
 
 /// Parts of a Helm release that hold values, or text rendered from them.
 const RELEASE: &[&str] =
-    &["release.config", "release.manifest", "release.hooks", "release.chart", "release.info.notes"];
+    &["release config", "release manifest", "release hooks", "release chart", "release info notes"];
 
 /// Whether the value at `path` of this item must show as "differs" and nothing more.
 ///
@@ -61,7 +66,10 @@ pub fn is_sensitive(key: &ItemKey, path: &[&str]) -> bool {
 
 /// Whether `path` is the pattern's place, below it, or above it (a parent shown whole would show the secret).
 fn covers(pattern: &str, path: &[&str]) -> bool {
-    pattern.split('.').zip(path).all(|(wanted, step)| wanted == "*" || wanted == *step)
+    pattern.split(' ').zip(path).all(|(wanted, step)| match wanted.split_once('*') {
+        Some((start, end)) => step.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+        None => wanted == *step,
+    })
 }
 
 #[cfg(test)]
@@ -87,6 +95,27 @@ mod tests {
         assert!(!secret("metallb.io", "bgppeers", "spec.peerAddress"));
         assert!(secret("apps", "deployments", "spec.template.spec.containers.traefik.env.TOKEN.value"));
         assert!(secret("traefik.io", "middlewares", "spec.headers.customRequestHeaders.X-Token"));
+    }
+
+    #[test]
+    fn probes_and_annotations_of_an_ingress_hide_them_as_well() {
+        let container = |place: &str| secret("apps", "daemonsets", &format!("spec.template.spec.{place}"));
+        assert!(container("containers.c.livenessProbe.httpGet.httpHeaders.0.value"));
+        assert!(container("initContainers.c.startupProbe.exec.command.2"));
+        assert!(container("initContainers.c.args.0"));
+        assert!(!container("containers.c.livenessProbe.httpGet.port"));
+        assert!(!container("containers.c.image"));
+        let annotation = |name: &str| {
+            let name = format!("nginx.ingress.kubernetes.io/{name}");
+            let key = ItemKey::resource("networking.k8s.io", "ingresses", Some("n"), "x");
+            is_sensitive(&key, &["metadata", "annotations", &name])
+        };
+        assert!(
+            ["configuration-snippet", "server-snippet", "auth-snippet", "auth-url"].map(annotation)
+                == [true; 4]
+        );
+        assert!(!annotation("rewrite-target"));
+        assert!(!secret("networking.k8s.io", "ingresses", "metadata.labels"));
     }
 
     #[test]
