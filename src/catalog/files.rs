@@ -65,9 +65,32 @@ pub const HOST_FILES: &[HostFiles] = &[
 
 const MANIFESTS: &str = "/var/lib/rancher/rke2/server/manifests";
 
-/// Charts that RKE2 packages under a name without its own prefix.
-const PACKAGED: &[&str] =
-    &["harvester-cloud-provider", "harvester-csi-driver", "rancher-vsphere-cpi", "rancher-vsphere-csi"];
+/// What RKE2 packages (rancher/rke2 `charts/chart_versions.yaml`, of every release that is supported; the gateway's and
+/// the responder's come with 1.37). A manifest of any other name is somebody's, whatever it begins with.
+const PACKAGED: &[&str] = &[
+    "harvester-cloud-provider",
+    "harvester-csi-driver",
+    "rancher-vsphere-cpi",
+    "rancher-vsphere-csi",
+    "rke2-calico",
+    "rke2-calico-crd",
+    "rke2-canal",
+    "rke2-cilium",
+    "rke2-coredns",
+    "rke2-flannel",
+    "rke2-gateway-api-crd",
+    "rke2-ingress-nginx",
+    "rke2-metrics-server",
+    "rke2-multus",
+    "rke2-ovirt-csi-driver",
+    "rke2-runtimeclasses",
+    "rke2-security-responder",
+    "rke2-snapshot-controller",
+    "rke2-snapshot-controller-crd",
+    "rke2-snapshot-validation-webhook",
+    "rke2-traefik",
+    "rke2-traefik-crd",
+];
 
 impl HostFiles {
     /// Whether RKE2 itself reads these files. It reads through links, so that one which is not followed hides
@@ -104,8 +127,7 @@ fn generated(path: &str) -> bool {
         return true;
     }
     let name = path.strip_prefix(MANIFESTS).and_then(|rest| rest.strip_prefix('/'));
-    let Some(stem) = name.and_then(|name| name.strip_suffix(".yaml")) else { return false };
-    (stem.starts_with("rke2-") && !stem.ends_with("-config")) || PACKAGED.contains(&stem)
+    name.and_then(|name| name.strip_suffix(".yaml")).is_some_and(|stem| PACKAGED.contains(&stem))
 }
 
 #[cfg(test)]
@@ -119,6 +141,7 @@ mod tests {
             "/etc/rancher/rke2/config.yaml.d/50-cis.yaml",
             "/etc/rancher/rke2/registries.yaml",
             "/var/lib/rancher/rke2/server/manifests/rke2-canal-config.yaml",
+            "/var/lib/rancher/rke2/server/manifests/rke2-pools.yaml",
             "/var/lib/rancher/rke2/server/manifests/mine/pools.yml",
             "/var/lib/rancher/rke2/server/manifests/rke2-ingress-nginx.yaml.skip",
         ] {
@@ -153,6 +176,7 @@ mod tests {
         for path in [
             "/var/lib/rancher/rke2/server/manifests/rke2-canal.yaml",
             "/var/lib/rancher/rke2/server/manifests/rke2-coredns.yaml",
+            "/var/lib/rancher/rke2/server/manifests/rke2-traefik-crd.yaml",
             "/var/lib/rancher/rke2/server/manifests/rancher-vsphere-csi.yaml",
             "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/00-rke2-defaults.conf",
             "/etc/cni/net.d/calico-kubeconfig",
