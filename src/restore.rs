@@ -17,6 +17,7 @@ pub mod run;
 mod safety;
 mod sources;
 pub mod undo;
+mod versions;
 
 pub use engine::{Engine, Event, execute};
 pub use journal::{Entry, Journal, Past, RunSummary};

@@ -76,7 +76,8 @@ impl Acting<'_> {
         for _ in 0..ATTEMPTS {
             let mut live = None;
             if look {
-                live = self.cluster.get(place.read, place.namespace, place.name).await?;
+                // In the stored version, for that is what the plan and the source have it in.
+                live = self.cluster.get(&place.write, place.namespace, place.name).await?;
                 if let Some(held_by) = live.as_ref().and_then(decide::terminating) {
                     return Ok(going(act, &held_by));
                 }

@@ -15,6 +15,7 @@ use super::{
     journal::Asked,
     prepared::{Origin, Prepared},
     sources::{self, Sources},
+    versions,
 };
 use crate::{
     Result, canonical,
@@ -134,8 +135,9 @@ impl Request<'_> {
         let stored_config = sources.index.entries.iter().filter(|entry| entry.class == Class::Config);
         let also = stored_config.map(|entry| (entry.component, entry.key.clone())).collect();
         let scope = Scope { components: self.plan.components(), also, ..self.scope.clone() };
-        let live = capture::capture(self.cluster, &scope, now, &differs).await?;
+        let mut live = capture::capture(self.cluster, &scope, now, &differs).await?;
         let items = self.open(sources, &live)?;
+        versions::align(self.cluster, &items, &mut live).await;
         resolve(Inputs {
             plan: self.plan.clone(),
             source: sources.source(),

@@ -10,3 +10,4 @@ mod resume;
 mod safety;
 mod traefik;
 mod undo;
+mod versions;

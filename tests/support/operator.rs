@@ -17,6 +17,13 @@ impl Operator {
         Self { home: Home::new().with_kubeconfig(plane.kubeconfig()).with_repository().await }
     }
 
+    /// Adds a line to the configuration.
+    pub(crate) fn configure(&self, line: &str) {
+        let file = self.home.path().join("netdr.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, format!("{text}{line}\n")).unwrap();
+    }
+
     /// Takes a snapshot of the network; its id.
     pub(crate) async fn backup(&self) -> String {
         let taken = self.home.run("netdr", &["backup", "--set", "network", "--json"]).await.json(0);
