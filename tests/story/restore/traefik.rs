@@ -85,7 +85,7 @@ impl Edge {
         self.operator.home.run("helm", &all).await.ok()
     }
 
-    async fn kubectl(&self, arguments: &str) -> String {
+    pub(super) async fn kubectl(&self, arguments: &str) -> String {
         let arguments: Vec<&str> = arguments.split_whitespace().collect();
         self.operator.home.run("kubectl", &arguments).await.ok()
     }

@@ -86,7 +86,7 @@ async fn an_undo_puts_policies_back_and_its_own_undo_restores_them_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_changed_since_is_left_alone_and_named_and_namespaces_stay() {
+async fn what_changed_since_is_left_alone_and_named() {
     let plane = fresh(everything()).await.loaded().await;
     let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
     operator.backup().await;
@@ -144,6 +144,32 @@ async fn an_undo_after_traefik_brings_the_broken_release_back() {
     same(&broken, &edge.objects.dump().await);
     assert_eq!(edge.history().await, history);
     edge.assert_upgrade_works().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_takes_away_what_was_made_but_no_namespace_and_no_definition() {
+    let edge = Edge::installed().await;
+    edge.operator.backup().await;
+    edge.kubectl("delete namespace traefik").await;
+    edge.kubectl("delete crd middlewares.traefik.io").await;
+    edge.kubectl("delete clusterrole,clusterrolebinding traefik-traefik").await;
+    let lost = edge.objects.dump().await;
+    let report = edge.operator.recover("traefik", &[]).await;
+    let undone = edge.operator.undo(report["run"].as_str().unwrap(), 0).await;
+    assert_eq!([&undone["outcome"], &undone["differences_left"]], [&json!("recovered"), &json!(0)]);
+    let remarks = undone["remarks"].to_string();
+    let definitions = "customresourcedefinitions.apiextensions.k8s.io middlewares.traefik.io";
+    for kept in ["namespaces traefik was left as it is", definitions] {
+        assert!(remarks.contains(kept), "`{kept}` is not in {remarks}");
+    }
+    let after = edge.objects.dump().await;
+    let ours = |key: &&String| {
+        let kind = key.split(' ').next().unwrap();
+        // The namespace has what every namespace has.
+        !MADE.contains(&kind) && !key.contains("kube-root-ca.crt") && !key.ends_with("traefik/default")
+    };
+    let more: Vec<&String> = after.keys().filter(|key| !lost.contains_key(*key)).filter(ours).collect();
+    assert_eq!(more, [definitions, "namespaces traefik"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
