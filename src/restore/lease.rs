@@ -10,12 +10,20 @@
 mod claim;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use tokio::{sync::Mutex, task::JoinHandle, time::sleep};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::Mutex,
+    task::{JoinHandle, block_in_place},
+    time::{sleep, timeout},
+};
 
 use crate::{
     Error, Result,
@@ -28,6 +36,8 @@ use claim::{Claim, NAME, NAMESPACE, Turn, turn};
 const EVERY: Duration = Duration::from_secs(10);
 /// For how long an answer of the API server that it is ours is believed.
 const FRESH: TimeDelta = TimeDelta::seconds(2);
+/// How long giving it back may take where somebody waits for the program to end.
+const MOMENT: Duration = Duration::from_millis(500);
 /// How long an API server may be away, for example because RKE2 is restarted, before a run gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a write is tried again that another one overtook.
@@ -55,6 +65,7 @@ struct Held {
     cluster: Cluster,
     clock: Clock,
     tenure: Mutex<Tenure>,
+    given_back: AtomicBool,
 }
 
 struct Tenure {
@@ -77,7 +88,8 @@ impl Lease {
             Ok(Ok(seen)) => seen,
         };
         let tenure = Mutex::new(Tenure { claim, seen, lost: None });
-        let held = Arc::new(Held { cluster: cluster.clone(), clock, tenure });
+        let given_back = AtomicBool::new(false);
+        let held = Arc::new(Held { cluster: cluster.clone(), clock, tenure, given_back });
         let keeper = Arc::clone(&held);
         let keeper = tokio::spawn(async move {
             loop {
@@ -99,24 +111,38 @@ impl Lease {
 
     /// Gives it back. One that cannot be given back ends by itself.
     pub(super) async fn release(self) {
-        let tenure = self.held.tenure.lock().await; // not in the midst of a renewal
-        self.keeper.abort();
-        if tenure.lost.is_none() {
-            drop(self.held.cluster.delete(&kind(), Some(NAMESPACE), NAME, &tenure.seen).await);
-        }
+        self.held.give_back().await;
     }
 }
 
-/// A run that was dropped renews nothing.
+/// A run that is interrupted gives it back, too, so that nobody has to wait for it to expire; but nobody waits for that
+/// longer than a moment either.
 impl Drop for Lease {
     fn drop(&mut self) {
+        let given = self.held.given_back.load(Ordering::SeqCst);
+        let runtime = Handle::try_current().ok();
+        let threads = runtime.filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        if let Some(runtime) = threads.filter(|_| !given) {
+            let gone = async { timeout(MOMENT, self.held.give_back()).await };
+            let _ = block_in_place(|| runtime.block_on(gone));
+        }
         self.keeper.abort();
     }
 }
 
 impl Held {
+    async fn give_back(&self) {
+        let tenure = self.tenure.lock().await; // not in the midst of a renewal
+        if tenure.lost.is_none() && !self.given_back.swap(true, Ordering::SeqCst) {
+            drop(self.cluster.delete(&kind(), Some(NAMESPACE), NAME, &tenure.seen).await);
+        }
+    }
+
     async fn renew(&self, known: Known) -> Result<()> {
         let mut tenure = self.tenure.lock().await;
+        if self.given_back.load(Ordering::SeqCst) {
+            return Ok(()); // the keeper's last look
+        }
         if let Some(other) = &tenure.lost {
             return Err(lost(other, &tenure.claim));
         }
@@ -205,12 +231,14 @@ fn time(time: DateTime<Utc>) -> String {
 
 fn busy(other: &Claim, now: DateTime<Utc>) -> Error {
     let (run, left) = (other.run(), (other.ends() - now).num_seconds().max(0) + 1);
-    Error::failed(format!("another restore is at work on this cluster: run {run}")).why(held_by(other)).hint(
-        format!(
-            "wait until it ends: netdr runs show {run}; if it was killed, go on with it: netdr restore --resume {run}, \
-             or let its Lease expire in {left} s and run the same command again"
-        ),
-    )
+    let expires = format!("let its Lease expire in {left} s and run the same command again");
+    let killed = match run.contains("-undo-") {
+        true => expires, // an undo is repeated, not resumed
+        false => format!("go on with it: netdr restore --resume {run}, or {expires}"),
+    };
+    Error::failed(format!("another restore is at work on this cluster: run {run}"))
+        .why(held_by(other))
+        .hint(format!("wait until it ends: netdr runs show {run}; if it was killed, {killed}"))
 }
 
 fn lost(other: &Claim, mine: &Claim) -> Error {

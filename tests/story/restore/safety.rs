@@ -100,6 +100,8 @@ async fn a_restore_that_was_interrupted_is_readable_and_is_done_when_it_is_resum
             Signal::INT => {
                 assert_eq!(ended.status.code(), Some(130), "{said}");
                 assert!(said.contains(&format!("netdr restore --resume {run}")), "{said}");
+                let lease = objects.get("leases.coordination.k8s.io", "kube-system/netdr-restore").await;
+                assert_eq!(lease, None, "who is interrupted gives it back");
             }
             _ => assert_eq!(ended.status.code(), None, "{said}"),
         }
