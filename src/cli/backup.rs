@@ -86,9 +86,9 @@ impl Backup {
         let index_key = settings.index_key()?;
         let signing_key = settings.signing_key()?;
         let trusted = settings.trusted()?;
-        let (cluster, identity) = reach(cx, settings, sets).await?;
+        let Reached { cluster, identity, failed } = reach(cx, settings, sets).await?;
         let mut made = Vec::new();
-        for set in sets {
+        for set in sets.iter().filter(|set| cluster.is_some() || **set == Set::Host) {
             let job = Job {
                 repository: &repository,
                 recipients: &recipients,
@@ -114,15 +114,12 @@ impl Backup {
                 }
             }
             .await;
-            let before = |error| {
-                let hint =
-                    |s: &Summary| format!("snapshot {} was taken before, and is {}", s.id, s.state.name());
-                made.iter().map(hint).fold(error, Error::hint)
-            };
-            let taken = taken.map_err(before)?;
-            made.push(taken);
+            made.push(taken.map_err(|error| after(&made, error))?);
         }
-        Ok(made)
+        match failed {
+            Some(error) if *sets != [Set::Host] => Err(after(&made, error)),
+            _ => Ok(made),
+        }
     }
 
     fn scope(&self, settings: &Settings, set: Set) -> Scope {
@@ -131,28 +128,40 @@ impl Backup {
     }
 }
 
+/// A failure, and what is there in spite of it.
+fn after(made: &[Summary], error: Error) -> Error {
+    let hint = |s: &Summary| format!("snapshot {} was taken, and is {}", s.id, s.state.name());
+    made.iter().map(hint).fold(error, Error::hint)
+}
+
+/// Whose state is captured.
+struct Reached {
+    /// None where it does not answer; then only files of the host can be saved.
+    cluster: Option<Cluster>,
+    identity: ClusterIdentity,
+    /// Why there is none.
+    failed: Option<Error>,
+}
+
 /// The cluster and its identity. Files of a host are worth saving when its API server is down, too: with
-/// `cluster.name` configured, set `host` alone needs none.
-async fn reach(
-    cx: &Context,
-    settings: &Settings,
-    sets: &[Set],
-) -> Result<(Option<Cluster>, ClusterIdentity)> {
+/// `cluster.name` configured, they are.
+async fn reach(cx: &Context, settings: &Settings, sets: &[Set]) -> Result<Reached> {
+    let host = sets.contains(&Set::Host);
     let name = settings.config.cluster_name.as_deref();
     let reached: Result<_> = async {
         let cluster = Cluster::connect(&settings.access()?).await?;
         let identity = cluster.identity(name).await?;
-        Ok((Some(cluster), identity))
+        Ok(Reached { cluster: Some(cluster), identity, failed: None })
     }
     .await;
     match (reached, name) {
-        (Err(error), Some(name)) if sets == [Set::Host] => {
-            cx.terminal.warn(format!("the cluster is not asked who it is: {error}"));
-            let unknown =
+        (Err(error), Some(name)) if host => {
+            cx.terminal.warn(format!("only files of the host can be saved: {error}"));
+            let identity =
                 ClusterIdentity { name: name.into(), uid: String::new(), kubernetes: String::new() };
-            Ok((None, unknown))
+            Ok(Reached { cluster: None, identity, failed: Some(error) })
         }
-        (Err(error), None) if sets == [Set::Host] => {
+        (Err(error), None) if host => {
             Err(error
                 .hint("or write `cluster: {name: …}` into netdr.yaml: host files need no API server then"))
         }

@@ -69,12 +69,13 @@ fn said(header: &SnapshotHeader, trust: &Trust, index: Option<&Index>, cx: &Cont
         Trust::Untrusted(why) => format!("untrusted: {why}"),
     };
     let cluster = &header.cluster;
+    let known = |text: &str| if text.is_empty() { "not known".to_owned() } else { text.to_owned() };
     let mut text = format!(
-        "{id}\n  {trust}\n  cluster {name} ({uid}), Kubernetes {version}\n  captured {at} ({age}) by netdr {tool}\n  {state}\n",
+        "{id}\n  {trust}\n  cluster {name} (uid {uid}), Kubernetes {version}\n  captured {at} ({age}) by netdr {tool}\n  {state}\n",
         id = header.id,
         name = cluster.name,
-        uid = cluster.uid,
-        version = cluster.kubernetes,
+        uid = known(&cluster.uid),
+        version = known(&cluster.kubernetes),
         at = time(header.captured_at),
         age = age(header.captured_at, cx.now),
         tool = header.tool,

@@ -78,9 +78,10 @@ impl SnapshotState {
 pub struct ClusterIdentity {
     /// The configured name, or the kubeconfig's.
     pub name: String,
-    /// uid of namespace kube-system: tells a rebuilt cluster of the same name apart.
+    /// uid of namespace kube-system: tells a rebuilt cluster of the same name apart. Empty where it is not known: the
+    /// API server did not answer when files of a host were saved.
     pub uid: String,
-    /// The API server's version, as `v1.36.3`.
+    /// The API server's version, as `v1.36.3`; empty likewise.
     pub kubernetes: String,
 }
 

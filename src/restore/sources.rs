@@ -209,7 +209,8 @@ fn remarks(header: &SnapshotHeader, asked: &Asked<'_>) -> Vec<String> {
         let reasons = header.reasons.join("; ");
         remarks.push(format!("snapshot {id} is {}: {reasons}", header.state.name()));
     }
-    if header.cluster.uid != asked.cluster.uid {
+    // Empty where only files of a host could be saved, because the API server did not answer.
+    if !header.cluster.uid.is_empty() && header.cluster.uid != asked.cluster.uid {
         let (theirs, ours) = (&header.cluster.name, &asked.cluster.name);
         remarks.push(if theirs == ours {
             format!(
@@ -312,6 +313,8 @@ mod tests {
         for part in ["is partial: policies: 403", "rebuilt", "after the incident began", "3 days old"] {
             assert!(said.contains(part), "{part} is missing in {said}");
         }
+        let unknown = listed(ID, identity("prod", ""), SnapshotState::Complete, Trust::Trusted("job".into()));
+        assert!(!remarks(&unknown.header.unwrap(), &asked).join("\n").contains("rebuilt"));
     }
 
     #[test]
