@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{disk, process::Process};
 use crate::{Error, Result, model::SnapshotId};
 
-/// A lock is held for seconds; whoever holds it this long is dead, wherever it ran.
+/// Locks are renewed with every file that is written; whoever has not for this long is dead, wherever it ran.
 const LIFETIME: TimeDelta = TimeDelta::minutes(30);
 /// How long to wait for others.
 pub(super) const WAIT: Duration = Duration::from_secs(60);
@@ -54,6 +54,9 @@ pub(super) struct Holder {
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
+    holder: Holder,
+    /// When `holder` expired in [`LIFETIME`].
+    began: Instant,
 }
 
 impl Lock {
@@ -99,20 +102,37 @@ impl Lock {
         }
     }
 
-    /// Written aside, under a hidden name, and renamed, so that nobody reads half of it.
     fn write(locks: &Path, name: &str, holder: &Holder) -> Result<Self> {
-        let aside = locks.join(format!(".{name}"));
-        let text = serde_json::to_vec(holder).map_err(|e| Error::failed("cannot write a lock").because(e))?;
-        let lock = Self { path: locks.join(name) };
-        let written = disk::write_bytes(&aside, &text).and_then(|()| disk::rename(&aside, &lock.path));
-        if let Err(error) = written {
-            let _ = fs::remove_file(&aside);
+        let lock = Self { path: locks.join(name), holder: holder.clone(), began: Instant::now() };
+        if let Err(error) = put(&lock.path, holder) {
             // Where not one block is free, pruning is the way out: an empty lock needs none, and keeps everybody out.
             let pruning = holder.kind == Mode::Exclusive && File::create_new(&lock.path).is_ok();
             return if pruning { Ok(lock) } else { Err(error) };
         }
         Ok(lock)
     }
+
+    /// Holds it for another [`LIFETIME`]. Fails where it was taken away: another may work in its stead.
+    pub(super) fn renew(&self) -> Result<()> {
+        if !self.path.exists() {
+            return Err(Error::failed(format!("the lock {} was taken away", self.path.display()))
+                .hint("nothing is kept of what was under way; run the same command again"));
+        }
+        let expires_at = self.holder.expires_at + self.began.elapsed();
+        put(&self.path, &Holder { expires_at, ..self.holder.clone() })
+    }
+}
+
+/// Written aside, under a hidden name, and renamed, so that nobody reads half of it.
+fn put(path: &Path, holder: &Holder) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = path.with_file_name(format!(".{name}"));
+    let text = serde_json::to_vec(holder).map_err(|e| Error::failed("cannot write a lock").because(e))?;
+    let written = disk::write_bytes(&aside, &text).and_then(|()| disk::rename(&aside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&aside);
+    }
+    written
 }
 
 impl Drop for Lock {
@@ -192,6 +212,19 @@ mod tests {
         assert!(take(folder.path(), Mode::Exclusive).is_err());
         drop(exclusive);
         assert_eq!(disk::names(folder.path()).unwrap(), Vec::<String>::new(), "losers leave nothing");
+    }
+
+    #[test]
+    fn a_lock_is_renewed_for_as_long_as_nobody_took_it_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = take(folder.path(), Mode::Shared).unwrap();
+        rewrite(&lock, |h| h.expires_at = Utc::now() + TimeDelta::seconds(1));
+        lock.renew().unwrap();
+        let alive = holders(folder.path(), Utc::now() + LIFETIME - TimeDelta::minutes(1)).unwrap();
+        assert_eq!(alive.len(), 1);
+        fs::remove_file(&lock.path).unwrap();
+        assert!(lock.renew().unwrap_err().to_string().contains("was taken away"));
+        assert_eq!(disk::names(folder.path()).unwrap(), [""; 0], "it comes not back beside another's");
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct Staging {
     repository: Repository,
     id: SnapshotId,
     folder: PathBuf,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Repository {
@@ -39,7 +39,7 @@ impl Repository {
         self.sweep(now);
         let folder = layout::staging(&self.root, id);
         fs::create_dir(&folder).map_err(|e| disk::cannot("create", &folder, e))?;
-        Ok(Staging { repository: self.clone(), id: id.clone(), folder, _lock: lock })
+        Ok(Staging { repository: self.clone(), id: id.clone(), folder, lock })
     }
 
     /// Removes what dead writers left. Folders are read before locks, and a writer locks before it makes its
@@ -60,12 +60,13 @@ impl Staging {
     /// Writes a component's bundle through `fill`, once, and syncs it.
     ///
     /// # Errors
-    /// Those of `fill`; a full disk is named as such whatever `fill` makes of it.
+    /// Those of `fill`; a full disk is named as such whatever `fill` makes of it. When the lock was taken away.
     pub fn bundle<T>(
         &self,
         component: Component,
         fill: impl FnOnce(&mut dyn Write) -> Result<T>,
     ) -> Result<T> {
+        self.lock.renew()?;
         disk::write_new(&self.folder.join(layout::bundle(component)), fill)
     }
 
@@ -74,6 +75,7 @@ impl Staging {
     /// # Errors
     /// As [`Staging::bundle`].
     pub fn index<T>(&self, fill: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+        self.lock.renew()?;
         disk::write_new(&self.folder.join(layout::INDEX), fill)
     }
 
