@@ -182,10 +182,9 @@ impl Restore {
 
     /// With `--yes` nobody sees how old what was taken is.
     fn accept(&self, prepared: &Prepared<'_>, cx: &Context) -> Result<()> {
-        let captured = prepared.plan.source.captured_at;
-        let unseen =
-            self.course.yes && !self.course.dry_run && self.ids().is_empty() && self.resume.is_none();
-        if unseen && cx.now - captured > STALE {
+        let unseen = self.course.yes && !self.course.dry_run && self.resume.is_none();
+        let latest = prepared.latest();
+        if let Some(captured) = latest.filter(|at| unseen && cx.now - *at > STALE) {
             return Err(Error::usage(format!(
                 "the latest snapshot was captured {}, older than twice its schedule",
                 age(captured, cx.now)

@@ -61,6 +61,13 @@ impl Prepared<'_> {
         }
     }
 
+    /// When the oldest was captured of those snapshots that nobody named.
+    pub fn latest(&self) -> Option<DateTime<Utc>> {
+        let Origin::Snapshots(from) = &self.origin else { return None };
+        let named = |id: &SnapshotId| from.0.snapshots.contains(id);
+        from.1.headers.iter().filter(|header| !named(&header.id)).map(|header| header.captured_at).min()
+    }
+
     /// The run's id.
     pub fn run(&self) -> &RunId {
         &self.run

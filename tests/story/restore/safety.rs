@@ -23,6 +23,17 @@ async fn nothing_happens_unasked_or_from_an_old_snapshot_and_what_is_overwritten
     assert!(unasked.contains("--dry-run") && unasked.contains("--yes"), "{unasked}");
     let stale = operator.restore(SCENARIO, &["--yes"]).await.failed(2);
     assert!(stale.contains("older than twice its schedule") && stale.contains("--snapshot"), "{stale}");
+    // Naming a snapshot of one set says nothing about the age of another's.
+    let fresh = operator.home.netdr(&["backup", "--set", "certificates", "--json"]).await.json(0);
+    let fresh = fresh["snapshots"][0]["id"].as_str().unwrap();
+    let text = "{apiVersion: netdr/v1, kind: RestorePlan, name: both, title: Both sets, rto: 1h, rpo: 0s, role: Anybody,
+        runbook: none.md, steps: [
+        {id: p, title: Policies, apply: {component: policies, kinds: [networkpolicies.networking.k8s.io]}},
+        {id: c, title: Certificates, apply: {component: certificates, kinds: [certificates.cert-manager.io]}}]}";
+    std::fs::write(operator.home.path().join("both.yaml"), text).unwrap();
+    let named = ["restore", "--plan", "both.yaml", "--snapshot", fresh, "--identity", "keys/operator.txt"];
+    let stale = operator.home.netdr(&[&named[..], &["--yes"]].concat()).await.failed(2);
+    assert!(stale.contains("older than twice its schedule"), "{stale}");
     assert_eq!(objects.dump().await, broken);
     assert!(!operator.home.path().join("repo/runs").read_dir().is_ok_and(|mut runs| runs.next().is_some()));
 
