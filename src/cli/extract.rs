@@ -1,14 +1,23 @@
 //! `netdr extract`: a snapshot's content as files that `kubectl apply` takes.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use clap::Args;
 use serde_json::json;
 
-use super::{context::Context, exit::Exit, show::trusted, words::count};
+use super::{context::Context, exit::Exit, interrupt, show::trusted, words::count};
 use crate::{
     Error, Result,
-    model::{Component, SnapshotId},
+    model::{Component, SnapshotHeader, SnapshotId},
+    repository::Repository,
+    seal::Identities,
 };
 
 /// Unpack a snapshot's content; needs an identity.
@@ -22,6 +31,23 @@ pub(super) struct Extract {
     /// Unpack into this folder, one below it per component; it must be empty or absent
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
+}
+
+/// What is unpacked, and what opens it.
+struct Source {
+    repository: Repository,
+    header: SnapshotHeader,
+    identities: Identities,
+}
+
+/// Stops the thread that unpacks when nobody waits for it any more.
+#[derive(Default)]
+struct Unwanted(Arc<AtomicBool>);
+
+impl Drop for Unwanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Extract {
@@ -41,11 +67,8 @@ impl Extract {
         let wanted = |c: &Component| self.component.is_empty() || self.component.contains(c);
         let wanted: Vec<Component> = there.into_iter().filter(wanted).collect();
         let absent = !self.to.exists();
-        let unpacked = wanted.iter().try_fold(0, |files, component| {
-            let _phase = cx.terminal.phase(format!("unpacking {component}"));
-            let to = self.to.join(component.name());
-            Ok(files + repository.extract(header, *component, &identities, &to)?)
-        });
+        let source = Arc::new(Source { repository, header: header.clone(), identities });
+        let unpacked = interrupt::run(&|| "nothing of it is kept".into(), self.unpack(cx, &source, &wanted));
         if unpacked.is_err() {
             self.take_back(&wanted, absent);
         }
@@ -55,6 +78,22 @@ impl Extract {
             format!("{} in {}, in clear: remove them after use\n", count(files, "file"), self.to.display())
         })?;
         Ok(Exit::Done)
+    }
+
+    /// On threads of their own: who waits for them can be interrupted.
+    async fn unpack(&self, cx: &Context, source: &Arc<Source>, components: &[Component]) -> Result<u64> {
+        let unwanted = Unwanted::default();
+        let mut files = 0;
+        for component in components.iter().copied() {
+            let _phase = cx.terminal.phase(format!("unpacking {component}"));
+            let (source, to) = (Arc::clone(source), self.to.join(component.name()));
+            let stop = Arc::clone(&unwanted.0);
+            let unpacking = tokio::task::spawn_blocking(move || {
+                source.repository.extract(&source.header, component, &source.identities, &to, &stop)
+            });
+            files += unpacking.await.map_err(|e| Error::failed("unpacking was interrupted").because(e))??;
+        }
+        Ok(files)
     }
 
     /// Half of a snapshot in clear is of no use to anybody who was told that there is none. What cannot be removed

@@ -5,16 +5,18 @@
 
 use std::{
     fs::File,
-    io::{ErrorKind, Read, Seek},
+    io::{self, ErrorKind, Read, Seek},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 
 use super::{Listed, Repository, disk, layout};
 use crate::{
     Error, Result,
-    model::{BundleEntry, Component, FORMAT, Index, Item, ItemKey, SnapshotHeader, SnapshotId},
+    model::{BundleEntry, Component, FORMAT, Index, Item, ItemKey, SnapshotHeader, SnapshotId, hex},
     seal::{self, Identities},
     signature::{self, Trust, TrustedSigners},
 };
@@ -111,26 +113,32 @@ impl Repository {
         wanted: &dyn Fn(&ItemKey) -> bool,
         each: &mut dyn FnMut(Item) -> Result<()>,
     ) -> Result<()> {
-        let (mut file, what) = self.open_bundle(header, component)?;
+        let (mut file, what, _) = self.open_bundle(header, component)?;
         seal::open_bundle(&mut file, identities, component, index, &what, wanted, each)
     }
 
     /// Unpacks a component's bundle below `to`; returns how many files.
     ///
     /// # Errors
-    /// As [`Repository::items`], and when `to` has content or a path would leave it.
+    /// As [`Repository::items`], when `to` has content or a path would leave it, and once `stop` is set; then nothing
+    /// is left below `to`.
     pub fn extract(
         &self,
         header: &SnapshotHeader,
         component: Component,
         identities: &Identities,
         to: &Path,
+        stop: &AtomicBool,
     ) -> Result<u64> {
-        let (mut file, what) = self.open_bundle(header, component)?;
-        seal::extract(&mut file, identities, &what, to)
+        let (file, what, sha256) = self.open_bundle(header, component)?;
+        seal::extract(&mut Unchanged { file, hash: Sha256::new(), sha256, stop }, identities, &what, to)
     }
 
-    fn open_bundle(&self, header: &SnapshotHeader, component: Component) -> Result<(File, String)> {
+    fn open_bundle<'a>(
+        &self,
+        header: &'a SnapshotHeader,
+        component: Component,
+    ) -> Result<(File, String, &'a str)> {
         let Some(bundle) = header.bundles.iter().find(|b| b.component == component) else {
             let has: Vec<&str> = header.bundles.iter().map(|b| b.component.name()).collect();
             return Err(Error::failed(format!("snapshot {} has no component {component}", header.id))
@@ -139,12 +147,35 @@ impl Repository {
         let BundleEntry { sha256, bytes, .. } = bundle;
         let name = layout::bundle(component);
         let path = layout::snapshot(&self.root, &header.id).join(&name);
-        Ok((checked(&header.id, &path, sha256, Some(*bytes))?, named(&header.id, &name)))
+        Ok((checked(&header.id, &path, sha256, Some(*bytes))?, named(&header.id, &name), sha256))
     }
 
     /// The folder of a run: `runs/<run>`; its journal makes it.
     pub fn run_folder(&self, run: &crate::model::RunId) -> PathBuf {
         layout::run(&self.root, run)
+    }
+}
+
+/// A bundle that is unpacked without its index: hashed again while it is read, because whoever may write here could
+/// have changed it since it was opened. It ends in an error where it did, and once it is stopped.
+struct Unchanged<'a, R> {
+    file: R,
+    hash: Sha256,
+    sha256: &'a str,
+    stop: &'a AtomicBool,
+}
+
+impl<R: Read> Read for Unchanged<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("interrupted"));
+        }
+        let read = self.file.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        if read == 0 && !buffer.is_empty() && hex(&self.hash.clone().finalize()) != self.sha256 {
+            return Err(io::Error::new(ErrorKind::InvalidData, "it changed while it was read"));
+        }
+        Ok(read)
     }
 }
 
@@ -215,4 +246,22 @@ pub(super) fn inspect(
         _ => None,
     };
     Ok((Some(file), wrong))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_while_it_is_unpacked_and_what_is_stopped_ends_in_an_error() {
+        let (sha256, _) = disk::digest(&mut &b"sealed"[..]).unwrap();
+        let read = |bytes: &[u8], stop: bool| {
+            let stop = AtomicBool::new(stop);
+            let mut input = Unchanged { file: bytes, hash: Sha256::new(), sha256: &sha256, stop: &stop };
+            io::copy(&mut input, &mut io::sink()).map_err(|e| e.to_string())
+        };
+        assert_eq!(read(b"sealed", false), Ok(6));
+        assert_eq!(read(b"forged", false), Err("it changed while it was read".into()));
+        assert_eq!(read(b"sealed", true), Err("interrupted".into()));
+    }
 }

@@ -5,7 +5,7 @@ use std::{fs, io::pipe, process::Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use crate::support::{Store, content, says};
+use crate::support::{Store, content, eventually, says};
 
 #[tokio::test]
 async fn a_reader_that_has_gone_away_is_no_error() {
@@ -41,4 +41,24 @@ async fn ctrl_c_ends_a_backup_that_waits_for_a_prune() {
     assert_eq!(content(&store.path("repo")), before);
     fs::remove_file(lock).unwrap();
     store.backup().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_takes_back_what_was_unpacked() {
+    let store = Store::new().await;
+    // Enough to be in the middle of it.
+    for number in 0..200 {
+        let noise: Vec<u8> = std::iter::repeat_with(rand::random).take(1 << 18).collect();
+        fs::write(store.path(&format!("host/etc/sysctl.d/{number}.conf")), noise).unwrap();
+    }
+    let id = store.backup().await;
+    let words = ["extract", &id, "--to", "out", "--identity", "keys/operator.txt"];
+    let child = store.home().command("netdr", &words).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("files in clear", async || store.path("out/host/host").exists().then_some(())).await;
+    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    says(&said, &["error: interrupted", "nothing of it is kept"]);
+    assert!(!store.path("out").exists());
 }

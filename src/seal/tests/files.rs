@@ -84,6 +84,26 @@ fn extract_gives_the_same_files_and_no_setuid() {
     assert_eq!(tree(&to), files);
 }
 
+/// Whoever reads the bundle tells only at its very end that it is not the one it should be.
+#[test]
+fn a_bundle_that_fails_at_its_very_end_writes_nothing() {
+    struct AtTheEnd<'a>(&'a [u8]);
+    impl Read for AtTheEnd<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            match self.0.read(buffer)? {
+                0 => Err(std::io::Error::other("another")),
+                read => Ok(read),
+            }
+        }
+    }
+    let (identities, recipients) = keys();
+    let (_, bundle) = seal(&items(), &recipients);
+    let parent = tempfile::tempdir().unwrap();
+    let error = extract(&mut AtTheEnd(&bundle), &identities, WHAT, &parent.path().join("out")).unwrap_err();
+    assert_eq!(error.kind(), crate::Kind::Damaged);
+    assert!(tree(parent.path()).is_empty() && !parent.path().join("out").exists());
+}
+
 #[test]
 fn a_forged_bundle_writes_nothing_and_names_its_path() {
     use tar::EntryType;
