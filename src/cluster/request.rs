@@ -1,6 +1,6 @@
 //! Sending one request: retries, and turning every failure into words.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -12,6 +12,10 @@ use crate::{Error, Result};
 
 /// How long one request is tried again before its failure counts.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an API server that answered before may not be there: it restarts.
+const RESTART: Duration = Duration::from_secs(10);
+/// How long one may that never did: more likely the kubeconfig leads nowhere.
+const ABSENT: Duration = Duration::from_secs(3);
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
@@ -129,8 +133,12 @@ impl Cluster {
                 Retry::After(asked) => asked.max(delay),
                 Retry::Soon => delay,
             };
-            if started.elapsed() + wait > PATIENCE || (refusal.code == 0 && started.elapsed() > PATIENCE / 6)
-            {
+            let patience = match refusal.code {
+                0 if self.answered.load(Ordering::Relaxed) => RESTART,
+                0 => ABSENT,
+                _ => PATIENCE,
+            };
+            if started.elapsed() + wait > patience {
                 return Err(refusal);
             }
             sleep(wait).await;
@@ -156,6 +164,7 @@ impl Cluster {
         let lost_connection = |e: kube::Error| (lost(connection_words(&e)), Retry::Soon);
         let response =
             self.client.send(request.map(kube::client::Body::from)).await.map_err(lost_connection)?;
+        self.answered.store(true, Ordering::Relaxed);
         let (parts, body) = response.into_parts();
         let bytes = body
             .collect()

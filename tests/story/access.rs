@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 use futures::future::join_all;
 use netdr::drill::Options;
 
-use crate::support::{Home, fresh};
+use crate::support::{Home, Store, fresh, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kubeconfig_that_leads_nowhere_is_one_error_with_the_way_out() {
@@ -44,4 +44,23 @@ async fn a_kubeconfig_that_leads_nowhere_is_one_error_with_the_way_out() {
     }))
     .await;
     assert_eq!(snapshots(), before);
+}
+
+#[tokio::test]
+async fn host_files_are_saved_where_the_api_server_is_down() {
+    let store = Store::new().await;
+    let config = "{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}],\
+        users: [{name: u, user: {}}], contexts: [{name: c, context: {cluster: c, user: u}}], current-context: c}";
+    std::fs::write(store.path("down.yaml"), config).unwrap();
+    let began = Instant::now();
+    let said = store.netdr("backup --set all --host-root host --kubeconfig down.yaml").await.failed(1);
+    assert!(began.elapsed().as_secs() < 8, "took {:?}", began.elapsed());
+    says(&said, &["error: ", "onnection refused", "snapshot ", "-host-", " was taken, and is complete"]);
+    let listed = store.json("snapshots").await;
+    let [only] = &listed["snapshots"].as_array().unwrap()[..] else { panic!("{listed}") };
+    assert_eq!([&only["set"], &only["state"]], ["host", "complete"]);
+    let said = store.netdr(&format!("show {}", only["id"].as_str().unwrap())).await.ok();
+    says(&said, &["cluster proj-k8s (uid not known), Kubernetes not known"]);
+    // What is asked for alone is done.
+    store.netdr("backup --set host --host-root host --kubeconfig down.yaml").await.ok();
 }
