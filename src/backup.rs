@@ -71,7 +71,7 @@ pub struct Summary {
     pub reasons: Vec<String>,
     /// Items in all bundles.
     pub items: u64,
-    /// Sealed bytes, index included.
+    /// Sealed bytes of all bundles, as the header and `netdr snapshots` say.
     pub bytes: u64,
     /// Wall time.
     pub seconds: f64,
@@ -208,7 +208,7 @@ fn finish(job: &Job<'_>, read: Read, verdict: Verdict, sealed: Sealed, began: In
         state: verdict.state,
         reasons: verdict.reasons,
         items: bundles.iter().map(|b| b.items).sum(),
-        bytes: index.bytes + bundles.iter().map(|b| b.bytes).sum::<u64>(),
+        bytes: bundles.iter().map(|b| b.bytes).sum(),
         seconds: began.elapsed().as_secs_f64(),
         components: bundles.iter().map(component).collect(),
         warnings,
