@@ -56,13 +56,12 @@ impl Library {
         backup::cluster(&job, Set::Network, cluster, &scope).await.unwrap().id
     }
 
-    /// A restore of network policies, up to the question.
-    pub(crate) async fn prepare<'a>(&'a self, cluster: &'a Cluster) -> Prepared<'a> {
-        let (_, text) =
-            RestorePlan::builtin().into_iter().find(|(name, _)| *name == "network-policies").unwrap();
+    /// A restore of a scenario, up to the question.
+    pub(crate) async fn prepare<'a>(&'a self, cluster: &'a Cluster, scenario: &str) -> Prepared<'a> {
+        let (_, text) = RestorePlan::builtin().into_iter().find(|(name, _)| *name == scenario).unwrap();
         let now = Utc::now();
         let request = Request {
-            plan: RestorePlan::parse(text, "network-policies").unwrap(),
+            plan: RestorePlan::parse(text, scenario).unwrap(),
             plan_text: text.into(),
             repository: &self.repository,
             trusted: &self.trusted,
@@ -76,7 +75,7 @@ impl Library {
             isolation: None,
             incident_start: now,
             now,
-            run: RunId::new(now, "network-policies", rand::random()),
+            run: RunId::new(now, scenario, rand::random()),
             sessions: 0,
         };
         prepare(request).await.unwrap()

@@ -39,7 +39,7 @@ async fn what_changes_after_the_plan_was_seen_is_left_alone() {
     let seen = operator.plan("network-policies", &[]).await["digest"].as_str().unwrap().to_owned();
 
     let library = Library::of(operator.home.path());
-    let prepared = library.prepare(&cluster).await;
+    let prepared = library.prepare(&cluster, "network-policies").await;
     // Somebody repairs one object by hand, and another in a way of his own; a third only gets a status or a finalizer.
     let theirs = json!({"spec": {"ingress": [{"from": [{"ipBlock": {"cidr": "10.25.0.0/16"}}]}]}});
     objects.merge(POLICIES, "archive/default-deny-all", json!({"spec": {"egress": null}})).await;
@@ -72,7 +72,7 @@ async fn an_api_server_that_stumbles_gets_everything_once() {
     let faults = Faults::default();
     let cluster = through(&faults, &plane).await;
     let library = Library::of(operator.home.path());
-    let prepared = library.prepare(&cluster).await;
+    let prepared = library.prepare(&cluster, "network-policies").await;
 
     let post = |namespace: &str| format!("{PATH}/{namespace}/networkpolicies");
     let one = |name: &str| format!("{PATH}/{name}");

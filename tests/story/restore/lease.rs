@@ -60,7 +60,10 @@ async fn of_two_restores_at_once_one_is_done() {
     let cluster = plane.cluster().await.unwrap();
     break_policies(&cluster).await.unwrap();
     let library = Library::of(operator.home.path());
-    let (first, second) = (library.prepare(&cluster).await, library.prepare(&cluster).await);
+    let (first, second) = (
+        library.prepare(&cluster, "network-policies").await,
+        library.prepare(&cluster, "network-policies").await,
+    );
     let (first, second) = tokio::join!(tried(&library, first), tried(&library, second));
     let mut outcomes = [first, second];
     outcomes.sort();
@@ -117,7 +120,7 @@ async fn an_api_server_that_is_away_for_longer_than_a_request_waits_ends_no_run(
     let faults = Faults::default();
     let cluster = through(&faults, &plane).await;
     let library = Library::of(operator.home.path());
-    let prepared = library.prepare(&cluster).await;
+    let prepared = library.prepare(&cluster, "network-policies").await;
     let folder = library.repository.run_folder(prepared.run());
     // One request is given up after 10 s, which are nine tries.
     let away = |event: Event<'_>| {

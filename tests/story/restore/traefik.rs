@@ -1,6 +1,7 @@
 //! Scenario traefik, with the real Helm: a chart of Traefik's shapes installed as release `traefik`, on a plane whose
 //! controllers roll out, collect garbage and finalize namespaces.
 
+mod answer;
 mod broken;
 mod immutable;
 mod lost;
@@ -54,7 +55,7 @@ spec:
 
 /// A cluster whose Traefik works.
 pub(super) struct Edge {
-    _plane: Plane,
+    plane: Plane,
     pub(super) objects: Objects,
     pub(super) operator: Operator,
 }
@@ -76,7 +77,7 @@ impl Edge {
         for name in ["edge-tls", "portal-tls"] {
             objects.create(&tls_secret("traefik", name, Utc::now() - Days::new(60))).await;
         }
-        Self { _plane: plane, objects, operator }
+        Self { plane, objects, operator }
     }
 
     /// `helm VERB traefik … -n traefik`, done.
