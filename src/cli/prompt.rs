@@ -7,11 +7,14 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use super::words::printable;
+use super::{interrupt, words::printable};
 use crate::{Error, Kind, Result};
 
 /// Whether a question is open: Ctrl-C then has nothing to wind down.
 pub(super) static OPEN: AtomicBool = AtomicBool::new(false);
+
+/// Whether a passphrase is asked for: on Ctrl-C the prompt gives the terminal back, and then the verb ends.
+pub(super) static GIVES_BACK: AtomicBool = AtomicBool::new(false);
 
 /// Whether there is somebody to ask.
 pub(super) fn somebody() -> bool {
@@ -24,9 +27,14 @@ pub(super) fn passphrase(file: &str) -> Result<String> {
         return Err(Error::usage(format!("{file} needs a passphrase, and there is no terminal to ask on"))
             .hint("run netdr on a terminal, or give a key without a passphrase"));
     }
-    // Not marked OPEN: on Ctrl-C the prompt itself gives the terminal back, which ending at once would prevent.
-    rpassword::prompt_password(format!("Passphrase of {}: ", printable(file))).map_err(|e| {
-        let kind = if e.kind() == io::ErrorKind::Interrupted { Kind::Interrupted } else { Kind::Failed };
+    // Not marked OPEN: on Ctrl-C it raises SIGINT itself, before the terminal echoes again, and returns.
+    interrupt::catch();
+    GIVES_BACK.store(true, Ordering::SeqCst);
+    let asked = rpassword::prompt_password(format!("Passphrase of {}: ", printable(file)));
+    let interrupted = asked.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::Interrupted);
+    GIVES_BACK.store(interrupted, Ordering::SeqCst); // the signal may not have been seen yet
+    asked.map_err(|e| {
+        let kind = if interrupted { Kind::Interrupted } else { Kind::Failed };
         Error::new(kind, format!("the passphrase of {file} cannot be read")).because(e)
     })
 }

@@ -3,7 +3,7 @@
 use std::{fs, io::pipe, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::support::{Store, content, eventually, says};
 
@@ -61,4 +61,23 @@ async fn ctrl_c_takes_back_what_was_unpacked() {
     assert_eq!(output.status.code(), Some(130), "{said}");
     says(&said, &["error: interrupted", "nothing of it is kept"]);
     assert!(!store.path("out").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_at_a_passphrase_gives_the_terminal_back() {
+    let store = Store::new().await;
+    store.backup().await;
+    store.home().run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "secret", "-f", "locked"]).await.ok();
+    let script = "netdr verify --read-data --identity locked; echo code=$?; stty -a | tr '\\n' ' '";
+    let mut command = store.home().command("script", &["-qec", script, "/dev/null"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut said = Vec::new();
+    while !said.ends_with(b"Passphrase of locked: ") {
+        said.push(screen.read_u8().await.unwrap());
+    }
+    keyboard.write_all(b"\x03").await.unwrap();
+    let mut said = String::new();
+    screen.read_to_string(&mut said).await.unwrap();
+    says(&said, &["error: the passphrase of locked cannot be read", "code=130", " isig icanon ", " echo "]);
 }
