@@ -1,6 +1,9 @@
-//! deny.toml's bans and sources, read against Cargo.lock: what cargo-deny does, without installing it.
+//! deny.toml's bans, sources and licences, read against Cargo.lock and Cargo's metadata: what cargo-deny does, without
+//! installing it.
 
-use std::fs;
+use std::{fs, process::Command};
+
+use serde_json::Value;
 
 use super::sources::root;
 
@@ -23,5 +26,43 @@ fn no_forbidden_crate_and_no_foreign_source() {
     }
     for source in values(&lock, "\nsource") {
         assert_eq!(source, "registry+https://github.com/rust-lang/crates.io-index");
+    }
+}
+
+/// Whether one of the licences that an expression offers is allowed, for every part that is under one of its own. `AND`
+/// binds closer than `OR`; a slash is how Cargo once wrote `OR`.
+fn licensed(expression: &str, allowed: &[&str]) -> bool {
+    let expression = expression.replace('/', " OR ");
+    // The innermost brackets become one word that is allowed, or one that is not.
+    if let Some(close) = expression.find(')') {
+        let open = expression[..close].rfind('(').unwrap();
+        let word = if licensed(&expression[open + 1..close], allowed) { allowed[0] } else { "NOT-ALLOWED" };
+        return licensed(&format!("{}{word}{}", &expression[..open], &expression[close + 1..]), allowed);
+    }
+    expression.split(" OR ").any(|one| one.split(" AND ").all(|part| allowed.contains(&part.trim())))
+}
+
+#[test]
+fn every_licence_is_allowed() {
+    let deny = fs::read_to_string(root().join("deny.toml")).unwrap();
+    let list = deny.split_once("[licenses]\nallow = [").unwrap().1.split_once(']').unwrap().0;
+    let allowed: Vec<&str> = list.split(',').map(|line| line.trim().trim_matches('"')).collect();
+    assert!(
+        !licensed("GPL-2.0-only", &allowed) && !licensed("MIT AND (GPL-2.0-only OR GPL-3.0-only)", &allowed)
+    );
+    // What a build for this machine links, all of which is here.
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--locked", "--offline", "--filter-platform", &target])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "{}", packages.len());
+    for package in packages {
+        let (name, licence) = (&package["name"], package["license"].as_str().unwrap_or_default());
+        assert!(licensed(licence, &allowed), "deny.toml does not allow {name}: {licence}");
     }
 }
