@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::support::{Home, MARKER, everything, fresh, shared};
+use crate::support::{Home, everything, fresh, shared};
 
 /// A home in which `netdr backup` works, and the identity that opens what it makes.
 async fn installed(kubeconfig: &Path) -> (Home, &'static str) {
@@ -75,34 +75,18 @@ async fn lost_policies_are_seen_previewed_and_brought_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_job_and_its_readers_print_holds_no_secret() {
+async fn a_job_s_second_night_adds_nothing_and_what_is_unpacked_is_said_to_be_in_clear() {
     let (home, identity) = installed(shared().await.kubeconfig()).await;
-    let mut printed = Vec::new();
     let backup = home.run("netdr", &["backup", "-v"]).await;
     assert_eq!(backup.code, Some(0), "{}", backup.stderr);
     assert!(!backup.stderr.contains('\u{1b}'), "no escape codes where there is no terminal");
     assert!(backup.stderr.contains("configuration: netdr.yaml"), "{}", backup.stderr);
     let second = json(&home.run("netdr", &["backup", "--json"]).await.ok());
     let id = second["snapshots"][0]["id"].as_str().unwrap().to_owned();
-    printed.push(backup);
-    for arguments in [
-        &["snapshots", "--json"][..],
-        &["show", &id, "--items"],
-        &["verify", "--all", "--read-data", "--identity", identity],
-        &["diff", &id, "live", "--identity", identity],
-        &["drift", "--identity", identity, "--json"],
-        &["restore", "--scenario", "traefik", "--dry-run", "-v", "--identity", identity],
-        &["prune"],
-    ] {
-        let outcome = home.run("netdr", arguments).await;
-        assert_eq!(outcome.code, Some(0), "{arguments:?}: {}{}", outcome.stdout, outcome.stderr);
-        printed.push(outcome);
-    }
-    let snapshots = json(&printed[1].stdout);
+    let snapshots = json(&home.run("netdr", &["snapshots", "--json"]).await.ok());
     assert_eq!(snapshots["snapshots"][2]["added"], 0, "{snapshots}");
-    for outcome in &printed {
-        assert!(!outcome.stdout.contains(MARKER) && !outcome.stderr.contains(MARKER), "{outcome:?}");
-    }
+    assert_eq!(snapshots["snapshots"][2]["bytes"], second["snapshots"][0]["bytes"], "{snapshots}");
+    home.run("netdr", &["prune"]).await.ok();
     let out = home.run("netdr", &["extract", &id, "--identity", identity, "--to", "out"]).await.ok();
     assert!(out.contains("in clear"), "{out}");
     let again = home.run("netdr", &["extract", &id, "--identity", identity, "--to", "out"]).await;
