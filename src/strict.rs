@@ -21,6 +21,13 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
 }
 
+/// Where and why YAML does not parse, without the lines around it: they may be of a key that was named by mistake.
+pub fn malformed(error: &serde_saphyr::Error, file: &str) -> Error {
+    let error = error.without_snippet();
+    let at = error.location().map_or_else(String::new, |l| format!(", line {}", l.line()));
+    Error::usage(format!("{file} is not valid YAML{at}")).why(words(&error.to_string()))
+}
+
 fn explain(error: &serde_saphyr::Error, file: &str) -> Error {
     use serde_saphyr::Error as Yaml;
     let error = error.without_snippet();

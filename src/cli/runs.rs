@@ -133,6 +133,9 @@ fn said(line: &Line) -> Option<String> {
             let source: Vec<&str> = source.iter().map(|id| id.as_str()).collect();
             format!("begun: {scenario} on {} by {operator}, from {}", cluster.name, source.join(", "))
         }
+        Entry::Safety { file, .. } if file.ends_with("index.jsonl.zst.age") => {
+            format!("saved their index in {file}")
+        }
         Entry::Safety { file, items, .. } => format!("saved {items} items to be overwritten in {file}"),
         Entry::Outcome { verb, key, outcome, why, .. } => {
             let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));

@@ -13,7 +13,7 @@ use crate::{
 /// Put back what a restore, or an undo, changed
 #[derive(Args)]
 #[command(
-    after_help = "Shows what it would put back and asks first. What was changed since that run is left alone and named,\n\
+    after_help = "Shows what it would put back and asks first. What was changed since that run is left alone and named, \
                   as is every namespace and CustomResourceDefinition that it made."
 )]
 pub(super) struct Undo {

@@ -78,8 +78,10 @@ fn read(path: &Path) -> Result<Kubeconfig> {
             .hint("pass --kubeconfig FILE, set KUBECONFIG, or on an RKE2 server node run as root, which uses /etc/rancher/rke2/rke2.yaml"));
     }
     Kubeconfig::read_from(path).map_err(|e| {
+        // Not the lines around the mistake, which the parser shows as well: they hold tokens and keys.
+        let why = e.to_string();
         Error::usage(format!("kubeconfig {shown} cannot be used"))
-            .because(e)
+            .why(why.lines().next().unwrap_or_default())
             .hint(format!("check it with: kubectl --kubeconfig {shown} config view"))
     })
 }
@@ -105,4 +107,19 @@ async fn from_files(paths: &[PathBuf], context: Option<&str>) -> Result<(Config,
             .hint(format!("contexts in this file: {known}; choose one with --context NAME"))
     })?;
     Ok((config, name.unwrap_or_else(|| "kubernetes".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_kubeconfig_is_refused_without_its_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        std::fs::write(&file, "users:\n- name: admin\n  user:\n    token: sesame\n   bad: [\n").unwrap();
+        let error = read(&file).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("line") && !text.contains("sesame"), "{text}");
+    }
 }

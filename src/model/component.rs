@@ -98,8 +98,8 @@ impl FromStr for Component {
     type Err = Error;
     fn from_str(s: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|c| c.name() == s).ok_or_else(|| {
-            Error::usage(format!("unknown component `{s}`"))
-                .hint("components: host, cni, certificates, ingress, loadbalancer, policies")
+            let known: Vec<&str> = Self::ALL.iter().map(|c| c.name()).collect();
+            Error::usage(format!("unknown component `{s}`; there are: {}", known.join(", ")))
         })
     }
 }

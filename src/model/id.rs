@@ -57,8 +57,7 @@ fn checked(text: &str, what: &str) -> Result<String> {
     if safe && timed && !text.contains("..") && text.len() <= 255 {
         return Ok(text.into());
     }
-    Err(Error::usage(format!("`{text}` is not the id of a {what}"))
-        .hint(format!("list them with: netdr {what}s")))
+    Err(Error::usage(format!("`{text}` is not the id of a {what}; list them with: netdr {what}s")))
 }
 
 impl FromStr for SnapshotId {

@@ -91,7 +91,10 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
                 "the source has no {component}, which plan {} needs",
                 plan.name
             ))
-            .hint(format!("choose a snapshot of set {}: netdr snapshots", component.set())));
+            .hint(format!(
+                "choose a snapshot of set {} that has some: netdr snapshots, then netdr show ID",
+                component.set()
+            )));
         }
     }
     let (plan, source, cluster) = (plan.clone(), source.clone(), inputs.cluster.to_owned());

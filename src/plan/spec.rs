@@ -13,7 +13,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, model::Component};
+use crate::{Result, model::Component, strict};
 
 /// An authored plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -120,8 +120,8 @@ impl RestorePlan {
     /// # Errors
     /// Usage, naming the place in the file, what stands there, and what may.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
-        let value: serde_json::Value = serde_saphyr::from_str(text)
-            .map_err(|error| Error::usage(format!("{file} is not valid YAML")).because(error))?;
+        let value: serde_json::Value =
+            serde_saphyr::from_str(text).map_err(|error| strict::malformed(&error, file))?;
         let plan = read::plan(value).and_then(|plan| lint::lint(&plan).map(|()| plan));
         plan.map_err(|error| error.doing(file))
     }
@@ -165,6 +165,15 @@ impl Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_named_by_mistake_is_not_repeated() {
+        for key in ["# public key: age1\nAGE-SECRET-KEY-1SECRET\n", "a: [\n  AGE-SECRET-KEY-1SECRET\n"] {
+            let error = RestorePlan::parse(key, "operator.txt").unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("SECRET-KEY"), "{error}");
+            assert!(error.to_string().starts_with("operator.txt"), "{error}");
+        }
+    }
 
     const PLAN: &str = "
 apiVersion: netdr/v1

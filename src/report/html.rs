@@ -122,7 +122,11 @@ fn steps(m: &mut Markup, report: &RecoveryReport) {
 }
 
 fn row(m: &mut Markup, step: &StepOutcome) {
-    m.raw("<tr><th scope=\"row\">").text(&step.id).raw("<small>").text(&step.title).raw("</small></th><td>");
+    m.raw("<tr><th scope=\"row\">")
+        .text(&step.id)
+        .raw("<small>")
+        .text(&step.title)
+        .raw("</small></th><td class=\"word\">");
     m.text(step.action).raw("</td>");
     m.raw(match step.outcome {
         "done" => "<td class=\"tone good\">✓ ",

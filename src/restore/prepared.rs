@@ -46,7 +46,9 @@ impl Prepared<'_> {
     pub fn signed_by(&self) -> String {
         match &self.origin {
             Origin::Snapshots(from) => from.1.signed_by.clone(),
-            Origin::Run(undoing) => format!("the journal of run {}", undoing.past.run),
+            Origin::Run(undoing) => {
+                format!("nobody; the journal of run {} names it by its sha256", undoing.past.run)
+            }
         }
     }
 

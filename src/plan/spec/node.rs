@@ -33,6 +33,10 @@ impl Node {
     }
 
     fn expected(&self, what: &str) -> Error {
+        // A file that is no map at all is another file, perhaps a key: what is in it is not repeated.
+        if self.place.is_empty() {
+            return Error::usage(format!("the whole file is not {what}"));
+        }
         self.error(format!("{} is not {what}", shown(&self.value)))
     }
 
