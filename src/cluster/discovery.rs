@@ -107,6 +107,16 @@ impl Discovery {
         self.versions.contains(&(group.to_owned(), plural.to_owned(), version.to_owned()))
     }
 
+    /// A kind in every version that is served, the preferred one first.
+    pub fn versions(&self, kind: &ApiKind) -> Vec<ApiKind> {
+        let same = |(group, plural, version): &&(String, String, String)| {
+            *group == kind.group && *plural == kind.plural && *version != kind.version
+        };
+        let others = self.versions.iter().filter(same);
+        let others = others.map(|(.., version)| ApiKind { version: version.clone(), ..kind.clone() });
+        std::iter::once(kind.clone()).chain(others).collect()
+    }
+
     /// Why a stored object of a kind that is served cannot be written, and the way out: netdr does not convert between
     /// versions.
     pub fn outdated(&self, kind: &ApiKind, api_version: &str) -> Option<String> {

@@ -24,15 +24,34 @@ pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, changed: &Cha
                     changed.key.kind_name()
                 ));
             };
-            match cluster.get(kind, namespace.as_deref(), name).await {
-                Err(refusal) => unread(&refusal),
-                Ok(None) => Found::Absent,
-                Ok(Some(object)) => resource(changed, object),
+            // The run wrote it in the version of its source, which need not be the one that is preferred now.
+            let mut preferred = None;
+            for kind in discovery.versions(kind) {
+                let found = match cluster.get(&kind, namespace.as_deref(), name).await {
+                    Err(refusal) => unread(&refusal),
+                    Ok(None) => Found::Absent,
+                    Ok(Some(object)) => resource(changed, object),
+                };
+                let enough = match &found {
+                    Found::Live(live) => is_known(changed, &live.sha256),
+                    Found::Absent | Found::Unknown(_) => preferred.is_none(),
+                };
+                if enough {
+                    return found;
+                }
+                preferred.get_or_insert(found);
             }
+            preferred.unwrap_or(Found::Absent)
         }
         ItemKey::Release { namespace, name } => release(cluster, discovery, changed, namespace, name).await,
         ItemKey::File { .. } => Found::Unknown("host files are not put back by an undo".into()),
     }
+}
+
+/// Whether it is what the run left, or what was there before.
+fn is_known(changed: &Changed, sha256: &str) -> bool {
+    changed.after.contains(&Some(sha256.to_owned()))
+        || changed.before.as_ref().is_some_and(|before| before.sha256() == sha256)
 }
 
 fn unread(refusal: &crate::cluster::Refusal) -> Found {

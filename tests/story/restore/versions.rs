@@ -65,6 +65,10 @@ async fn what_was_stored_before_an_upgrade_comes_back_and_equals_itself() {
     let plan = acts(&operator.plan(SCENARIO, &[]).await);
     let expected = [("create", "garden"), ("replace", "yard")];
     assert_eq!(plan, expected.map(|(verb, name)| (verb.to_owned(), format!("{FENCES} {name}"))));
-    operator.recover(SCENARIO, &[]).await;
+    let report = operator.recover(SCENARIO, &[]).await;
     assert_eq!(objects.get(FENCES, "yard").await.unwrap()["spec"]["height"], 2);
+
+    operator.undo(report["run"].as_str().unwrap(), 0).await;
+    assert_eq!(objects.get(FENCES, "yard").await.unwrap()["spec"]["height"], 0);
+    assert!(objects.get(FENCES, "garden").await.is_none());
 }
