@@ -47,6 +47,14 @@ impl Backup {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         let sets = self.sets(cx.server_node())?;
+        if self.set == Sets::Host && !cx.server_node() {
+            // An empty snapshot that calls itself complete would be found out in the disaster.
+            let root = cx.flags.host_root.display();
+            return Err(Error::usage(format!(
+                "{root} is no RKE2 server's: it has no folder etc/rancher/rke2"
+            ))
+            .hint("run this on a server node, or name where its files are: --host-root DIR"));
+        }
         warn_about_identities(cx, &settings);
         let made = interrupt::run(
             &|| "nothing of the unfinished snapshot is kept; take it again with: netdr backup".into(),

@@ -110,7 +110,7 @@ impl Going<'_> {
         let digest = prepared.plan.digest();
         if course.expect.as_ref().is_some_and(|expected| *expected != digest) {
             return Err(Error::usage(format!("the plan is not the one expected: its digest is {digest}"))
-                .hint("something changed since; look again with --dry-run"));
+                .hint("something changed since, or the digest is mistyped; look again with --dry-run"));
         }
         let shown = || preview::text(&prepared, cluster, cx);
         if course.dry_run {
