@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
@@ -111,7 +112,7 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
     let Prepared { mut plan, cluster, target, run, incident_start, now, sessions, mut phases, .. } = prepared;
     phases.extend(spent(&steps, running.confirm_s, saving, proof.seconds));
     let recovery_time = (ended_at - incident_start).to_std().unwrap_or_default();
-    let recovery_point_s = (incident_start - plan.source.captured_at).num_seconds();
+    let recovery_point_s = recovery_point(incident_start, plan.source.captured_at);
     let recovered = matches!(outcome, "recovered" | "nothing-to-do");
     let mut remarks = std::mem::take(&mut plan.warnings);
     remarks.extend(plan.refused.iter().map(|(key, why)| format!("{key} was not restored: {why}")));
@@ -169,6 +170,12 @@ fn proof(again: Result<ResolvedPlan>, took: Duration) -> Proof {
     let left = (left.len() + plan.unread.len()) as u64;
     remarks.extend(plan.unread);
     Proof { left, remarks, seconds }
+}
+
+/// How old the source was when the incident began, in whole seconds and rounded up: half a second lost is no
+/// objective of 0 met.
+fn recovery_point(incident_start: DateTime<Utc>, captured_at: DateTime<Utc>) -> i64 {
+    (incident_start - captured_at).num_milliseconds().saturating_add(999).div_euclid(1000)
 }
 
 /// The word for the run.
@@ -257,6 +264,14 @@ mod tests {
         assert_eq!(outcome(false, &[step("confirm", "interrupted")], 3), "interrupted");
         assert_eq!(outcome(true, &[], 0), "nothing-to-do");
         assert_eq!(outcome(true, &[step("wait", "failed")], 0), "failed");
+    }
+
+    #[test]
+    fn a_part_of_a_second_that_is_lost_is_lost() {
+        let at = |ms: i64| DateTime::from_timestamp_millis(1_800_000_000_000 + ms).unwrap();
+        assert_eq!(recovery_point(at(0), at(0)), 0);
+        assert_eq!(recovery_point(at(1), at(0)), 1);
+        assert_eq!(recovery_point(at(3_000), at(0)), 3);
     }
 
     #[test]
