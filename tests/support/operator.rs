@@ -1,12 +1,28 @@
 //! Somebody who runs netdr on a plane: a home with a repository, keys and a configuration, as `netdr init` leaves it.
 
-use netdr::{drill::ControlPlane, model::ItemKey};
+use netdr::{
+    drill::{ControlPlane, failures::break_policies},
+    model::ItemKey,
+};
 use serde_json::{Value, json};
 
-use super::home::{Home, Outcome};
+use super::{
+    home::{Home, Outcome},
+    objects::Objects,
+    planes::{Plane, everything, fresh},
+};
 
 /// The identity that opens bundles, below the home.
 const IDENTITY: &str = "keys/operator.txt";
+
+/// The believable cluster, backed up, and its policies corrupted since.
+pub(crate) async fn corrupted() -> (Plane, Objects, Operator) {
+    let plane = fresh(everything()).await.loaded().await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    operator.backup().await;
+    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    (plane, objects, operator)
+}
 
 pub(crate) struct Operator {
     pub(crate) home: Home,

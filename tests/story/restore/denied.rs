@@ -1,9 +1,8 @@
 //! What the cluster does not let the restore do: each object named with the server's words, and no other stopped.
 
-use netdr::drill::failures::break_policies;
 use serde_json::json;
 
-use crate::support::{Objects, Operator, POLICIES, eventually, everything, fresh, touched};
+use crate::support::{POLICIES, corrupted, eventually, touched};
 
 /// A policy of the cluster that lets nobody make one network policy.
 const DENIAL: &str = "
@@ -24,10 +23,7 @@ spec: {policyName: frozen, validationActions: [Deny]}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_object_that_is_denied_stops_no_other() {
-    let plane = fresh(everything()).await.loaded().await;
-    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (_plane, objects, operator) = corrupted().await;
     objects.create(DENIAL).await;
     let may = async || operator.may_create_policy("postgres", "allow-workflows").await;
     eventually("the denial to be in force", async || (!may().await).then_some(())).await;
@@ -67,10 +63,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: jane}]
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_read_is_neither_written_nor_taken_for_absent() {
-    let plane = fresh(everything()).await.loaded().await;
-    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (plane, objects, operator) = corrupted().await;
     objects.create(HALF_BLIND).await;
     let before = objects.dump().await;
     let jane = plane.kubeconfig_for("jane", None).unwrap();

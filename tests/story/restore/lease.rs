@@ -10,7 +10,7 @@ use netdr::{
 use serde_json::{Value, json};
 
 use super::{changed::through, safety::tarpit};
-use crate::support::{Fault, Faults, Library, Objects, Operator, eventually, everything, fresh};
+use crate::support::{Fault, Faults, Library, Operator, corrupted, eventually, everything, fresh};
 
 const SCENARIO: &str = "network-policies";
 const LEASES: &str = "leases.coordination.k8s.io";
@@ -30,10 +30,7 @@ fn lease(run: &str, seconds: i64) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_restore_is_refused_by_name_and_changes_nothing() {
-    let plane = fresh(everything()).await.loaded().await;
-    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (_plane, objects, operator) = corrupted().await;
     let run = "20261124T031500Z-traefik-5b21d0";
     objects.create(&lease(run, 3).to_string()).await;
     let broken = objects.dump().await;
@@ -80,10 +77,7 @@ async fn tried(library: &Library, prepared: Prepared<'_>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_loses_the_lease_stops_before_the_next_act() {
-    let plane = fresh(everything()).await.loaded().await;
-    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (_plane, objects, operator) = corrupted().await;
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     objects.create(&tarpit(silent.local_addr().unwrap().port())).await;
     eventually("the tar pit to be asked", async || {

@@ -7,7 +7,7 @@ use netdr::drill::failures::break_policies;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Library, Objects, Operator, POLICIES, eventually, everything, fresh};
+use crate::support::{Library, Objects, Operator, POLICIES, corrupted, eventually, everything, fresh};
 
 const SCENARIO: &str = "network-policies";
 
@@ -81,10 +81,7 @@ fn hanging(operator: &Operator) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_was_interrupted_is_readable_and_is_done_when_it_is_resumed() {
-    let plane = fresh(everything()).await.loaded().await;
-    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (_plane, objects, operator) = corrupted().await;
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     objects.create(&tarpit(silent.local_addr().unwrap().port())).await;
     eventually("the tar pit to be asked", async || {

@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, fs};
 
-use netdr::drill::failures::break_policies;
 use serde_json::{Value, json};
 
 use super::traefik::Edge;
-use crate::support::{Dump, Objects, Operator, POLICIES, everything, fresh, shared};
+use crate::support::{Dump, Operator, POLICIES, corrupted, shared};
 
 const SCENARIO: &str = "network-policies";
 
@@ -54,10 +53,7 @@ fn wanted(dump: &Dump) -> BTreeMap<&String, Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undo_puts_policies_back_and_its_own_undo_restores_them_again() {
-    let plane = fresh(everything()).await.loaded().await;
-    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (_plane, objects, operator) = corrupted().await;
     let broken = objects.dump().await;
     let report = operator.recover(SCENARIO, &[]).await;
     let run = report["run"].as_str().unwrap();
@@ -87,10 +83,7 @@ async fn an_undo_puts_policies_back_and_its_own_undo_restores_them_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changed_since_is_left_alone_and_named() {
-    let plane = fresh(everything()).await.loaded().await;
-    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (_plane, objects, operator) = corrupted().await;
     let report = operator.recover(SCENARIO, &[]).await;
     let run = report["run"].as_str().unwrap();
 
@@ -107,10 +100,7 @@ async fn what_changed_since_is_left_alone_and_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_safety_snapshot_that_is_not_the_runs_own_is_refused() {
-    let plane = fresh(everything()).await.loaded().await;
-    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (_plane, objects, operator) = corrupted().await;
     let report = operator.recover(SCENARIO, &[]).await;
     let run = report["run"].as_str().unwrap();
     let before = objects.dump().await;
