@@ -5,6 +5,7 @@
 
 pub mod diff;
 mod guard;
+mod preflight;
 pub mod resolve;
 pub mod spec;
 pub mod step;

@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Act, Action, Difference, Existing, Gate, Isolation, ResolvedPlan, RestorePlan, Source, Step, StepSpec,
-    Verb,
+    Verb, preflight::preflight,
 };
 use crate::{
     Error, Result,
@@ -82,7 +82,8 @@ struct Resolver<'a> {
 /// Resolves.
 ///
 /// # Errors
-/// When the source lacks a component that the plan needs, or an item that differs is not at hand.
+/// When the source lacks a component that the plan needs, an item that differs is not at hand, or the network that the
+/// source knows is another one than the cluster's.
 pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     let Inputs { plan, source, index, .. } = &inputs;
     for component in plan.components() {
@@ -101,7 +102,10 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     let unread = inputs.live.failures.iter();
     let unread =
         unread.map(|f| format!("{}: {} could not be read: {}", f.component, f.kind, f.why)).collect();
-    let (claims, warnings) = claims::claims(&plan, index, &inputs.items);
+    let (claims, mut warnings) = claims::claims(&plan, index, &inputs.items);
+    if plan.components().contains(&Component::Cni) {
+        warnings.extend(preflight(&index.facts, &inputs.live.facts)?);
+    }
     let mut resolver = Resolver::new(inputs);
     let mut steps = Vec::new();
     for (spec, claimed) in plan.steps.iter().zip(&claims) {
