@@ -161,7 +161,7 @@ pub async fn host(job: &Job<'_>, node: &str, host_root: &Path) -> Result<Summary
         bundles: BTreeMap::from([(Component::Host, captured.items)]),
         absent: BTreeMap::new(),
         failures: captured.failures.into_iter().map(failure).collect(),
-        warnings: captured.warnings,
+        warnings: captured.links.into_iter().map(|link| link.why).collect(),
     };
     let verdict = Verdict::of(job, &read)?;
     let sealed = Sealing::of(job, &mut read, began)?.run_aside().await?;

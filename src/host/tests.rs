@@ -51,7 +51,7 @@ fn the_tables_files_are_read_with_mode_and_owner_and_no_other() {
             "/var/lib/rancher/rke2/server/manifests/rke2-canal-config.yaml",
         ]
     );
-    assert!(capture.failures.is_empty() && capture.warnings.is_empty(), "{capture:?}");
+    assert!(capture.failures.is_empty() && capture.links.is_empty(), "{capture:?}");
     assert_eq!(capture.items[0].class, Class::Evidence);
     let Content::File(file) = &capture.items[2].content else { panic!("no file") };
     let owner = fs::metadata(&config).unwrap();
@@ -71,7 +71,8 @@ fn a_link_or_a_pipe_is_pointed_out_and_not_followed() {
     let named: Vec<_> = ["b", "c", "d"]
         .map(|name| format!("/etc/sysctl.d/{name}.conf is a link or a special file; it was not followed"))
         .into();
-    assert_eq!(capture.warnings, named);
+    let said: Vec<&String> = capture.links.iter().map(|link| &link.why).collect();
+    assert_eq!(said, named.iter().collect::<Vec<_>>());
     assert!(capture.failures.is_empty());
 }
 
@@ -135,6 +136,21 @@ fn the_nodes_name_is_the_last_drop_ins_the_configurations_or_the_hosts() {
     assert_eq!(node_name(root(&all[..1]).path()).unwrap(), "server-1");
     assert_eq!(node_name(root(&all[..2]).path()).unwrap(), "main");
     assert_eq!(node_name(root(&all).path()).unwrap(), "last");
+}
+
+#[test]
+fn a_name_is_found_although_the_configuration_is_broken_or_gone() {
+    let broken = "token: [MARKER\nnode-name: \"main\"\nx: : y\n";
+    let hostname = ("/etc/hostname", "server-1\n");
+    let likely = |files: &[(&str, &str)]| likely_node(root(files).path()).unwrap();
+    let node = likely(&[hostname, (CONFIG, broken)]);
+    assert_eq!(node.name, "main");
+    assert!(node.doubt.as_ref().is_some_and(|why| why.starts_with(CONFIG)), "{node:?}");
+    assert!(!format!("{node:?}").contains("MARKER"), "{node:?}");
+    let node = likely(&[hostname]);
+    assert_eq!(node.name, "server-1");
+    assert!(node.doubt.as_ref().is_some_and(|why| why.contains("config.yaml is missing")), "{node:?}");
+    assert_eq!(likely(&[hostname, (CONFIG, "token: x\n")]), Node { name: "server-1".into(), doubt: None });
 }
 
 #[test]

@@ -34,7 +34,14 @@ pub(super) enum Skipped {
     Failed(String),
 }
 
-type Found = Vec<(String, Result<FileContent, Skipped>)>;
+/// What a row of the table comes to.
+#[derive(Default)]
+pub(super) struct Found {
+    /// By path.
+    pub(super) files: Vec<(String, Result<FileContent, Skipped>)>,
+    /// The row's folder and what is below it, as far as they exist.
+    pub(super) folders: Vec<String>,
+}
 
 impl Skipped {
     pub(super) fn message(self) -> String {
@@ -69,18 +76,22 @@ impl Tree {
 
     /// The files of a row, by path.
     pub(super) fn files(&self, row: &HostFiles) -> Found {
-        let mut found = Vec::new();
+        let mut found = Found::default();
         match self.folder(row.folder) {
             Ok(Some(folder)) => walk(folder, row.folder, row, 0, &mut found),
             Ok(None) => {}
-            Err(skipped) => found.push((row.folder.to_owned(), Err(skipped))),
+            Err(skipped) => found.files.push((row.folder.to_owned(), Err(skipped))),
         }
-        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        found.files.sort_by(|(a, _), (b, _)| a.cmp(b));
         found
     }
 
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.root
+    }
+
     /// Opens a folder step by step. A link on the way is a failure: all that is behind it would be missing.
-    fn folder(&self, path: &str) -> Result<Option<OwnedFd>, Skipped> {
+    pub(super) fn folder(&self, path: &str) -> Result<Option<OwnedFd>, Skipped> {
         let mut folder =
             self.root.try_clone().map_err(|cause| Skipped::Failed(format!("{path}: {cause}")))?;
         let mut so_far = String::new();
@@ -102,14 +113,15 @@ impl Tree {
 }
 
 fn walk(folder: OwnedFd, path: &str, row: &HostFiles, depth: usize, found: &mut Found) {
+    found.folders.push(path.to_owned());
     let entries = match Dir::read_from(&folder) {
         Ok(entries) => entries,
-        Err(cause) => return found.push((path.to_owned(), Err(failed(path, cause)))),
+        Err(cause) => return found.files.push((path.to_owned(), Err(failed(path, cause)))),
     };
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(cause) => return found.push((path.to_owned(), Err(failed(path, cause)))),
+            Err(cause) => return found.files.push((path.to_owned(), Err(failed(path, cause)))),
         };
         let name = entry.file_name();
         let at = format!("{path}/{}", name.to_string_lossy());
@@ -137,11 +149,11 @@ fn walk(folder: OwnedFd, path: &str, row: &HostFiles, depth: usize, found: &mut 
                 Err(skipped) => Err(skipped),
             },
         };
-        found.push((at, outcome));
+        found.files.push((at, outcome));
     }
 }
 
-fn enter(folder: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
+pub(super) fn enter(folder: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(folder, name, flags, Mode::empty())
 }

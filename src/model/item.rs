@@ -73,6 +73,16 @@ pub struct FileContent {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Json(Box<[u8]>);
 
+impl FileContent {
+    /// sha256 of mode, owner and bytes, in hex: that of its item.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("{:o} {} {}\n", self.mode, self.uid, self.gid));
+        hash.update(&self.bytes);
+        hex(&hash.finalize())
+    }
+}
+
 impl Json {
     /// Serialises a value. `serde_json` keeps its maps sorted, so this is canonical for canonical values.
     pub fn new(value: &Value) -> Self {
@@ -101,15 +111,10 @@ impl Json {
 impl Item {
     /// sha256 of the canonical content, in hex: equal digests mean equal items.
     pub fn sha256(&self) -> String {
-        let mut hash = Sha256::new();
         match &self.content {
-            Content::Resource(json) | Content::Release(json) => hash.update(json.bytes()),
-            Content::File(file) => {
-                hash.update(format!("{:o} {} {}\n", file.mode, file.uid, file.gid));
-                hash.update(&file.bytes);
-            }
+            Content::Resource(json) | Content::Release(json) => hex(&Sha256::digest(json.bytes())),
+            Content::File(file) => file.sha256(),
         }
-        hex(&hash.finalize())
     }
 
     /// The resource's or release's JSON; none for files.
