@@ -1,13 +1,17 @@
 //! What is wrong with a certificate and its key, before a disaster shows it; what a restore would make cert-manager do.
 //!
-//! In: Secrets of type kubernetes.io/tls and a time. Out: warnings, the leaf certificate, which of two is newer.
+//! In: Secrets of type kubernetes.io/tls and a time. Out: warnings, the leaf certificate, which of two is to be there.
 //! Invariant: pure, and no message shows anything of a key or a certificate but its dates.
 
+mod choice;
 mod leaf;
+mod observed;
 pub mod quota;
 pub mod reissue;
 
+pub use choice::{why_kept, why_useless};
 pub use leaf::Leaf;
+pub use observed::{GROUP, Observed, owner, secret_of, written_over};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use leaf::{Match, key_match};
@@ -37,16 +41,9 @@ pub fn warnings(key: &ItemKey, secret: &Value, now: DateTime<Utc>) -> Vec<String
         None
     };
     let pair = pair.map(str::to_owned);
-    pair.into_iter().chain(validity).map(|what| format!("{key} {what}")).collect()
-}
-
-/// Whether the live Secret must be left alone: it works, and its certificate was issued after the stored one.
-///
-/// Putting the older back would make cert-manager issue once more, which Let's Encrypt counts.
-pub fn is_live_newer(live: &Value, stored: &Value, now: DateTime<Utc>) -> bool {
-    let Ok(live_leaf) = Leaf::of(live) else { return false };
-    let works = live_leaf.is_valid_at(now) && matches!(key_match(live), Ok(Match::Fits | Match::Unknown));
-    works && Leaf::of(stored).map_or(true, |stored| live_leaf.not_before > stored.not_before)
+    let temporary =
+        leaf.is_temporary.then(|| "has cert-manager's temporary certificate, not the issuer's".to_owned());
+    pair.into_iter().chain(temporary).chain(validity).map(|what| format!("{key} {what}")).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod engine;
 mod gates;
 pub mod journal;
 mod lease;
+mod observe;
 mod outcome;
 pub mod prepare;
 mod prepared;

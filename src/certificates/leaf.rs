@@ -9,6 +9,7 @@ use rustls::{
 use serde_json::Value;
 use x509_parser::{
     extensions::GeneralName,
+    oid_registry::OID_X509_SERIALNUMBER,
     pem::Pem,
     prelude::{FromDer as _, X509Certificate},
     public_key::PublicKey,
@@ -26,6 +27,9 @@ pub struct Leaf {
     pub not_after: DateTime<Utc>,
     /// DNS names and addresses it is for, or its common name where it has none.
     pub names: Vec<String>,
+    /// Whether it is cert-manager's stand-in until the issuer answers (annotation
+    /// `cert-manager.io/issue-temporary-certificate`): no client trusts it.
+    pub is_temporary: bool,
 }
 
 /// Whether a private key fits a certificate.
@@ -56,7 +60,13 @@ impl Leaf {
             return Err(NOT_X509);
         };
         let serial = crate::model::hex(&certificate.tbs_certificate.serial.to_bytes_be());
-        Ok(Self { serial, not_before, not_after, names: names(&certificate) })
+        Ok(Self {
+            serial,
+            not_before,
+            not_after,
+            names: names(&certificate),
+            is_temporary: is_temporary(&certificate),
+        })
     }
 
     /// Whether it is valid at a time, both ends included (RFC 5280, 4.1.2.5).
@@ -107,6 +117,15 @@ fn certificate(secret: &Value) -> Result<Pem, &'static str> {
 
 fn parse(pem: &Pem) -> Result<X509Certificate<'_>, &'static str> {
     pem.parse_x509().map_err(|_| NOT_X509)
+}
+
+/// As GenerateLocallySignedTemporaryCertificate makes it (cert-manager's pkg/util/pki/temporarycertificate.go): by an
+/// authority of this name, with this serial number in its subject.
+fn is_temporary(certificate: &X509Certificate<'_>) -> bool {
+    let by = certificate.issuer().iter_common_name().any(|name| name.as_str() == Ok("cert-manager.local"));
+    by && certificate.subject().iter_attributes().any(|attribute| {
+        *attribute.attr_type() == OID_X509_SERIALNUMBER && attribute.as_str() == Ok("1234567890")
+    })
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {

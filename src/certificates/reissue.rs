@@ -11,11 +11,14 @@
 //! Not looked at, because the trigger controller decides it before the chain: an issuance that is already running,
 //! the back-off after a failed one, a Secret that two Certificates name.
 
+mod back_off;
 mod key;
 mod names;
 mod renewal;
 mod request;
 mod secret;
+
+pub use back_off::backs_off;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;

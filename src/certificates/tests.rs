@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-fn day(year: i32, month: u32) -> DateTime<Utc> {
+pub(super) fn day(year: i32, month: u32) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(year, month, 1, 0, 0, 0).unwrap()
 }
 
@@ -24,7 +24,7 @@ fn valid(key: &KeyPair) -> String {
     certificate(key, (2026, 1), (2027, 1))
 }
 
-fn secret(crt: &str, key: &str) -> Value {
+pub(super) fn secret(crt: &str, key: &str) -> Value {
     json!({"type": "kubernetes.io/tls", "data": {"tls.crt": STANDARD.encode(crt), "tls.key": STANDARD.encode(key)}})
 }
 
@@ -133,21 +133,4 @@ fn a_key_that_cannot_be_compared_is_said_to_be_so() {
     let key = ItemKey::resource("", "secrets", Some("demo"), "tls");
     let found = warnings(&key, &secret(P521_CERTIFICATE, P521), day(2030, 1));
     assert_eq!(found, ["secrets demo/tls has a kind of key that netdr cannot compare with its certificate"]);
-}
-
-#[test]
-fn a_live_secret_that_works_and_is_newer_is_left_alone() {
-    let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-    let issued = |from: (i32, u32)| secret(&certificate(&key, from, (2027, 1)), &key.serialize_pem());
-    let (old, new) = (issued((2026, 1)), issued((2026, 3)));
-    let now = day(2026, 6);
-    assert!(is_live_newer(&new, &old, now));
-    assert!(!is_live_newer(&old, &new, now), "the stored one is newer");
-    assert!(!is_live_newer(&new, &new, now), "the same one");
-    assert!(!is_live_newer(&new, &old, day(2028, 1)), "expired: it no longer works");
-    assert!(!is_live_newer(&new, &old, day(2026, 2)), "not valid yet");
-    let broken = secret(&certificate(&key, (2026, 3), (2027, 1)), &other.serialize_pem());
-    assert!(!is_live_newer(&broken, &old, now), "its key does not match");
-    assert!(!is_live_newer(&json!({}), &old, now));
-    assert!(is_live_newer(&new, &secret("", ""), now), "what works is not replaced by what never did");
 }

@@ -6,6 +6,7 @@
 mod claims;
 mod extras;
 pub(super) mod immutable;
+mod issuance;
 mod judge;
 mod order;
 mod releases;
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     Error, Result,
     capture::{Capture, Captured},
+    certificates::Observed,
     cluster::Discovery,
     model::{Class, Component, Index, IndexEntry, Item, ItemKey},
 };
@@ -46,6 +48,8 @@ pub struct Inputs<'a> {
     pub live: &'a Capture,
     /// What the cluster serves now.
     pub discovery: &'a Discovery,
+    /// The live Certificates with their status, where the plan is about certificates.
+    pub observed: &'a Observed,
     /// `--keep-extras`.
     pub keep_extras: bool,
     /// `--policy-order`; the plan's own where none.
@@ -65,6 +69,9 @@ struct Resolver<'a> {
     /// The live items by identity.
     seen: BTreeMap<(Component, &'a ItemKey), &'a Captured>,
     discovery: &'a Discovery,
+    observed: &'a Observed,
+    /// The Certificates that name a Secret, as they will be.
+    certificates: issuance::BySecret,
     keep_extras: bool,
     isolation: Option<Isolation>,
     run: &'a str,
@@ -126,10 +133,12 @@ impl<'a> Resolver<'a> {
         Self {
             index: inputs.index,
             source_complete: inputs.source_complete,
+            certificates: issuance::by_secret(&inputs.items, inputs.observed),
             items: inputs.items,
             live,
             seen: live.items.iter().map(|captured| (captured.id(), captured)).collect(),
             discovery: inputs.discovery,
+            observed: inputs.observed,
             keep_extras: inputs.keep_extras,
             isolation: inputs.isolation,
             run: inputs.run,

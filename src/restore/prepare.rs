@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     journal::Asked,
+    observe::observe,
     prepared::{Origin, Prepared},
     sources::{self, Sources},
     versions,
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     Result, canonical,
     capture::{self, Capture, Scope},
+    certificates::{self, Observed},
     cluster::Cluster,
     model::{Class, ClusterIdentity, Component, Content, IndexEntry, Item, ItemKey, Json, RunId, SnapshotId},
     plan::{Act, Inputs, Isolation, ResolvedPlan, RestorePlan, Verb, resolve},
@@ -135,7 +137,12 @@ impl Request<'_> {
         let stored_config = sources.index.entries.iter().filter(|entry| entry.class == Class::Config);
         let also = stored_config.map(|entry| (entry.component, entry.key.clone())).collect();
         let scope = Scope { components: self.plan.components(), also, ..self.scope.clone() };
-        let mut live = capture::capture(self.cluster, &scope, now, &differs).await?;
+        let keep = |live: &IndexEntry| differs(live) || decides_issuance(live);
+        let mut live = capture::capture(self.cluster, &scope, now, &keep).await?;
+        let observed = match scope.components.contains(&Component::Certificates) {
+            true => observe(self.cluster, &live.discovery, &scope.exclude_namespaces).await,
+            false => Observed::default(),
+        };
         let items = self.open(sources, &live)?;
         versions::align(self.cluster, &items, &mut live).await;
         resolve(Inputs {
@@ -147,6 +154,7 @@ impl Request<'_> {
             items,
             live: &live,
             discovery: &live.discovery,
+            observed: &observed,
             keep_extras: self.keep_extras,
             isolation: self.isolation,
             run: self.run.as_str(),
@@ -223,4 +231,12 @@ impl Request<'_> {
             "the source {ids} equals the live state; if the live state is wrong, so is this snapshot; {next}"
         )
     }
+}
+
+/// Whether it is needed to foresee which certificates are issued anew, whether or not it differs: issuers and the Secrets
+/// of certificates.
+fn decides_issuance(live: &IndexEntry) -> bool {
+    let ItemKey::Resource { group, plural, .. } = &live.key else { return false };
+    let secret = group.is_empty() && plural == "secrets";
+    live.component == Component::Certificates && (secret || group == certificates::GROUP)
 }

@@ -9,7 +9,7 @@ use super::{Resolver, immutable};
 use crate::{
     Error, Result,
     capture::Captured,
-    catalog, certificates,
+    catalog,
     model::{Class, Extent, IndexEntry, Item, ItemKey},
     plan::{Act, Change, Difference, Existing, Verb, diff},
 };
@@ -128,10 +128,9 @@ impl<'a> Resolver<'a> {
         };
         let (wanted, seen) = (value(&wanted.content), value(&content_of(live)?));
         if entry.key.is_kind("", "secrets")
-            && wanted["type"] == "kubernetes.io/tls"
-            && certificates::is_live_newer(&seen, &wanted, self.now)
+            && let Some(why) = self.why_kept(&entry.key, &seen, &wanted)
         {
-            return Ok(Keep("its certificate was renewed since and is valid".into()));
+            return Ok(Keep(why.into()));
         }
         Ok(match immutable::way(&entry.key, &wanted, &seen) {
             immutable::Way::InPlace => Do(Verb::Replace),

@@ -1,5 +1,6 @@
 //! Rules of resolving, one by one, and as properties of random worlds.
 
+mod certificates;
 mod policies;
 mod properties;
 mod releases;
@@ -13,6 +14,7 @@ use super::{Inputs, resolve};
 use crate::{
     Result,
     capture::{Capture, Captured, Failure},
+    certificates::Observed,
     cluster::{ApiKind, Discovery, Precondition},
     helm::Revision,
     model::{Class, Component, Content, Extent, Index, IndexEntry, Item, ItemKey, Json},
@@ -27,6 +29,7 @@ struct World {
     live: Vec<Item>,
     revisions: Vec<Revision>,
     failures: Vec<Failure>,
+    observed: Observed,
     terminating: Vec<&'static str>,
     absent_kinds: Vec<&'static str>,
     managed_by: Option<&'static str>,
@@ -49,6 +52,7 @@ impl World {
             live: Vec::new(),
             revisions: Vec::new(),
             failures: Vec::new(),
+            observed: Observed::default(),
             terminating: Vec::new(),
             absent_kinds: Vec::new(),
             managed_by: None,
@@ -85,7 +89,8 @@ impl World {
         let items = items.map(|item| ((item.component, item.key.clone()), item.clone())).collect();
         let captured = |item: &Item| Captured {
             entry: IndexEntry::of(item),
-            content: (!equal(item, &self.source)).then(|| item.content.clone()),
+            content: (!equal(item, &self.source) || item.component == Component::Certificates)
+                .then(|| item.content.clone()),
             seen: seen(&item.key),
             managed_by: self.managed_by,
         };
@@ -118,6 +123,7 @@ impl World {
             items,
             live: &live,
             discovery: &discovery,
+            observed: &self.observed,
             keep_extras: self.keep_extras,
             isolation: self.isolation,
             run: self.run,

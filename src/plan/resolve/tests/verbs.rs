@@ -1,5 +1,4 @@
 use Component::{Certificates, Ingress, Policies};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::*;
 
@@ -138,34 +137,6 @@ fn the_plan_may_keep_what_exists() -> Result<()> {
     assert_eq!(story(&plan), "create q");
     assert_eq!(plan.kept.len(), 1);
     assert!(plan.differences.iter().all(|difference| difference.key.name() == "q"));
-    Ok(())
-}
-
-/// A TLS Secret whose certificate is valid from the first of a month of 2026, for a year.
-fn tls(month: u8) -> Item {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(["demo.example.org".to_owned()]).unwrap();
-    params.not_before = rcgen::date_time_ymd(2026, month, 1);
-    params.not_after = rcgen::date_time_ymd(2027, month, 1);
-    let pem = params.self_signed(&key).unwrap().pem();
-    let data = json!({"tls.crt": STANDARD.encode(pem), "tls.key": STANDARD.encode(key.serialize_pem())});
-    secret(Ingress, "tls", json!({"type": "kubernetes.io/tls", "data": data}))
-}
-
-#[test]
-fn a_certificate_renewed_since_stays_and_a_broken_one_does_not() -> Result<()> {
-    let (older, newer) = (tls(1), tls(9));
-    let broken =
-        secret(Ingress, "tls", json!({"type": "kubernetes.io/tls", "data": {"tls.crt": "YnJva2Vu"}}));
-    for (stored, live, story_expected, kept) in
-        [(&older, &newer, "", 1), (&newer, &older, "replace tls", 0), (&older, &broken, "replace tls", 0)]
-    {
-        let plan = World::new(&["apply: {component: ingress, kinds: [secrets]}"])
-            .source([namespace(Ingress, "demo"), stored.clone()])
-            .live([namespace(Ingress, "demo"), live.clone()])
-            .resolve()?;
-        assert_eq!((story(&plan).as_str(), plan.kept.len()), (story_expected, kept));
-    }
     Ok(())
 }
 
