@@ -105,14 +105,19 @@ pub fn owned_fields(key: &ItemKey, object: &Value) -> Option<Value> {
                 starts_with_any(name, METALLB_ANNOTATIONS) && !name.ends_with(METALLB_STATUS)
             }),
         ),
+        "deployments" | "statefulsets" => (Map::new(), Map::new()),
         _ => return None,
     };
+    let fields: &[&str] = match plural.as_str() {
+        "services" => &["loadBalancerIP", "loadBalancerClass"],
+        // What a `scale` step changes; everywhere else a workload is netdr's whole.
+        "deployments" | "statefulsets" => &["replicas"],
+        _ => &[],
+    };
     let mut spec = Map::new();
-    if plural == "services" {
-        for field in ["loadBalancerIP", "loadBalancerClass"] {
-            if let Some(value) = object["spec"].get(field) {
-                spec.insert(field.into(), value.clone());
-            }
+    for field in fields {
+        if let Some(value) = object["spec"].get(*field) {
+            spec.insert((*field).into(), value.clone());
         }
     }
     if plural != "namespaces" && labels.is_empty() && annotations.is_empty() && spec.is_empty() {

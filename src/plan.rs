@@ -12,9 +12,10 @@ pub mod step;
 pub mod undo;
 
 pub(crate) use guard::is_guard;
+pub(crate) use resolve::{RESTARTED, replicas};
 
 pub use diff::{Change, Difference, FieldChange};
-pub use resolve::{Inputs, resolve};
-pub use spec::{Action, Existing, Extras, Isolation, RestorePlan, StepSpec};
-pub use step::{Act, Batch, Counts, Gate, ResolvedPlan, Source, Step, Verb};
+pub use resolve::{Earlier, Inputs, resolve};
+pub use spec::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait};
+pub use step::{Act, Batch, Command, Counts, Gate, ResolvedPlan, Source, Step, Verb};
 pub use undo::{Changed, Found, Live, UndoInputs, undo};

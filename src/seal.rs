@@ -20,7 +20,7 @@ pub use extract::extract;
 pub use identities::{Ask, Identities};
 pub use index::{open_index, seal_index};
 pub use recipients::Recipients;
-pub use stream::Sealed;
+pub use stream::{Sealed, seal_bytes};
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::{
     Error, Result,
     cluster::Cluster,
     model::{ClusterIdentity, Index, RunId, SnapshotId},
-    plan::{Isolation, RestorePlan},
+    plan::{Earlier, Isolation, RestorePlan},
     restore::{Past, Prepared, Request, prepare},
     seal::{self, Identities, Recipients},
 };
@@ -50,6 +50,9 @@ pub(super) struct Restore {
     /// opens all for a moment [default: the plan's]
     #[arg(long, value_name = "ORDER")]
     policy_order: Option<PolicyOrder>,
+    /// Run the programs of the plan's `run` steps; the plan shows them word by word
+    #[arg(long)]
+    allow_run: bool,
     /// Go on with this run, which was interrupted or killed: do what is left
     #[arg(
         long,
@@ -93,6 +96,9 @@ struct What {
     cluster: Option<ClusterIdentity>,
     keep_extras: bool,
     isolation: Option<Isolation>,
+    allow_run: bool,
+    /// What earlier processes of the run did.
+    earlier: Earlier,
 }
 
 impl Restore {
@@ -127,6 +133,8 @@ impl Restore {
                 scope: settings.config.scope.clone(),
                 keep_extras: what.keep_extras,
                 isolation: what.isolation,
+                allow_run: what.allow_run || self.allow_run,
+                earlier: what.earlier,
                 incident_start: what.incident_start,
                 now: cx.now,
                 run: what.run,
@@ -169,6 +177,8 @@ impl Restore {
             cluster: None,
             keep_extras: self.keep_extras,
             isolation: self.policy_order.map(Isolation::from),
+            allow_run: self.allow_run,
+            earlier: Earlier::default(),
         })
     }
 
@@ -201,6 +211,7 @@ fn resumed(folder: &Path) -> Result<What> {
     past.resumable()?;
     Ok(What {
         plan: past.plan()?,
+        earlier: past.earlier(),
         text: past.asked.plan,
         run: past.run,
         sessions: past.sessions,
@@ -210,6 +221,7 @@ fn resumed(folder: &Path) -> Result<What> {
         cluster: Some(past.cluster),
         keep_extras: past.asked.keep_extras,
         isolation: past.asked.isolation,
+        allow_run: past.asked.allow_run,
     })
 }
 

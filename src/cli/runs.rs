@@ -148,6 +148,13 @@ fn said(line: &Line) -> Option<String> {
         Entry::Ended { outcome, differences_left } => {
             format!("ended: {outcome}, {differences_left} differences left")
         }
+        Entry::Run { step, command } => format!("  run {step}: {}", command.join(" ")),
+        Entry::Exited { step, status: Some(status), bytes, file, .. } => {
+            format!("  run {step}: exit status {status}, {bytes} bytes of output sealed in {file}")
+        }
+        Entry::Exited { step, status: None, bytes, file, .. } => {
+            format!("  run {step}: stopped, {bytes} bytes of output sealed in {file}")
+        }
         Entry::Intent { .. } => return None,
     };
     Some(format!("{}  {text}\n", time(line.at)))

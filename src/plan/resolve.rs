@@ -8,18 +8,22 @@ mod extras;
 pub(super) mod immutable;
 mod issuance;
 mod judge;
+mod operations;
 mod order;
 mod releases;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use operations::{RESTARTED, replicas};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::{
-    Act, Action, Difference, Existing, Gate, Isolation, ResolvedPlan, RestorePlan, Source, Step, StepSpec,
-    Verb, preflight::preflight,
+    Act, Action, Command, Difference, Existing, Gate, Isolation, ResolvedPlan, RestorePlan, Source, Step,
+    StepSpec, Verb, Wait, preflight::preflight,
 };
 use crate::{
     Error, Result,
@@ -50,6 +54,12 @@ pub struct Inputs<'a> {
     pub discovery: &'a Discovery,
     /// The live Certificates with their status, where the plan is about certificates.
     pub observed: &'a Observed,
+    /// The live workloads that steps name, whole.
+    pub workloads: BTreeMap<ItemKey, Value>,
+    /// What earlier processes of the run did.
+    pub earlier: &'a Earlier,
+    /// `--allow-run`.
+    pub allow_run: bool,
     /// `--keep-extras`.
     pub keep_extras: bool,
     /// `--policy-order`; the plan's own where none.
@@ -58,6 +68,18 @@ pub struct Inputs<'a> {
     pub run: &'a str,
     /// Judges validity of certificates.
     pub now: DateTime<Utc>,
+}
+
+/// What earlier processes of a run did, as its journal says: what would not be seen on the cluster, and must not be
+/// done again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// Operations that were done, by step.
+    pub done: BTreeSet<(String, ItemKey, Verb)>,
+    /// `run` steps whose program ended well.
+    pub ran: BTreeSet<String>,
+    /// How many replicas a workload had before the run's first `scale` of it.
+    pub replicas: BTreeMap<ItemKey, u32>,
 }
 
 /// What is known while steps are resolved one after the other.
@@ -72,6 +94,9 @@ struct Resolver<'a> {
     observed: &'a Observed,
     /// The Certificates that name a Secret, as they will be.
     certificates: issuance::BySecret,
+    workloads: BTreeMap<ItemKey, Value>,
+    earlier: &'a Earlier,
+    allow_run: bool,
     keep_extras: bool,
     isolation: Option<Isolation>,
     run: &'a str,
@@ -80,9 +105,14 @@ struct Resolver<'a> {
     namespaces: BTreeSet<String>,
     /// CustomResourceDefinitions that exist, or will.
     definitions: BTreeSet<String>,
+    /// Workloads that the steps so far write, with the replicas that they give them.
+    replicas: BTreeMap<ItemKey, u32>,
+    /// How many they had before the first `scale` step.
+    before: BTreeMap<ItemKey, u32>,
     unchanged: u64,
     kept: Vec<(ItemKey, String)>,
     refused: Vec<(ItemKey, String)>,
+    warnings: Vec<String>,
     differences: Vec<Difference>,
 }
 
@@ -109,16 +139,17 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     let unread = inputs.live.failures.iter();
     let unread =
         unread.map(|f| format!("{}: {} could not be read: {}", f.component, f.kind, f.why)).collect();
-    let (claims, mut warnings) = claims::claims(&plan, index, &inputs.items);
+    let (claims, mut said) = claims::claims(&plan, index, &inputs.items);
     if plan.components().contains(&Component::Cni) {
-        warnings.extend(preflight(&index.facts, &inputs.live.facts)?);
+        said.extend(preflight(&index.facts, &inputs.live.facts)?);
     }
     let mut resolver = Resolver::new(inputs);
     let mut steps = Vec::new();
     for (spec, claimed) in plan.steps.iter().zip(&claims) {
         steps.push(resolver.step(&plan, spec, claimed)?);
     }
-    let Resolver { unchanged, kept, refused, mut differences, .. } = resolver;
+    let Resolver { unchanged, kept, refused, mut warnings, mut differences, .. } = resolver;
+    warnings.splice(0..0, said);
     differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
     Ok(ResolvedPlan { plan, source, cluster, steps, unchanged, kept, refused, unread, warnings, differences })
 }
@@ -139,15 +170,21 @@ impl<'a> Resolver<'a> {
             seen: live.items.iter().map(|captured| (captured.id(), captured)).collect(),
             discovery: inputs.discovery,
             observed: inputs.observed,
+            workloads: inputs.workloads,
+            earlier: inputs.earlier,
+            allow_run: inputs.allow_run,
             keep_extras: inputs.keep_extras,
             isolation: inputs.isolation,
             run: inputs.run,
             now: inputs.now,
             namespaces: named("", "namespaces").collect(),
             definitions: named("apiextensions.k8s.io", "customresourcedefinitions").collect(),
+            replicas: BTreeMap::new(),
+            before: inputs.earlier.replicas.clone(),
             unchanged: 0,
             kept: Vec::new(),
             refused: Vec::new(),
+            warnings: Vec::new(),
             differences: Vec::new(),
         }
     }
@@ -158,6 +195,7 @@ impl<'a> Resolver<'a> {
             title: spec.title.clone(),
             action: spec.action.word(),
             question: None,
+            command: None,
             batches: Vec::new(),
             gates: Vec::new(),
             timeout_s: spec.timeout.as_secs(),
@@ -183,7 +221,20 @@ impl<'a> Resolver<'a> {
                 step.batches = order::by_kind(&[], self.judge_all(&rendered, rules)?);
                 step.batches.extend(self.releases(*component, releases, &held)?);
             }
-            Action::WaitRollout { component } => step.gates = self.rollouts(*component),
+            Action::RolloutRestart { workloads } => {
+                (step.batches, step.gates) = self.restart(&spec.id, plan, workloads);
+            }
+            Action::Scale { workload, replicas } => {
+                (step.batches, step.gates) = self.scale(plan, workload, *replicas);
+            }
+            Action::Run { command, allowed } => {
+                step.command = Some(Command {
+                    words: command.clone(),
+                    allowed: *allowed || self.allow_run,
+                    done: self.earlier.ran.contains(&spec.id),
+                });
+            }
+            Action::Wait(Wait::Rollout { component }) => step.gates = self.rollouts(*component),
             Action::Confirm { question } => step.question = Some(question.clone()),
         }
         step.batches.retain(|batch| !batch.acts.is_empty());

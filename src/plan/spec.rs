@@ -3,15 +3,17 @@
 //! In: YAML, strict. Out: a [`RestorePlan`], or an error that names the key and the nearest known one.
 //! Invariant: a plan that parses and lints names only components and kinds that netdr knows.
 
+mod action;
 mod lint;
 mod node;
 mod read;
 
+pub use action::{Action, Existing, Extras, Isolation, Replicas, Wait};
 pub(super) use lint::prunable;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{Result, model::Component, strict};
 
@@ -47,73 +49,6 @@ pub struct StepSpec {
     pub timeout: Duration,
 }
 
-/// What a step does. (Further actions come with the scenarios that need them.)
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum Action {
-    /// Makes the live items of these kinds equal to the source's.
-    Apply {
-        /// The bundle.
-        component: Component,
-        /// Kinds as `plural.group` (`secrets` for core), in order, each waited for before the next; empty: every
-        /// kind of the component that no other step of the plan names, but never namespaces and
-        /// CustomResourceDefinitions, which are touched only where they are named.
-        kinds: Vec<String>,
-        /// Whether namespaces that are gone are made again.
-        create_namespaces: bool,
-        /// What happens to live items that differ.
-        existing: Existing,
-        /// What happens to live items the source lacks, in namespaces the source has.
-        extras: Extras,
-        /// How policies are ordered; none for other kinds.
-        isolation: Option<Isolation>,
-    },
-    /// Brings back Helm releases from their stored revision: what they rendered in Helm's install order, then the
-    /// release's Secret, and removes newer revisions.
-    HelmRelease {
-        /// The bundle.
-        component: Component,
-        /// `namespace/name`; empty: every release of the component.
-        releases: Vec<String>,
-    },
-    /// Waits for the workloads (Deployments, DaemonSets, StatefulSets) of a component's releases to be rolled out.
-    WaitRollout {
-        /// Whose.
-        component: Component,
-    },
-    /// Asks the operator; the clock pauses.
-    Confirm {
-        /// What is asked.
-        question: String,
-    },
-}
-
-/// What happens to a live item that differs from the source's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Existing {
-    /// It is replaced in place; a TLS Secret that was renewed since and is valid is kept all the same.
-    Replace,
-    /// It is left alone and counted as kept: for example a CustomResourceDefinition, which may be newer.
-    Keep,
-}
-
-/// What happens to a live item that the source lacks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Extras {
-    /// It is listed and left alone.
-    Report,
-    /// It is listed and deleted, last of all.
-    Delete,
-}
-
-/// How missing policies come back into a namespace (field guide §4: any one policy isolates a pod).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Isolation {
-    /// What allows comes first, what only denies last: nothing is ever allowed that the source does not allow; short outage.
-    FailClosed,
-    /// A temporary allow-all policy per namespace while its policies come back: no outage, open for that long.
-    Guarded,
-}
-
 impl RestorePlan {
     /// Parses and lints; `file` names it in errors.
     ///
@@ -137,28 +72,6 @@ impl RestorePlan {
     /// The components its steps touch.
     pub fn components(&self) -> BTreeSet<Component> {
         self.steps.iter().filter_map(|step| step.action.component()).collect()
-    }
-}
-
-impl Action {
-    /// The component it is about; none for `confirm`.
-    pub fn component(&self) -> Option<Component> {
-        match self {
-            Self::Apply { component, .. }
-            | Self::HelmRelease { component, .. }
-            | Self::WaitRollout { component } => Some(*component),
-            Self::Confirm { .. } => None,
-        }
-    }
-
-    /// The word it has in the file.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Apply { .. } => "apply",
-            Self::HelmRelease { .. } => "helmRelease",
-            Self::WaitRollout { .. } => "wait",
-            Self::Confirm { .. } => "confirm",
-        }
     }
 }
 
@@ -255,10 +168,27 @@ steps:
             (
                 "confirm: {question: Go on?}",
                 "timeout: 1s",
-                &["steps[1]", "apply, helmRelease, wait, confirm"],
+                &["steps[1]", "apply, helmRelease, rolloutRestart, scale, run, wait, confirm"],
             ),
             ("netdr/v1", "netdr/v2", &["apiVersion", "netdr/v2"]),
             ("name: p\n", "name: ../p\n", &["name", "`../p`"]),
+            ("confirm: {question: Go on?}", "wait: {}", &["steps[1].wait", "exactly one of rollout"]),
+            (
+                "confirm: {question: Go on?}",
+                "rolloutRestart: {workloads: [pods/demo/x]}",
+                &["steps[1].rolloutRestart.workloads[0]", "deployments.apps/NAMESPACE/NAME"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "scale: {workload: daemonsets.apps/demo/x, replicas: 1}",
+                &["steps[1].scale.workload", "deployments, statefulsets"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "scale: {workload: deployments.apps/demo/x, replicas: -1}",
+                &["steps[1].scale.replicas", "`-1`", "`before`"],
+            ),
+            ("confirm: {question: Go on?}", "run: {command: systemctl}", &["steps[1].run.command", "a list"]),
             ("kind: RestorePlan", "kind: [", &["p.yaml is not valid YAML"]),
         ] {
             let text = error(old, new);
@@ -287,6 +217,13 @@ steps:
                 "confirm: {question: Go on?}",
                 "helmRelease: {component: ingress, releases: [traefik]}",
                 "namespace/name",
+            ),
+            ("confirm: {question: Go on?}", "run: {command: []}", "the command is empty"),
+            ("confirm: {question: Go on?}", "rolloutRestart: {workloads: []}", "no workload"),
+            (
+                "confirm: {question: Go on?}",
+                "rolloutRestart: {workloads: [deployments.apps/d/x, deployments.apps/d/x]}",
+                "restarted twice",
             ),
         ] {
             let text = error(old, new);

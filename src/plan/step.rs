@@ -1,19 +1,19 @@
 //! The resolved plan: data that says exactly what will be done.
 //!
-//! In: what resolving found. Out: its counts, its digest and its JSON. Invariant: no content of any item is in them,
-//! only names, digests and the fields that differ; and the digest is the same for the same acts in any run.
+//! In: what resolving found. Out: its acts, its counts, what it overwrites. Invariant: what an act does to an object
+//! is a verb of its own, and an operation restores nothing: it is no difference, and is looked for nowhere afterwards.
 
-use std::collections::BTreeMap;
+mod digest;
+
+use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Difference, RestorePlan, guard};
 use crate::{
     cluster::Precondition,
-    model::{Class, Component, Content, Extent, Item, ItemKey, SnapshotId, hex},
+    model::{Class, Component, Content, Extent, Item, ItemKey, SnapshotId},
 };
 
 /// Where the wanted state comes from.
@@ -58,16 +58,29 @@ pub struct Step {
     pub id: String,
     /// From the authored step.
     pub title: String,
-    /// `apply`, `helmRelease`, `wait`, `confirm`: the authored word.
+    /// `apply`, `helmRelease`, `scale`, …: the authored word.
     pub action: &'static str,
     /// The question of a `confirm` step.
     pub question: Option<String>,
+    /// The program of a `run` step.
+    pub command: Option<Command>,
     /// What is done.
     pub batches: Vec<Batch>,
     /// What must hold afterwards.
     pub gates: Vec<Gate>,
     /// How long the gates may take, in seconds.
     pub timeout_s: u64,
+}
+
+/// The program of a `run` step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Command {
+    /// Program and arguments.
+    pub words: Vec<String>,
+    /// Whether the plan's author or the operator allows it.
+    pub allowed: bool,
+    /// Whether an earlier process of the run has run it.
+    pub done: bool,
 }
 
 /// Acts that may run in parallel.
@@ -116,6 +129,12 @@ pub enum Verb {
     Recreate,
     /// DELETE with uid and resourceVersion.
     Delete,
+    /// An operation: the workload's pods are made anew, one after the other.
+    Restart,
+    /// An operation: merge patch of the number of replicas.
+    Scale,
+    /// An operation: a certificate is issued anew.
+    Renew,
 }
 
 /// A condition that must hold before the next step.
@@ -138,6 +157,8 @@ pub struct Counts {
     pub recreate: u64,
     /// Deletes.
     pub delete: u64,
+    /// Restarts, scalings, renewals, and programs that will be run.
+    pub operations: u64,
     /// Equal already.
     pub unchanged: u64,
     /// Cannot be restored.
@@ -150,97 +171,39 @@ impl ResolvedPlan {
         self.steps.iter().flat_map(|step| &step.batches).flat_map(|batch| &batch.acts)
     }
 
+    /// Every act that restores something: all but operations.
+    pub fn changes(&self) -> impl Iterator<Item = &Act> {
+        self.acts().filter(|act| act.verb.restores())
+    }
+
+    /// Every program that will be run.
+    fn runs(&self) -> impl Iterator<Item = &Command> {
+        self.steps.iter().filter_map(|step| step.command.as_ref()).filter(|command| command.runs())
+    }
+
     /// Counts of what will be done.
     pub fn counts(&self) -> Counts {
-        let mut counts =
-            Counts { unchanged: self.unchanged, refused: self.refused.len() as u64, ..Counts::default() };
+        let mut counts = Counts {
+            operations: self.runs().count() as u64,
+            unchanged: self.unchanged,
+            refused: self.refused.len() as u64,
+            ..Counts::default()
+        };
         for act in self.acts() {
             *match act.verb {
                 Verb::Create => &mut counts.create,
                 Verb::Replace | Verb::Merge => &mut counts.replace,
                 Verb::Recreate => &mut counts.recreate,
                 Verb::Delete => &mut counts.delete,
+                Verb::Restart | Verb::Scale | Verb::Renew => &mut counts.operations,
             } += 1;
         }
         counts
     }
 
-    /// sha256 over everything that will be done, and to which cluster (names, verbs, digests, preconditions' uids, what is
-    /// asked and waited for): what `--expect` compares.
-    ///
-    /// The run and its guards' names are not in it: a dry run and the run that follows must agree.
-    pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        let mut line = |parts: &[&str]| hash.update(format!("{}\n", parts.join("\t")));
-        line(&["cluster", &self.cluster]);
-        for step in &self.steps {
-            line(&["step", &step.id, step.action, step.question.as_deref().unwrap_or_default()]);
-            for batch in &step.batches {
-                line(&["batch"]);
-                for act in &batch.acts {
-                    let guard = guard::is_guard(&act.key);
-                    let key = match guard {
-                        true => format!("guard {}", act.key.namespace().unwrap_or_default()),
-                        false => act.key.to_path(),
-                    };
-                    let wanted = act.item.as_ref().filter(|_| !guard).map(Item::sha256).unwrap_or_default();
-                    let uid = act.seen.as_ref().map(|seen| seen.uid.as_str()).unwrap_or_default();
-                    line(&[
-                        &key,
-                        act.verb.name(),
-                        &wanted,
-                        act.live_sha256.as_deref().unwrap_or_default(),
-                        uid,
-                    ]);
-                }
-            }
-            for gate in &step.gates {
-                line(&["gate", &json!(gate).to_string()]);
-            }
-        }
-        hex(&hash.finalize())
-    }
-
-    /// The JSON of `restore --dry-run --json`.
-    pub fn to_json(&self) -> Value {
-        let changes: BTreeMap<(Component, &ItemKey), &Difference> =
-            self.differences.iter().map(|d| ((d.component, &d.key), d)).collect();
-        let act = |act: &Act| {
-            let fields = changes.get(&(act.component, &act.key)).map(|d| d.fields.as_slice());
-            json!({
-                "key": act.key, "component": act.component, "verb": act.verb,
-                "fields": fields.unwrap_or_default(), "remarks": act.remarks,
-            })
-        };
-        let step = |step: &Step| {
-            let acts: Vec<Value> = step.batches.iter().flat_map(|batch| &batch.acts).map(act).collect();
-            json!({
-                "id": step.id, "title": step.title, "action": step.action, "question": step.question,
-                "acts": acts, "gates": step.gates, "timeout_s": step.timeout_s,
-            })
-        };
-        let why = |(key, why): &(ItemKey, String)| json!({"key": key, "why": why});
-        let counts = self.counts();
-        json!({
-            "scenario": self.plan.name,
-            "source": self.source,
-            "digest": self.digest(),
-            "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
-            "create": counts.create,
-            "replace": counts.replace,
-            "recreate": counts.recreate,
-            "delete": counts.delete,
-            "unchanged": counts.unchanged,
-            "refused": counts.refused,
-            "refusals": self.refused.iter().map(why).collect::<Vec<_>>(),
-            "kept": self.kept.iter().map(why).collect::<Vec<_>>(),
-            "warnings": self.warnings,
-        })
-    }
-
     /// Whether nothing would be done.
     pub fn is_empty(&self) -> bool {
-        self.acts().next().is_none()
+        self.acts().next().is_none() && self.runs().next().is_none()
     }
 
     /// Live contents that would be overwritten or deleted, by component: the safety snapshot.
@@ -257,6 +220,8 @@ impl ResolvedPlan {
 impl Act {
     /// The live item that it overwrites or deletes.
     pub fn overwritten(&self) -> Option<Item> {
+        // What is scaled after an earlier step wrote it is not live yet.
+        self.seen.as_ref()?;
         Some(Item {
             key: self.key.clone(),
             component: self.component,
@@ -276,6 +241,41 @@ impl Verb {
             Self::Merge => "merge",
             Self::Recreate => "recreate",
             Self::Delete => "delete",
+            Self::Restart => "restart",
+            Self::Scale => "scale",
+            Self::Renew => "renew",
         }
+    }
+
+    /// Whether it brings an object to what the source has. The others are operations: done when their turn comes, and
+    /// no difference afterwards.
+    pub const fn restores(self) -> bool {
+        match self {
+            Self::Create | Self::Replace | Self::Merge | Self::Recreate | Self::Delete => true,
+            Self::Restart | Self::Scale | Self::Renew => false,
+        }
+    }
+}
+
+impl Command {
+    /// Whether it will be run.
+    pub const fn runs(&self) -> bool {
+        self.allowed && !self.done
+    }
+}
+
+/// As a shell would take it, so that a person can run it by hand.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+        for (number, word) in self.words.iter().enumerate() {
+            let space = if number == 0 { "" } else { " " };
+            if word.chars().all(plain) {
+                write!(f, "{space}{word}")?;
+            } else {
+                write!(f, "{space}'{}'", word.replace('\'', "'\\''"))?;
+            }
+        }
+        Ok(())
     }
 }

@@ -189,6 +189,7 @@ impl Undoing {
                 title: format!("What step `{step}` changed, as it was before"),
                 action: "apply",
                 question: None,
+                command: None,
                 batches: Vec::new(),
                 gates: Vec::new(),
                 timeout_s: 0,

@@ -3,6 +3,7 @@
 //! In: an act and the cluster. Out: what became of it. Invariant: an object is written only while it is as the plan
 //! saw it; the API server is made to check that (resourceVersion, uid), never this program alone.
 
+mod operation;
 mod release;
 mod words;
 
@@ -52,7 +53,10 @@ impl Acting<'_> {
     pub(super) async fn act(&self, act: &Act) -> ActOutcome {
         let answer = match &act.key {
             ItemKey::Resource { .. } => match self.place(act) {
-                Ok(place) => self.change(act, &place).await,
+                Ok(place) => match act.verb {
+                    Verb::Restart => self.restart(&place).await,
+                    _ => self.change(act, &place).await,
+                },
                 Err(why) => Ok(ActOutcome::Failed(why)),
             },
             ItemKey::Release { namespace, name } => self.release(act, namespace, name).await,
@@ -69,8 +73,8 @@ impl Acting<'_> {
         // A create that finds nothing and a delete of the very object that the plan saw need no look first.
         let mut look = match act.verb {
             Verb::Create => false,
-            Verb::Replace | Verb::Merge => true,
-            Verb::Delete | Verb::Recreate => act.seen.is_none(),
+            Verb::Replace | Verb::Merge | Verb::Scale => true,
+            Verb::Delete | Verb::Recreate | Verb::Restart | Verb::Renew => act.seen.is_none(),
         };
         let mut tried = false;
         for _ in 0..ATTEMPTS {
@@ -113,7 +117,7 @@ impl Acting<'_> {
                 canonical::keep_live(&act.key, &mut object, live);
                 self.cluster.replace(write, *namespace, name, object, &seen).await?;
             }
-            (Verb::Merge, Some(body), Some(live), Some(seen)) => {
+            (Verb::Merge | Verb::Scale, Some(body), Some(live), Some(seen)) => {
                 let owned = canonical::owned_fields(&act.key, live).unwrap_or_else(|| json!({}));
                 let wanted: Value = serde_json::from_slice(body).unwrap_or_default();
                 let mut patch = decide::merge_patch(&owned, &wanted);

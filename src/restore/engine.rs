@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,7 @@ use futures::{StreamExt as _, stream};
 use super::{
     Done, Journal, StepOutcome,
     acts::Acting,
+    command,
     gates::{self, Waiting},
     journal::Entry,
     lease::{Clock, Known, Lease},
@@ -21,7 +23,8 @@ use crate::{
     Result,
     cluster::{Cluster, Discovery},
     model::{Item, ItemKey},
-    plan::{Act, Batch, Gate, ResolvedPlan, Step},
+    plan::{self, Act, Batch, Command, Gate, ResolvedPlan, Step, Verb},
+    seal::Recipients,
 };
 
 /// What the caller is told while it runs.
@@ -50,6 +53,12 @@ pub struct Engine<'a> {
     pub cluster: &'a Cluster,
     /// The run's journal.
     pub journal: &'a Journal,
+    /// The run's folder: what programs write is sealed there.
+    pub(super) folder: &'a Path,
+    /// Whom it is sealed to.
+    pub(super) recipients: &'a Recipients,
+    /// Which process of the run this is, from 1.
+    pub(super) session: usize,
     /// Whether the run may still act.
     pub(super) lease: &'a Lease,
     /// The wall clock, for the journal's times.
@@ -115,8 +124,11 @@ impl Engine<'_> {
                 self.batch(&step.id, batch, discovery, outcome).await?;
             }
         }
+        if let Some(command) = step.command.as_ref().filter(|command| !command.done) {
+            self.command(step, command, outcome).await?;
+        }
         outcome.acting_s = began.elapsed().as_secs_f64();
-        if outcome.outcome != "interrupted" {
+        if outcome.outcome == "done" {
             let held = self.gates(step, discovery, outcome).await;
             outcome.judge(held);
         }
@@ -165,6 +177,42 @@ impl Engine<'_> {
         lost.map_or(Ok(()), Err)
     }
 
+    /// Runs the program of a step, or says why not. What it wrote is sealed; that it ran is in the journal before.
+    async fn command(&self, step: &Step, command: &Command, outcome: &mut StepOutcome) -> Result<()> {
+        if !command.allowed {
+            outcome.outcome = "skipped";
+            outcome
+                .failures
+                .push(format!("`{command}` was not run: allow it with --allow-run, or run it by hand"));
+            return Ok(());
+        }
+        self.lease.check(Known::Now).await?;
+        let (id, words) = (step.id.clone(), command.words.clone());
+        self.journal.write((self.clock)(), [Entry::Run { step: id.clone(), command: words }])?;
+        let ended = match command::run(command, Duration::from_secs(step.timeout_s)).await {
+            Ok(ended) => ended,
+            Err(why) => {
+                outcome.outcome = "failed";
+                outcome.failures.push(why);
+                return Ok(());
+            }
+        };
+        let session = if self.session == 1 { String::new() } else { format!("{}-", self.session) };
+        let file = format!("run-{session}{id}.log.zst.age");
+        let path = self.folder.join(&file);
+        let sealed = ended.output.seal(self.recipients, &path)?;
+        let (status, bytes, sha256) = (ended.status, ended.output.bytes, sealed.sha256);
+        self.journal.write((self.clock)(), [Entry::Exited { step: id, status, bytes, file, sha256 }])?;
+        if let Some(why) = ended.failure(step.timeout_s) {
+            outcome.outcome = "failed";
+            outcome.failures.push(format!(
+                "`{command}` {why}; what it wrote: age -d -i IDENTITY {} | zstd -d",
+                path.display()
+            ));
+        }
+        Ok(())
+    }
+
     /// Waits for the gates, but not for an object whose own act failed: that one never comes.
     async fn gates(&self, step: &Step, discovery: &mut Discovery, outcome: &mut StepOutcome) -> bool {
         let lost: BTreeSet<&ItemKey> =
@@ -200,5 +248,6 @@ fn intent(step: &str, act: &Act) -> Entry {
         verb: act.verb,
         live: act.live_sha256.clone(),
         wanted: act.item.as_ref().map(Item::sha256),
+        replicas: plan::replicas(&act.key, act.live.as_ref()).filter(|_| act.verb == Verb::Scale),
     }
 }

@@ -87,6 +87,9 @@ pub enum Entry {
         /// sha256 of the wanted content.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wanted: Option<String>,
+        /// Of a scaling: how many replicas there were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replicas: Option<u32>,
     },
     /// What became of an act.
     Outcome {
@@ -101,6 +104,26 @@ pub enum Entry {
         /// Why it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
+    },
+    /// A program is about to be run.
+    Run {
+        /// The step's id.
+        step: String,
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+    /// A program ended.
+    Exited {
+        /// The step's id.
+        step: String,
+        /// Its exit status; none where it was stopped at its deadline or a signal ended it.
+        status: Option<i32>,
+        /// How much it wrote.
+        bytes: u64,
+        /// Where that is sealed, beside the journal.
+        file: String,
+        /// sha256 of the sealed bytes, in hex.
+        sha256: String,
     },
     /// A step ended.
     Step {
@@ -141,6 +164,9 @@ pub struct Asked {
     /// `--policy-order`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
+    /// `--allow-run`.
+    #[serde(default)]
+    pub allow_run: bool,
 }
 
 /// A line: when, and what.

@@ -44,7 +44,7 @@ pub struct StepOutcome {
     pub id: String,
     /// From the plan.
     pub title: String,
-    /// `apply`, `helmRelease`, `wait`, `confirm`.
+    /// `apply`, `helmRelease`, `scale`, …
     pub action: &'static str,
     /// `done`, `partial`, `failed`, `skipped`, `interrupted`.
     pub outcome: &'static str,
@@ -153,6 +153,7 @@ mod tests {
             title: "S".into(),
             action: "apply",
             question: None,
+            command: None,
             batches: vec![],
             gates: vec![],
             timeout_s: 1,

@@ -10,6 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::{
     journal::Asked,
@@ -22,9 +23,9 @@ use crate::{
     Result, canonical,
     capture::{self, Capture, Scope},
     certificates::{self, Observed},
-    cluster::Cluster,
+    cluster::{Cluster, Discovery},
     model::{Class, ClusterIdentity, Component, Content, IndexEntry, Item, ItemKey, Json, RunId, SnapshotId},
-    plan::{Act, Inputs, Isolation, ResolvedPlan, RestorePlan, Verb, resolve},
+    plan::{Act, Earlier, Inputs, Isolation, ResolvedPlan, RestorePlan, Verb, resolve},
     report::Phase,
     repository::{Listed, Repository},
     seal::Identities,
@@ -57,6 +58,10 @@ pub struct Request<'a> {
     pub keep_extras: bool,
     /// `--policy-order`.
     pub isolation: Option<Isolation>,
+    /// `--allow-run`.
+    pub allow_run: bool,
+    /// What earlier processes of the run did.
+    pub earlier: Earlier,
     /// When the incident began.
     pub incident_start: DateTime<Utc>,
     /// When the command began.
@@ -92,7 +97,7 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     request.read_deleted(&mut plan).await?;
     plan.warnings.splice(0..0, sources.warnings.iter().cloned());
     plan.warnings.extend(plan.unread.iter().cloned());
-    if plan.is_empty() && plan.differences.is_empty() {
+    if plan.changes().next().is_none() && plan.differences.is_empty() {
         plan.warnings.push(request.nothing_differs(&sources, &listed, &components));
     }
     let planned = began.elapsed().as_secs_f64() - opened;
@@ -118,6 +123,7 @@ impl Request<'_> {
             from_cluster: self.from_cluster.map(ToOwned::to_owned),
             keep_extras: self.keep_extras,
             isolation: self.isolation,
+            allow_run: self.allow_run,
         }
     }
 
@@ -145,6 +151,7 @@ impl Request<'_> {
         };
         let items = self.open(sources, &live)?;
         versions::align(self.cluster, &items, &mut live).await;
+        let workloads = self.workloads(&live.discovery).await?;
         resolve(Inputs {
             plan: self.plan.clone(),
             source: sources.source(),
@@ -155,11 +162,28 @@ impl Request<'_> {
             live: &live,
             discovery: &live.discovery,
             observed: &observed,
+            workloads,
+            earlier: &self.earlier,
+            allow_run: self.allow_run,
             keep_extras: self.keep_extras,
             isolation: self.isolation,
             run: self.run.as_str(),
             now,
         })
+    }
+
+    /// The workloads that steps name, as they are.
+    async fn workloads(&self, discovery: &Discovery) -> Result<BTreeMap<ItemKey, Value>> {
+        let mut live = BTreeMap::new();
+        for key in self.plan.steps.iter().flat_map(|step| step.action.workloads()) {
+            let ItemKey::Resource { group, plural, namespace, name } = key else { continue };
+            let Some(kind) = discovery.find(group, plural) else { continue };
+            let read = self.cluster.get(kind, namespace.as_deref(), name).await;
+            let server = self.cluster.server();
+            let object = read.map_err(|refusal| refusal.about("cannot read", &key.to_string(), server))?;
+            live.extend(object.map(|object| (key.clone(), object)));
+        }
+        Ok(live)
     }
 
     /// Reads what will be deleted and is known by its metadata alone, such as newer revisions of a release (up to

@@ -84,6 +84,9 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
     let engine = Engine {
         cluster: prepared.target,
         journal: &journal,
+        folder: running.folder,
+        recipients: running.recipients,
+        session,
         lease,
         clock: running.clock,
         event: running.event,
@@ -165,7 +168,8 @@ fn proof(again: Result<ResolvedPlan>, took: Duration) -> Proof {
     };
     let refused = plan.refused.iter().map(|(key, _)| key);
     let differing = plan.differences.iter().map(|difference| &difference.key);
-    let left: BTreeSet<&ItemKey> = plan.acts().map(|act| &act.key).chain(differing).chain(refused).collect();
+    let left: BTreeSet<&ItemKey> =
+        plan.changes().map(|act| &act.key).chain(differing).chain(refused).collect();
     let mut remarks: Vec<String> = left.iter().map(|key| format!("{key} still differs")).collect();
     let left = (left.len() + plan.unread.len()) as u64;
     remarks.extend(plan.unread);
@@ -185,7 +189,7 @@ fn outcome(nothing_to_do: bool, steps: &[StepOutcome], left: u64) -> &'static st
         "interrupted"
     } else if any("failed") {
         "failed"
-    } else if any("partial") || left > 0 {
+    } else if any("partial") || any("skipped") || left > 0 {
         "partial"
     } else if nothing_to_do {
         "nothing-to-do"
@@ -262,6 +266,7 @@ mod tests {
         assert_eq!(outcome(false, &[step("apply", "partial")], 0), "partial");
         assert_eq!(outcome(false, &[step("apply", "failed"), step("wait", "skipped")], 0), "failed");
         assert_eq!(outcome(false, &[step("confirm", "interrupted")], 3), "interrupted");
+        assert_eq!(outcome(false, &[step("run", "skipped"), step("apply", "done")], 0), "partial");
         assert_eq!(outcome(true, &[], 0), "nothing-to-do");
         assert_eq!(outcome(true, &[step("wait", "failed")], 0), "failed");
     }

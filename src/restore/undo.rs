@@ -35,7 +35,7 @@ const LOOKS: usize = 16;
 /// What an undo is given where the plan of the undone run cannot be read any more.
 const OBJECTIVE: Duration = Duration::from_secs(15 * 60);
 /// Steps whose effect is no object's content: there is no way back.
-const FOR_GOOD: [&str; 4] = ["run", "rolloutRestart", "renewCertificates", "scale"];
+const FOR_GOOD: [&str; 3] = ["run", "rolloutRestart", "renewCertificates"];
 
 /// What is asked for.
 pub struct Undo<'a> {

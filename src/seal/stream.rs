@@ -49,6 +49,14 @@ pub(super) fn seal(
     Ok(Sealed { sha256: hex(&digesting.hash.finalize()), bytes: digesting.bytes, items })
 }
 
+/// Seals some bytes, as `age -d -i IDENTITY FILE | zstd -d` shows them.
+///
+/// # Errors
+/// When `out` fails.
+pub fn seal_bytes(bytes: &[u8], recipients: &Recipients, out: &mut dyn Write) -> Result<Sealed> {
+    seal(recipients, out, |writer| writer.write_all(bytes).map(|()| 1).map_err(writing))
+}
+
 /// Opens a sealed stream; `what` names it in errors.
 pub(super) fn open<'a>(input: &'a mut dyn Read, identities: &Identities, what: &str) -> Result<Reader<'a>> {
     let mut input = BufReader::new(input);

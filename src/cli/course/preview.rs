@@ -66,12 +66,24 @@ pub(super) fn question(prepared: &Prepared<'_>, cx: &Context) -> String {
 type Differences<'a> = BTreeMap<(Component, &'a ItemKey), &'a Difference>;
 
 fn step_text(number: usize, step: &Step, differences: &Differences<'_>, cx: &Context) -> String {
-    if step.question.is_none() && step.gates.is_empty() && acts(slice::from_ref(step)).next().is_none() {
+    if step.question.is_none()
+        && step.command.is_none()
+        && step.gates.is_empty()
+        && acts(slice::from_ref(step)).next().is_none()
+    {
         return String::new(); // nothing is asked, done or waited for
     }
     let mut text = format!("\nStep {number}, {}: {}\n", step.id, step.title);
     if let Some(question) = &step.question {
         text += &format!("  asks: {question}\n");
+    }
+    if let Some(command) = &step.command {
+        let says = match (command.done, command.allowed) {
+            (true, _) => "was run",
+            (false, true) => "runs",
+            (false, false) => "would run, with --allow-run",
+        };
+        text += &format!("  {says}: {command}\n");
     }
     let mut created = 0;
     for act in acts(slice::from_ref(step)) {
@@ -95,6 +107,9 @@ fn act_text(act: &Act, differences: &Differences<'_>) -> String {
         Verb::Replace | Verb::Merge => "~",
         Verb::Recreate => "-/+",
         Verb::Delete => "-",
+        Verb::Restart => "* restart",
+        Verb::Scale => "* scale",
+        Verb::Renew => "* renew",
     };
     let mut text = format!("  {sign} {}{}\n", act.key, remarks(act));
     // The first line names the object again; what it would say of a create or delete is said.
@@ -128,6 +143,9 @@ fn totals(plan: &ResolvedPlan) -> String {
         format!("delete {}", counts.delete),
         format!("unchanged {}", counts.unchanged),
     ];
+    if counts.operations > 0 {
+        parts.insert(4, format!("operations {}", counts.operations));
+    }
     if counts.refused > 0 {
         parts.push(format!("refused {}", counts.refused));
     }

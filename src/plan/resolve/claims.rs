@@ -89,7 +89,11 @@ fn claim(action: &Action, entry: &IndexEntry, rendered_by: Option<&ItemKey>) -> 
             let name = format!("{}/{}", release.namespace().unwrap_or_default(), release.name());
             (releases.is_empty() || releases.contains(&name)).then_some(Claim::Release)
         }
-        Action::WaitRollout { .. } | Action::Confirm { .. } => None,
+        Action::RolloutRestart { .. }
+        | Action::Scale { .. }
+        | Action::Run { .. }
+        | Action::Wait(_)
+        | Action::Confirm { .. } => None,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Resolver, immutable};
+use super::{Resolver, immutable, operations};
 use crate::{
     Error, Result,
     capture::Captured,
@@ -214,6 +214,10 @@ impl<'a> Resolver<'a> {
             self.namespaces.insert(name);
         } else if act.key.is_kind("apiextensions.k8s.io", "customresourcedefinitions") {
             self.definitions.insert(name);
+        } else if let Some(replicas) =
+            operations::replicas(&act.key, act.item.as_ref().map(|item| &item.content))
+        {
+            self.replicas.insert(act.key.clone(), replicas);
         }
     }
 }

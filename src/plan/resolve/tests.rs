@@ -1,6 +1,7 @@
 //! Rules of resolving, one by one, and as properties of random worlds.
 
 mod certificates;
+mod operations;
 mod policies;
 mod properties;
 mod releases;
@@ -18,7 +19,7 @@ use crate::{
     cluster::{ApiKind, Discovery, Precondition},
     helm::Revision,
     model::{Class, Component, Content, Extent, Index, IndexEntry, Item, ItemKey, Json},
-    plan::{Act, Isolation, ResolvedPlan, RestorePlan, Source, Verb},
+    plan::{Act, Earlier, Isolation, ResolvedPlan, RestorePlan, Source, Verb},
 };
 
 /// A source, a live state, and what else a plan is resolved from.
@@ -36,6 +37,9 @@ struct World {
     complete: bool,
     keep_extras: bool,
     isolation: Option<Isolation>,
+    workloads: BTreeMap<ItemKey, Value>,
+    earlier: Earlier,
+    allow_run: bool,
     run: &'static str,
     cluster: &'static str,
 }
@@ -59,6 +63,9 @@ impl World {
             complete: true,
             keep_extras: false,
             isolation: None,
+            workloads: BTreeMap::new(),
+            earlier: Earlier::default(),
+            allow_run: false,
             run: "20261124T010000Z-p-000001",
             cluster: "uid of kube-system",
         }
@@ -124,6 +131,9 @@ impl World {
             live: &live,
             discovery: &discovery,
             observed: &self.observed,
+            workloads: self.workloads.clone(),
+            earlier: &self.earlier,
+            allow_run: self.allow_run,
             keep_extras: self.keep_extras,
             isolation: self.isolation,
             run: self.run,

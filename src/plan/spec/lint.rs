@@ -46,12 +46,18 @@ pub(super) fn lint(plan: &RestorePlan) -> Result<()> {
     }
     let mut ids = BTreeSet::new();
     let mut kinds = BTreeSet::new();
+    let mut restarted = BTreeSet::new();
     for (number, step) in plan.steps.iter().enumerate() {
         slug(&format!("steps[{number}].id"), &step.id)?;
         if !ids.insert(&step.id) {
             return Err(Error::usage(format!("steps[{number}].id: `{}` is used twice", step.id)));
         }
         self::step(step, &mut kinds).map_err(|error| error.doing(format!("step `{}`", step.id)))?;
+        if let Action::RolloutRestart { workloads } = &step.action
+            && let Some(twice) = workloads.iter().find(|workload| !restarted.insert(*workload))
+        {
+            return Err(Error::usage(format!("step `{}`: {twice} is restarted twice", step.id)));
+        }
     }
     Ok(())
 }
@@ -98,7 +104,17 @@ fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Re
                 None => Ok(()),
             }
         }
-        Action::WaitRollout { .. } | Action::Confirm { .. } => Ok(()),
+        Action::RolloutRestart { workloads } if workloads.is_empty() => {
+            Err(Error::usage("rolloutRestart: no workload is named"))
+        }
+        Action::Run { command, .. } if command.is_empty() => {
+            Err(Error::usage("run: the command is empty; write it as [PROGRAM, ARGUMENT, …]"))
+        }
+        Action::RolloutRestart { .. }
+        | Action::Scale { .. }
+        | Action::Run { .. }
+        | Action::Wait(_)
+        | Action::Confirm { .. } => Ok(()),
     }
 }
 

@@ -62,6 +62,16 @@ impl Node {
         self.value.as_bool().ok_or_else(|| self.expected("true or false"))
     }
 
+    /// Whether it is this word.
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.value == word
+    }
+
+    /// A number that is not negative; `what` says what is expected.
+    pub(super) fn number(self, what: &str) -> Result<u32> {
+        self.value.as_u64().and_then(|number| number.try_into().ok()).ok_or_else(|| self.expected(what))
+    }
+
     /// A list.
     pub(super) fn list(self) -> Result<Vec<Self>> {
         let Value::Array(values) = self.value else { return Err(self.expected("a list")) };

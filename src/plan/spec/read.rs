@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Existing, Extras, Isolation, RestorePlan, StepSpec, node::Node};
-use crate::{Result, model::Component};
+use super::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait, node::Node};
+use crate::{
+    Result,
+    model::{Component, ItemKey},
+};
 
 const PLAN: &[&str] = &["apiVersion", "kind", "name", "title", "rto", "rpo", "role", "runbook", "steps"];
-const ACTIONS: &[&str] = &["apply", "helmRelease", "wait", "confirm"];
-const STEP: &[&str] = &["id", "title", "timeout", "apply", "helmRelease", "wait", "confirm"];
+const ACTIONS: &[&str] = &["apply", "helmRelease", "rolloutRestart", "scale", "run", "wait", "confirm"];
+const STEP: &[&str] = &["id", "title", "timeout"];
+const WAITS: &[&str] = &["rollout"];
 const APPLY: &[&str] = &["component", "kinds", "createNamespaces", "existing", "extras", "isolation"];
 
 /// Gates of a step that names no timeout: an API server answers sooner, a rollout should say how long it takes.
@@ -32,7 +36,7 @@ pub(super) fn plan(value: Value) -> Result<RestorePlan> {
 }
 
 fn step(node: Node) -> Result<StepSpec> {
-    let mut fields = node.fields(STEP)?;
+    let mut fields = node.fields(&[STEP, ACTIONS].concat())?;
     let (id, title) = (fields.need("id")?.text()?, fields.need("title")?.text()?);
     let timeout = fields.take("timeout").map_or(Ok(TIMEOUT), Node::duration)?;
     let mut actions: Vec<(&str, Node)> =
@@ -43,10 +47,20 @@ fn step(node: Node) -> Result<StepSpec> {
     let action = match name {
         "apply" => apply(node)?,
         "helmRelease" => helm_release(node)?,
-        "wait" => {
-            let mut rollout = node.fields(&["rollout"])?.need("rollout")?.fields(&["component"])?;
-            Action::WaitRollout { component: component(rollout.need("component")?)? }
+        "rolloutRestart" => {
+            let workloads = node.fields(&["workloads"])?.need("workloads")?.list()?;
+            let read = |node| workload(node, &["deployments", "daemonsets", "statefulsets"]);
+            Action::RolloutRestart { workloads: workloads.into_iter().map(read).collect::<Result<_>>()? }
         }
+        "scale" => scale(node)?,
+        "run" => {
+            let mut fields = node.fields(&["command", "allowed"])?;
+            Action::Run {
+                command: fields.need("command")?.texts()?,
+                allowed: fields.take("allowed").map_or(Ok(false), Node::flag)?,
+            }
+        }
+        "wait" => Action::Wait(wait(node)?),
         _ => Action::Confirm { question: node.fields(&["question"])?.need("question")?.text()? },
     };
     Ok(StepSpec { id, title, action, timeout })
@@ -73,6 +87,46 @@ fn helm_release(node: Node) -> Result<Action> {
         component: component(fields.need("component")?)?,
         releases: fields.take("releases").map_or(Ok(Vec::new()), Node::texts)?,
     })
+}
+
+fn wait(node: Node) -> Result<Wait> {
+    let mut fields = node.fields(WAITS)?;
+    let mut waits: Vec<(&str, Node)> =
+        WAITS.iter().filter_map(|name| Some((*name, fields.take(name)?))).collect();
+    let (Some((_, node)), true) = (waits.pop(), waits.is_empty()) else {
+        return Err(fields.error(format!("a wait has exactly one of {}", WAITS.join(", "))));
+    };
+    Ok(Wait::Rollout { component: component(node.fields(&["component"])?.need("component")?)? })
+}
+
+fn scale(node: Node) -> Result<Action> {
+    let mut fields = node.fields(&["workload", "replicas"])?;
+    let replicas = fields.need("replicas")?;
+    Ok(Action::Scale {
+        workload: workload(fields.need("workload")?, &["deployments", "statefulsets"])?,
+        replicas: match replicas.is("before") {
+            true => Replicas::Before,
+            false => Replicas::Count(replicas.number("a number of replicas, or `before`")?),
+        },
+    })
+}
+
+/// `deployments.apps/metallb-system/controller`.
+fn workload(node: Node, plurals: &[&str]) -> Result<ItemKey> {
+    let wrong = node.error(format!(
+        "a workload is one of {}, then its namespace and name: {}.apps/NAMESPACE/NAME",
+        plurals.join(", "),
+        plurals.first().copied().unwrap_or_default()
+    ));
+    let text = node.text()?;
+    let parts: Vec<&str> = text.split('/').collect();
+    match parts[..] {
+        [kind, namespace, name] if !namespace.is_empty() && !name.is_empty() => {
+            let plural = plurals.iter().find(|plural| kind.strip_suffix(".apps") == Some(**plural));
+            Ok(ItemKey::resource("apps", plural.ok_or(wrong)?, Some(namespace), name))
+        }
+        _ => Err(wrong),
+    }
 }
 
 fn component(node: Node) -> Result<Component> {

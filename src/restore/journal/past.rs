@@ -9,7 +9,7 @@ use super::{Asked, Entry, Line, read};
 use crate::{
     Error, Result,
     model::{ClusterIdentity, RunId, SnapshotId},
-    plan::RestorePlan,
+    plan::{Earlier, RestorePlan, Verb},
 };
 
 /// A run that began.
@@ -59,6 +59,7 @@ impl Past {
             from_cluster: None,
             keep_extras: false,
             isolation: None,
+            allow_run: false,
         };
         let (mut sessions, mut ended) = (1, None);
         for line in &lines {
@@ -91,6 +92,24 @@ impl Past {
                 .hint("restore again with --plan FILE: it does what is left"));
         }
         RestorePlan::parse(&self.asked.plan, &format!("the plan of run {}", self.run))
+    }
+
+    /// What it did that the cluster does not tell of: a resumed run must not do it again.
+    pub fn earlier(&self) -> Earlier {
+        let mut earlier = Earlier::default();
+        for line in &self.lines {
+            match &line.entry {
+                Entry::Intent { key, verb: Verb::Scale, replicas: Some(replicas), .. } => {
+                    earlier.replicas.entry(key.clone()).or_insert(*replicas);
+                }
+                Entry::Outcome { step, key, verb, outcome, .. } if !verb.restores() && outcome == "done" => {
+                    earlier.done.insert((step.clone(), key.clone(), *verb));
+                }
+                Entry::Exited { step, status: Some(0), .. } => drop(earlier.ran.insert(step.clone())),
+                _ => {}
+            }
+        }
+        earlier
     }
 
     /// Refuses what cannot be resumed.
@@ -155,5 +174,35 @@ mod tests {
         let over = past(&[BEGUN, RESUMED, &ended("partial")]).resumable().unwrap_err();
         assert_eq!(over.kind(), crate::Kind::Usage);
         assert!(over.to_string().contains("ended (partial)"), "{over}");
+    }
+
+    #[test]
+    fn what_a_resumed_run_must_not_do_again_is_what_ended_well() {
+        let step = |event: &str, rest: &str| {
+            format!(r#"{{"at":"2026-11-24T03:15:10Z","event":"{event}","step":"s",{rest}}}"#)
+        };
+        let key = r#""key":"resources/apps/deployments/d/x""#;
+        let act =
+            |event: &str, verb: &str, rest: &str| step(event, &format!(r#"{key},"verb":"{verb}"{rest}"#));
+        let exited =
+            |status: &str| step("exited", &format!(r#""status":{status},"bytes":1,"file":"f","sha256":"d""#));
+        let earlier = |lines: &[String]| {
+            let lines: Vec<&str> = [BEGUN].into_iter().chain(lines.iter().map(String::as_str)).collect();
+            past(&lines).earlier()
+        };
+        let done = earlier(&[act("outcome", "restart", r#","outcome":"done""#)]);
+        assert_eq!(done.done.len(), 1);
+        let not = [
+            act("intent", "restart", ""),
+            act("outcome", "restart", r#","outcome":"failed""#),
+            act("outcome", "replace", r#","outcome":"done""#),
+            step("run", r#""command":["x"]"#),
+            exited("3"),
+            exited("null"),
+        ];
+        assert_eq!(earlier(&not), Earlier::default());
+        assert_eq!(earlier(&[exited("0")]).ran.len(), 1);
+        let scaled = [act("intent", "scale", r#","replicas":0"#), act("intent", "scale", r#","replicas":1"#)];
+        assert_eq!(earlier(&scaled).replicas.values().collect::<Vec<_>>(), [&0]);
     }
 }

@@ -133,6 +133,7 @@ mod tests {
                 verb: Verb::Create,
                 live: None,
                 wanted: None,
+                replicas: None,
             },
             outcome("done"),
             outcome("unchanged"),

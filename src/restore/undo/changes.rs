@@ -32,7 +32,8 @@ struct Act<'a> {
 /// # Errors
 /// When the journal is of netdr 0.1, or the safety snapshot lacks what was overwritten.
 pub(super) fn changes(past: &Past, saved: Saved) -> Result<Vec<Changed>> {
-    let mut acts: BTreeMap<&ItemKey, Vec<Act<'_>>> = BTreeMap::new();
+    // An object that is written and scaled is two: its replicas are a part of their own.
+    let mut acts: BTreeMap<(&ItemKey, bool), Vec<Act<'_>>> = BTreeMap::new();
     let mut open: BTreeMap<(&str, &ItemKey, Verb), usize> = BTreeMap::new();
     let (mut batch, mut in_batch) = (0, false);
     for line in &past.lines {
@@ -40,16 +41,19 @@ pub(super) fn changes(past: &Past, saved: Saved) -> Result<Vec<Changed>> {
         batch += usize::from(begins && !in_batch); // the intents of a batch are written together
         in_batch = begins;
         match &line.entry {
-            Entry::Intent { step, key, component, verb, live, wanted } => {
+            // There is no way back from a restart or a renewal.
+            Entry::Intent { verb: Verb::Restart | Verb::Renew, .. } => {}
+            Entry::Intent { step, key, component, verb, live, wanted, .. } => {
                 let component = component.ok_or_else(|| older(past))?;
                 let (live, wanted) = (live.as_deref(), wanted.as_deref());
-                let acts = acts.entry(key).or_default();
+                let acts = acts.entry((key, *verb == Verb::Scale)).or_default();
                 open.insert((step, key, *verb), acts.len());
                 acts.push(Act { step, batch, component, verb: *verb, live, wanted, done: None });
             }
             Entry::Outcome { step, key, verb, outcome, .. } => {
                 let number = open.remove(&(step.as_str(), key, *verb));
-                let act = number.and_then(|number| acts.get_mut(key)?.get_mut(number));
+                let act =
+                    number.and_then(|number| acts.get_mut(&(key, *verb == Verb::Scale))?.get_mut(number));
                 if let Some(act) = act {
                     act.done = match outcome.as_str() {
                         "done" => Some(true),
@@ -62,7 +66,10 @@ pub(super) fn changes(past: &Past, saved: Saved) -> Result<Vec<Changed>> {
             _ => {}
         }
     }
-    let changed = acts.into_iter().map(|(key, acts)| of(past, key, acts, &saved));
+    // Where the run wrote the whole of it, what it scaled comes back with that.
+    let whole: BTreeSet<&ItemKey> = acts.keys().filter(|(_, scaled)| !scaled).map(|(key, _)| *key).collect();
+    acts.retain(|(key, scaled), _| !scaled || !whole.contains(key));
+    let changed = acts.into_iter().map(|((key, _), acts)| of(past, key, acts, &saved));
     let mut changes: Vec<Changed> = changed.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     changes.sort_by(|a, b| (a.batch, &a.key).cmp(&(b.batch, &b.key)));
     Ok(changes)
@@ -82,6 +89,9 @@ fn of(past: &Past, key: &ItemKey, mut acts: Vec<Act<'_>>, saved: &Saved) -> Resu
         }
     }
     let before = first.live.and_then(|sha256| saved.get(&(key.clone(), sha256.to_owned())).cloned());
+    if before.is_none() && first.verb == Verb::Scale {
+        return Ok(None); // it undid what an earlier process of the run had scaled
+    }
     if first.live.is_some() && before.is_none() && !is_guard(key) {
         return Err(Error::damaged(format!(
             "the safety snapshot of run {} does not hold {key} as it was before, so nothing is undone",

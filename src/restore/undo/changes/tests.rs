@@ -21,6 +21,7 @@ fn intent(name: &str, verb: Verb, live: Option<&str>, wanted: Option<&str>) -> E
         verb,
         live,
         wanted,
+        replicas: None,
     }
 }
 
@@ -35,6 +36,7 @@ fn past(entries: Vec<Entry>) -> Past {
         from_cluster: None,
         keep_extras: false,
         isolation: None,
+        allow_run: false,
     };
     Past {
         run: "20261124T031500Z-traefik-5b21d0".parse().unwrap(),
@@ -131,6 +133,25 @@ fn without_what_was_overwritten_nothing_is_undone() {
     else {
         unreachable!("an intent")
     };
-    let old = Entry::Intent { step, key, component: None, verb, live, wanted };
+    let old = Entry::Intent { step, key, component: None, verb, live, wanted, replicas: None };
     assert!(changes(&past(vec![old]), Saved::new()).unwrap_err().to_string().contains("netdr 0.1"));
+}
+
+#[test]
+fn operations_have_no_way_back_but_scaling_does() {
+    use Verb::{Create, Renew, Replace, Restart, Scale};
+    for gone in [Restart, Renew] {
+        assert_eq!(x(vec![intent("x", gone, None, Some("b")), outcome("x", gone, "done")]), None);
+    }
+    let scaled = |live| vec![intent("x", Scale, Some(live), Some("b")), outcome("x", Scale, "done")];
+    assert_eq!(x(scaled("a")), Some((some("a"), vec![some("b")])));
+    assert_eq!(x(scaled("not saved")), None, "what it scaled back was another process's doing");
+    // Up and back: what it is now is what it was.
+    let back = vec![intent("x", Scale, Some("b"), Some("a")), outcome("x", Scale, "done")];
+    assert_eq!(x([scaled("a"), back].concat()), Some((some("a"), vec![some("a")])));
+    // Written as a whole by the run: that is undone, and with it what was scaled.
+    for (write, before) in [(Create, None), (Replace, Some("c"))] {
+        let whole = vec![intent("x", write, before, Some("d")), outcome("x", write, "done")];
+        assert_eq!(x([whole, scaled("a")].concat()), Some((before.map(str::to_owned), vec![some("d")])));
+    }
 }

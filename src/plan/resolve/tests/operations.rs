@@ -1,0 +1,154 @@
+//! Restarts, scalings and programs.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const CONTROLLER: &str = "deployments.apps/metallb-system/controller";
+
+fn key() -> ItemKey {
+    ItemKey::resource("apps", "deployments", Some("metallb-system"), "controller")
+}
+
+fn deployment(replicas: u32) -> Item {
+    let at = ("metallb-system", "controller");
+    let fields = json!({"spec": {"replicas": replicas}});
+    item(Component::Loadbalancer, "apps", "deployments", "Deployment", at, fields)
+}
+
+fn live(replicas: u32) -> BTreeMap<ItemKey, Value> {
+    let object = json!({"metadata": {"uid": "u", "resourceVersion": "7"}, "spec": {"replicas": replicas}});
+    BTreeMap::from([(key(), object)])
+}
+
+fn scale(replicas: &str) -> String {
+    format!("scale: {{workload: {CONTROLLER}, replicas: {replicas}}}")
+}
+
+/// Scaled up for something, then back.
+fn up_and_back() -> World {
+    World::new(&[&scale("1"), &scale("before")])
+}
+
+fn gates(plan: &ResolvedPlan) -> Vec<usize> {
+    plan.steps.iter().map(|step| step.gates.len()).collect()
+}
+
+#[test]
+fn what_is_scaled_up_is_scaled_back_and_waited_for_only_while_it_has_pods() -> Result<()> {
+    let plan = World { workloads: live(0), ..up_and_back() }.resolve()?;
+    assert_eq!(story(&plan), "scale controller | scale controller");
+    let remarks: Vec<&String> = plan.acts().flat_map(|act| &act.remarks).collect();
+    assert_eq!(remarks, ["from 0 to 1 replicas", "from 1 to 0 replicas"]);
+    assert_eq!(gates(&plan), [1, 0]);
+    assert_eq!(plan.overwritten().values().flatten().count(), 1, "only what is live is saved");
+    Ok(())
+}
+
+#[test]
+fn what_has_the_replicas_already_is_left_alone() -> Result<()> {
+    let plan = World { workloads: live(1), ..up_and_back() }.resolve()?;
+    assert!(plan.is_empty());
+    assert_eq!(gates(&plan), [1, 1]);
+    Ok(())
+}
+
+#[test]
+fn before_is_what_the_plan_itself_brings_back() -> Result<()> {
+    let apply =
+        "apply: {component: loadbalancer, kinds: [namespaces, deployments.apps], createNamespaces: true}";
+    let world = World::new(&[apply, &scale("1"), &scale("before")]);
+    let source = [namespace(Component::Loadbalancer, "metallb-system"), deployment(0)];
+    let plan = world.source(source).resolve()?;
+    assert_eq!(
+        story(&plan),
+        "create metallb-system | create controller | scale controller | scale controller"
+    );
+    assert!(plan.acts().skip(2).all(|act| act.seen.is_none()));
+    assert!(plan.overwritten().values().all(Vec::is_empty), "nothing of it is live");
+    Ok(())
+}
+
+#[test]
+fn a_resumed_run_scales_back_to_what_was_before_the_run() -> Result<()> {
+    let earlier = Earlier { replicas: BTreeMap::from([(key(), 0)]), ..Earlier::default() };
+    let plan = World { workloads: live(1), earlier, ..up_and_back() }.resolve()?;
+    let remarks: Vec<&String> = plan.acts().flat_map(|act| &act.remarks).collect();
+    assert_eq!(remarks, ["from 1 to 0 replicas"]);
+    Ok(())
+}
+
+fn restart() -> World {
+    World::new(&[&format!("rolloutRestart: {{workloads: [{CONTROLLER}]}}")])
+}
+
+#[test]
+fn a_restart_is_an_operation_and_no_change() -> Result<()> {
+    let plan = World { workloads: live(1), ..restart() }.resolve()?;
+    assert_eq!((story(&plan).as_str(), gates(&plan)), ("restart controller", vec![1]));
+    assert!(!plan.is_empty() && plan.changes().next().is_none() && plan.differences.is_empty());
+    let counts = plan.counts();
+    assert_eq!((counts.operations, counts.replace), (1, 0));
+    assert_eq!(plan.to_json()["operations"], 1);
+    Ok(())
+}
+
+#[test]
+fn a_restart_of_any_run_has_the_same_digest() -> Result<()> {
+    let one = World { workloads: live(1), ..restart() };
+    let other = World { workloads: live(1), run: "20261125T010000Z-p-000002", ..restart() };
+    assert_eq!(one.resolve()?.digest(), other.resolve()?.digest());
+    Ok(())
+}
+
+#[test]
+fn a_resumed_run_restarts_nothing_again() -> Result<()> {
+    let done = BTreeSet::from([("s0".to_owned(), key(), Verb::Restart)]);
+    let earlier = Earlier { done, ..Earlier::default() };
+    let plan = World { workloads: live(1), earlier, ..restart() }.resolve()?;
+    assert_eq!((story(&plan).as_str(), gates(&plan)), ("", vec![1]));
+    // Killed before the outcome was written down: the mark tells, for it is of the run.
+    let mut marked = live(1);
+    marked.values_mut().for_each(|object| {
+        let annotations = json!({"kubectl.kubernetes.io/restartedAt": "2026-11-24T01:00:00Z"});
+        object["spec"]["template"]["metadata"]["annotations"] = annotations;
+    });
+    assert_eq!(story(&World { workloads: marked, ..restart() }.resolve()?), "");
+    Ok(())
+}
+
+#[test]
+fn a_workload_that_nobody_has_is_passed_over_and_said() -> Result<()> {
+    let plan =
+        World::new(&[&scale("1"), &format!("rolloutRestart: {{workloads: [{CONTROLLER}]}}")]).resolve()?;
+    assert!(plan.is_empty() && plan.refused.is_empty());
+    assert_eq!(plan.warnings.len(), 2, "{:?}", plan.warnings);
+    Ok(())
+}
+
+#[test]
+fn a_program_runs_only_where_somebody_allows_it_and_once() -> Result<()> {
+    let world = |step: &str| World::new(&[step]);
+    let runs = |world: World| -> Result<bool> {
+        let plan = world.resolve()?;
+        assert_eq!(plan.is_empty(), plan.counts().operations == 0);
+        Ok(!plan.is_empty())
+    };
+    let (off, on) = ("run: {command: [systemctl, restart, x]}", "run: {command: [x], allowed: true}");
+    assert!(!runs(world(off))?);
+    assert!(runs(world(on))?);
+    assert!(runs(World { allow_run: true, ..world(off) })?);
+    let earlier = Earlier { ran: BTreeSet::from(["s0".to_owned()]), ..Earlier::default() };
+    assert!(!runs(World { earlier, ..world(on) })?);
+    let digest = |allow_run| World { allow_run, ..world(off) }.resolve().map(|plan| plan.digest());
+    assert_ne!(digest(true)?, digest(false)?);
+    Ok(())
+}
+
+#[test]
+fn a_program_is_shown_as_a_shell_takes_it() -> Result<()> {
+    let plan = World::new(&["run: {command: [sh, -c, \"echo 'a b'\"]}"]).resolve()?;
+    let command = plan.steps[0].command.as_ref().unwrap();
+    assert_eq!(command.to_string(), r"sh -c 'echo '\''a b'\'''");
+    Ok(())
+}
