@@ -74,7 +74,7 @@ pub struct Inputs<'a> {
 /// done again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Earlier {
-    /// Operations that were done, by step.
+    /// Operations that were done, by step; of scalings those that a later one followed.
     pub done: BTreeSet<(String, ItemKey, Verb)>,
     /// `run` steps whose program ended well.
     pub ran: BTreeSet<String>,
@@ -225,7 +225,7 @@ impl<'a> Resolver<'a> {
                 (step.batches, step.gates) = self.restart(&spec.id, plan, workloads);
             }
             Action::Scale { workload, replicas } => {
-                (step.batches, step.gates) = self.scale(plan, workload, *replicas);
+                (step.batches, step.gates) = self.scale(&spec.id, plan, workload, *replicas);
             }
             Action::Run { command, allowed } => {
                 step.command = Some(Command {

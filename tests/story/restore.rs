@@ -3,6 +3,7 @@
 mod changed;
 mod denied;
 mod lease;
+mod operations;
 mod policies;
 mod rebuilt;
 mod report;

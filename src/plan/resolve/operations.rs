@@ -48,6 +48,7 @@ impl Resolver<'_> {
     /// The act and gate of a `scale` step.
     pub(super) fn scale(
         &mut self,
+        step: &str,
         plan: &RestorePlan,
         key: &ItemKey,
         replicas: Replicas,
@@ -63,7 +64,8 @@ impl Resolver<'_> {
             Replicas::Before => before,
         };
         let gates = if to == 0 { Vec::new() } else { vec![Gate::RolledOut(key.clone())] };
-        if from == to {
+        let done = self.earlier.done.contains(&(step.to_owned(), key.clone(), Verb::Scale));
+        if from == to || done && !self.replicas.contains_key(key) {
             return (Vec::new(), gates);
         }
         let mut act = self.operation(plan, key, Verb::Scale, json!({"replicas": to}));

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{Asked, Entry, Line, read};
 use crate::{
     Error, Result,
-    model::{ClusterIdentity, RunId, SnapshotId},
+    model::{ClusterIdentity, ItemKey, RunId, SnapshotId},
     plan::{Earlier, RestorePlan, Verb},
 };
 
@@ -97,13 +97,21 @@ impl Past {
     /// What it did that the cluster does not tell of: a resumed run must not do it again.
     pub fn earlier(&self) -> Earlier {
         let mut earlier = Earlier::default();
+        let mut scaled: Vec<(String, ItemKey, Verb)> = Vec::new();
         for line in &self.lines {
             match &line.entry {
                 Entry::Intent { key, verb: Verb::Scale, replicas: Some(replicas), .. } => {
                     earlier.replicas.entry(key.clone()).or_insert(*replicas);
+                    // Scaled once more: what it is now says nothing of the scaling before.
+                    earlier.done.extend(scaled.extract_if(.., |(_, scaled, _)| scaled == key));
                 }
                 Entry::Outcome { step, key, verb, outcome, .. } if !verb.restores() && outcome == "done" => {
-                    earlier.done.insert((step.clone(), key.clone(), *verb));
+                    let operation = (step.clone(), key.clone(), *verb);
+                    if *verb == Verb::Scale {
+                        scaled.push(operation);
+                    } else {
+                        earlier.done.insert(operation);
+                    }
                 }
                 Entry::Exited { step, status: Some(0), .. } => drop(earlier.ran.insert(step.clone())),
                 _ => {}
@@ -202,7 +210,10 @@ mod tests {
         ];
         assert_eq!(earlier(&not), Earlier::default());
         assert_eq!(earlier(&[exited("0")]).ran.len(), 1);
-        let scaled = [act("intent", "scale", r#","replicas":0"#), act("intent", "scale", r#","replicas":1"#)];
-        assert_eq!(earlier(&scaled).replicas.values().collect::<Vec<_>>(), [&0]);
+        let up =
+            [act("intent", "scale", r#","replicas":0"#), act("outcome", "scale", r#","outcome":"done""#)];
+        assert_eq!(earlier(&up).done.len(), 0, "what it is now tells");
+        let both = earlier(&[&up[..], &[act("intent", "scale", r#","replicas":1"#)]].concat());
+        assert_eq!((both.done.len(), both.replicas.into_values().collect::<Vec<_>>()), (1, vec![0]));
     }
 }

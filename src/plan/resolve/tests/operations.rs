@@ -75,6 +75,10 @@ fn a_resumed_run_scales_back_to_what_was_before_the_run() -> Result<()> {
     let plan = World { workloads: live(1), earlier, ..up_and_back() }.resolve()?;
     let remarks: Vec<&String> = plan.acts().flat_map(|act| &act.remarks).collect();
     assert_eq!(remarks, ["from 1 to 0 replicas"]);
+    // Scaled back already, though nobody wrote down that it was done.
+    let done = BTreeSet::from([("s0".to_owned(), key(), Verb::Scale)]);
+    let earlier = Earlier { done, replicas: BTreeMap::from([(key(), 0)]), ..Earlier::default() };
+    assert_eq!(story(&World { workloads: live(0), earlier, ..up_and_back() }.resolve()?), "");
     Ok(())
 }
 
