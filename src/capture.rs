@@ -57,6 +57,10 @@ pub struct Capture {
     pub terminating: BTreeSet<String>,
     /// What the cluster served when it was read.
     pub discovery: Discovery,
+    /// The node whose files are among the items, where those of one were read.
+    pub node: Option<String>,
+    /// Its folders that exist, of those that the catalog names.
+    pub folders: BTreeSet<String>,
 }
 
 /// An item as it was seen on the cluster.

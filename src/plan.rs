@@ -17,5 +17,5 @@ pub(crate) use resolve::{RESTARTED, replicas};
 pub use diff::{Change, Difference, FieldChange};
 pub use resolve::{Earlier, Inputs, resolve};
 pub use spec::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait};
-pub use step::{Act, Batch, Command, Counts, Gate, ResolvedPlan, Source, Step, Verb};
+pub use step::{Act, Batch, Command, Counts, Gate, NotDone, ResolvedPlan, Source, Step, Verb};
 pub use undo::{Changed, Found, Live, UndoInputs, undo};

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     model::{ClusterIdentity, RunId, SnapshotId},
+    plan::NotDone,
     restore::StepOutcome,
 };
 
@@ -80,6 +81,8 @@ pub struct RecoveryReport {
     pub steps: Vec<StepOutcome>,
     /// Items that still differ afterwards, in the plan's scope.
     pub differences_left: u64,
+    /// What the plan is about and cannot be done from here: files of other nodes.
+    pub not_done: Vec<NotDone>,
     /// Their names, and everything a person must still do.
     pub remarks: Vec<String>,
     /// What was simulated.

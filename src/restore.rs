@@ -11,6 +11,7 @@ pub mod engine;
 mod gates;
 pub mod journal;
 mod lease;
+mod machine;
 mod observe;
 mod outcome;
 pub mod prepare;

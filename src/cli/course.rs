@@ -118,6 +118,7 @@ impl Going<'_> {
             return Ok(Exit::Done);
         }
         cx.terminal.show(shown())?;
+        prepared.may_write()?;
         let asked = Instant::now();
         if !course.yes && !prepared.plan.is_empty() && !prompt::yes(&preview::question(&prepared, cx))? {
             return Err(Error::new(Kind::Interrupted, "declined; nothing was changed"));

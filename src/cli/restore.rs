@@ -128,6 +128,7 @@ impl Restore {
                 identities: &identities,
                 cluster: &cluster,
                 cluster_name: what.cluster.as_ref().map(|cluster| cluster.name.as_str()).or(configured),
+                host_root: &cx.flags.host_root,
                 from_cluster: what.from_cluster.as_deref(),
                 snapshots: what.snapshots,
                 scope: settings.config.scope.clone(),

@@ -44,6 +44,7 @@ impl Undo {
                 folder: &folder,
                 identities: &identities,
                 cluster: &cluster,
+                host_root: &cx.flags.host_root,
                 now: cx.now,
                 run,
             };

@@ -5,6 +5,7 @@
 
 mod claims;
 mod extras;
+mod files;
 pub(super) mod immutable;
 mod issuance;
 mod judge;
@@ -123,7 +124,9 @@ struct Resolver<'a> {
 /// source knows is another one than the cluster's.
 pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     let Inputs { plan, source, index, .. } = &inputs;
-    for component in plan.components() {
+    // Where no node's files are, there are none to compare with: the caller says so.
+    let here = |component: &Component| *component != Component::Host || inputs.live.node.is_some();
+    for component in plan.components().into_iter().filter(here) {
         if !index.entries.iter().any(|entry| entry.component == component) {
             return Err(Error::failed(format!(
                 "the source has no {component}, which plan {} needs",
@@ -151,7 +154,19 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     let Resolver { unchanged, kept, refused, mut warnings, mut differences, .. } = resolver;
     warnings.splice(0..0, said);
     differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
-    Ok(ResolvedPlan { plan, source, cluster, steps, unchanged, kept, refused, unread, warnings, differences })
+    Ok(ResolvedPlan {
+        plan,
+        source,
+        cluster,
+        steps,
+        unchanged,
+        kept,
+        refused,
+        unread,
+        warnings,
+        differences,
+        not_done: Vec::new(),
+    })
 }
 
 impl<'a> Resolver<'a> {
@@ -221,6 +236,7 @@ impl<'a> Resolver<'a> {
                 step.batches = order::by_kind(&[], self.judge_all(&rendered, rules)?);
                 step.batches.extend(self.releases(*component, releases, &held)?);
             }
+            Action::HostFiles => step.batches = vec![self.files(claimed)?],
             Action::RolloutRestart { workloads } => {
                 (step.batches, step.gates) = self.restart(&spec.id, plan, workloads);
             }

@@ -168,7 +168,7 @@ steps:
             (
                 "confirm: {question: Go on?}",
                 "timeout: 1s",
-                &["steps[1]", "apply, helmRelease, rolloutRestart, scale, run, wait, confirm"],
+                &["steps[1]", "apply, helmRelease, hostFiles, rolloutRestart, scale, run, wait, confirm"],
             ),
             ("netdr/v1", "netdr/v2", &["apiVersion", "netdr/v2"]),
             ("name: p\n", "name: ../p\n", &["name", "`../p`"]),
@@ -203,6 +203,11 @@ steps:
         let tiers = "kinds: [tiers.crd.projectcalico.org]";
         for (old, new, expected) in [
             ("id: ask", "id: sets", "`sets` is used twice"),
+            (
+                "confirm: {question: Go on?}",
+                "hostFiles: {}\n  - {id: again, title: Again, hostFiles: {}}",
+                "two steps restore the node's files",
+            ),
             (tiers, "kinds: [namespaces, namespaces]", "`namespaces` is named twice"),
             (tiers, "kinds: [namespaces], extras: delete", "`namespaces` is never deleted"),
             (tiers, "kinds: [tiers.crd.projectcalico.org], isolation: guarded", "no kind of network policy"),

@@ -49,6 +49,21 @@ pub struct ResolvedPlan {
     /// Every difference, from live to source, that the plan removes or is refused to: for display, and resolved again
     /// after a run for `differences_left`. What is in `kept` differs by the plan's choice and is not in here.
     pub differences: Vec<Difference>,
+    /// What the plan is about and cannot be done from here.
+    pub not_done: Vec<NotDone>,
+}
+
+/// A part of a plan that somebody must do elsewhere: while there is one, the whole is done in part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotDone {
+    /// What it is, in words.
+    pub what: String,
+    /// The node it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// What does it, on that node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// One step: batches one after the other, acts within a batch in parallel, then the gates.
@@ -214,6 +229,16 @@ impl ResolvedPlan {
             overwritten.entry(act.component).or_default().extend(act.overwritten());
         }
         overwritten
+    }
+}
+
+impl fmt::Display for NotDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match (&self.node, &self.command) {
+            (Some(node), Some(command)) => write!(f, "; on {node}: {command}"),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -92,7 +92,19 @@ pub fn undo(inputs: UndoInputs) -> ResolvedPlan {
     let Undoing { steps, unchanged, kept, refused, mut differences, .. } = undoing;
     differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
     let unread = Vec::new();
-    ResolvedPlan { plan, source, cluster, steps, unchanged, kept, refused, unread, warnings, differences }
+    ResolvedPlan {
+        plan,
+        source,
+        cluster,
+        steps,
+        unchanged,
+        kept,
+        refused,
+        unread,
+        warnings,
+        differences,
+        not_done: Vec::new(),
+    }
 }
 
 /// A release that was brought back in a Secret of its own is undone as that Secret: deleted, or made again what it was if

@@ -68,8 +68,12 @@ impl Verdict {
         let captured = words::time(report.captured_at);
         let failures: u64 = report.steps.iter().map(|s| s.failures.len() as u64).sum();
         let left = report.differences_left;
+        let elsewhere = match report.not_done.len() as u64 {
+            0 => String::new(),
+            n => format!(" {} must be done on other nodes.", words::count(n, "part")),
+        };
         let open = format!(
-            "{} and {} left in the plan’s scope.",
+            "{} and {} left in the plan’s scope.{elsewhere}",
             words::count(failures, "failure"),
             words::count(left, "difference")
         );

@@ -3,6 +3,7 @@
 //! In: an act and the cluster. Out: what became of it. Invariant: an object is written only while it is as the plan
 //! saw it; the API server is made to check that (resourceVersion, uid), never this program alone.
 
+mod file;
 mod operation;
 mod release;
 mod words;
@@ -19,6 +20,7 @@ use super::{
 use crate::{
     canonical,
     cluster::{Answer, ApiKind, Cluster, Discovery, Precondition},
+    host::Writer,
     model::{Item, ItemKey, Json},
     plan::{Act, Verb},
 };
@@ -32,6 +34,8 @@ const GONE: Duration = Duration::from_secs(60);
 pub(super) struct Acting<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) discovery: &'a Discovery,
+    /// Writes the files of this node, where the plan has some.
+    pub(super) files: Option<&'a Writer>,
     /// Pause between looks at an object that is going away.
     pub(super) poll: Duration,
 }
@@ -60,9 +64,7 @@ impl Acting<'_> {
                 Err(why) => Ok(ActOutcome::Failed(why)),
             },
             ItemKey::Release { namespace, name } => self.release(act, namespace, name).await,
-            ItemKey::File { .. } => Ok(ActOutcome::Failed(
-                "host files are not restored by this version; unpack them with: netdr extract".into(),
-            )),
+            ItemKey::File { path, .. } => Ok(self.file(act, path)),
         };
         answer.unwrap_or_else(|refusal| {
             ActOutcome::Failed(words::failure(act, &refusal, self.cluster.server()))

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Result,
     cluster::{Cluster, Discovery},
+    host::Writer,
     model::{Item, ItemKey},
     plan::{self, Act, Batch, Command, Gate, ResolvedPlan, Step, Verb},
     seal::Recipients,
@@ -51,6 +52,8 @@ pub enum Event<'a> {
 pub struct Engine<'a> {
     /// The cluster.
     pub cluster: &'a Cluster,
+    /// Writes the files of this node, where the plan has some.
+    pub(super) files: Option<&'a Writer>,
     /// The run's journal.
     pub journal: &'a Journal,
     /// The run's folder: what programs write is sealed there.
@@ -146,7 +149,7 @@ impl Engine<'_> {
         outcome: &mut StepOutcome,
     ) -> Result<()> {
         self.journal.write((self.clock)(), batch.acts.iter().map(|act| intent(step, act)))?;
-        let acting = Acting { cluster: self.cluster, discovery, poll: self.poll };
+        let acting = Acting { cluster: self.cluster, discovery, files: self.files, poll: self.poll };
         let acting = &acting;
         let acts = batch.acts.iter().map(|act| async move {
             let ours = self.lease.check(Known::Lately).await;

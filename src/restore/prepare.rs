@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
     time::Instant,
 };
 
@@ -14,13 +15,14 @@ use serde_json::Value;
 
 use super::{
     journal::Asked,
+    machine::Machine,
     observe::observe,
-    prepared::{Origin, Prepared},
+    prepared::{Origin, Prepared, Restoring},
     sources::{self, Sources},
     versions,
 };
 use crate::{
-    Result, canonical,
+    Error, Result, canonical,
     capture::{self, Capture, Scope},
     certificates::{self, Observed},
     cluster::{Cluster, Discovery},
@@ -48,6 +50,8 @@ pub struct Request<'a> {
     pub cluster: &'a Cluster,
     /// Its configured name; the kubeconfig's where none.
     pub cluster_name: Option<&'a str>,
+    /// Below which the files of this machine are.
+    pub host_root: &'a Path,
     /// `--from-cluster`: restore another cluster's snapshot onto this one.
     pub from_cluster: Option<&'a str>,
     /// `--snapshot`; the latest of each set the plan needs where none is named.
@@ -82,8 +86,14 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     let cluster = request.cluster.identity(request.cluster_name).await?;
     let components = request.plan.components();
     let listed = request.repository.list(request.trusted, request.now)?;
+    let machine = match components.contains(&Component::Host) {
+        true => Machine::look(request.host_root, &listed, &request.snapshots)?,
+        false => Machine::unasked(request.host_root),
+    };
     let asked = sources::Asked {
         ids: &request.snapshots,
+        plan: &request.plan.name,
+        node: machine.node.as_deref(),
         components: &components,
         cluster: &cluster,
         from_cluster: request.from_cluster,
@@ -91,9 +101,19 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
         now: request.now,
     };
     let mut sources = Sources::open(request.repository, &listed, request.identities, &asked)?;
+    if components.contains(&Component::Host) {
+        sources.warnings.extend(machine.warnings.iter().cloned());
+        sources.not_done.extend(machine.passed_over());
+    }
+    if request.sessions > 0 && !request.snapshots.iter().all(|id| sources.headers.iter().any(|h| h.id == *id))
+    {
+        return Err(Error::usage(format!("run {} began on another node", request.run))
+            .why("it restores files of that node")
+            .hint("go on with it there; or restore on this node, too, with a new run"));
+    }
     sources.leave_out(&request.scope.exclude_namespaces);
     let opened = began.elapsed().as_secs_f64();
-    let mut plan = request.resolve(&sources, &cluster, request.now).await?;
+    let mut plan = request.resolve(&machine, &sources, &cluster, request.now).await?;
     request.read_deleted(&mut plan).await?;
     plan.warnings.splice(0..0, sources.warnings.iter().cloned());
     plan.warnings.extend(plan.unread.iter().cloned());
@@ -110,7 +130,7 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
         incident_start: request.incident_start,
         now: request.now,
         sessions: request.sessions,
-        origin: Origin::Snapshots(Box::new((request, sources))),
+        origin: Origin::Snapshots(Box::new(Restoring { request, sources, machine })),
         phases,
     })
 }
@@ -131,6 +151,7 @@ impl Request<'_> {
     /// must be left.
     pub(super) async fn resolve(
         &self,
+        machine: &Machine<'_>,
         sources: &Sources,
         cluster: &ClusterIdentity,
         now: DateTime<Utc>,
@@ -142,9 +163,17 @@ impl Request<'_> {
         };
         let stored_config = sources.index.entries.iter().filter(|entry| entry.class == Class::Config);
         let also = stored_config.map(|entry| (entry.component, entry.key.clone())).collect();
-        let scope = Scope { components: self.plan.components(), also, ..self.scope.clone() };
+        let mut components = self.plan.components();
+        let files = components.remove(&Component::Host);
+        let scope = Scope { components, also, ..self.scope.clone() };
         let keep = |live: &IndexEntry| differs(live) || decides_issuance(live);
         let mut live = capture::capture(self.cluster, &scope, now, &keep).await?;
+        if files {
+            let file = |path: &str| {
+                stored.keys().any(|(_, key)| matches!(key, ItemKey::File { path: p, .. } if p == path))
+            };
+            machine.read(&file, &differs, &mut live)?;
+        }
         let observed = match scope.components.contains(&Component::Certificates) {
             true => observe(self.cluster, &live.discovery, &scope.exclude_namespaces).await,
             false => Observed::default(),
@@ -152,7 +181,7 @@ impl Request<'_> {
         let items = self.open(sources, &live)?;
         versions::align(self.cluster, &items, &mut live).await;
         let workloads = self.workloads(&live.discovery).await?;
-        resolve(Inputs {
+        let mut plan = resolve(Inputs {
             plan: self.plan.clone(),
             source: sources.source(),
             cluster: &cluster.uid,
@@ -169,7 +198,9 @@ impl Request<'_> {
             isolation: self.isolation,
             run: self.run.as_str(),
             now,
-        })
+        })?;
+        plan.not_done.clone_from(&sources.not_done);
+        Ok(plan)
     }
 
     /// The workloads that steps name, as they are.

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{journal::Entry, prepare::Request, sources::Sources, undo::Undoing};
+use super::{journal::Entry, machine::Machine, prepare::Request, sources::Sources, undo::Undoing};
 use crate::{
     Result,
     cluster::Cluster,
-    model::{ClusterIdentity, Component, RunId, SnapshotId},
+    host::{self, Writer},
+    model::{ClusterIdentity, Component, Content, ItemKey, RunId, SnapshotId},
     plan::ResolvedPlan,
     report::Phase,
 };
@@ -36,16 +37,51 @@ pub struct Prepared<'a> {
 
 /// Where the wanted state comes from.
 pub(super) enum Origin<'a> {
-    Snapshots(Box<(Request<'a>, Sources)>),
+    Snapshots(Box<Restoring<'a>>),
     /// An undo: the journal and the safety snapshot of a run.
     Run(Box<Undoing<'a>>),
 }
 
+/// What a restore resolves from, again after it is done.
+pub(super) struct Restoring<'a> {
+    pub(super) request: Request<'a>,
+    pub(super) sources: Sources,
+    pub(super) machine: Machine<'a>,
+}
+
 impl Prepared<'_> {
+    /// Refuses what this process could not write.
+    ///
+    /// # Errors
+    /// Usage: there are files of the node among it, and it is not root.
+    pub fn may_write(&self) -> Result<()> {
+        let files = self.plan.acts().filter_map(|act| match &act.item.as_ref()?.content {
+            Content::File(file) => Some(file),
+            _ => None,
+        });
+        host::may_own(files)
+    }
+
+    /// What writes the files of this node, where the plan may have some.
+    pub(super) fn writer(&self) -> Result<Option<Writer>> {
+        let root = match &self.origin {
+            Origin::Snapshots(from) => {
+                let files =
+                    from.machine.node.is_some() && from.request.plan.components().contains(&Component::Host);
+                files.then_some(from.request.host_root)
+            }
+            Origin::Run(undoing) => {
+                let files = self.plan.acts().any(|act| matches!(act.key, ItemKey::File { .. }));
+                files.then_some(undoing.host_root)
+            }
+        };
+        root.map(Writer::open).transpose()
+    }
+
     /// Who answers for the source.
     pub fn signed_by(&self) -> String {
         match &self.origin {
-            Origin::Snapshots(from) => from.1.signed_by.clone(),
+            Origin::Snapshots(from) => from.sources.signed_by.clone(),
             Origin::Run(undoing) => {
                 format!("nobody; the journal of run {} names it by its sha256", undoing.past.run)
             }
@@ -66,8 +102,8 @@ impl Prepared<'_> {
     /// When the oldest was captured of those snapshots that nobody named.
     pub fn latest(&self) -> Option<DateTime<Utc>> {
         let Origin::Snapshots(from) = &self.origin else { return None };
-        let named = |id: &SnapshotId| from.0.snapshots.contains(id);
-        from.1.headers.iter().filter(|header| !named(&header.id)).map(|header| header.captured_at).min()
+        let named = |id: &SnapshotId| from.request.snapshots.contains(id);
+        from.sources.headers.iter().filter(|header| !named(&header.id)).map(|header| header.captured_at).min()
     }
 
     /// The run's id.
@@ -86,7 +122,9 @@ impl Prepared<'_> {
     /// Looks at the cluster again and says what would have to be done still.
     pub(super) async fn resolve(&self, now: DateTime<Utc>) -> Result<ResolvedPlan> {
         match &self.origin {
-            Origin::Snapshots(from) => from.0.resolve(&from.1, &self.cluster, now).await,
+            Origin::Snapshots(from) => {
+                from.request.resolve(&from.machine, &from.sources, &self.cluster, now).await
+            }
             Origin::Run(undoing) => undoing.resolve(&self.cluster).await,
         }
     }
@@ -94,7 +132,7 @@ impl Prepared<'_> {
     /// What the plan touches.
     pub(super) fn components(&self) -> BTreeSet<Component> {
         match &self.origin {
-            Origin::Snapshots(from) => from.0.plan.components(),
+            Origin::Snapshots(from) => from.request.plan.components(),
             Origin::Run(undoing) => undoing.components(),
         }
     }
@@ -106,7 +144,7 @@ impl Prepared<'_> {
             return Entry::Resumed { plan, operator };
         }
         let asked = match &self.origin {
-            Origin::Snapshots(from) => Some(Box::new(from.0.asked())),
+            Origin::Snapshots(from) => Some(Box::new(from.request.asked())),
             Origin::Run(_) => None,
         };
         Entry::Begun {

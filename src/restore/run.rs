@@ -61,6 +61,7 @@ struct Proof {
 /// When another restore is at work there (nothing was changed) or takes over, journal or safety snapshot cannot be
 /// written, or the API server can no longer be reached.
 pub async fn run(prepared: Prepared<'_>, running: &Running<'_>) -> Result<RecoveryReport> {
+    prepared.may_write()?;
     let lease = Lease::take(prepared.target, &prepared.run, running.operator, running.clock).await?;
     let report = act(prepared, running, &lease).await;
     lease.release().await;
@@ -69,6 +70,7 @@ pub async fn run(prepared: Prepared<'_>, running: &Running<'_>) -> Result<Recove
 
 async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -> Result<RecoveryReport> {
     let began = Instant::now();
+    let files = prepared.writer()?;
     let journal = match prepared.sessions {
         0 => Journal::create(running.folder)?,
         _ => Journal::reopen(running.folder)?,
@@ -83,6 +85,7 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
     let saving = began.elapsed().as_secs_f64();
     let engine = Engine {
         cluster: prepared.target,
+        files: files.as_ref(),
         journal: &journal,
         folder: running.folder,
         recipients: running.recipients,
@@ -107,7 +110,8 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
         proof(again, began.elapsed())
     };
     // Of a run that goes on, what was done before counts.
-    let outcome = outcome(nothing_to_do && prepared.sessions == 0, &steps, proof.left);
+    let elsewhere = !prepared.plan.not_done.is_empty();
+    let outcome = outcome(nothing_to_do && prepared.sessions == 0, &steps, proof.left, elsewhere);
     let ended_at = (running.clock)();
     journal.write(ended_at, [Entry::Ended { outcome: outcome.into(), differences_left: proof.left }])?;
 
@@ -118,6 +122,7 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
     let recovery_point_s = recovery_point(incident_start, plan.source.captured_at);
     let recovered = matches!(outcome, "recovered" | "nothing-to-do");
     let mut remarks = std::mem::take(&mut plan.warnings);
+    remarks.extend(plan.not_done.iter().map(|part| format!("not done here: {part}")));
     remarks.extend(plan.refused.iter().map(|(key, why)| format!("{key} was not restored: {why}")));
     remarks.extend(plan.kept.iter().map(|(key, why)| format!("{key} was left as it is: {why}")));
     remarks.extend(proof.remarks);
@@ -148,6 +153,7 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
         phases,
         steps,
         differences_left: proof.left,
+        not_done: plan.not_done,
         remarks,
         simulated: simulated(target).await,
         not_probed: not_probed(&components),
@@ -183,13 +189,13 @@ fn recovery_point(incident_start: DateTime<Utc>, captured_at: DateTime<Utc>) -> 
 }
 
 /// The word for the run.
-fn outcome(nothing_to_do: bool, steps: &[StepOutcome], left: u64) -> &'static str {
+fn outcome(nothing_to_do: bool, steps: &[StepOutcome], left: u64, elsewhere: bool) -> &'static str {
     let any = |word: &str| steps.iter().any(|step| step.outcome == word);
     if any("interrupted") {
         "interrupted"
     } else if any("failed") {
         "failed"
-    } else if any("partial") || any("skipped") || left > 0 {
+    } else if any("partial") || any("skipped") || left > 0 || elsewhere {
         "partial"
     } else if nothing_to_do {
         "nothing-to-do"
@@ -261,14 +267,15 @@ mod tests {
 
     #[test]
     fn a_run_is_recovered_only_when_all_is_done_and_nothing_is_left() {
-        assert_eq!(outcome(false, &[step("apply", "done")], 0), "recovered");
-        assert_eq!(outcome(false, &[step("apply", "done")], 1), "partial");
-        assert_eq!(outcome(false, &[step("apply", "partial")], 0), "partial");
-        assert_eq!(outcome(false, &[step("apply", "failed"), step("wait", "skipped")], 0), "failed");
-        assert_eq!(outcome(false, &[step("confirm", "interrupted")], 3), "interrupted");
-        assert_eq!(outcome(false, &[step("run", "skipped"), step("apply", "done")], 0), "partial");
-        assert_eq!(outcome(true, &[], 0), "nothing-to-do");
-        assert_eq!(outcome(true, &[step("wait", "failed")], 0), "failed");
+        assert_eq!(outcome(false, &[step("apply", "done")], 0, false), "recovered");
+        assert_eq!(outcome(false, &[step("apply", "done")], 1, false), "partial");
+        assert_eq!(outcome(false, &[step("apply", "partial")], 0, false), "partial");
+        assert_eq!(outcome(false, &[step("apply", "failed"), step("wait", "skipped")], 0, false), "failed");
+        assert_eq!(outcome(false, &[step("confirm", "interrupted")], 3, false), "interrupted");
+        assert_eq!(outcome(false, &[step("run", "skipped"), step("apply", "done")], 0, false), "partial");
+        assert_eq!(outcome(true, &[], 0, false), "nothing-to-do");
+        assert_eq!(outcome(true, &[step("wait", "failed")], 0, false), "failed");
+        assert_eq!(outcome(true, &[], 0, true), "partial", "something is left on another node");
     }
 
     #[test]
@@ -289,6 +296,6 @@ mod tests {
     #[test]
     fn a_cluster_that_cannot_be_read_again_proves_nothing() {
         let unproved = proof(Err(crate::Error::failed("no answer")), Duration::ZERO);
-        assert_eq!(outcome(false, &[step("apply", "done")], unproved.left), "partial");
+        assert_eq!(outcome(false, &[step("apply", "done")], unproved.left, false), "partial");
     }
 }

@@ -1,8 +1,10 @@
 //! Choosing and opening the snapshots that a restore takes its wanted state from.
 //!
-//! In: what the repository lists, what was asked for, which cluster is restored. Out: one trusted snapshot a set,
-//! their index, and what a person should know about them. Invariant: nothing untrusted, and nothing of another
+//! In: what the repository lists, what was asked for, which cluster is restored. Out: one trusted snapshot a set (of set
+//! `host`, that of this node), their index, and what a person should know about them. Invariant: nothing untrusted, and nothing of another
 //! cluster that was not named, is ever a source; what was passed over is said.
+
+mod hosts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +15,7 @@ use crate::{
     model::{
         Class, ClusterIdentity, Component, Facts, Index, Set, SnapshotHeader, SnapshotId, SnapshotState,
     },
-    plan::{Source, diff},
+    plan::{NotDone, Source, diff},
     repository::{self, Listed, Repository},
     seal::Identities,
     signature::Trust,
@@ -26,6 +28,10 @@ const STALE: TimeDelta = TimeDelta::hours(48);
 pub(super) struct Asked<'a> {
     /// These; where a needed set is not among them, and where none is named, the latest of that set.
     pub(super) ids: &'a [SnapshotId],
+    /// The plan's name, for the commands that go on elsewhere.
+    pub(super) plan: &'a str,
+    /// The node whose files are restored: that netdr runs on, if it is one.
+    pub(super) node: Option<&'a str>,
     /// What the plan touches.
     pub(super) components: &'a BTreeSet<Component>,
     /// The cluster that is restored.
@@ -43,13 +49,16 @@ pub(super) struct Sources {
     pub(super) signed_by: String,
     pub(super) index: Index,
     pub(super) warnings: Vec<String>,
+    /// Files of other nodes.
+    pub(super) not_done: Vec<NotDone>,
 }
 
-/// Who signed, and the header.
+/// Who signed, and the header, by set and node.
 #[derive(Debug)]
 struct Picked {
-    headers: BTreeMap<Set, (SnapshotHeader, String)>,
+    headers: BTreeMap<(Set, Option<String>), (SnapshotHeader, String)>,
     warnings: Vec<String>,
+    not_done: Vec<NotDone>,
 }
 
 impl Sources {
@@ -60,12 +69,13 @@ impl Sources {
         identities: &Identities,
         asked: &Asked<'_>,
     ) -> Result<Self> {
-        let Picked { headers, mut warnings } = pick(listed, asked)?;
+        let Picked { headers, mut warnings, not_done } = pick(listed, asked)?;
         let mut index = Index::default();
         let mut signers = BTreeSet::new();
         let mut opened = Vec::with_capacity(headers.len());
         for (header, signer) in headers.into_values() {
             let one = repository.index(&header, identities)?;
+            hosts::own(&header, &one)?;
             index.entries.extend(one.entries.into_iter().filter(|e| asked.components.contains(&e.component)));
             if one.facts != Facts::default() {
                 index.facts = one.facts;
@@ -74,8 +84,16 @@ impl Sources {
             signers.insert(signer);
             opened.push(header);
         }
+        if opened.is_empty() {
+            let parts = not_done.iter().map(|part| part.to_string());
+            let error =
+                Error::usage(format!("no part of plan {} can be restored from this machine", asked.plan));
+            return Err(parts
+                .fold(error, Error::hint)
+                .hint("or name where a server's files are: --host-root DIR"));
+        }
         let signed_by = signers.into_iter().collect::<Vec<_>>().join(", ");
-        Ok(Self { headers: opened, signed_by, index, warnings })
+        Ok(Self { headers: opened, signed_by, index, warnings, not_done })
     }
 
     /// Takes the items of namespaces that captures leave out now for evidence: of their live state nothing is known, so
@@ -120,6 +138,7 @@ impl Sources {
         for header in older {
             let twin = self.headers.iter().find(|chosen| {
                 chosen.set == header.set
+                    && chosen.node == header.node
                     && chosen.cluster.name == header.cluster.name
                     && header.captured_at < chosen.captured_at
             });
@@ -139,7 +158,7 @@ impl Sources {
 
 fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
     let needed: BTreeSet<Set> = asked.components.iter().map(|component| component.set()).collect();
-    let mut picked = Picked { headers: BTreeMap::new(), warnings: Vec::new() };
+    let mut picked = Picked { headers: BTreeMap::new(), warnings: Vec::new(), not_done: Vec::new() };
     for id in asked.ids {
         let (header, signer) = named(listed, id, asked)?;
         if !needed.contains(&header.set) {
@@ -150,7 +169,8 @@ fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
             ))
             .hint(format!("this plan restores from: {sets}; list snapshots with: netdr snapshots")));
         }
-        if let Some((other, _)) = picked.headers.insert(header.set, (header, signer)) {
+        let of = (header.set, header.node.clone());
+        if let Some((other, _)) = picked.headers.insert(of, (header, signer)) {
             return Err(Error::usage(format!(
                 "snapshots {} and {id} are of the same set; name one of them",
                 other.id
@@ -159,16 +179,24 @@ fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
     }
     let name = asked.from_cluster.unwrap_or(&asked.cluster.name);
     for set in needed {
-        if picked.headers.contains_key(&set) {
+        let node = match (set, asked.node) {
+            (Set::Host, None) => continue, // passed over, and said
+            (Set::Host, node) => node,
+            _ => None,
+        };
+        let of = (set, node.map(ToOwned::to_owned));
+        if picked.headers.contains_key(&of) {
             continue;
         }
         let components = asked.components.iter().copied().filter(|c| c.set() == set).collect();
-        let choice = repository::choose(listed, name, set, None, &components, asked.before)?;
+        let choice = repository::choose(listed, name, set, node, &components, asked.before)
+            .map_err(|error| hosts::others(error, listed, name, node))?;
         let passed = choice.passed_over.iter();
         picked.warnings.extend(passed.map(|(id, why)| format!("newer snapshot {id} was passed over: {why}")));
         let signer = listed.iter().find(|l| l.id == choice.header.id).and_then(|l| signer(&l.trust).ok());
-        picked.headers.insert(set, (choice.header, signer.unwrap_or_default()));
+        picked.headers.insert(of, (choice.header, signer.unwrap_or_default()));
     }
+    hosts::elsewhere(listed, name, asked, &mut picked);
     Ok(picked)
 }
 
@@ -231,128 +259,4 @@ fn remarks(header: &SnapshotHeader, asked: &Asked<'_>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Extent, IndexEntry, ItemKey};
-
-    fn time(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn identity(name: &str, uid: &str) -> ClusterIdentity {
-        ClusterIdentity { name: name.into(), uid: uid.into(), kubernetes: "v1.36.3".into() }
-    }
-
-    fn listed(id: &str, cluster: ClusterIdentity, state: SnapshotState, trust: Trust) -> Listed {
-        let id: SnapshotId = id.parse().unwrap();
-        let header = SnapshotHeader {
-            format: 1,
-            id: id.clone(),
-            set: Set::Network,
-            node: None,
-            cluster,
-            captured_at: time("2026-11-24T01:00:00Z"),
-            tool: "0.1.0".into(),
-            state,
-            reasons: vec!["policies: 403".into()],
-            bundles: vec![],
-            index_sha256: String::new(),
-        };
-        Listed { id, header: Ok(header), trust }
-    }
-
-    fn named_one(l: &Listed, from_cluster: Option<&str>) -> Result<(SnapshotHeader, String)> {
-        let asked = Asked {
-            ids: &[],
-            components: &BTreeSet::new(),
-            cluster: &identity("prod", "u"),
-            from_cluster,
-            before: time("2026-11-24T02:00:00Z"),
-            now: time("2026-11-24T03:00:00Z"),
-        };
-        named(std::slice::from_ref(l), &l.id, &asked)
-    }
-
-    const ID: &str = "20261124T010000Z-network-7f3a9c";
-
-    #[test]
-    fn an_untrusted_snapshot_is_refused_even_by_name() {
-        let bad = listed(
-            ID,
-            identity("prod", "u"),
-            SnapshotState::Complete,
-            Trust::Untrusted("no signature".into()),
-        );
-        let error = named_one(&bad, None).unwrap_err();
-        assert_eq!(error.kind(), crate::Kind::Damaged);
-        assert!(error.to_string().contains("no signature"));
-    }
-
-    #[test]
-    fn another_clusters_snapshot_needs_its_name() {
-        let other = listed(ID, identity("test", "v"), SnapshotState::Complete, Trust::Trusted("job".into()));
-        let error = named_one(&other, None).unwrap_err();
-        assert!(error.hints()[0].contains("--from-cluster test"), "{error:?}");
-        assert!(named_one(&other, Some("test")).is_ok());
-        assert!(named_one(&other, Some("third")).is_err());
-    }
-
-    #[test]
-    fn a_person_is_told_what_is_odd_about_a_snapshot() {
-        let partial =
-            listed(ID, identity("prod", "old"), SnapshotState::Partial, Trust::Trusted("job".into()));
-        let asked = Asked {
-            ids: &[],
-            components: &BTreeSet::new(),
-            cluster: &identity("prod", "new"),
-            from_cluster: None,
-            before: time("2026-11-24T00:30:00Z"),
-            now: time("2026-11-27T03:00:00Z"),
-        };
-        let said = remarks(&partial.header.unwrap(), &asked).join("\n");
-        for part in ["is partial: policies: 403", "rebuilt", "after the incident began", "3 days old"] {
-            assert!(said.contains(part), "{part} is missing in {said}");
-        }
-        let unknown = listed(ID, identity("prod", ""), SnapshotState::Complete, Trust::Trusted("job".into()));
-        assert!(!remarks(&unknown.header.unwrap(), &asked).join("\n").contains("rebuilt"));
-    }
-
-    #[test]
-    fn a_namespace_that_is_left_out_now_is_not_restored_from_an_older_snapshot() {
-        let entry = |key: ItemKey| IndexEntry {
-            key,
-            component: Component::Policies,
-            class: Class::Config,
-            extent: Extent::Whole,
-            sha256: String::new(),
-        };
-        let policy =
-            |namespace| ItemKey::resource("networking.k8s.io", "networkpolicies", Some(namespace), "x");
-        let keys = [
-            policy("dev"),
-            policy("prod"),
-            ItemKey::resource("", "namespaces", None, "dev"),
-            ItemKey::resource("crd.projectcalico.org", "tiers", None, "dev"),
-        ];
-        let index = Index { entries: keys.map(entry).into(), ..Index::default() };
-        let mut sources = Sources { headers: vec![], signed_by: String::new(), index, warnings: vec![] };
-        sources.leave_out(&BTreeSet::from(["dev".to_owned()]));
-        let classes: Vec<Class> = sources.index.entries.iter().map(|entry| entry.class).collect();
-        assert_eq!(classes, [Class::Evidence, Class::Config, Class::Evidence, Class::Config]);
-    }
-
-    #[test]
-    fn a_set_that_the_plan_does_not_use_is_a_usage_error() {
-        let network =
-            listed(ID, identity("prod", "u"), SnapshotState::Complete, Trust::Trusted("job".into()));
-        let asked = Asked {
-            ids: std::slice::from_ref(&network.id),
-            components: &BTreeSet::from([Component::Certificates]),
-            cluster: &identity("prod", "u"),
-            from_cluster: None,
-            before: time("2026-11-24T02:00:00Z"),
-            now: time("2026-11-24T03:00:00Z"),
-        };
-        assert_eq!(pick(std::slice::from_ref(&network), &asked).unwrap_err().kind(), crate::Kind::Usage);
-    }
-}
+mod tests;

@@ -47,6 +47,8 @@ pub struct Undo<'a> {
     pub identities: &'a dyn Fn() -> Result<Identities>,
     /// What it is undone on.
     pub cluster: &'a Cluster,
+    /// Below which the files of this machine are.
+    pub host_root: &'a Path,
     /// When the command began.
     pub now: DateTime<Utc>,
     /// The id of the undo's own run.
@@ -57,6 +59,7 @@ pub struct Undo<'a> {
 pub(super) struct Undoing<'a> {
     pub(super) past: Past,
     cluster: &'a Cluster,
+    pub(super) host_root: &'a Path,
     changes: Vec<Changed>,
     plan: RestorePlan,
     source: Source,
@@ -70,7 +73,7 @@ impl<'a> Undo<'a> {
     /// to others, or the cluster cannot be reached.
     pub async fn prepare(self) -> Result<Prepared<'a>> {
         let began = Instant::now();
-        let Self { past, folder, identities, cluster: target, now, run } = self;
+        let Self { past, folder, identities, cluster: target, host_root, now, run } = self;
         let cluster = target.identity(Some(&past.cluster.name)).await?;
         same_cluster(&past, &cluster)?;
         let held = past.lines.iter().any(|line| matches!(line.entry, Entry::Safety { .. }));
@@ -79,7 +82,7 @@ impl<'a> Undo<'a> {
         let opened = began.elapsed().as_secs_f64();
         let plan = head(&past);
         let source = Source { snapshots: Vec::new(), captured_at: now };
-        let undoing = Undoing { past, cluster: target, changes, plan, source };
+        let undoing = Undoing { past, cluster: target, host_root, changes, plan, source };
         let plan = undoing.resolve(&cluster).await?;
         let planned = began.elapsed().as_secs_f64() - opened;
         let phases = vec![Phase { name: "open", seconds: opened }, Phase { name: "plan", seconds: planned }];
@@ -100,7 +103,8 @@ impl<'a> Undo<'a> {
 impl Undoing<'_> {
     pub(super) async fn resolve(&self, cluster: &ClusterIdentity) -> Result<ResolvedPlan> {
         let discovery = self.cluster.discover().await?;
-        let looks = self.changes.iter().map(|changed| look::look(self.cluster, &discovery, changed));
+        let looks =
+            self.changes.iter().map(|changed| look::look(self.cluster, &discovery, self.host_root, changed));
         let found: Vec<_> = stream::iter(looks).buffered(LOOKS).collect().await;
         Ok(undo(UndoInputs {
             plan: self.plan.clone(),

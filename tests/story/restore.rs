@@ -2,6 +2,7 @@
 
 mod changed;
 mod denied;
+mod host;
 mod lease;
 mod operations;
 mod policies;

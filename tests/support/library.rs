@@ -68,6 +68,7 @@ impl Library {
             identities: &self.identities,
             cluster,
             cluster_name: None,
+            host_root: Path::new("/nonexistent"),
             from_cluster: None,
             snapshots: Vec::new(),
             scope: Scope::default(),

@@ -46,6 +46,10 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     }
     text += &reasons("Cannot be restored", &plan.refused);
     text += &reasons("Left as they are", &plan.kept);
+    if !plan.not_done.is_empty() {
+        let lines: String = plan.not_done.iter().map(|part| format!("  {part}\n")).collect();
+        text += &format!("\nNot done from here:\n{lines}");
+    }
     text += &plan.warnings.iter().map(|w| format!("\nwarning: {w}\n")).collect::<String>();
     text + &format!("\n{}\ndigest {}\n", totals(plan), plan.digest())
 }

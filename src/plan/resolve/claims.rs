@@ -89,6 +89,7 @@ fn claim(action: &Action, entry: &IndexEntry, rendered_by: Option<&ItemKey>) -> 
             let name = format!("{}/{}", release.namespace().unwrap_or_default(), release.name());
             (releases.is_empty() || releases.contains(&name)).then_some(Claim::Release)
         }
+        Action::HostFiles => matches!(entry.key, ItemKey::File { .. }).then_some(Claim::Rest),
         Action::RolloutRestart { .. }
         | Action::Scale { .. }
         | Action::Run { .. }

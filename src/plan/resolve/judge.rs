@@ -66,7 +66,7 @@ impl<'a> Resolver<'a> {
             Do(verb) => {
                 self.differs(entry, Some(&wanted), live);
                 let object = wanted.json().map(crate::model::Json::value).unwrap_or_default();
-                let act = Act {
+                let mut act = Act {
                     key: entry.key.clone(),
                     component: entry.component,
                     verb,
@@ -80,6 +80,7 @@ impl<'a> Resolver<'a> {
                     ),
                     item: Some(wanted),
                 };
+                act.remarks.extend(self.makes_folder(&act));
                 self.will_exist(&act);
                 Ok(Some(act))
             }
@@ -141,6 +142,9 @@ impl<'a> Resolver<'a> {
 
     /// Why an item cannot be written whatever its content.
     pub(super) fn obstacle(&self, entry: &IndexEntry, exists: bool) -> Option<String> {
+        if let ItemKey::File { path, .. } = &entry.key {
+            return self.file_obstacle(path);
+        }
         let (component, kind) = (entry.component, entry.key.kind_name());
         let failed =
             |kind: &str| self.live.failures.iter().find(|f| f.component == component && f.kind == kind);

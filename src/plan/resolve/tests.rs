@@ -1,6 +1,7 @@
 //! Rules of resolving, one by one, and as properties of random worlds.
 
 mod certificates;
+mod files;
 mod operations;
 mod policies;
 mod properties;

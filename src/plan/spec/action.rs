@@ -34,6 +34,8 @@ pub enum Action {
         /// `namespace/name`; empty: every release of the component.
         releases: Vec<String>,
     },
+    /// Makes the files of the node that netdr runs on equal to the source's; files that the source lacks are listed.
+    HostFiles,
     /// Restarts workloads as `kubectl rollout restart` does, and waits until they are rolled out.
     RolloutRestart {
         /// Deployments, DaemonSets, StatefulSets.
@@ -115,6 +117,7 @@ impl Action {
             Self::Apply { component, .. }
             | Self::HelmRelease { component, .. }
             | Self::Wait(Wait::Rollout { component }) => Some(*component),
+            Self::HostFiles => Some(Component::Host),
             Self::RolloutRestart { .. } | Self::Scale { .. } | Self::Run { .. } | Self::Confirm { .. } => {
                 None
             }
@@ -126,6 +129,7 @@ impl Action {
         match self {
             Self::Apply { .. } => "apply",
             Self::HelmRelease { .. } => "helmRelease",
+            Self::HostFiles => "hostFiles",
             Self::RolloutRestart { .. } => "rolloutRestart",
             Self::Scale { .. } => "scale",
             Self::Run { .. } => "run",

@@ -104,6 +104,10 @@ fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Re
                 None => Ok(()),
             }
         }
+        Action::HostFiles => match seen.insert((Component::Host, "")) {
+            true => Ok(()),
+            false => Err(Error::usage("two steps restore the node's files")),
+        },
         Action::RolloutRestart { workloads } if workloads.is_empty() => {
             Err(Error::usage("rolloutRestart: no workload is named"))
         }

@@ -11,7 +11,8 @@ use crate::{
 };
 
 const PLAN: &[&str] = &["apiVersion", "kind", "name", "title", "rto", "rpo", "role", "runbook", "steps"];
-const ACTIONS: &[&str] = &["apply", "helmRelease", "rolloutRestart", "scale", "run", "wait", "confirm"];
+const ACTIONS: &[&str] =
+    &["apply", "helmRelease", "hostFiles", "rolloutRestart", "scale", "run", "wait", "confirm"];
 const STEP: &[&str] = &["id", "title", "timeout"];
 const WAITS: &[&str] = &["rollout"];
 const APPLY: &[&str] = &["component", "kinds", "createNamespaces", "existing", "extras", "isolation"];
@@ -47,6 +48,10 @@ fn step(node: Node) -> Result<StepSpec> {
     let action = match name {
         "apply" => apply(node)?,
         "helmRelease" => helm_release(node)?,
+        "hostFiles" => {
+            node.fields(&[])?;
+            Action::HostFiles
+        }
         "rolloutRestart" => {
             let workloads = node.fields(&["workloads"])?.need("workloads")?.list()?;
             let read = |node| workload(node, &["deployments", "daemonsets", "statefulsets"]);

@@ -91,6 +91,7 @@ impl ResolvedPlan {
             "refusals": self.refused.iter().map(why).collect::<Vec<_>>(),
             "kept": self.kept.iter().map(why).collect::<Vec<_>>(),
             "warnings": self.warnings,
+            "not_done": self.not_done,
         })
     }
 }

@@ -3,19 +3,26 @@
 //! In: a changed object. Out: the live one, in the terms of the journal's digests. Invariant: what could not be read is
 //! unknown, never absent.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::{
-    canonical,
+    Error, canonical,
     cluster::{Cluster, Discovery, ListOptions, Precondition, Selector},
-    helm,
+    helm, host,
     model::{Class, Content, Extent, Item, ItemKey, Json},
     plan::{Changed, Found, Live},
     restore::decide,
 };
 
 /// Looks.
-pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, changed: &Changed) -> Found {
+pub(super) async fn look(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    host_root: &Path,
+    changed: &Changed,
+) -> Found {
     match &changed.key {
         ItemKey::Resource { group, plural, namespace, name } => {
             let Some(kind) = discovery.find(group, plural) else {
@@ -44,7 +51,19 @@ pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, changed: &Cha
             preferred.unwrap_or(Found::Absent)
         }
         ItemKey::Release { namespace, name } => release(cluster, discovery, changed, namespace, name).await,
-        ItemKey::File { .. } => Found::Unknown("host files are not put back by an undo".into()),
+        ItemKey::File { node, path } => file(host_root, changed, node, path),
+    }
+}
+
+fn file(root: &Path, changed: &Changed, node: &str, path: &str) -> Found {
+    let file = host::likely_node(root).and_then(|here| match here.name == node {
+        true => host::read(root, path),
+        false => Err(Error::failed(format!("it is a file of {node}, and this is {}: undo there", here.name))),
+    });
+    match file {
+        Err(error) => Found::Unknown(error.to_string()),
+        Ok(None) => Found::Absent,
+        Ok(Some(file)) => Found::Live(Box::new(live(changed, Content::File(file), Precondition::default()))),
     }
 }
 

@@ -1,0 +1,98 @@
+//! The machine that netdr runs on: the one node whose files a restore writes.
+//!
+//! In: a host root, and the snapshots that were named. Out: which node it is, and its files as captures have them.
+//! Invariant: a machine without RKE2's files is no node, whatever its name.
+
+use std::path::Path;
+
+use crate::{
+    Result,
+    capture::{Capture, Captured, Failure},
+    cluster::Precondition,
+    host,
+    model::{Component, IndexEntry, Set, SnapshotId},
+    plan::NotDone,
+    repository::Listed,
+};
+
+/// A machine.
+pub(super) struct Machine<'a> {
+    root: &'a Path,
+    /// Which node it is, if it is one.
+    pub(super) node: Option<String>,
+    /// Why that may be wrong.
+    pub(super) warnings: Vec<String>,
+}
+
+impl<'a> Machine<'a> {
+    /// One whose files are nobody's business.
+    pub(super) fn unasked(root: &'a Path) -> Self {
+        Self { root, node: None, warnings: Vec::new() }
+    }
+
+    /// Looks. Where the configuration, which names the node, is what has to be restored, the one snapshot of set `host` that
+    /// was named decides.
+    ///
+    /// # Errors
+    /// When the root cannot be opened, or nothing there names the node.
+    pub(super) fn look(root: &'a Path, listed: &[Listed], named: &[SnapshotId]) -> Result<Self> {
+        if !host::is_rke2(root) {
+            return Ok(Self::unasked(root));
+        }
+        let host::Node { mut name, doubt } = host::likely_node(root)?;
+        let mut warnings = Vec::new();
+        if let Some(doubt) = doubt {
+            let headers =
+                listed.iter().filter(|l| named.contains(&l.id)).filter_map(|l| l.header.as_ref().ok());
+            let nodes =
+                headers.filter(|header| header.set == Set::Host).filter_map(|header| header.node.as_ref());
+            let nodes: Vec<&String> = nodes.collect();
+            if let [only] = nodes[..] {
+                name.clone_from(only);
+            }
+            warnings.push(format!("this node is taken for {name}: {doubt}"));
+        }
+        Ok(Self { root, node: Some(name), warnings })
+    }
+
+    /// What is not done where there is no node.
+    pub(super) fn passed_over(&self) -> Option<NotDone> {
+        let root = self.root.display();
+        self.node.is_none().then(|| NotDone {
+            what: format!(
+                "files of the node: {root} is no RKE2 server's, so none are restored from here; name where a server's are \
+                 with --host-root DIR, and where they are all lost, make its folder first: mkdir -p /etc/rancher/rke2"
+            ),
+            node: None,
+            command: None,
+        })
+    }
+
+    /// Reads the node's files into a capture; `stored` is what the source has, `differs` keeps contents.
+    pub(super) fn read(
+        &self,
+        stored: &dyn Fn(&str) -> bool,
+        differs: &dyn Fn(&IndexEntry) -> bool,
+        live: &mut Capture,
+    ) -> Result<()> {
+        let Some(node) = &self.node else { return Ok(()) };
+        let host::HostCapture { items, failures, links, folders } = host::capture(self.root, node)?;
+        let files = items.into_iter().map(|item| {
+            let entry = IndexEntry::of(&item);
+            let content = differs(&entry).then_some(item.content);
+            Captured { entry, content, seen: Precondition::default(), managed_by: None }
+        });
+        let files: Vec<Captured> = files.collect();
+        live.items.splice(0..0, files); // component `host` is the first
+        // Links are the distributions' own; only one in the place of a file of the source is in the way.
+        let in_the_way = links.into_iter().filter(|link| stored(&link.path));
+        let unread = failures.into_iter().chain(in_the_way);
+        live.failures.extend(unread.map(|host::Unread { path, why }| Failure {
+            component: Component::Host,
+            kind: path,
+            why,
+        }));
+        (live.node, live.folders) = (Some(node.clone()), folders);
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! Choosing, and what a person is told.
+
+use super::*;
+use crate::model::{BundleEntry, Extent, IndexEntry, ItemKey};
+
+fn time(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn identity(name: &str, uid: &str) -> ClusterIdentity {
+    ClusterIdentity { name: name.into(), uid: uid.into(), kubernetes: "v1.36.3".into() }
+}
+
+fn listed(id: &str, cluster: ClusterIdentity, state: SnapshotState, trust: Trust) -> Listed {
+    let id: SnapshotId = id.parse().unwrap();
+    let header = SnapshotHeader {
+        format: 1,
+        id: id.clone(),
+        set: Set::Network,
+        node: None,
+        cluster,
+        captured_at: time("2026-11-24T01:00:00Z"),
+        tool: "0.1.0".into(),
+        state,
+        reasons: vec!["policies: 403".into()],
+        bundles: vec![],
+        index_sha256: String::new(),
+    };
+    Listed { id, header: Ok(header), trust }
+}
+
+fn named_one(l: &Listed, from_cluster: Option<&str>) -> Result<(SnapshotHeader, String)> {
+    let asked = Asked {
+        ids: &[],
+        plan: "p",
+        node: None,
+        components: &BTreeSet::new(),
+        cluster: &identity("prod", "u"),
+        from_cluster,
+        before: time("2026-11-24T02:00:00Z"),
+        now: time("2026-11-24T03:00:00Z"),
+    };
+    named(std::slice::from_ref(l), &l.id, &asked)
+}
+
+const ID: &str = "20261124T010000Z-network-7f3a9c";
+
+#[test]
+fn an_untrusted_snapshot_is_refused_even_by_name() {
+    let bad =
+        listed(ID, identity("prod", "u"), SnapshotState::Complete, Trust::Untrusted("no signature".into()));
+    let error = named_one(&bad, None).unwrap_err();
+    assert_eq!(error.kind(), crate::Kind::Damaged);
+    assert!(error.to_string().contains("no signature"));
+}
+
+#[test]
+fn another_clusters_snapshot_needs_its_name() {
+    let other = listed(ID, identity("test", "v"), SnapshotState::Complete, Trust::Trusted("job".into()));
+    let error = named_one(&other, None).unwrap_err();
+    assert!(error.hints()[0].contains("--from-cluster test"), "{error:?}");
+    assert!(named_one(&other, Some("test")).is_ok());
+    assert!(named_one(&other, Some("third")).is_err());
+}
+
+#[test]
+fn a_person_is_told_what_is_odd_about_a_snapshot() {
+    let partial = listed(ID, identity("prod", "old"), SnapshotState::Partial, Trust::Trusted("job".into()));
+    let asked = Asked {
+        ids: &[],
+        plan: "p",
+        node: None,
+        components: &BTreeSet::new(),
+        cluster: &identity("prod", "new"),
+        from_cluster: None,
+        before: time("2026-11-24T00:30:00Z"),
+        now: time("2026-11-27T03:00:00Z"),
+    };
+    let said = remarks(&partial.header.unwrap(), &asked).join("\n");
+    for part in ["is partial: policies: 403", "rebuilt", "after the incident began", "3 days old"] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
+    let unknown = listed(ID, identity("prod", ""), SnapshotState::Complete, Trust::Trusted("job".into()));
+    assert!(!remarks(&unknown.header.unwrap(), &asked).join("\n").contains("rebuilt"));
+}
+
+#[test]
+fn a_namespace_that_is_left_out_now_is_not_restored_from_an_older_snapshot() {
+    let entry = |key: ItemKey| IndexEntry {
+        key,
+        component: Component::Policies,
+        class: Class::Config,
+        extent: Extent::Whole,
+        sha256: String::new(),
+    };
+    let policy = |namespace| ItemKey::resource("networking.k8s.io", "networkpolicies", Some(namespace), "x");
+    let keys = [
+        policy("dev"),
+        policy("prod"),
+        ItemKey::resource("", "namespaces", None, "dev"),
+        ItemKey::resource("crd.projectcalico.org", "tiers", None, "dev"),
+    ];
+    let index = Index { entries: keys.map(entry).into(), ..Index::default() };
+    let mut sources =
+        Sources { headers: vec![], signed_by: String::new(), index, warnings: vec![], not_done: vec![] };
+    sources.leave_out(&BTreeSet::from(["dev".to_owned()]));
+    let classes: Vec<Class> = sources.index.entries.iter().map(|entry| entry.class).collect();
+    assert_eq!(classes, [Class::Evidence, Class::Config, Class::Evidence, Class::Config]);
+}
+
+fn host(node: &str, day: u32) -> Listed {
+    let id = format!("202611{day:02}T010000Z-host-{node}-7f3a9c");
+    let mut listed =
+        listed(&id, identity("prod", "u"), SnapshotState::Complete, Trust::Trusted("job".into()));
+    if let Ok(header) = &mut listed.header {
+        (header.set, header.node) = (Set::Host, Some(node.into()));
+        header.captured_at = time(&format!("2026-11-{day:02}T01:00:00Z"));
+        let (sha256, bytes, items) = (String::new(), 0, 0);
+        header.bundles = vec![BundleEntry { component: Component::Host, sha256, bytes, items }];
+    }
+    listed
+}
+
+fn picked(listed: &[Listed], ids: &[SnapshotId], node: Option<&str>) -> Result<(Vec<String>, Vec<String>)> {
+    let asked = Asked {
+        ids,
+        plan: "cni",
+        node,
+        components: &BTreeSet::from([Component::Host]),
+        cluster: &identity("prod", "u"),
+        from_cluster: None,
+        before: time("2026-11-24T02:00:00Z"),
+        now: time("2026-11-24T03:00:00Z"),
+    };
+    let picked = pick(listed, &asked)?;
+    let here = picked.headers.values().map(|(header, _)| header.id.to_string()).collect();
+    Ok((here, picked.not_done.iter().map(ToString::to_string).collect()))
+}
+
+#[test]
+fn of_each_nodes_files_one_snapshot_is_taken_and_only_this_nodes_here() {
+    let all = [host("n1", 20), host("n1", 21), host("n2", 20), host("n2", 21)];
+    let id = |number: usize| all[number].id.to_string();
+    let command = |id: &str| format!("on n2: netdr restore --scenario cni --snapshot {id}");
+    let (here, elsewhere) = picked(&all, &[], Some("n1")).unwrap();
+    assert_eq!(here, [id(1)]);
+    assert!(elsewhere.len() == 1 && elsewhere[0].ends_with(&command(&id(3))), "{elsewhere:?}");
+    let ids = [all[0].id.clone(), all[2].id.clone()];
+    let (here, elsewhere) = picked(&all, &ids, Some("n1")).unwrap();
+    assert_eq!(here, [id(0)]);
+    assert!(elsewhere[0].ends_with(&command(&id(2))), "{elsewhere:?}");
+    let (here, elsewhere) = picked(&all, &[], None).unwrap();
+    assert_eq!((here.len(), elsewhere.len()), (0, 2), "no node: all of them are elsewhere");
+    let twice = [all[0].id.clone(), all[1].id.clone()];
+    assert_eq!(picked(&all, &twice, Some("n1")).unwrap_err().kind(), crate::Kind::Usage);
+    let unknown = picked(&all, &[], Some("n3")).unwrap_err();
+    assert!(unknown.to_string().contains("there are files of n1, n2"), "{unknown}");
+}
+
+#[test]
+fn a_set_that_the_plan_does_not_use_is_a_usage_error() {
+    let network = listed(ID, identity("prod", "u"), SnapshotState::Complete, Trust::Trusted("job".into()));
+    let asked = Asked {
+        ids: std::slice::from_ref(&network.id),
+        plan: "p",
+        node: None,
+        components: &BTreeSet::from([Component::Certificates]),
+        cluster: &identity("prod", "u"),
+        from_cluster: None,
+        before: time("2026-11-24T02:00:00Z"),
+        now: time("2026-11-24T03:00:00Z"),
+    };
+    assert_eq!(pick(std::slice::from_ref(&network), &asked).unwrap_err().kind(), crate::Kind::Usage);
+}
