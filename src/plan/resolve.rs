@@ -151,8 +151,10 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     for (spec, claimed) in plan.steps.iter().zip(&claims) {
         steps.push(resolver.step(&plan, spec, claimed)?);
     }
+    let issuance = resolver.issue(&plan, &mut steps);
     let Resolver { unchanged, kept, refused, mut warnings, mut differences, .. } = resolver;
     warnings.splice(0..0, said);
+    warnings.extend(issuance.broken());
     differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
     Ok(ResolvedPlan {
         plan,
@@ -166,6 +168,7 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
         warnings,
         differences,
         not_done: Vec::new(),
+        issuance,
     })
 }
 
@@ -250,6 +253,8 @@ impl<'a> Resolver<'a> {
                     done: self.earlier.ran.contains(&spec.id),
                 });
             }
+            Action::RenewCertificates => {} // known when every other step is
+            Action::Wait(Wait::Ready { component, kinds }) => step.gates = self.readies(*component, kinds),
             Action::Wait(Wait::Rollout { component }) => step.gates = self.rollouts(*component),
             Action::Confirm { question } => step.question = Some(question.clone()),
         }

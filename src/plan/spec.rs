@@ -64,6 +64,7 @@ impl RestorePlan {
     /// The plans that are built in, as name and YAML; a file of the same name overrides one.
     pub fn builtin() -> Vec<(&'static str, &'static str)> {
         vec![
+            ("certificates", include_str!("../../restore-plans/certificates.yaml")),
             ("network-policies", include_str!("../../restore-plans/network-policies.yaml")),
             ("traefik", include_str!("../../restore-plans/traefik.yaml")),
         ]
@@ -141,7 +142,9 @@ steps:
         for (name, text) in RestorePlan::builtin() {
             let plan = RestorePlan::parse(text, name)?;
             assert_eq!(plan.name, name);
-            assert_eq!((plan.rto, plan.rpo), (Duration::from_secs(15 * 60), Duration::ZERO));
+            let (minutes, hours) = if name == "certificates" { (30, 24) } else { (15, 0) };
+            let objectives = (Duration::from_secs(minutes * 60), Duration::from_secs(hours * 3600));
+            assert_eq!((plan.rto, plan.rpo), objectives);
         }
         Ok(())
     }
@@ -168,7 +171,10 @@ steps:
             (
                 "confirm: {question: Go on?}",
                 "timeout: 1s",
-                &["steps[1]", "apply, helmRelease, hostFiles, rolloutRestart, scale, run, wait, confirm"],
+                &[
+                    "steps[1]",
+                    "apply, helmRelease, hostFiles, rolloutRestart, scale, renewCertificates, run, wait, confirm",
+                ],
             ),
             ("netdr/v1", "netdr/v2", &["apiVersion", "netdr/v2"]),
             ("name: p\n", "name: ../p\n", &["name", "`../p`"]),

@@ -3,6 +3,7 @@
 //! In: gates, a cluster, a deadline. Out: nothing, or for each gate that did not hold what is not ready and why.
 //! Invariant: a wait ends by its deadline, and a look that fails counts as "not yet", never as held.
 
+mod ready;
 mod reasons;
 mod rollout;
 
@@ -34,7 +35,7 @@ pub(super) fn object(gate: &Gate) -> ItemKey {
         Gate::Established(name) => {
             ItemKey::resource("apiextensions.k8s.io", "customresourcedefinitions", None, name)
         }
-        Gate::RolledOut(workload) => workload.clone(),
+        Gate::RolledOut(key) | Gate::Ready(key) => key.clone(),
     }
 }
 
@@ -93,6 +94,7 @@ impl Waiting<'_> {
         let live = live.ok_or("it does not exist")?;
         match gate {
             Gate::RolledOut(_) => rollout::rolled_out(plural, &live),
+            Gate::Ready(_) => ready::ready(&live),
             Gate::Established(_) => {
                 rollout::established(&live)?;
                 let (plural, group) = name.split_once('.').unwrap_or((name, ""));

@@ -90,7 +90,8 @@ fn claim(action: &Action, entry: &IndexEntry, rendered_by: Option<&ItemKey>) -> 
             (releases.is_empty() || releases.contains(&name)).then_some(Claim::Release)
         }
         Action::HostFiles => matches!(entry.key, ItemKey::File { .. }).then_some(Claim::Rest),
-        Action::RolloutRestart { .. }
+        Action::RenewCertificates
+        | Action::RolloutRestart { .. }
         | Action::Scale { .. }
         | Action::Run { .. }
         | Action::Wait(_)

@@ -48,6 +48,8 @@ pub enum Action {
         /// How many.
         replicas: Replicas,
     },
+    /// Has certificates issued anew that are missing, expired or untrusted, where cert-manager would not by itself.
+    RenewCertificates,
     /// Runs a program on the machine where netdr runs; its timeout is the step's.
     Run {
         /// Program and arguments; no shell reads them.
@@ -71,6 +73,13 @@ pub enum Wait {
     Rollout {
         /// Whose.
         component: Component,
+    },
+    /// The source's objects of these kinds have the condition Ready.
+    Ready {
+        /// The bundle.
+        component: Component,
+        /// Kinds as `plural.group`.
+        kinds: Vec<String>,
     },
 }
 
@@ -116,8 +125,9 @@ impl Action {
         match self {
             Self::Apply { component, .. }
             | Self::HelmRelease { component, .. }
-            | Self::Wait(Wait::Rollout { component }) => Some(*component),
+            | Self::Wait(Wait::Rollout { component } | Wait::Ready { component, .. }) => Some(*component),
             Self::HostFiles => Some(Component::Host),
+            Self::RenewCertificates => Some(Component::Certificates),
             Self::RolloutRestart { .. } | Self::Scale { .. } | Self::Run { .. } | Self::Confirm { .. } => {
                 None
             }
@@ -132,6 +142,7 @@ impl Action {
             Self::HostFiles => "hostFiles",
             Self::RolloutRestart { .. } => "rolloutRestart",
             Self::Scale { .. } => "scale",
+            Self::RenewCertificates => "renewCertificates",
             Self::Run { .. } => "run",
             Self::Wait(_) => "wait",
             Self::Confirm { .. } => "confirm",

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Extras, RestorePlan, StepSpec, node::unknown};
+use super::{Action, Extras, RestorePlan, StepSpec, Wait, node::unknown};
 use crate::{
     Error, Result,
     catalog::{self, Select},
@@ -114,7 +114,11 @@ fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Re
         Action::Run { command, .. } if command.is_empty() => {
             Err(Error::usage("run: the command is empty; write it as [PROGRAM, ARGUMENT, …]"))
         }
+        Action::Wait(Wait::Ready { component, kinds }) => {
+            kinds.iter().try_for_each(|kind| known(*component, kind))
+        }
         Action::RolloutRestart { .. }
+        | Action::RenewCertificates
         | Action::Scale { .. }
         | Action::Run { .. }
         | Action::Wait(_)

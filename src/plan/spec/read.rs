@@ -11,10 +11,19 @@ use crate::{
 };
 
 const PLAN: &[&str] = &["apiVersion", "kind", "name", "title", "rto", "rpo", "role", "runbook", "steps"];
-const ACTIONS: &[&str] =
-    &["apply", "helmRelease", "hostFiles", "rolloutRestart", "scale", "run", "wait", "confirm"];
+const ACTIONS: &[&str] = &[
+    "apply",
+    "helmRelease",
+    "hostFiles",
+    "rolloutRestart",
+    "scale",
+    "renewCertificates",
+    "run",
+    "wait",
+    "confirm",
+];
 const STEP: &[&str] = &["id", "title", "timeout"];
-const WAITS: &[&str] = &["rollout"];
+const WAITS: &[&str] = &["rollout", "ready"];
 const APPLY: &[&str] = &["component", "kinds", "createNamespaces", "existing", "extras", "isolation"];
 
 /// Gates of a step that names no timeout: an API server answers sooner, a rollout should say how long it takes.
@@ -58,6 +67,7 @@ fn step(node: Node) -> Result<StepSpec> {
             Action::RolloutRestart { workloads: workloads.into_iter().map(read).collect::<Result<_>>()? }
         }
         "scale" => scale(node)?,
+        "renewCertificates" => node.fields(&[]).map(|_| Action::RenewCertificates)?,
         "run" => {
             let mut fields = node.fields(&["command", "allowed"])?;
             Action::Run {
@@ -98,9 +108,14 @@ fn wait(node: Node) -> Result<Wait> {
     let mut fields = node.fields(WAITS)?;
     let mut waits: Vec<(&str, Node)> =
         WAITS.iter().filter_map(|name| Some((*name, fields.take(name)?))).collect();
-    let (Some((_, node)), true) = (waits.pop(), waits.is_empty()) else {
+    let (Some((name, node)), true) = (waits.pop(), waits.is_empty()) else {
         return Err(fields.error(format!("a wait has exactly one of {}", WAITS.join(", "))));
     };
+    if name == "ready" {
+        let mut fields = node.fields(&["component", "kinds"])?;
+        let (component, kinds) = (component(fields.need("component")?)?, fields.need("kinds")?.texts()?);
+        return Ok(Wait::Ready { component, kinds });
+    }
     Ok(Wait::Rollout { component: component(node.fields(&["component"])?.need("component")?)? })
 }
 
