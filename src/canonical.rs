@@ -55,7 +55,7 @@ pub fn canonical(key: &ItemKey, mut object: Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
         if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-            SERVER_METADATA.iter().for_each(|name| drop(metadata.remove(*name)));
+            metadata.retain(|name, _| !SERVER_METADATA.contains(&name.as_str()));
             for map in ["annotations", "labels"] {
                 retain(metadata, map, |name| !starts_with_any(name, BOOKKEEPING));
             }

@@ -9,7 +9,7 @@ pub mod references;
 mod sensitive;
 
 pub use files::{HOST_FILES, HostFiles, host_files};
-pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, rows};
+pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, lists_all, rows};
 pub use sensitive::is_sensitive;
 
 use serde_json::Value;

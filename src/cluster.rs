@@ -17,6 +17,7 @@ pub use write::Precondition;
 
 use std::sync::{Arc, atomic::AtomicBool};
 
+use futures::future::try_join;
 use kube::Client;
 use serde_json::Value;
 
@@ -63,10 +64,10 @@ impl Cluster {
     /// # Errors
     /// When the API server cannot be reached or the caller may not get namespace kube-system.
     pub async fn identity(&self, name: Option<&str>) -> Result<ClusterIdentity> {
-        let version: Value = self.get_path("/version").await?.unwrap_or_default();
-        let namespace = self
-            .get_path("/api/v1/namespaces/kube-system")
-            .await?
+        let (version, namespace) =
+            try_join(self.get_path("/version"), self.get_path("/api/v1/namespaces/kube-system")).await?;
+        let version = version.unwrap_or_default();
+        let namespace = namespace
             .ok_or_else(|| Error::failed(format!("{} has no namespace kube-system", self.server)))?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Ok(ClusterIdentity {

@@ -12,7 +12,8 @@ use crate::{
 
 /// Reads namespaces and nodes.
 ///
-/// A namespace goes into every component that has items in it, so that each bundle can be restored alone.
+/// A namespace goes into every component that has items in it, so that each bundle can be restored alone, and where the
+/// caller named it.
 /// Component `policies` gets all of them: policies select by their labels.
 pub(super) async fn namespaces_and_nodes(g: &Gathering<'_>, batch: &mut Batch, capture: &mut Capture) {
     match core(g, "namespaces").await {
@@ -49,11 +50,13 @@ fn add_namespaces(
     batch: &mut Batch,
     capture: &mut Capture,
 ) {
-    let occupied: BTreeSet<(Component, String)> = batch
-        .captured
-        .iter()
-        .filter(|c| c.entry.class == Class::Config)
-        .filter_map(|c| Some((c.entry.component, c.entry.key.namespace()?.to_owned())))
+    let config = batch.captured.iter().filter(|c| c.entry.class == Class::Config);
+    let occupied = config.filter_map(|c| Some((c.entry.component, c.entry.key.namespace()?)));
+    let also = g.scope.also.iter().filter(|(_, key)| key.is_kind("", "namespaces"));
+    let wanted = occupied.chain(also.map(|(component, key)| (*component, key.name())));
+    let wanted: BTreeSet<(Component, String)> = wanted
+        .filter(|(component, _)| *component != Component::Policies)
+        .map(|(component, name)| (component, name.to_owned()))
         .collect();
     for namespace in namespaces {
         let name = namespace["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -61,7 +64,7 @@ fn add_namespaces(
             capture.terminating.insert(name.clone());
         }
         for component in &g.scope.components {
-            let wanted = *component == Component::Policies || occupied.contains(&(*component, name.clone()));
+            let wanted = *component == Component::Policies || wanted.contains(&(*component, name.clone()));
             if wanted && !g.scope.exclude_namespaces.contains(&name) {
                 let role = Role { component: *component, class: Class::Config, extent: Extent::Fields };
                 g.add(batch, kind, namespace.clone(), role);
@@ -120,7 +123,10 @@ pub(super) const CHART_DEFAULT: &str = "cert-manager";
 /// Where cert-manager looks for a ClusterIssuer's Secrets: `--cluster-resource-namespace` of its controller. Its
 /// chart passes the controller's own namespace; the program's own default is kube-system.
 pub(super) async fn issuer_namespace(cluster: &Cluster, discovery: &Discovery) -> Answer<String> {
-    let Some(kind) = discovery.find("apps", "deployments") else { return Ok(CHART_DEFAULT.into()) };
+    let issuers = discovery.find("cert-manager.io", "clusterissuers");
+    let Some(kind) = issuers.and(discovery.find("apps", "deployments")) else {
+        return Ok(CHART_DEFAULT.into());
+    };
     let labels =
         Some("app.kubernetes.io/name=cert-manager,app.kubernetes.io/component=controller".to_owned());
     let options = ListOptions { selector: Selector { labels, fields: None }, ..ListOptions::default() };

@@ -101,8 +101,8 @@ pub async fn capture(
 /// Each item once, in order. A release renders whole what a list takes some fields of: whole wins, or the rest of the
 /// object would be in no snapshot.
 fn once(mut captured: Vec<Captured>) -> Vec<Captured> {
-    captured
-        .sort_by_cached_key(|c| (c.entry.component, c.entry.key.clone(), c.entry.extent == Extent::Fields));
+    let fields = |c: &Captured| c.entry.extent == Extent::Fields;
+    captured.sort_by(|a, b| (a.id(), fields(a)).cmp(&(b.id(), fields(b))));
     captured.dedup_by(|a, b| a.id() == b.id());
     captured
 }
@@ -245,8 +245,10 @@ impl Gathering<'_> {
         seen: Precondition,
         managed_by: Option<&'static str>,
     ) {
-        let entry = IndexEntry::of(&item);
-        let content = (self.keep)(&entry).then_some(item.content);
+        let sha256 = item.sha256();
+        let Item { key, component, class, extent, content } = item;
+        let entry = IndexEntry { key, component, class, extent, sha256 };
+        let content = (self.keep)(&entry).then_some(content);
         batch.captured.push(Captured { entry, content, seen, managed_by });
     }
 }

@@ -9,7 +9,7 @@ use super::{
     gather::{Gathering, Names, Outcome, READS, refused},
 };
 use crate::{
-    catalog::{self, BUILT_IN_GROUPS, Kind, Select, references},
+    catalog::{self, BUILT_IN_GROUPS, references},
     cluster::ApiKind,
     model::{Class, Component, Extent, ItemKey},
 };
@@ -18,6 +18,9 @@ impl Gathering<'_> {
     /// Reads the Secrets and ConfigMaps that items name, into the component that names them.
     pub(super) async fn follow(&self, batch: &mut Batch, capture: &mut Capture) {
         let mut wanted = std::mem::take(&mut batch.references);
+        if wanted.is_empty() {
+            return;
+        }
         let have: BTreeSet<(Component, &ItemKey)> = batch.captured.iter().map(Captured::id).collect();
         wanted.retain(|(component, named), _| {
             !have.contains(&(*component, named)) && references::excluded(named).is_none()
@@ -56,27 +59,24 @@ impl Gathering<'_> {
         Outcome::Read(found)
     }
 
-    /// Reads what the caller named and no list, reference or release led to.
+    /// Reads what the caller named and no list, reference or release led to; namespaces come with all others.
     pub(super) async fn also(&self, batch: &mut Batch, capture: &mut Capture) {
-        let have: BTreeSet<(Component, &ItemKey)> = batch.captured.iter().map(Captured::id).collect();
-        let unread = |component: Component, key: &ItemKey| {
-            let ItemKey::Resource { group, plural, .. } = key else { return false };
-            let whole =
-                |row: &Kind| row.group == group && row.plural == plural && matches!(row.select, Select::All);
-            !have.contains(&(component, key)) && !catalog::rows(component).any(whole)
-        };
+        let also = self.scope.also.iter().filter(|(_, key)| !key.is_kind("", "namespaces"));
+        let mut unread: BTreeSet<(Component, &ItemKey)> =
+            also.map(|(component, key)| (*component, key)).collect();
+        for captured in &batch.captured {
+            unread.remove(&captured.id());
+        }
         let mut wanted: BTreeMap<(Component, &ApiKind), Names> = BTreeMap::new();
-        for (component, key) in self.scope.also.iter().filter(|(component, key)| unread(*component, key)) {
+        for (component, key) in unread {
             if let ItemKey::Resource { group, plural, namespace, name } = key
                 && let Some(kind) = self.discovery.find(group, plural)
             {
-                wanted.entry((*component, kind)).or_default().push((namespace.clone(), name.clone()));
+                wanted.entry((component, kind)).or_default().push((namespace.clone(), name.clone()));
             }
         }
         for ((component, kind), names) in wanted {
-            let shared = kind.group.is_empty() && kind.plural == "namespaces";
-            let extent = if shared { Extent::Fields } else { Extent::Whole };
-            let role = Role { component, class: Class::Config, extent };
+            let role = Role { component, class: Class::Config, extent: Extent::Whole };
             capture.take(self.read_named(kind, names, role).await, batch);
         }
     }

@@ -3,7 +3,7 @@
 //! Sources: Calico's `datastore migrate export` for what is configuration and what is runtime; cert-manager's
 //! "Backup and Restore Resources"; the CRDs of Traefik v3, MetalLB and Gateway API.
 
-use crate::model::{Class, Component, Extent};
+use crate::model::{Class, Component, Extent, ItemKey};
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +166,11 @@ pub const KINDS: &[Kind] = &[
 /// The rows of a component.
 pub fn rows(component: Component) -> impl Iterator<Item = &'static Kind> {
     KINDS.iter().filter(move |kind| kind.component == component)
+}
+
+/// Whether every object of the item's kind is in its component, so that what was not read does not exist.
+pub fn lists_all(component: Component, key: &ItemKey) -> bool {
+    rows(component).any(|row| key.is_kind(row.group, row.plural) && matches!(row.select, Select::All))
 }
 
 impl Kind {

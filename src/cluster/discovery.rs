@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::try_join;
 use http::{Method, header};
 use kube::core::discovery::v2::{ACCEPT_AGGREGATED_DISCOVERY_V2, APIGroupDiscoveryList};
 
@@ -166,15 +167,15 @@ impl Cluster {
     /// When the API server cannot be reached or refuses; a dead aggregated group is not an error, see
     /// [`Discovery::is_stale`].
     pub async fn discover(&self) -> Result<Discovery> {
-        let mut discovery = Discovery::default();
-        for path in ["/api", "/apis"] {
+        let ask = async |path| {
             let accept = [(header::ACCEPT, ACCEPT_AGGREGATED_DISCOVERY_V2)];
-            let list = self
-                .send::<APIGroupDiscoveryList>(Method::GET, path, &accept, None)
-                .await
-                .map_err(|refusal| refusal.about("cannot ask what is served at", path, &self.server))?;
-            discovery.add(list);
-        }
+            let list = self.send::<APIGroupDiscoveryList>(Method::GET, path, &accept, None).await;
+            list.map_err(|refusal| refusal.about("cannot ask what is served at", path, &self.server))
+        };
+        let (core, groups) = try_join(ask("/api"), ask("/apis")).await?;
+        let mut discovery = Discovery::default();
+        discovery.add(core);
+        discovery.add(groups);
         Ok(discovery)
     }
 }

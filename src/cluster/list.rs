@@ -1,11 +1,16 @@
 //! Listing a kind: paged, whole or an error.
 
+use std::fmt;
+
 use futures::future::join;
 use http::{Method, header};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value};
 
-use super::{Answer, ApiKind, Cluster};
+use super::{Answer, ApiKind, Cluster, request::bad_answer};
 
 /// Objects a page: large enough that 5,000 objects are ten requests, small enough to hold in memory.
 const PAGE: usize = 500;
@@ -39,19 +44,58 @@ pub enum Listed {
     Restarted,
 }
 
+/// What of a page says whether there is another.
 #[derive(Deserialize)]
-struct Page {
+struct Head {
     #[serde(default)]
-    metadata: PageMetadata,
-    /// Go writes an empty list as null.
-    #[serde(default)]
-    items: Option<Vec<Value>>,
+    metadata: HeadMetadata,
 }
 
 #[derive(Deserialize, Default)]
-struct PageMetadata {
+struct HeadMetadata {
     #[serde(default, rename = "continue")]
     token: Option<String>,
+}
+
+/// Reads a page, or its items, and hands over each object as soon as it is parsed: no more than one is held.
+struct Objects<F>(F);
+
+impl<'de, F: FnMut(Map<String, Value>)> DeserializeSeed<'de> for Objects<&mut F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, page: D) -> Result<(), D::Error> {
+        page.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(Map<String, Value>)> Visitor<'de> for Objects<&mut F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut page: A) -> Result<(), A::Error> {
+        while let Some(field) = page.next_key::<String>()? {
+            match field.as_str() {
+                "items" => page.next_value_seed(Objects(&mut *self.0))?,
+                _ => drop(page.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(object) = items.next_element()? {
+            (self.0)(object);
+        }
+        Ok(())
+    }
+
+    /// Go writes an empty list as null.
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
 }
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
@@ -71,14 +115,15 @@ impl Cluster {
         let mut page = self.page(kind, options, None).await?;
         let mut restarts = 0;
         loop {
-            let items = page.items.unwrap_or_default();
-            let Some(token) = page.metadata.token.filter(|token| !token.is_empty()) else {
-                hand_over(kind, items, &mut each);
-                return Ok(());
+            let head: Head =
+                serde_json::from_slice(&page).map_err(|error| bad_answer(&kind.name(), &error))?;
+            let Some(token) = head.metadata.token.filter(|token| !token.is_empty()) else {
+                return hand_over(kind, &page, &mut each);
             };
-            // The server makes the next page while this one is worked on.
+            // The server makes the next page while this one is parsed and worked on.
             let next = self.page(kind, options, Some(&token));
-            let (next, ()) = join(next, async { hand_over(kind, items, &mut each) }).await;
+            let (next, handed_over) = join(next, async { hand_over(kind, &page, &mut each) }).await;
+            handed_over?;
             page = match next {
                 Err(refusal) if refusal.code == 410 && restarts < 3 => {
                     each(Listed::Restarted);
@@ -90,9 +135,9 @@ impl Cluster {
         }
     }
 
-    async fn page(&self, kind: &ApiKind, options: &ListOptions, token: Option<&str>) -> Answer<Page> {
+    async fn page(&self, kind: &ApiKind, options: &ListOptions, token: Option<&str>) -> Answer<Vec<u8>> {
         let accept: &[_] = if options.metadata_only { &[(header::ACCEPT, METADATA)] } else { &[] };
-        self.send(Method::GET, &list_path(kind, options, token), accept, None).await
+        self.send_bytes(Method::GET, &list_path(kind, options, token), accept, None).await
     }
 
     /// Lists a kind into a vector: for small kinds.
@@ -107,14 +152,14 @@ impl Cluster {
     }
 }
 
-fn hand_over(kind: &ApiKind, items: Vec<Value>, each: &mut impl FnMut(Listed)) {
-    for mut object in items {
-        if let Some(fields) = object.as_object_mut() {
-            fields.insert("apiVersion".into(), kind.api_version().into());
-            fields.insert("kind".into(), kind.kind.clone().into());
-            each(Listed::Object(object));
-        }
-    }
+fn hand_over(kind: &ApiKind, page: &[u8], each: &mut impl FnMut(Listed)) -> Answer<()> {
+    let mut each = |mut object: Map<String, Value>| {
+        object.insert("apiVersion".into(), kind.api_version().into());
+        object.insert("kind".into(), kind.kind.clone().into());
+        each(Listed::Object(object.into()));
+    };
+    let mut page = serde_json::Deserializer::from_slice(page);
+    Objects(&mut each).deserialize(&mut page).map_err(|error| bad_answer(&kind.name(), &error))
 }
 
 fn list_path(kind: &ApiKind, options: &ListOptions, token: Option<&str>) -> String {

@@ -104,12 +104,7 @@ impl Cluster {
         body: Option<&Value>,
     ) -> Answer<T> {
         let bytes = self.send_bytes(method, path, headers, body.map(|b| b.to_string().into_bytes())).await?;
-        serde_json::from_slice(&bytes).map_err(|e| Refusal {
-            code: 0,
-            reason: "BadAnswer".into(),
-            message: format!("the API server's answer to {path} is not what it should be: {e}"),
-            fields: Vec::new(),
-        })
+        serde_json::from_slice(&bytes).map_err(|error| bad_answer(path, &error))
     }
 
     /// As [`Cluster::send`], the answer's bytes as they are.
@@ -187,6 +182,16 @@ impl Cluster {
             Err(refusal) if refusal.is_not_found() => Ok(None),
             Err(refusal) => Err(refusal.about("cannot read", path, &self.server)),
         }
+    }
+}
+
+/// An answer about `what` that does not parse.
+pub(super) fn bad_answer(what: &str, error: &serde_json::Error) -> Refusal {
+    Refusal {
+        code: 0,
+        reason: "BadAnswer".into(),
+        message: format!("the API server's answer to {what} is not what it should be: {error}"),
+        fields: Vec::new(),
     }
 }
 

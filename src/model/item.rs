@@ -86,7 +86,7 @@ impl FileContent {
 impl Json {
     /// Serialises a value. `serde_json` keeps its maps sorted, so this is canonical for canonical values.
     pub fn new(value: &Value) -> Self {
-        Self(value.to_string().into_bytes().into())
+        Self(serde_json::to_vec(value).unwrap_or_default().into()) // a value can always be written
     }
 
     /// The text.
@@ -128,11 +128,8 @@ impl Item {
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 impl fmt::Debug for Item {

@@ -17,7 +17,7 @@ mod tests;
 
 pub(crate) use operations::{RESTARTED, replicas};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -89,8 +89,10 @@ struct Resolver<'a> {
     source_complete: bool,
     items: BTreeMap<(Component, ItemKey), Item>,
     live: &'a Capture,
+    /// What the source names.
+    known: HashSet<&'a ItemKey>,
     /// The live items by identity.
-    seen: BTreeMap<(Component, &'a ItemKey), &'a Captured>,
+    seen: HashMap<(Component, &'a ItemKey), &'a Captured>,
     discovery: &'a Discovery,
     observed: &'a Observed,
     /// The Certificates that name a Secret, as they will be.
@@ -185,6 +187,7 @@ impl<'a> Resolver<'a> {
             certificates: issuance::by_secret(&inputs.items, inputs.observed),
             items: inputs.items,
             live,
+            known: inputs.index.entries.iter().map(|entry| &entry.key).collect(),
             seen: live.items.iter().map(|captured| (captured.id(), captured)).collect(),
             discovery: inputs.discovery,
             observed: inputs.observed,

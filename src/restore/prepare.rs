@@ -24,6 +24,7 @@ use super::{
 use crate::{
     Error, Result, canonical,
     capture::{self, Capture, Scope},
+    catalog,
     certificates::{self, Observed},
     cluster::{Cluster, Discovery},
     model::{Class, ClusterIdentity, Component, Content, IndexEntry, Item, ItemKey, Json, RunId, SnapshotId},
@@ -161,8 +162,11 @@ impl Request<'_> {
         let differs = |live: &IndexEntry| {
             stored.get(&(live.component, &live.key)).is_none_or(|stored| stored.sha256 != live.sha256)
         };
-        let stored_config = sources.index.entries.iter().filter(|entry| entry.class == Class::Config);
-        let also = stored_config.map(|entry| (entry.component, entry.key.clone())).collect();
+        let named =
+            sources.index.entries.iter().filter(|entry| {
+                entry.class == Class::Config && !catalog::lists_all(entry.component, &entry.key)
+            });
+        let also = named.map(|entry| (entry.component, entry.key.clone())).collect();
         let mut components = self.plan.components();
         let files = components.remove(&Component::Host);
         let scope = Scope { components, also, ..self.scope.clone() };

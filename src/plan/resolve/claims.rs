@@ -40,9 +40,9 @@ pub(super) fn claims<'a>(
     // A guard that a backup saw in the midst of a restore is nobody's intent.
     let wanted = |entry: &&IndexEntry| entry.class == Class::Config && !guard::is_guard(&entry.key);
     for entry in index.entries.iter().filter(wanted) {
-        let claims = plan.steps.iter().enumerate().filter_map(|(number, step)| {
-            Some((claim(&step.action, entry, rendered.get(&(entry.component, &entry.key)))?, number))
-        });
+        let (kind, release) = (entry.key.kind_name(), rendered.get(&(entry.component, &entry.key)));
+        let claims = plan.steps.iter().enumerate();
+        let claims = claims.filter_map(|(n, step)| Some((claim(&step.action, entry, &kind, release)?, n)));
         let Some((claim, number)) = claims.min() else { continue };
         match best.get(&entry.key) {
             Some((held, at, other)) => {
@@ -68,7 +68,7 @@ pub(super) fn claims<'a>(
     (steps, warnings)
 }
 
-fn claim(action: &Action, entry: &IndexEntry, rendered_by: Option<&ItemKey>) -> Option<Claim> {
+fn claim(action: &Action, entry: &IndexEntry, kind: &String, rendered_by: Option<&ItemKey>) -> Option<Claim> {
     if action.component() != Some(entry.component) {
         return None;
     }
@@ -78,7 +78,7 @@ fn claim(action: &Action, entry: &IndexEntry, rendered_by: Option<&ItemKey>) -> 
             rest.then_some(Claim::Rest)
         }
         Action::Apply { kinds, .. } => {
-            let named = kinds.contains(&entry.key.kind_name());
+            let named = kinds.contains(kind);
             named.then_some(if is_ground(&entry.key) { Claim::Ground } else { Claim::Named })
         }
         Action::HelmRelease { releases, .. } => {

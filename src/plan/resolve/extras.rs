@@ -67,7 +67,16 @@ impl<'a> Resolver<'a> {
     }
 
     fn find_extras(&self, plan: &RestorePlan, component: Component, kinds: &[String]) -> Vec<&'a Captured> {
-        let known: BTreeSet<&ItemKey> = self.index.entries.iter().map(|entry| &entry.key).collect();
+        let config = |live: &&Captured| {
+            let entry = &live.entry;
+            entry.component == component && entry.class == Class::Config && entry.extent == Extent::Whole
+        };
+        let unknown =
+            |live: &&Captured| !self.known.contains(&live.entry.key) && !guard::is_guard(&live.entry.key);
+        let mut extras: Vec<_> = self.live.items.iter().filter(config).filter(unknown).collect();
+        if extras.is_empty() {
+            return extras;
+        }
         let entries = self.index.entries.iter().filter(|entry| entry.component == component);
         let namespaces: BTreeSet<&str> = entries
             .filter_map(|entry| match &entry.key {
@@ -87,15 +96,8 @@ impl<'a> Resolver<'a> {
             });
             there && in_step(&kind) && spec::prunable(component, &kind)
         };
-        let config = |live: &Captured| {
-            let entry = &live.entry;
-            entry.component == component && entry.class == Class::Config && entry.extent == Extent::Whole
-        };
-        let items = self.live.items.iter().filter(|live| config(live));
-        items
-            .filter(|live| !known.contains(&live.entry.key) && !guard::is_guard(&live.entry.key))
-            .filter(|live| in_scope(&live.entry.key))
-            .collect()
+        extras.retain(|live| in_scope(&live.entry.key));
+        extras
     }
 }
 
