@@ -1,6 +1,7 @@
 //! Reaching a cluster: kubectl's rules, each failure with its way out.
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     slice,
     time::Duration,
@@ -101,17 +102,41 @@ async fn from_files(paths: &[PathBuf], context: Option<&str>) -> Result<(Config,
     let options = KubeConfigOptions { context: context.map(Into::into), ..KubeConfigOptions::default() };
     let names: Vec<&str> = kubeconfig.contexts.iter().map(|c| c.name.as_str()).collect();
     let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|e| {
+    let proxied =
+        kubeconfig.clusters.iter().filter_map(|c| c.cluster.as_ref()).any(|c| c.proxy_url.is_some());
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|e| {
         Error::usage(format!("kubeconfig {shown} cannot be used"))
             .because(e)
             .hint(format!("contexts in this file: {known}; choose one with --context NAME"))
     })?;
+    // Else it is HTTPS_PROXY's, which nobody means for the machine itself: kubectl and Go heed none for a loopback address.
+    if !proxied && config.cluster_url.host().is_some_and(is_loopback) {
+        config.proxy_url = None;
+    }
     Ok((config, name.unwrap_or_else(|| "kubernetes".into())))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_machine_is_reached_past_a_proxy() {
+        for (host, loopback) in [
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("localhost", true),
+            ("10.25.20.4", false),
+            ("k8s.lab", false),
+        ] {
+            assert_eq!(is_loopback(host), loopback, "{host}");
+        }
+    }
 
     #[test]
     fn a_broken_kubeconfig_is_refused_without_its_tokens() {
