@@ -5,7 +5,7 @@
 
 pub mod diff;
 mod guard;
-mod issuance;
+pub(crate) mod install;
 mod preflight;
 pub mod resolve;
 pub mod spec;
@@ -16,7 +16,7 @@ pub(crate) use guard::is_guard;
 pub(crate) use resolve::{RESTARTED, replicas};
 
 pub use diff::{Change, Difference, FieldChange};
-pub use issuance::{Fate, Issuance, Reissue};
+pub use install::Install;
 pub use resolve::{Earlier, Inputs, resolve};
 pub use spec::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait};
 pub use step::{Act, Batch, Command, Counts, Gate, NotDone, ResolvedPlan, Source, Step, Verb};

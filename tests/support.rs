@@ -4,6 +4,7 @@
 mod audit;
 mod certificates;
 mod faults;
+mod helm_controller;
 mod home;
 mod library;
 mod objects;
@@ -15,6 +16,7 @@ mod wait;
 pub(crate) use audit::{Audit, Write};
 pub(crate) use certificates::tls_secret;
 pub(crate) use faults::{Fault, Faults};
+pub(crate) use helm_controller::HelmController;
 pub(crate) use home::{Home, Outcome};
 pub(crate) use library::Library;
 pub(crate) use objects::{Dump, Objects, POLICIES, touched};

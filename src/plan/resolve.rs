@@ -6,6 +6,7 @@
 mod claims;
 mod extras;
 mod files;
+mod helm_charts;
 pub(super) mod immutable;
 mod issuance;
 mod judge;
@@ -23,8 +24,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    Act, Action, Command, Difference, Existing, Gate, Isolation, ResolvedPlan, RestorePlan, Source, Step,
-    StepSpec, Verb, Wait, preflight::preflight,
+    Act, Action, Command, Difference, Existing, Gate, Install, Isolation, ResolvedPlan, RestorePlan, Source,
+    Step, StepSpec, Verb, Wait, preflight::preflight,
 };
 use crate::{
     Error, Result,
@@ -57,6 +58,8 @@ pub struct Inputs<'a> {
     pub observed: &'a Observed,
     /// The live workloads that steps name, whole.
     pub workloads: BTreeMap<ItemKey, Value>,
+    /// What helm-controller did last for the HelmCharts that steps name.
+    pub installs: BTreeMap<ItemKey, Install>,
     /// What earlier processes of the run did.
     pub earlier: &'a Earlier,
     /// `--allow-run`.
@@ -98,6 +101,7 @@ struct Resolver<'a> {
     /// The Certificates that name a Secret, as they will be.
     certificates: issuance::BySecret,
     workloads: BTreeMap<ItemKey, Value>,
+    installs: BTreeMap<ItemKey, Install>,
     earlier: &'a Earlier,
     allow_run: bool,
     keep_extras: bool,
@@ -151,12 +155,13 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     let mut resolver = Resolver::new(inputs);
     let mut steps = Vec::new();
     for (spec, claimed) in plan.steps.iter().zip(&claims) {
-        steps.push(resolver.step(&plan, spec, claimed)?);
+        let step = resolver.step(&plan, spec, claimed, &steps)?;
+        steps.push(step);
     }
-    let issuance = resolver.issue(&plan, &mut steps);
+    let charts = resolver.chart_warnings(&steps);
+    resolver.warnings.extend(charts);
     let Resolver { unchanged, kept, refused, mut warnings, mut differences, .. } = resolver;
     warnings.splice(0..0, said);
-    warnings.extend(issuance.broken());
     differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
     Ok(ResolvedPlan {
         plan,
@@ -170,7 +175,6 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
         warnings,
         differences,
         not_done: Vec::new(),
-        issuance,
     })
 }
 
@@ -192,6 +196,7 @@ impl<'a> Resolver<'a> {
             discovery: inputs.discovery,
             observed: inputs.observed,
             workloads: inputs.workloads,
+            installs: inputs.installs,
             earlier: inputs.earlier,
             allow_run: inputs.allow_run,
             keep_extras: inputs.keep_extras,
@@ -210,7 +215,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn step(&mut self, plan: &RestorePlan, spec: &StepSpec, claimed: &[&'a IndexEntry]) -> Result<Step> {
+    fn step(
+        &mut self,
+        plan: &RestorePlan,
+        spec: &StepSpec,
+        claimed: &[&'a IndexEntry],
+        before: &[Step],
+    ) -> Result<Step> {
         let mut step = Step {
             id: spec.id.clone(),
             title: spec.title.clone(),
@@ -235,6 +246,9 @@ impl<'a> Resolver<'a> {
                     }
                 };
             }
+            Action::HelmRelease { component: Component::Cni, releases } => {
+                step.batches = self.pending(releases);
+            }
             Action::HelmRelease { component, releases } => {
                 let (held, rendered): (Vec<_>, Vec<_>) =
                     claimed.iter().partition(|entry| matches!(entry.key, ItemKey::Release { .. }));
@@ -256,22 +270,24 @@ impl<'a> Resolver<'a> {
                     done: self.earlier.ran.contains(&spec.id),
                 });
             }
-            Action::RenewCertificates => {} // known when every other step is
-            Action::Wait(Wait::Ready { component, kinds }) => step.gates = self.readies(*component, kinds),
             Action::Wait(Wait::Rollout { component }) => step.gates = self.rollouts(*component),
+            Action::Wait(Wait::HelmCharts { charts }) => step.gates = self.helm_charts(charts, before),
+            Action::Wait(Wait::Nodes) => step.gates = vec![Gate::Nodes],
             Action::Confirm { question } => step.question = Some(question.clone()),
         }
         step.batches.retain(|batch| !batch.acts.is_empty());
         Ok(step)
     }
 
-    /// The workloads of a component that are, or will be, on the cluster.
+    /// The workloads of a component that are, or will be, on the cluster. The CNI's are evidence: helm-controller
+    /// renders them.
     fn rollouts(&self, component: Component) -> Vec<Gate> {
         let workload = |key: &ItemKey| {
             ["deployments", "daemonsets", "statefulsets"].iter().any(|plural| key.is_kind("apps", plural))
         };
-        let entries =
-            self.index.entries.iter().filter(|e| e.component == component && e.class == Class::Config);
+        let entries = self.index.entries.iter().filter(|e| {
+            e.component == component && (e.class == Class::Config || component == Component::Cni)
+        });
         let keys: BTreeSet<&ItemKey> = entries.map(|entry| &entry.key).filter(|key| workload(key)).collect();
         let restored =
             keys.into_iter().filter(|key| !self.refused.iter().any(|(refused, _)| refused == *key));

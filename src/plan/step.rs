@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, Issuance, RestorePlan, guard};
+use super::{Difference, RestorePlan, guard};
 use crate::{
     cluster::Precondition,
     model::{Class, Component, Content, Extent, Item, ItemKey, SnapshotId},
@@ -49,8 +49,6 @@ pub struct ResolvedPlan {
     /// Every difference, from live to source, that the plan removes or is refused to: for display, and resolved again
     /// after a run for `differences_left`. What is in `kept` differs by the plan's choice and is not in here.
     pub differences: Vec<Difference>,
-    /// What the plan means for certificates.
-    pub issuance: Issuance,
     /// What the plan is about and cannot be done from here.
     pub not_done: Vec<NotDone>,
 }
@@ -161,8 +159,18 @@ pub enum Gate {
     Established(String),
     /// A workload's newest generation is rolled out and available.
     RolledOut(ItemKey),
-    /// An issuer or a Certificate has the condition Ready for its newest generation.
-    Ready(ItemKey),
+    /// RKE2's helm-controller has installed a HelmChart as it is configured now.
+    HelmChart {
+        /// Which.
+        chart: ItemKey,
+        /// Whether the plan changes its configuration; else one without a Job is installed.
+        changed: bool,
+        /// The configuration, by its hash, that its Job is for when the plan is made, where only that tells the old Job
+        /// from the new one: a Secret that it takes values from is changed.
+        replaces: Option<String>,
+    },
+    /// Every node is ready.
+    Nodes,
 }
 
 /// Numbers of a plan, as in the JSON of `restore --dry-run`.

@@ -149,13 +149,7 @@ impl Engine<'_> {
         outcome: &mut StepOutcome,
     ) -> Result<()> {
         self.journal.write((self.clock)(), batch.acts.iter().map(|act| intent(step, act)))?;
-        let acting = Acting {
-            cluster: self.cluster,
-            discovery,
-            files: self.files,
-            poll: self.poll,
-            clock: self.clock,
-        };
+        let acting = Acting { cluster: self.cluster, discovery, files: self.files, poll: self.poll };
         let acting = &acting;
         let acts = batch.acts.iter().map(|act| async move {
             let ours = self.lease.check(Known::Lately).await;
@@ -227,10 +221,10 @@ impl Engine<'_> {
         let lost: BTreeSet<&ItemKey> =
             outcome.acts.iter().filter(|d| d.is_failure()).map(|d| &d.key).collect();
         let (hopeless, pending): (Vec<&Gate>, Vec<&Gate>) =
-            step.gates.iter().partition(|gate| lost.contains(&gates::object(gate)));
+            step.gates.iter().partition(|gate| gates::object(gate).is_some_and(|key| lost.contains(&key)));
         let mut failures: Vec<String> = hopeless
             .iter()
-            .map(|gate| format!("{}: not waited for, it was not restored", gates::object(gate)))
+            .map(|gate| format!("{}: not waited for, it was not restored", gates::subject(gate)))
             .collect();
         let timeout = Duration::from_secs(step.timeout_s);
         let waiting = Waiting { cluster: self.cluster, timeout, poll: self.poll, event: self.event };

@@ -3,19 +3,21 @@
 //! In: gates, a cluster, a deadline. Out: nothing, or for each gate that did not hold what is not ready and why.
 //! Invariant: a wait ends by its deadline, and a look that fails counts as "not yet", never as held.
 
-mod ready;
+mod helm_chart;
+mod nodes;
 mod reasons;
 mod rollout;
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Event;
 use crate::{
-    cluster::{Cluster, Discovery, ListOptions, Selector},
+    cluster::{ApiKind, Cluster, Discovery, ListOptions, Selector},
     model::ItemKey,
-    plan::Gate,
+    plan::{Gate, install},
 };
 
 /// How long past its deadline a look may take that has begun before.
@@ -29,14 +31,21 @@ pub(super) struct Waiting<'a> {
     pub(super) event: &'a (dyn Fn(Event<'_>) + Sync),
 }
 
-/// The object that a gate looks at.
-pub(super) fn object(gate: &Gate) -> ItemKey {
+/// The object that a gate looks at; none where it looks at all of a kind.
+pub(super) fn object(gate: &Gate) -> Option<ItemKey> {
     match gate {
         Gate::Established(name) => {
-            ItemKey::resource("apiextensions.k8s.io", "customresourcedefinitions", None, name)
+            Some(ItemKey::resource("apiextensions.k8s.io", "customresourcedefinitions", None, name))
         }
-        Gate::RolledOut(key) | Gate::Ready(key) => key.clone(),
+        Gate::RolledOut(workload) => Some(workload.clone()),
+        Gate::HelmChart { chart, .. } => Some(chart.clone()),
+        Gate::Nodes => None,
     }
+}
+
+/// What a gate is about, for people.
+pub(super) fn subject(gate: &Gate) -> String {
+    object(gate).map_or_else(|| "nodes".into(), |key| key.to_string())
 }
 
 impl Waiting<'_> {
@@ -45,14 +54,14 @@ impl Waiting<'_> {
     pub(super) async fn wait(&self, gates: Vec<&Gate>, discovery: &mut Discovery) -> Vec<String> {
         let deadline = Instant::now() + self.timeout;
         let mut pending: Vec<(&Gate, String)> =
-            gates.into_iter().map(|gate| (gate, format!("{}: not looked at yet", object(gate)))).collect();
+            gates.into_iter().map(|gate| (gate, format!("{}: not looked at yet", subject(gate)))).collect();
         let mut told = String::new();
         while !pending.is_empty() {
             let mut still = Vec::new();
             for (gate, _) in pending {
                 let look = timeout_at(deadline + LAST_LOOK, self.look(gate, discovery)).await;
                 if let Err(why) = look.unwrap_or_else(|_| Err("the API server does not answer".into())) {
-                    still.push((gate, format!("{}: {why}", object(gate))));
+                    still.push((gate, format!("{}: {why}", subject(gate))));
                 }
             }
             pending = still;
@@ -69,8 +78,13 @@ impl Waiting<'_> {
         let mut failures = Vec::new();
         for (gate, why) in pending {
             let mut lines = vec![format!("{why}, after {} s", self.timeout.as_secs())];
-            if let Gate::RolledOut(workload) = gate {
-                lines.extend(self.reasons(workload, discovery).await);
+            let behind = match gate {
+                Gate::RolledOut(workload) => Some(workload.clone()),
+                Gate::HelmChart { chart, .. } => Some(install::job(chart)),
+                Gate::Established(_) | Gate::Nodes => None,
+            };
+            if let Some(workload) = behind {
+                lines.extend(self.reasons(&workload, discovery).await);
             }
             failures.push(lines.join("; "));
         }
@@ -78,25 +92,27 @@ impl Waiting<'_> {
     }
 
     async fn look(&self, gate: &Gate, discovery: &mut Discovery) -> Result<(), String> {
-        let key = object(gate);
-        let ItemKey::Resource { group, plural, namespace, name } = &key else {
-            return Err("nothing to wait for".into());
-        };
-        if discovery.find(group, plural).is_none() {
-            self.discover(discovery).await?;
-        }
-        let kind = discovery.find(group, plural).ok_or("its kind is not served")?;
-        let live = self
-            .cluster
-            .get(kind, namespace.as_deref(), name)
-            .await
-            .map_err(|refusal| refusal.to_string())?;
-        let live = live.ok_or("it does not exist")?;
         match gate {
-            Gate::RolledOut(_) => rollout::rolled_out(plural, &live),
-            Gate::Ready(_) => ready::ready(&live),
-            Gate::Established(_) => {
-                rollout::established(&live)?;
+            Gate::RolledOut(workload) => {
+                let live = self.read(workload, discovery).await?;
+                let ItemKey::Resource { plural, .. } = workload else {
+                    return Err("it is no workload".into());
+                };
+                rollout::rolled_out(plural, &live.ok_or("it does not exist")?)
+            }
+            Gate::HelmChart { chart, changed, replaces } => {
+                let asked = helm_chart::Asked { changed: *changed, replaces: replaces.as_deref() };
+                self.helm_chart(chart, asked, discovery).await
+            }
+            Gate::Nodes => {
+                let kind = self.kind("", "nodes", discovery).await?;
+                let listed = self.cluster.list_all(&kind, &ListOptions::default()).await;
+                nodes::ready(&listed.map_err(|refusal| refusal.to_string())?)
+            }
+            Gate::Established(name) => {
+                let key = ItemKey::resource("apiextensions.k8s.io", "customresourcedefinitions", None, name);
+                let live = self.read(&key, discovery).await?;
+                rollout::established(&live.ok_or("it does not exist")?)?;
                 let (plural, group) = name.split_once('.').unwrap_or((name, ""));
                 if discovery.find(group, plural).is_none() {
                     self.discover(discovery).await?;
@@ -107,6 +123,22 @@ impl Waiting<'_> {
                     .ok_or_else(|| "established, but not served yet".into())
             }
         }
+    }
+
+    /// An object as it is; none where there is none.
+    async fn read(&self, key: &ItemKey, discovery: &mut Discovery) -> Result<Option<Value>, String> {
+        let ItemKey::Resource { group, plural, namespace, name } = key else { return Ok(None) };
+        let kind = self.kind(group, plural, discovery).await?;
+        let live = self.cluster.get(&kind, namespace.as_deref(), name).await;
+        live.map_err(|refusal| refusal.to_string())
+    }
+
+    /// A kind that is served, perhaps since a moment ago.
+    async fn kind(&self, group: &str, plural: &str, discovery: &mut Discovery) -> Result<ApiKind, String> {
+        if discovery.find(group, plural).is_none() {
+            self.discover(discovery).await?;
+        }
+        discovery.find(group, plural).cloned().ok_or_else(|| format!("{plural} are not served"))
     }
 
     async fn discover(&self, discovery: &mut Discovery) -> Result<(), String> {

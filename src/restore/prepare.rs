@@ -28,7 +28,7 @@ use crate::{
     certificates::{self, Observed},
     cluster::{Cluster, Discovery},
     model::{Class, ClusterIdentity, Component, Content, IndexEntry, Item, ItemKey, Json, RunId, SnapshotId},
-    plan::{Act, Earlier, Inputs, Isolation, ResolvedPlan, RestorePlan, Verb, resolve},
+    plan::{Act, Earlier, Inputs, Install, Isolation, ResolvedPlan, RestorePlan, Verb, install, resolve},
     report::Phase,
     repository::{Listed, Repository},
     seal::Identities,
@@ -185,6 +185,7 @@ impl Request<'_> {
         let items = self.open(sources, &live)?;
         versions::align(self.cluster, &items, &mut live).await;
         let workloads = self.workloads(&live.discovery).await?;
+        let installs = self.installs(&live.discovery).await?;
         let mut plan = resolve(Inputs {
             plan: self.plan.clone(),
             source: sources.source(),
@@ -196,6 +197,7 @@ impl Request<'_> {
             discovery: &live.discovery,
             observed: &observed,
             workloads,
+            installs,
             earlier: &self.earlier,
             allow_run: self.allow_run,
             keep_extras: self.keep_extras,
@@ -211,14 +213,32 @@ impl Request<'_> {
     async fn workloads(&self, discovery: &Discovery) -> Result<BTreeMap<ItemKey, Value>> {
         let mut live = BTreeMap::new();
         for key in self.plan.steps.iter().flat_map(|step| step.action.workloads()) {
-            let ItemKey::Resource { group, plural, namespace, name } = key else { continue };
-            let Some(kind) = discovery.find(group, plural) else { continue };
-            let read = self.cluster.get(kind, namespace.as_deref(), name).await;
-            let server = self.cluster.server();
-            let object = read.map_err(|refusal| refusal.about("cannot read", &key.to_string(), server))?;
-            live.extend(object.map(|object| (key.clone(), object)));
+            live.extend(self.read(key, discovery).await?.map(|object| (key.clone(), object)));
         }
         Ok(live)
+    }
+
+    /// What helm-controller did last for the HelmCharts that steps name.
+    async fn installs(&self, discovery: &Discovery) -> Result<BTreeMap<ItemKey, Install>> {
+        let mut installs = BTreeMap::new();
+        for chart in self.plan.steps.iter().flat_map(|step| step.action.charts()) {
+            let config =
+                ItemKey::resource("helm.cattle.io", "helmchartconfigs", chart.namespace(), chart.name());
+            let mut live = [Value::Null, Value::Null, Value::Null];
+            for (place, key) in live.iter_mut().zip([chart, &config, &install::job(chart)]) {
+                *place = self.read(key, discovery).await?.unwrap_or_default();
+            }
+            let [live_chart, config, job] = &live;
+            installs.insert(chart.clone(), Install::of(live_chart, config, job));
+        }
+        Ok(installs)
+    }
+
+    async fn read(&self, key: &ItemKey, discovery: &Discovery) -> Result<Option<Value>> {
+        let ItemKey::Resource { group, plural, namespace, name } = key else { return Ok(None) };
+        let Some(kind) = discovery.find(group, plural) else { return Ok(None) };
+        let read = self.cluster.get(kind, namespace.as_deref(), name).await;
+        read.map_err(|refusal| refusal.about("cannot read", &key.to_string(), self.cluster.server()))
     }
 
     /// Reads what will be deleted and is known by its metadata alone, such as newer revisions of a release (up to

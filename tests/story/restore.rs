@@ -1,6 +1,7 @@
 //! Restoring, with the real program on the real API server.
 
 mod changed;
+mod cni;
 mod denied;
 mod host;
 mod lease;

@@ -81,6 +81,8 @@ fn claim(action: &Action, entry: &IndexEntry, kind: &String, rendered_by: Option
             let named = kinds.contains(kind);
             named.then_some(if is_ground(&entry.key) { Claim::Ground } else { Claim::Named })
         }
+        // What helm-controller renders for the CNI is not brought back with its release.
+        Action::HelmRelease { component: Component::Cni, .. } => None,
         Action::HelmRelease { releases, .. } => {
             let release = match &entry.key {
                 key @ ItemKey::Release { .. } => key,
@@ -90,8 +92,7 @@ fn claim(action: &Action, entry: &IndexEntry, kind: &String, rendered_by: Option
             (releases.is_empty() || releases.contains(&name)).then_some(Claim::Release)
         }
         Action::HostFiles => matches!(entry.key, ItemKey::File { .. }).then_some(Claim::Rest),
-        Action::RenewCertificates
-        | Action::RolloutRestart { .. }
+        Action::RolloutRestart { .. }
         | Action::Scale { .. }
         | Action::Run { .. }
         | Action::Wait(_)

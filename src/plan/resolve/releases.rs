@@ -84,7 +84,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-fn remove(component: Component, revision: &Revision) -> Act {
+pub(super) fn remove(component: Component, revision: &Revision) -> Act {
     Act {
         key: ItemKey::resource("", "secrets", Some(&revision.namespace), &revision.secret_name),
         component,

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod files;
+mod helm_charts;
 mod operations;
 mod policies;
 mod properties;
@@ -20,7 +21,7 @@ use crate::{
     cluster::{ApiKind, Discovery, Precondition},
     helm::Revision,
     model::{Class, Component, Content, Extent, Index, IndexEntry, Item, ItemKey, Json},
-    plan::{Act, Earlier, Isolation, ResolvedPlan, RestorePlan, Source, Verb},
+    plan::{Act, Earlier, Install, Isolation, ResolvedPlan, RestorePlan, Source, Verb},
 };
 
 /// A source, a live state, and what else a plan is resolved from.
@@ -39,11 +40,11 @@ struct World {
     keep_extras: bool,
     isolation: Option<Isolation>,
     workloads: BTreeMap<ItemKey, Value>,
+    installs: BTreeMap<ItemKey, Install>,
     earlier: Earlier,
     allow_run: bool,
     run: &'static str,
     cluster: &'static str,
-    now: &'static str,
 }
 
 impl World {
@@ -66,11 +67,11 @@ impl World {
             keep_extras: false,
             isolation: None,
             workloads: BTreeMap::new(),
+            installs: BTreeMap::new(),
             earlier: Earlier::default(),
             allow_run: false,
             run: "20261124T010000Z-p-000001",
             cluster: "uid of kube-system",
-            now: "2026-11-24T01:00:00Z",
         }
     }
 
@@ -123,7 +124,7 @@ impl World {
         });
         let discovery: Discovery =
             kinds.filter(|kind| !self.absent_kinds.contains(&kind.plural.as_str())).collect();
-        let now = self.now.parse().unwrap();
+        let now = "2026-11-24T01:00:00Z".parse().unwrap();
         resolve(Inputs {
             plan: RestorePlan::parse(&self.plan, "p.yaml")?,
             source: Source { snapshots: Vec::new(), captured_at: now },
@@ -135,6 +136,7 @@ impl World {
             discovery: &discovery,
             observed: &self.observed,
             workloads: self.workloads.clone(),
+            installs: self.installs.clone(),
             earlier: &self.earlier,
             allow_run: self.allow_run,
             keep_extras: self.keep_extras,

@@ -4,7 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Component, ItemKey};
+use crate::{
+    helm,
+    model::{Component, ItemKey},
+};
 
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,7 +30,8 @@ pub enum Action {
         isolation: Option<Isolation>,
     },
     /// Brings back Helm releases from their stored revision: what they rendered in Helm's install order, then the
-    /// release's Secret, and removes newer revisions.
+    /// release's Secret, and removes newer revisions. Of component `cni`, whose release RKE2's helm-controller renders, only
+    /// revisions are removed that an interrupted Helm left pending.
     HelmRelease {
         /// The bundle.
         component: Component,
@@ -48,8 +52,6 @@ pub enum Action {
         /// How many.
         replicas: Replicas,
     },
-    /// Has certificates issued anew that are missing, expired or untrusted, where cert-manager would not by itself.
-    RenewCertificates,
     /// Runs a program on the machine where netdr runs; its timeout is the step's.
     Run {
         /// Program and arguments; no shell reads them.
@@ -74,13 +76,13 @@ pub enum Wait {
         /// Whose.
         component: Component,
     },
-    /// The source's objects of these kinds have the condition Ready.
-    Ready {
-        /// The bundle.
-        component: Component,
-        /// Kinds as `plural.group`.
-        kinds: Vec<String>,
+    /// RKE2's helm-controller has installed these HelmCharts as they are configured now.
+    HelmCharts {
+        /// HelmCharts.
+        charts: Vec<ItemKey>,
     },
+    /// Every node takes pods and has a network.
+    Nodes,
 }
 
 /// How many replicas a workload gets.
@@ -125,12 +127,17 @@ impl Action {
         match self {
             Self::Apply { component, .. }
             | Self::HelmRelease { component, .. }
-            | Self::Wait(Wait::Rollout { component } | Wait::Ready { component, .. }) => Some(*component),
+            | Self::Wait(Wait::Rollout { component }) => Some(*component),
             Self::HostFiles => Some(Component::Host),
-            Self::RenewCertificates => Some(Component::Certificates),
-            Self::RolloutRestart { .. } | Self::Scale { .. } | Self::Run { .. } | Self::Confirm { .. } => {
-                None
+            Self::Wait(Wait::HelmCharts { charts }) => {
+                let named = |chart: &ItemKey| helm::release_component(chart.namespace()?, chart.name(), &[]);
+                charts.first().and_then(named)
             }
+            Self::RolloutRestart { .. }
+            | Self::Scale { .. }
+            | Self::Run { .. }
+            | Self::Wait(Wait::Nodes)
+            | Self::Confirm { .. } => None,
         }
     }
 
@@ -142,7 +149,6 @@ impl Action {
             Self::HostFiles => "hostFiles",
             Self::RolloutRestart { .. } => "rolloutRestart",
             Self::Scale { .. } => "scale",
-            Self::RenewCertificates => "renewCertificates",
             Self::Run { .. } => "run",
             Self::Wait(_) => "wait",
             Self::Confirm { .. } => "confirm",
@@ -154,6 +160,14 @@ impl Action {
         match self {
             Self::RolloutRestart { workloads } => workloads,
             Self::Scale { workload, .. } => std::slice::from_ref(workload),
+            _ => &[],
+        }
+    }
+
+    /// The HelmCharts that it waits for: what helm-controller did last for them must be read before.
+    pub(crate) fn charts(&self) -> &[ItemKey] {
+        match self {
+            Self::Wait(Wait::HelmCharts { charts }) => charts,
             _ => &[],
         }
     }

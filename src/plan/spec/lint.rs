@@ -114,11 +114,10 @@ fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Re
         Action::Run { command, .. } if command.is_empty() => {
             Err(Error::usage("run: the command is empty; write it as [PROGRAM, ARGUMENT, …]"))
         }
-        Action::Wait(Wait::Ready { component, kinds }) => {
-            kinds.iter().try_for_each(|kind| known(*component, kind))
+        Action::Wait(Wait::HelmCharts { charts }) if charts.is_empty() => {
+            Err(Error::usage("wait.helmCharts: no HelmChart is named"))
         }
         Action::RolloutRestart { .. }
-        | Action::RenewCertificates
         | Action::Scale { .. }
         | Action::Run { .. }
         | Action::Wait(_)

@@ -8,22 +8,14 @@ use super::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec
 use crate::{
     Result,
     model::{Component, ItemKey},
+    plan::install,
 };
 
 const PLAN: &[&str] = &["apiVersion", "kind", "name", "title", "rto", "rpo", "role", "runbook", "steps"];
-const ACTIONS: &[&str] = &[
-    "apply",
-    "helmRelease",
-    "hostFiles",
-    "rolloutRestart",
-    "scale",
-    "renewCertificates",
-    "run",
-    "wait",
-    "confirm",
-];
+const ACTIONS: &[&str] =
+    &["apply", "helmRelease", "hostFiles", "rolloutRestart", "scale", "run", "wait", "confirm"];
 const STEP: &[&str] = &["id", "title", "timeout"];
-const WAITS: &[&str] = &["rollout", "ready"];
+const WAITS: &[&str] = &["rollout", "helmCharts", "nodes"];
 const APPLY: &[&str] = &["component", "kinds", "createNamespaces", "existing", "extras", "isolation"];
 
 /// Gates of a step that names no timeout: an API server answers sooner, a rollout should say how long it takes.
@@ -67,7 +59,6 @@ fn step(node: Node) -> Result<StepSpec> {
             Action::RolloutRestart { workloads: workloads.into_iter().map(read).collect::<Result<_>>()? }
         }
         "scale" => scale(node)?,
-        "renewCertificates" => node.fields(&[]).map(|_| Action::RenewCertificates)?,
         "run" => {
             let mut fields = node.fields(&["command", "allowed"])?;
             Action::Run {
@@ -111,12 +102,24 @@ fn wait(node: Node) -> Result<Wait> {
     let (Some((name, node)), true) = (waits.pop(), waits.is_empty()) else {
         return Err(fields.error(format!("a wait has exactly one of {}", WAITS.join(", "))));
     };
-    if name == "ready" {
-        let mut fields = node.fields(&["component", "kinds"])?;
-        let (component, kinds) = (component(fields.need("component")?)?, fields.need("kinds")?.texts()?);
-        return Ok(Wait::Ready { component, kinds });
+    Ok(match name {
+        "helmCharts" => {
+            Wait::HelmCharts { charts: node.list()?.into_iter().map(helm_chart).collect::<Result<_>>()? }
+        }
+        "nodes" => node.fields(&[]).map(|_| Wait::Nodes)?,
+        _ => Wait::Rollout { component: component(node.fields(&["component"])?.need("component")?)? },
+    })
+}
+
+/// `kube-system/rke2-canal`.
+fn helm_chart(node: Node) -> Result<ItemKey> {
+    let wrong = node.error("a HelmChart is named NAMESPACE/NAME");
+    match node.text()?.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(install::helm_chart(namespace, name))
+        }
+        _ => Err(wrong),
     }
-    Ok(Wait::Rollout { component: component(node.fields(&["component"])?.need("component")?)? })
 }
 
 fn scale(node: Node) -> Result<Action> {

@@ -51,9 +51,6 @@ impl ResolvedPlan {
                 line(&["gate", &json!(gate).to_string()]);
             }
         }
-        for broken in self.issuance.broken() {
-            line(&["limit", &broken]);
-        }
         hex(&hash.finalize())
     }
 
@@ -95,8 +92,6 @@ impl ResolvedPlan {
             "kept": self.kept.iter().map(why).collect::<Vec<_>>(),
             "warnings": self.warnings,
             "not_done": self.not_done,
-            "reissues": self.issuance.reissues,
-            "lets_encrypt": self.issuance.costs_json(),
         })
     }
 }
