@@ -9,7 +9,7 @@ pub mod references;
 mod sensitive;
 
 pub use files::{HOST_FILES, HostFiles, host_files};
-pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, lists_all, rows};
+pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, TRAEFIK_V2, lists_all, rows};
 pub use sensitive::is_sensitive;
 
 use serde_json::Value;
@@ -45,9 +45,16 @@ pub fn classify(class: Class, key: &ItemKey, object: &Value) -> Class {
         Class::Config if !metadata["deletionTimestamp"].is_null() => Class::Evidence,
         // Its chart is kept as a digest, and whoever deletes it uninstalls what it installed.
         Class::Config if key.is_kind("helm.cattle.io", "helmcharts") => Class::Evidence,
+        Class::Config if defines_dead(key) => Class::Evidence,
         Class::Config if made || references::excluded(key).is_some() => Class::Generated,
         other => other,
     }
+}
+
+/// The definition of a kind that Traefik no longer reads: brought back, it would only take objects that do nothing.
+fn defines_dead(key: &ItemKey) -> bool {
+    key.is_kind("apiextensions.k8s.io", "customresourcedefinitions")
+        && key.name().split_once('.').is_some_and(|(_, group)| group == TRAEFIK_V2)
 }
 
 /// Types of Secrets that a controller makes, or that only their own cluster can use. Releases are items of their own.
@@ -147,6 +154,16 @@ mod tests {
     fn a_helm_chart_object_is_never_restored_whoever_asks_for_it() {
         assert_eq!(class("helm.cattle.io", "helmcharts", json!({})), Class::Evidence);
         assert_eq!(class("helm.cattle.io", "helmchartconfigs", json!({})), Class::Config);
+    }
+
+    #[test]
+    fn the_definition_of_a_dead_kind_is_evidence() {
+        let definition = |name: &str| {
+            let key = ItemKey::resource("apiextensions.k8s.io", "customresourcedefinitions", None, name);
+            classify(Class::Config, &key, &json!({}))
+        };
+        assert_eq!(definition("middlewares.traefik.containo.us"), Class::Evidence);
+        assert_eq!(definition("middlewares.traefik.io"), Class::Config);
     }
 
     #[test]

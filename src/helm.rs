@@ -6,10 +6,12 @@
 
 mod chart;
 mod manifest;
+mod schema;
 mod secret;
 
 pub use chart::{chart_tgz, values_yaml};
 pub use manifest::{crds, install_rank, manifest_objects};
+pub use schema::misfits;
 pub use secret::{decode, encode};
 
 use std::collections::BTreeMap;

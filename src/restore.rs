@@ -19,6 +19,7 @@ mod prepared;
 pub mod run;
 mod safety;
 mod sources;
+mod surroundings;
 pub mod undo;
 mod versions;
 

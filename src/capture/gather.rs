@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Batch, Capture, Captured, Failure, Role, Scope, facts, releases};
 use crate::{
     Result, canonical,
-    catalog::{self, ExtraKind, Kind, Select, references},
+    catalog::{self, ExtraKind, Kind, Select, TRAEFIK_V2, references},
     certificates,
     cluster::{ApiKind, Cluster, Discovery, ListOptions, Listed, Precondition, Refusal, Selector},
     model::{Class, Component, Content, Extent, IndexEntry, Item, ItemKey, Json},
@@ -223,10 +223,8 @@ impl Gathering<'_> {
         if role.component == Component::Certificates && object["type"] == "kubernetes.io/tls" {
             batch.warnings.extend(certificates::warnings(&key, &object, self.now));
         }
-        if kind.group == "traefik.containo.us" {
-            batch
-                .warnings
-                .push(format!("{key} is dead: Traefik v3 does not read API group traefik.containo.us"));
+        if kind.group == TRAEFIK_V2 {
+            batch.warnings.push(format!("{key} is dead: Traefik v3 does not read API group {TRAEFIK_V2}"));
         }
         let Some(content) = canonical::content(&key, role.extent, object) else { return };
         let content = Content::Resource(Json::new(&content));

@@ -50,8 +50,8 @@ const fn named(
 
 const CALICO: &str = "crd.projectcalico.org";
 const TRAEFIK: &str = "traefik.io";
-/// Removed in Traefik v3: such objects are dead, and reported.
-const TRAEFIK_V2: &str = "traefik.containo.us";
+/// Traefik v2's group, which v3 no longer reads: such objects are dead, and reported.
+pub const TRAEFIK_V2: &str = "traefik.containo.us";
 const GATEWAY: &str = "gateway.networking.k8s.io";
 const METALLB: &str = "metallb.io";
 const CERT_MANAGER: &str = "cert-manager.io";
@@ -114,7 +114,14 @@ pub const KINDS: &[Kind] = &[
     row(Ingress, TRAEFIK, "ingressroutetcps", Config),
     row(Ingress, TRAEFIK, "ingressrouteudps", Config),
     row(Ingress, TRAEFIK_V2, "ingressroutes", Evidence),
+    row(Ingress, TRAEFIK_V2, "ingressroutetcps", Evidence),
+    row(Ingress, TRAEFIK_V2, "ingressrouteudps", Evidence),
     row(Ingress, TRAEFIK_V2, "middlewares", Evidence),
+    row(Ingress, TRAEFIK_V2, "middlewaretcps", Evidence),
+    row(Ingress, TRAEFIK_V2, "serverstransports", Evidence),
+    row(Ingress, TRAEFIK_V2, "tlsoptions", Evidence),
+    row(Ingress, TRAEFIK_V2, "tlsstores", Evidence),
+    row(Ingress, TRAEFIK_V2, "traefikservices", Evidence),
     row(Ingress, NETWORKING, "ingressclasses", Config),
     row(Ingress, NETWORKING, "ingresses", Config),
     row(Ingress, GATEWAY, "gatewayclasses", Config),

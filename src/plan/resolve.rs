@@ -10,9 +10,11 @@ mod helm_charts;
 pub(super) mod immutable;
 mod issuance;
 mod judge;
+mod notices;
 mod operations;
 mod order;
 mod releases;
+mod surge;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +54,10 @@ pub struct Inputs<'a> {
     /// The live state, same scope, read with `Scope::also` naming the source's config items; content kept for what
     /// differs.
     pub live: &'a Capture,
+    /// The cluster's nodes, where a Deployment may have to be rolled out on them; none where they could not be read.
+    pub nodes: &'a [Value],
+    /// What items of the source name and neither it nor the cluster has: which item, and what it names.
+    pub dangling: Vec<(ItemKey, ItemKey)>,
     /// What the cluster serves now.
     pub discovery: &'a Discovery,
     /// The live Certificates with their status, where the plan is about certificates.
@@ -104,6 +110,7 @@ struct Resolver<'a> {
     installs: BTreeMap<ItemKey, Install>,
     earlier: &'a Earlier,
     allow_run: bool,
+    nodes: &'a [Value],
     keep_extras: bool,
     isolation: Option<Isolation>,
     run: &'a str,
@@ -121,6 +128,8 @@ struct Resolver<'a> {
     refused: Vec<(ItemKey, String)>,
     warnings: Vec<String>,
     differences: Vec<Difference>,
+    /// Deployments whose own strategy comes back when their rollout is done.
+    strategies: Vec<(Component, Act)>,
 }
 
 /// Resolves.
@@ -152,11 +161,13 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     if plan.components().contains(&Component::Cni) {
         said.extend(preflight(&index.facts, &inputs.live.facts)?);
     }
+    said.extend(notices::notices(&inputs));
     let mut resolver = Resolver::new(inputs);
     let mut steps = Vec::new();
     for (spec, claimed) in plan.steps.iter().zip(&claims) {
         let step = resolver.step(&plan, spec, claimed, &steps)?;
         steps.push(step);
+        steps.extend(resolver.strategies(spec));
     }
     let charts = resolver.chart_warnings(&steps);
     resolver.warnings.extend(charts);
@@ -199,6 +210,7 @@ impl<'a> Resolver<'a> {
             installs: inputs.installs,
             earlier: inputs.earlier,
             allow_run: inputs.allow_run,
+            nodes: inputs.nodes,
             keep_extras: inputs.keep_extras,
             isolation: inputs.isolation,
             run: inputs.run,
@@ -212,6 +224,7 @@ impl<'a> Resolver<'a> {
             refused: Vec::new(),
             warnings: Vec::new(),
             differences: Vec::new(),
+            strategies: Vec::new(),
         }
     }
 
@@ -253,7 +266,8 @@ impl<'a> Resolver<'a> {
                 let (held, rendered): (Vec<_>, Vec<_>) =
                     claimed.iter().partition(|entry| matches!(entry.key, ItemKey::Release { .. }));
                 let rules = judge::Rules { existing: Existing::Replace, create_namespaces: false };
-                step.batches = order::by_kind(&[], self.judge_all(&rendered, rules)?);
+                let acts = self.judge_all(&rendered, rules)?;
+                step.batches = order::by_kind(&[], self.uncrowd(plan, spec, acts));
                 step.batches.extend(self.releases(*component, releases, &held)?);
             }
             Action::HostFiles => step.batches = vec![self.files(claimed)?],

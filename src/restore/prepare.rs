@@ -19,6 +19,7 @@ use super::{
     observe::observe,
     prepared::{Origin, Prepared, Restoring},
     sources::{self, Sources},
+    surroundings::{dangling, is_route, nodes},
     versions,
 };
 use crate::{
@@ -170,7 +171,7 @@ impl Request<'_> {
         let mut components = self.plan.components();
         let files = components.remove(&Component::Host);
         let scope = Scope { components, also, ..self.scope.clone() };
-        let keep = |live: &IndexEntry| differs(live) || decides_issuance(live);
+        let keep = |live: &IndexEntry| differs(live) || decides_issuance(live) || is_route(live);
         let mut live = capture::capture(self.cluster, &scope, now, &keep).await?;
         if files {
             let file = |path: &str| {
@@ -186,6 +187,8 @@ impl Request<'_> {
         versions::align(self.cluster, &items, &mut live).await;
         let workloads = self.workloads(&live.discovery).await?;
         let installs = self.installs(&live.discovery).await?;
+        let nodes = nodes(self.cluster, &live.discovery, &items).await;
+        let dangling = dangling(self.cluster, &sources.index, &items, &live).await;
         let mut plan = resolve(Inputs {
             plan: self.plan.clone(),
             source: sources.source(),
@@ -194,6 +197,8 @@ impl Request<'_> {
             source_complete: sources.complete(),
             items,
             live: &live,
+            nodes: &nodes,
+            dangling,
             discovery: &live.discovery,
             observed: &observed,
             workloads,

@@ -41,6 +41,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("zstd", &["seal"]),
     ("tar", &["seal", "helm"]), // a chart is a .tgz
     ("flate2", &["helm"]),
+    ("jsonschema", &["helm"]),
     ("ssh_key", &["signature", "keys"]),
     ("x509_parser", &["certificates"]),
     ("rustls", &["certificates"]),

@@ -10,7 +10,7 @@ use crate::{
     Error, Result,
     capture::Captured,
     catalog,
-    model::{Class, Extent, IndexEntry, Item, ItemKey},
+    model::{Class, Content, Extent, IndexEntry, Item, ItemKey},
     plan::{Act, Change, Difference, Existing, Verb, diff},
 };
 
@@ -123,11 +123,7 @@ impl<'a> Resolver<'a> {
         if entry.extent == Extent::Fields {
             return Ok(Do(Verb::Merge));
         }
-        let value = |content: &crate::model::Content| match content {
-            crate::model::Content::Resource(json) => json.value(),
-            _ => Value::Null,
-        };
-        let (wanted, seen) = (value(&wanted.content), value(&content_of(live)?));
+        let (wanted, seen) = (resource(&wanted.content), resource(&content_of(live)?));
         if entry.key.is_kind("", "secrets")
             && let Some(why) = self.why_kept(&entry.key, &seen, &wanted)
         {
@@ -226,8 +222,16 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// A Kubernetes object; null for anything else.
+pub(super) fn resource(content: &Content) -> Value {
+    match content {
+        Content::Resource(json) => json.value(),
+        _ => Value::Null,
+    }
+}
+
 /// What an act overwrites must be at hand, or it could not be put back.
-pub(super) fn content_of(live: &Captured) -> Result<crate::model::Content> {
+pub(super) fn content_of(live: &Captured) -> Result<Content> {
     live.content.clone().ok_or_else(|| {
         Error::failed(format!(
             "the live content of {} was not kept, so nothing may overwrite it",

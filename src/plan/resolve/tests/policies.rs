@@ -213,3 +213,46 @@ fn a_kind_of_policy_comes_back_with_its_definition() -> Result<()> {
     assert_eq!(plan.steps[0].gates, [crate::plan::Gate::Established(name.into())]);
     Ok(())
 }
+
+/// A namespace of RKE2's, with the gates of its default policies that are open.
+fn gated(gates: &[&str]) -> Item {
+    let annotations: BTreeMap<String, &str> =
+        gates.iter().map(|gate| (format!("np.rke2.io{gate}"), "resolved")).collect();
+    let fields = json!({"metadata": {"annotations": annotations}});
+    Item {
+        extent: Extent::Fields,
+        ..item(Policies, "", "namespaces", "Namespace", ("", "kube-system"), fields)
+    }
+}
+
+#[test]
+fn rke2s_own_policies_come_back_with_the_annotations_that_gate_them() -> Result<()> {
+    let defaults = [
+        policy("kube-system", "default-network-policy", None),
+        policy("kube-system", "default-network-dns-policy", Some("0.0.0.0/0")),
+    ];
+    let flannel = |cidr| Item {
+        class: Class::Generated,
+        ..policy("kube-system", "rke2-flannel-host-networking", Some(cidr))
+    };
+    let world = World::built_in("network-policies")
+        .source([gated(&["", "/dns"]), flannel("10.42.0.0/32")])
+        .source(defaults.clone())
+        .live([gated(&["/dns"]), flannel("10.42.9.0/32")]);
+    // With its annotation RKE2 never makes a policy again; without it RKE2 deletes what it finds and makes its own.
+    assert_eq!(
+        story(&world.resolve()?),
+        "merge kube-system | create default-network-dns-policy | create default-network-policy"
+    );
+    // One that RKE2 learnt to make since goes with its gate, so that RKE2 makes it again.
+    let plan = World::built_in("network-policies")
+        .source([gated(&[""]), defaults[0].clone()])
+        .live([
+            gated(&["", "/traefik"]),
+            defaults[0].clone(),
+            policy("kube-system", "default-network-traefik-policy", Some("0.0.0.0/0")),
+        ])
+        .resolve()?;
+    assert_eq!(story(&plan), "merge kube-system | delete default-network-traefik-policy");
+    Ok(())
+}

@@ -1,4 +1,5 @@
 use Component::Ingress;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::*;
 use crate::plan::Gate;
@@ -169,5 +170,155 @@ fn a_release_the_source_lacks_is_refused_by_name() -> Result<()> {
         .resolve()?;
     assert_eq!(story(&plan), "");
     assert_eq!(reasons(&plan.refused), ["one: the source has no such release"]);
+    Ok(())
+}
+
+/// A Deployment of the release whose pods are on their node's network, its strategy and log level as given.
+fn on_host(level: &str, strategy: Value) -> Item {
+    let annotations =
+        json!({"meta.helm.sh/release-name": "traefik", "meta.helm.sh/release-namespace": "traefik"});
+    let pod =
+        json!({"hostNetwork": true, "containers": [{"args": [level], "ports": [{"containerPort": 443}]}]});
+    let spec = json!({"replicas": 2, "strategy": {"type": "RollingUpdate", "rollingUpdate": strategy},
+        "template": {"spec": pod}});
+    let fields = json!({"metadata": {"annotations": annotations}, "spec": spec});
+    item(Ingress, "apps", "deployments", "Deployment", ("traefik", "traefik"), fields)
+}
+
+fn surging(level: &str) -> Item {
+    on_host(level, json!({"maxUnavailable": 0, "maxSurge": 1}))
+}
+
+fn gentle(level: &str) -> Item {
+    on_host(level, json!({"maxUnavailable": 1, "maxSurge": 0}))
+}
+
+/// Traefik with another log level than the source's, and so many nodes.
+fn crowded(live: Item, nodes: usize) -> World {
+    let node =
+        json!({"metadata": {}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+    let (mut source, mut now) = (source(), source());
+    (source[2], now[2]) = (surging("INFO"), live);
+    let revisions = vec![revision(2, "deployed")];
+    World { revisions, nodes: vec![node; nodes], ..World::built_in("traefik") }.source(source).live(now)
+}
+
+#[test]
+fn where_no_node_is_free_pods_go_one_at_a_time_and_the_strategy_comes_back_after_the_rollout() -> Result<()> {
+    let plan = crowded(surging("DEBUG"), 2).resolve()?;
+    assert_eq!(acts_of(&plan, "release"), [(Verb::Replace, "traefik")]);
+    assert_eq!(acts_of(&plan, "rollout-strategy"), [(Verb::Replace, "traefik")]);
+    let ids: Vec<&str> = plan.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids[3..6], ["release", "rollout", "rollout-strategy"]);
+    let acts: Vec<&Act> = plan.acts().collect();
+    let wanted = |act: &Act| act.item.as_ref().map(|item| item.content.clone());
+    assert_eq!(wanted(acts[0]), Some(gentle("INFO").content));
+    assert_eq!(acts[0].remarks.len(), 1);
+    assert_eq!(wanted(acts[1]), Some(surging("INFO").content));
+    // It is written over what the first act left and nothing else, and undo finds the first state only.
+    assert_eq!((&acts[1].live_sha256, &acts[1].seen), (&Some(gentle("INFO").sha256()), &None));
+    let overwritten = plan.overwritten();
+    let before: Vec<&Content> = overwritten[&Ingress].iter().map(|item| &item.content).collect();
+    assert_eq!(before, [&surging("DEBUG").content]);
+    assert_eq!(plan.differences.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_rollout_that_was_cut_off_goes_on_one_pod_at_a_time() -> Result<()> {
+    let plan = crowded(gentle("INFO"), 2).resolve()?;
+    assert_eq!(acts_of(&plan, "release"), []);
+    assert_eq!(acts_of(&plan, "rollout-strategy"), [(Verb::Replace, "traefik")]);
+    let back = plan.acts().next().expect("the strategy");
+    assert_eq!(back.seen, Some(seen(&back.key)));
+    assert_eq!(plan.overwritten()[&Ingress][0].content, gentle("INFO").content);
+    Ok(())
+}
+
+#[test]
+fn with_a_node_to_spare_a_rollout_is_left_to_its_strategy() -> Result<()> {
+    let plan = crowded(surging("DEBUG"), 3).resolve()?;
+    assert_eq!(story(&plan), "replace traefik");
+    assert_eq!(plan.acts().next().map(|act| act.item.clone()), Some(Some(surging("INFO"))));
+    Ok(())
+}
+
+#[test]
+fn where_nothing_waits_for_the_rollout_a_person_is_told() -> Result<()> {
+    let world = crowded(surging("DEBUG"), 2);
+    let plan = World {
+        plan: world.plan.replace("wait: {rollout: {component: ingress}}", "confirm: {question: ok?}"),
+        ..world
+    };
+    let plan = plan.resolve()?;
+    assert_eq!(story(&plan), "replace traefik");
+    assert!(
+        plan.warnings[0].contains("waits for one until somebody deletes an old pod"),
+        "{:?}",
+        plan.warnings
+    );
+    Ok(())
+}
+
+#[test]
+fn values_that_the_chart_no_longer_takes_are_said_by_key_and_keep_nothing_back() -> Result<()> {
+    let mut items = source();
+    let Content::Release(json) = &items[1].content else { unreachable!("a release") };
+    let mut content = json.value();
+    let schema = json!({"properties": {"ports": {"additionalProperties": {"properties": {"expose": {"type": "object"}}}}}});
+    content["release"]["chart"]["schema"] = STANDARD.encode(schema.to_string()).into();
+    content["release"]["config"] = json!({"ports": {"metrics": {"expose": "MARKER"}}});
+    items[1].content = Content::Release(Json::new(&content));
+    let plan = World::built_in("traefik").source(items).resolve()?;
+    assert_eq!(acts_of(&plan, "release").len(), 4);
+    let [warning] = &plan.warnings[..] else { panic!("{:?}", plan.warnings) };
+    assert!(warning.starts_with("helm release traefik/traefik: "), "{warning}");
+    assert!(warning.contains("ports.metrics.expose (type)") && !warning.contains("MARKER"), "{warning}");
+    Ok(())
+}
+
+#[test]
+fn an_install_that_was_cut_off_makes_room_for_the_revision_of_its_number() -> Result<()> {
+    let mut live = source();
+    live.remove(1); // a release without a deployed revision is no item
+    let revisions =
+        vec![revision(1, "failed"), revision(2, "pending-install"), revision(3, "pending-rollback")];
+    let plan = World { revisions, ..World::built_in("traefik") }.source(source()).live(live).resolve()?;
+    let [v2, v3] = [2, 3].map(|version| format!("sh.helm.release.v1.traefik.v{version}"));
+    assert_eq!(
+        acts_of(&plan, "release"),
+        [(Verb::Delete, v2.as_str()), (Verb::Create, "traefik"), (Verb::Delete, v3.as_str())]
+    );
+    Ok(())
+}
+
+#[test]
+fn what_traefik_no_longer_reads_is_named_and_never_written() -> Result<()> {
+    let dead = |name| {
+        let middleware =
+            item(Ingress, "traefik.containo.us", "middlewares", "Middleware", ("traefik", name), json!({}));
+        Item { class: Class::Evidence, ..middleware }
+    };
+    let plan = World::built_in("traefik")
+        .source(source())
+        .source([dead("old"), dead("both")])
+        .live(source())
+        .live([dead("both"), dead("new")])
+        .resolve()?;
+    assert!(plan.is_empty() && plan.differences.is_empty());
+    let said = |name: &str, place: &str| {
+        format!(
+            "middlewares.traefik.containo.us traefik/{name}, {place}, is dead and not restored: Traefik v3 does not \
+             read API group traefik.containo.us"
+        )
+    };
+    assert_eq!(
+        plan.warnings,
+        [
+            said("both", "in the source and on the cluster"),
+            said("new", "on the cluster"),
+            said("old", "in the source")
+        ]
+    );
     Ok(())
 }
