@@ -17,6 +17,7 @@ mod releases;
 mod surge;
 #[cfg(test)]
 mod tests;
+mod tiers;
 
 pub(crate) use operations::{RESTARTED, replicas};
 
@@ -128,6 +129,8 @@ struct Resolver<'a> {
     refused: Vec<(ItemKey, String)>,
     warnings: Vec<String>,
     differences: Vec<Difference>,
+    /// Kinds of Calico's policies that were renamed since.
+    renamed: BTreeSet<&'static str>,
     /// Deployments whose own strategy comes back when their rollout is done.
     strategies: Vec<(Component, Act)>,
 }
@@ -224,6 +227,7 @@ impl<'a> Resolver<'a> {
             refused: Vec::new(),
             warnings: Vec::new(),
             differences: Vec::new(),
+            renamed: tiers::renamed(inputs.index, live.items.iter().map(|live| &live.entry.key)),
             strategies: Vec::new(),
         }
     }

@@ -34,6 +34,9 @@ impl<'a> Resolver<'a> {
             let own = key.is_kind("crd.projectcalico.org", "tiers") && OWN_TIERS.contains(&key.name());
             let why = match extras {
                 _ if own => "extra: Calico makes this tier itself",
+                _ if self.is_renamed(key) => {
+                    "extra: left alone, for Calico renamed its policies since the source was made"
+                }
                 _ if self.keep_extras => "extra: left alone by --keep-extras",
                 Extras::Report => "extra: the source has none; the plan reports and leaves it",
                 Extras::Delete if !self.source_complete => {

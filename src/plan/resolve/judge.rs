@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Resolver, immutable, operations};
+use super::{Resolver, immutable, operations, tiers};
 use crate::{
     Error, Result,
     capture::Captured,
@@ -159,6 +159,9 @@ impl<'a> Resolver<'a> {
             return Some(missing(namespace));
         }
         let ItemKey::Resource { group, plural, .. } = &entry.key else { return None };
+        if self.is_renamed(&entry.key) {
+            return Some(tiers::RENAMED.into());
+        }
         if self.discovery.is_stale(group) {
             return Some(format!(
                 "the server of API group {group} does not answer; see: kubectl get apiservices"
@@ -170,6 +173,11 @@ impl<'a> Resolver<'a> {
             ));
         }
         None
+    }
+
+    /// Whether Calico renamed objects of this kind since.
+    pub(super) fn is_renamed(&self, key: &ItemKey) -> bool {
+        self.renamed.iter().any(|plural| key.is_kind("crd.projectcalico.org", plural))
     }
 
     fn outdated(&self, wanted: &Item) -> Option<String> {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Inputs;
+use super::{Inputs, tiers};
 use crate::{
     catalog::TRAEFIK_V2,
     helm,
@@ -16,6 +16,7 @@ use crate::{
 pub(super) fn notices(inputs: &Inputs<'_>) -> Vec<String> {
     let mut notices: Vec<String> = released(inputs).filter_map(misfits).collect();
     notices.extend(dead(inputs));
+    notices.extend(tiers::notices(inputs));
     notices.extend(inputs.dangling.iter().map(|(by, named)| {
         format!("{by} names {named}, which neither the source nor the cluster has: it will not work until that is there")
     }));

@@ -256,3 +256,69 @@ fn rke2s_own_policies_come_back_with_the_annotations_that_gate_them() -> Result<
     assert_eq!(story(&plan), "merge kube-system | delete default-network-traefik-policy");
     Ok(())
 }
+
+fn calico(plural: &str, name: &str, order: u8) -> Item {
+    let at = (if plural == "networkpolicies" { "demo" } else { "" }, name);
+    let spec = json!({"spec": {"order": order, "tier": "default", "ingress": [{"action": "Allow"}]}});
+    item(Policies, "crd.projectcalico.org", plural, "Policy", at, spec)
+}
+
+#[test]
+fn policies_that_calico_renamed_since_are_neither_made_twice_nor_deleted() -> Result<()> {
+    for (before, after) in [("default.web", "web"), ("web", "default.web")] {
+        let plan = World::built_in("network-policies")
+            .source([
+                namespace(Policies, "demo"),
+                calico("networkpolicies", before, 1),
+                calico("networkpolicies", "gone", 1),
+            ])
+            .source([calico("globalnetworkpolicies", "default.edge", 1)])
+            .live([namespace(Policies, "demo"), calico("networkpolicies", after, 1)])
+            .resolve()?;
+        assert_eq!(story(&plan), "create default.edge", "{after}");
+        assert_eq!(plan.refused.len(), 2);
+        assert!(reasons(&plan.refused)[0].contains("Calico renamed its policies"), "{:?}", plan.refused);
+        assert!(reasons(&plan.kept)[0].contains("Calico renamed"), "{:?}", plan.kept);
+    }
+    // Names that look alike on one side are two policies.
+    let both = [calico("networkpolicies", "default.web", 1), calico("networkpolicies", "web", 1)];
+    let plan = World::built_in("network-policies")
+        .source([namespace(Policies, "demo")])
+        .source(both.clone())
+        .live([namespace(Policies, "demo"), both[1].clone()])
+        .resolve()?;
+    assert_eq!(story(&plan), "create default.web");
+    Ok(())
+}
+
+#[test]
+fn another_calico_is_said_where_its_policies_are_written() -> Result<()> {
+    let definition = |version: u8| {
+        let (group, plural) = ("apiextensions.k8s.io", "customresourcedefinitions");
+        let name = "globalnetworkpolicies.crd.projectcalico.org";
+        item(
+            Policies,
+            group,
+            plural,
+            "CustomResourceDefinition",
+            ("", name),
+            json!({"spec": {"version": version}}),
+        )
+    };
+    let world = |live: u8| {
+        World::built_in("network-policies")
+            .source([definition(1), calico("globalnetworkpolicies", "default.edge", 1)])
+            .live([definition(live)])
+    };
+    assert_eq!(world(1).resolve()?.warnings, Vec::<String>::new());
+    let plan = world(2).resolve()?;
+    assert_eq!(story(&plan), "create default.edge");
+    assert!(
+        plan.warnings[0].contains("its Calico is another one: 3.32 and later name a policy NAME"),
+        "{:?}",
+        plan.warnings
+    );
+    let untouched = world(2).live([calico("globalnetworkpolicies", "default.edge", 1)]);
+    assert_eq!(untouched.resolve()?.warnings, Vec::<String>::new());
+    Ok(())
+}
