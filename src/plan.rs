@@ -6,6 +6,7 @@
 pub mod diff;
 mod guard;
 pub(crate) mod install;
+mod issuance;
 mod preflight;
 pub mod resolve;
 pub mod spec;
@@ -17,6 +18,7 @@ pub(crate) use resolve::{RESTARTED, replicas};
 
 pub use diff::{Change, Difference, FieldChange};
 pub use install::Install;
+pub use issuance::{Fate, Issuance, Reissue};
 pub use resolve::{Earlier, Inputs, resolve};
 pub use spec::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait};
 pub use step::{Act, Batch, Command, Counts, Gate, NotDone, ResolvedPlan, Source, Step, Verb};

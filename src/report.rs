@@ -3,6 +3,7 @@
 //! In: what a run did and how long it took. Out: text. Invariant: pure; no content of any object is in it, and
 //! what was simulated or not probed is said.
 
+mod check;
 pub mod html;
 pub mod markdown;
 mod markup;
@@ -10,6 +11,7 @@ pub mod timeline;
 mod verdict;
 pub mod words;
 
+pub use check::Check;
 pub use verdict::Verdict;
 
 use chrono::{DateTime, Utc};
@@ -83,6 +85,8 @@ pub struct RecoveryReport {
     pub differences_left: u64,
     /// What the plan is about and cannot be done from here: files of other nodes.
     pub not_done: Vec<NotDone>,
+    /// What was looked at besides.
+    pub checks: Vec<Check>,
     /// Their names, and everything a person must still do.
     pub remarks: Vec<String>,
     /// What was simulated.
@@ -148,6 +152,20 @@ impl RecoveryReport {
             sum(|s| s.unchanged),
             words::count(sum(|s| s.failures.len() as u64), "failure"),
         )
+    }
+
+    /// What was checked, each with what was found.
+    fn checked(&self) -> Vec<String> {
+        let lines = |check: &Check| {
+            let found = check.details.iter().take(html::NAMED).cloned();
+            let more = check.details.len().saturating_sub(html::NAMED);
+            let more = (more > 0).then(|| format!("and {more} more, in the report's JSON"));
+            std::iter::once(format!("{}: {}", check.outcome, check.what))
+                .chain(found)
+                .chain(more)
+                .collect::<Vec<_>>()
+        };
+        self.checks.iter().flat_map(lines).collect()
     }
 
     /// Who, what, when, from where: what makes the report evidence.

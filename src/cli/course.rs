@@ -112,6 +112,14 @@ impl Going<'_> {
             return Err(Error::usage(format!("the plan is not the one expected: its digest is {digest}"))
                 .hint("something changed since, or the digest is mistyped; look again with --dry-run"));
         }
+        let broken = prepared.plan.issuance.broken();
+        if let Some(limit) =
+            broken.first().filter(|_| course.yes && !course.dry_run && course.expect.is_none())
+        {
+            return Err(Error::usage(format!("the plan would break a limit: {limit}")).hint(
+                "look at it with --dry-run; to do it all the same, pass --expect DIGEST beside --yes",
+            ));
+        }
         let shown = || preview::text(&prepared, cluster, cx);
         if course.dry_run {
             cx.terminal.answer(&prepared.plan.to_json(), shown)?;

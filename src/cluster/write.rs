@@ -47,15 +47,31 @@ impl Cluster {
         kind: &ApiKind,
         namespace: Option<&str>,
         name: &str,
-        mut object: Value,
+        object: Value,
         seen: &Precondition,
     ) -> Answer<()> {
+        self.put(&kind.object(namespace, name), object, seen).await
+    }
+
+    async fn put(&self, path: &str, mut object: Value, seen: &Precondition) -> Answer<()> {
         object["metadata"]["resourceVersion"] = seen.resource_version.clone().into();
         if !seen.uid.is_empty() {
             object["metadata"]["uid"] = seen.uid.clone().into();
         }
-        let path = format!("{}?fieldManager={FIELD_MANAGER}", kind.object(namespace, name));
+        let path = format!("{path}?fieldManager={FIELD_MANAGER}");
         self.send_bytes(Method::PUT, &path, &[JSON], Some(object.to_string().into_bytes())).await.map(drop)
+    }
+
+    /// PUTs an object's status over the live one's (subresource `status`); 409 when it changed since.
+    pub async fn replace_status(
+        &self,
+        kind: &ApiKind,
+        namespace: Option<&str>,
+        name: &str,
+        object: Value,
+        seen: &Precondition,
+    ) -> Answer<()> {
+        self.put(&format!("{}/status", kind.object(namespace, name)), object, seen).await
     }
 
     /// Merges fields into the live object (RFC 7396); carries a resourceVersion where the patch sets one.

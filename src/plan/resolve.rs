@@ -174,8 +174,10 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     }
     let charts = resolver.chart_warnings(&steps);
     resolver.warnings.extend(charts);
+    let issuance = resolver.issue(&plan, &mut steps);
     let Resolver { unchanged, kept, refused, mut warnings, mut differences, .. } = resolver;
     warnings.splice(0..0, said);
+    warnings.extend(issuance.broken());
     differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
     Ok(ResolvedPlan {
         plan,
@@ -189,6 +191,7 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
         warnings,
         differences,
         not_done: Vec::new(),
+        issuance,
     })
 }
 
@@ -288,6 +291,8 @@ impl<'a> Resolver<'a> {
                     done: self.earlier.ran.contains(&spec.id),
                 });
             }
+            Action::RenewCertificates => {} // known when every other step is
+            Action::Wait(Wait::Ready { component, kinds }) => step.gates = self.readies(*component, kinds),
             Action::Wait(Wait::Rollout { component }) => step.gates = self.rollouts(*component),
             Action::Wait(Wait::HelmCharts { charts }) => step.gates = self.helm_charts(charts, before),
             Action::Wait(Wait::Nodes) => step.gates = vec![Gate::Nodes],

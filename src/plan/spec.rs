@@ -64,6 +64,7 @@ impl RestorePlan {
     /// The plans that are built in, as name and YAML; a file of the same name overrides one.
     pub fn builtin() -> Vec<(&'static str, &'static str)> {
         vec![
+            ("certificates", include_str!("../../restore-plans/certificates.yaml")),
             ("cni", include_str!("../../restore-plans/cni.yaml")),
             ("network-policies", include_str!("../../restore-plans/network-policies.yaml")),
             ("traefik", include_str!("../../restore-plans/traefik.yaml")),
@@ -142,7 +143,7 @@ steps:
         for (name, text) in RestorePlan::builtin() {
             let plan = RestorePlan::parse(text, name)?;
             let (rto, rpo) = match name {
-                "cni" => (30, 24 * 60),
+                "certificates" | "cni" => (30, 24 * 60),
                 _ => (15, 0),
             };
             let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
@@ -173,7 +174,10 @@ steps:
             (
                 "confirm: {question: Go on?}",
                 "timeout: 1s",
-                &["steps[1]", "apply, helmRelease, hostFiles, rolloutRestart, scale, run, wait, confirm"],
+                &[
+                    "steps[1]",
+                    "apply, helmRelease, hostFiles, rolloutRestart, scale, renewCertificates, run, wait, confirm",
+                ],
             ),
             ("netdr/v1", "netdr/v2", &["apiVersion", "netdr/v2"]),
             ("name: p\n", "name: ../p\n", &["name", "`../p`"]),

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, RestorePlan, guard};
+use super::{Difference, Issuance, RestorePlan, guard};
 use crate::{
     cluster::Precondition,
     model::{Class, Component, Content, Extent, Item, ItemKey, SnapshotId},
@@ -49,6 +49,8 @@ pub struct ResolvedPlan {
     /// Every difference, from live to source, that the plan removes or is refused to: for display, and resolved again
     /// after a run for `differences_left`. What is in `kept` differs by the plan's choice and is not in here.
     pub differences: Vec<Difference>,
+    /// What the plan means for certificates.
+    pub issuance: Issuance,
     /// What the plan is about and cannot be done from here.
     pub not_done: Vec<NotDone>,
 }
@@ -171,6 +173,8 @@ pub enum Gate {
     },
     /// Every node is ready.
     Nodes,
+    /// An issuer or a Certificate has the condition Ready for its newest generation.
+    Ready(ItemKey),
 }
 
 /// Numbers of a plan, as in the JSON of `restore --dry-run`.

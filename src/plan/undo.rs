@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Act, Batch, Change, Difference, ResolvedPlan, RestorePlan, Source, Step, Verb, diff, guard,
+    Act, Batch, Change, Difference, Issuance, ResolvedPlan, RestorePlan, Source, Step, Verb, diff, guard,
     resolve::immutable::{self, Way},
 };
 use crate::{
@@ -104,6 +104,7 @@ pub fn undo(inputs: UndoInputs) -> ResolvedPlan {
         warnings,
         differences,
         not_done: Vec::new(),
+        issuance: Issuance::default(),
     }
 }
 

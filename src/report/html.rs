@@ -25,6 +25,9 @@ pub fn render(report: &RecoveryReport) -> String {
     cards(&mut m, report, verdict);
     timeline(&mut m, report);
     steps(&mut m, report);
+    if !report.checks.is_empty() {
+        list(&mut m, "Checked", &report.checked(), "");
+    }
     list(&mut m, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut m, "Simulated", &report.simulated, "None noted.");
     list(&mut m, "Not probed", &report.not_probed, "None noted.");

@@ -25,6 +25,9 @@ pub fn render(report: &RecoveryReport) -> String {
     table(&mut out, &["Phase", "What it is", "Time"], "llr", phases);
     out += "\n## Steps\n\n";
     steps(&mut out, report);
+    if !report.checks.is_empty() {
+        list(&mut out, "Checked", &report.checked(), "");
+    }
     list(&mut out, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut out, "Simulated", &report.simulated, "None noted.");
     list(&mut out, "Not probed", &report.not_probed, "None noted.");

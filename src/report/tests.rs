@@ -60,6 +60,7 @@ pub(crate) fn report() -> RecoveryReport {
         steps: (0..4).map(|n| step(n, "done")).collect(),
         differences_left: 0,
         not_done: vec![],
+        checks: Vec::new(),
         remarks: vec!["The restored release is at revision 7".into()],
         simulated: vec!["nodes and pods (kwok)".into()],
         not_probed: vec!["HTTP through the ingress".into()],

@@ -72,8 +72,13 @@ impl Verdict {
             0 => String::new(),
             n => format!(" {} must be done on other nodes.", words::count(n, "part")),
         };
+        let unproved = report.checks.iter().filter(|check| check.is_failure()).count() as u64;
+        let unproved = match unproved {
+            0 => String::new(),
+            n => format!(" {} did not pass.", words::count(n, "check")),
+        };
         let open = format!(
-            "{} and {} left in the plan’s scope.{elsewhere}",
+            "{} and {} left in the plan’s scope.{elsewhere}{unproved}",
             words::count(failures, "failure"),
             words::count(left, "difference")
         );

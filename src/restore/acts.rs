@@ -6,6 +6,7 @@
 mod file;
 mod operation;
 mod release;
+mod renew;
 mod words;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     ActOutcome,
     decide::{self, Next},
+    lease::Clock,
 };
 use crate::{
     canonical,
@@ -38,6 +40,8 @@ pub(super) struct Acting<'a> {
     pub(super) files: Option<&'a Writer>,
     /// Pause between looks at an object that is going away.
     pub(super) poll: Duration,
+    /// The wall clock, for what is dated.
+    pub(super) clock: Clock,
 }
 
 /// Where an object is, and what is written there.
@@ -59,6 +63,7 @@ impl Acting<'_> {
             ItemKey::Resource { .. } => match self.place(act) {
                 Ok(place) => match act.verb {
                     Verb::Restart => self.restart(&place).await,
+                    Verb::Renew => self.renew(&place).await,
                     _ => self.change(act, &place).await,
                 },
                 Err(why) => Ok(ActOutcome::Failed(why)),

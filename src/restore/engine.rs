@@ -149,7 +149,13 @@ impl Engine<'_> {
         outcome: &mut StepOutcome,
     ) -> Result<()> {
         self.journal.write((self.clock)(), batch.acts.iter().map(|act| intent(step, act)))?;
-        let acting = Acting { cluster: self.cluster, discovery, files: self.files, poll: self.poll };
+        let acting = Acting {
+            cluster: self.cluster,
+            discovery,
+            files: self.files,
+            poll: self.poll,
+            clock: self.clock,
+        };
         let acting = &acting;
         let acts = batch.acts.iter().map(|act| async move {
             let ours = self.lease.check(Known::Lately).await;

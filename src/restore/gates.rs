@@ -5,6 +5,7 @@
 
 mod helm_chart;
 mod nodes;
+mod ready;
 mod reasons;
 mod rollout;
 
@@ -37,7 +38,7 @@ pub(super) fn object(gate: &Gate) -> Option<ItemKey> {
         Gate::Established(name) => {
             Some(ItemKey::resource("apiextensions.k8s.io", "customresourcedefinitions", None, name))
         }
-        Gate::RolledOut(workload) => Some(workload.clone()),
+        Gate::RolledOut(key) | Gate::Ready(key) => Some(key.clone()),
         Gate::HelmChart { chart, .. } => Some(chart.clone()),
         Gate::Nodes => None,
     }
@@ -81,7 +82,7 @@ impl Waiting<'_> {
             let behind = match gate {
                 Gate::RolledOut(workload) => Some(workload.clone()),
                 Gate::HelmChart { chart, .. } => Some(install::job(chart)),
-                Gate::Established(_) | Gate::Nodes => None,
+                Gate::Established(_) | Gate::Ready(_) | Gate::Nodes => None,
             };
             if let Some(workload) = behind {
                 lines.extend(self.reasons(&workload, discovery).await);
@@ -103,6 +104,10 @@ impl Waiting<'_> {
             Gate::HelmChart { chart, changed, replaces } => {
                 let asked = helm_chart::Asked { changed: *changed, replaces: replaces.as_deref() };
                 self.helm_chart(chart, asked, discovery).await
+            }
+            Gate::Ready(key) => {
+                let live = self.read(key, discovery).await?;
+                ready::ready(&live.ok_or("it does not exist")?)
             }
             Gate::Nodes => {
                 let kind = self.kind("", "nodes", discovery).await?;

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    Engine, Entry, Event, Journal, Prepared, StepOutcome, execute,
+    Engine, Entry, Event, Journal, Prepared, StepOutcome, checks, execute,
     lease::{Clock, Lease},
     safety,
 };
@@ -21,7 +21,7 @@ use crate::{
     Result,
     cluster::Cluster,
     model::{Component, ItemKey},
-    plan::ResolvedPlan,
+    plan::{Issuance, ResolvedPlan},
     report::{Phase, RecoveryReport},
     seal::Recipients,
 };
@@ -53,6 +53,8 @@ struct Proof {
     left: u64,
     remarks: Vec<String>,
     seconds: f64,
+    /// Certificates as they are; none where they could not be read.
+    issuance: Option<Issuance>,
 }
 
 /// Runs it, while it holds the cluster's Lease. What fails on the cluster is in the report.
@@ -102,7 +104,8 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
     prepared.plan.steps.clear(); // their contents are no longer needed, and the cluster is about to be read again
     let proof = if nothing_to_do {
         let left = prepared.plan.refused.len() + prepared.plan.unread.len();
-        Proof { left: left as u64, remarks: Vec::new(), seconds: 0.0 }
+        let issuance = Some(prepared.plan.issuance.clone());
+        Proof { left: left as u64, remarks: Vec::new(), seconds: 0.0, issuance }
     } else {
         (running.event)(Event::Waiting("reading the cluster again: nothing must be left to do"));
         let began = Instant::now();
@@ -110,8 +113,10 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
         proof(again, began.elapsed())
     };
     // Of a run that goes on, what was done before counts.
+    let checks = checks::checks(&prepared.plan.issuance, proof.issuance.as_ref());
+    let unproved = proof.left + checks.iter().filter(|check| check.is_failure()).count() as u64;
     let elsewhere = !prepared.plan.not_done.is_empty();
-    let outcome = outcome(nothing_to_do && prepared.sessions == 0, &steps, proof.left, elsewhere);
+    let outcome = outcome(nothing_to_do && prepared.sessions == 0, &steps, unproved, elsewhere);
     let ended_at = (running.clock)();
     journal.write(ended_at, [Entry::Ended { outcome: outcome.into(), differences_left: proof.left }])?;
 
@@ -154,6 +159,7 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
         steps,
         differences_left: proof.left,
         not_done: plan.not_done,
+        checks,
         remarks,
         simulated: simulated(target).await,
         not_probed: not_probed(&components),
@@ -169,7 +175,7 @@ fn proof(again: Result<ResolvedPlan>, took: Duration) -> Proof {
         Err(error) => {
             let remark =
                 format!("whether anything is left could not be looked at: {error}; run: netdr drift");
-            return Proof { left: 1, remarks: vec![remark], seconds };
+            return Proof { left: 1, remarks: vec![remark], seconds, issuance: None };
         }
     };
     let refused = plan.refused.iter().map(|(key, _)| key);
@@ -179,7 +185,7 @@ fn proof(again: Result<ResolvedPlan>, took: Duration) -> Proof {
     let mut remarks: Vec<String> = left.iter().map(|key| format!("{key} still differs")).collect();
     let left = (left.len() + plan.unread.len()) as u64;
     remarks.extend(plan.unread);
-    Proof { left, remarks, seconds }
+    Proof { left, remarks, seconds, issuance: Some(plan.issuance) }
 }
 
 /// How old the source was when the incident began, in whole seconds and rounded up: half a second lost is no

@@ -93,6 +93,13 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
         rpo_met = met(report.rpo_met),
         phases = phases.join(", "),
     );
+    for check in &report.checks {
+        text += &format!("check {:<9} {}\n", check.outcome, check.what);
+        if check.is_failure() {
+            text +=
+                &check.details.iter().take(SHOWN).map(|detail| format!("  {detail}\n")).collect::<String>();
+        }
+    }
     text += &report.remarks.iter().take(SHOWN).map(|r| format!("  {r}\n")).collect::<String>();
     if report.remarks.len() > SHOWN {
         text += &format!("  and {} more in the report\n", report.remarks.len() - SHOWN);

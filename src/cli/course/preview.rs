@@ -9,12 +9,14 @@ use crate::{
     },
     cluster::Cluster,
     model::{Component, ItemKey},
-    plan::{Act, Difference, ResolvedPlan, Step, Verb, diff},
+    plan::{Act, Difference, Fate, Issuance, Reissue, ResolvedPlan, Step, Verb, diff},
     restore::Prepared,
 };
 
 /// Creates of one step that are named without `-v`: thousands of lines hide the few that matter.
 const NAMED: usize = 50;
+/// Limits of Let's Encrypt that are shown, the fullest first.
+const LIMITS: usize = 10;
 
 /// The whole plan.
 pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> String {
@@ -44,6 +46,7 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     for (number, step) in plan.steps.iter().enumerate() {
         text += &step_text(number + 1, step, &differences, cx);
     }
+    text += &issuance(&plan.issuance);
     text += &reasons("Cannot be restored", &plan.refused);
     text += &reasons("Left as they are", &plan.kept);
     if !plan.not_done.is_empty() {
@@ -119,6 +122,37 @@ fn act_text(act: &Act, differences: &Differences<'_>) -> String {
     // The first line names the object again; what it would say of a create or delete is said.
     let fields = differences.get(&(act.component, &act.key)).map(|d| diff::lines(d)).unwrap_or_default();
     text += &fields.iter().skip(1).map(|line| format!("  {line}\n")).collect::<String>();
+    text
+}
+
+/// Which certificates are issued anew, why, and what that costs.
+fn issuance(issuance: &Issuance) -> String {
+    if !issuance.looked {
+        return String::new();
+    }
+    let mut text = match issuance.expected().count() as u64 {
+        0 => "\nNo certificate will be issued anew.\n".to_owned(),
+        n => format!("\n{} will be issued anew:\n", count(n, "certificate")),
+    };
+    let line = |reissue: &Reissue| {
+        let by = match reissue.fate {
+            Fate::Reissued => "by cert-manager",
+            Fate::Renewed => "triggered by this plan",
+            Fate::Stuck => "not before a person acts",
+            Fate::Unknown => "perhaps",
+        };
+        let reason = if reissue.reason.is_empty() { String::new() } else { format!("{}: ", reissue.reason) };
+        format!("  {}, {by}: {reason}{}\n", reissue.certificate, reissue.why)
+    };
+    text += &issuance.reissues.iter().map(line).collect::<String>();
+    let costs = issuance.costs();
+    if !costs.is_empty() {
+        text += "  Let's Encrypt counts, on top of what it issued lately:\n";
+        text += &costs.iter().take(LIMITS).map(|cost| format!("    {cost}\n")).collect::<String>();
+        if costs.len() > LIMITS {
+            text += &format!("    and {} more, further from their limits\n", costs.len() - LIMITS);
+        }
+    }
     text
 }
 

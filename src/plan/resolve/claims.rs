@@ -92,7 +92,8 @@ fn claim(action: &Action, entry: &IndexEntry, kind: &String, rendered_by: Option
             (releases.is_empty() || releases.contains(&name)).then_some(Claim::Release)
         }
         Action::HostFiles => matches!(entry.key, ItemKey::File { .. }).then_some(Claim::Rest),
-        Action::RolloutRestart { .. }
+        Action::RenewCertificates
+        | Action::RolloutRestart { .. }
         | Action::Scale { .. }
         | Action::Run { .. }
         | Action::Wait(_)

@@ -1,8 +1,11 @@
-//! Which Certificate a Secret is for, so that cert-manager keeps what a restore leaves there.
+//! Certificates: which Secret is whose, what waits for cert-manager, what it will do.
 //!
-//! In: the source's and the live Certificates. Out: whether a live Secret stays. Invariant: pure.
+//! In: the source's and the live Certificates, the resolved steps. Out: whether a live Secret stays, gates, what is issued
+//! anew. Invariant: pure.
 
-use std::collections::BTreeMap;
+mod predict;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -10,6 +13,7 @@ use super::Resolver;
 use crate::{
     certificates::{self, GROUP, Observed, owner, secret_of, written_over},
     model::{Class, Component, Item, ItemKey, Json},
+    plan::{Action, Gate, Issuance, RestorePlan, Step},
 };
 
 /// Certificates by the Secret that they name.
@@ -34,6 +38,31 @@ pub(super) fn by_secret(items: &BTreeMap<(Component, ItemKey), Item>, observed: 
 }
 
 impl Resolver<'_> {
+    /// What the resolved steps mean for certificates, where the plan is about them; fills in what a `renewCertificates`
+    /// step does.
+    pub(super) fn issue(&self, plan: &RestorePlan, steps: &mut [Step]) -> Issuance {
+        if !plan.components().contains(&Component::Certificates) {
+            return Issuance::default();
+        }
+        let renews = plan.steps.iter().any(|step| step.action == Action::RenewCertificates);
+        let issuance = self.issuance(steps, renews);
+        let first = plan.steps.iter().position(|step| step.action == Action::RenewCertificates);
+        if let Some(step) = first.and_then(|number| steps.get_mut(number)) {
+            step.batches = self.renewals(&step.id, &issuance);
+        }
+        issuance
+    }
+
+    /// The source's objects of these kinds, as far as they are on the cluster or will be.
+    pub(super) fn readies(&self, component: Component, kinds: &[String]) -> Vec<Gate> {
+        let named = |key: &ItemKey| kinds.contains(&key.kind_name());
+        let entries =
+            self.index.entries.iter().filter(|e| e.component == component && e.class == Class::Config);
+        let refused: BTreeSet<&ItemKey> = self.refused.iter().map(|(key, _)| key).collect();
+        let keys = entries.map(|entry| &entry.key).filter(|key| named(key) && !refused.contains(key));
+        keys.map(|key| Gate::Ready(key.clone())).collect()
+    }
+
     /// Why a live Secret is left alone although the source has another.
     pub(super) fn why_kept(&self, key: &ItemKey, live: &Value, wanted: &Value) -> Option<&'static str> {
         let named: Vec<&Value> = self.certificates.get(key).into_iter().flatten().collect();

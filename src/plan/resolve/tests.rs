@@ -46,6 +46,7 @@ struct World {
     allow_run: bool,
     run: &'static str,
     cluster: &'static str,
+    now: &'static str,
 }
 
 impl World {
@@ -74,6 +75,7 @@ impl World {
             allow_run: false,
             run: "20261124T010000Z-p-000001",
             cluster: "uid of kube-system",
+            now: "2026-11-24T01:00:00Z",
         }
     }
 
@@ -126,7 +128,7 @@ impl World {
         });
         let discovery: Discovery =
             kinds.filter(|kind| !self.absent_kinds.contains(&kind.plural.as_str())).collect();
-        let now = "2026-11-24T01:00:00Z".parse().unwrap();
+        let now = self.now.parse().unwrap();
         resolve(Inputs {
             plan: RestorePlan::parse(&self.plan, "p.yaml")?,
             source: Source { snapshots: Vec::new(), captured_at: now },

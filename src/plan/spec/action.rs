@@ -52,6 +52,8 @@ pub enum Action {
         /// How many.
         replicas: Replicas,
     },
+    /// Has certificates issued anew that are missing, expired or untrusted, where cert-manager would not by itself.
+    RenewCertificates,
     /// Runs a program on the machine where netdr runs; its timeout is the step's.
     Run {
         /// Program and arguments; no shell reads them.
@@ -83,6 +85,13 @@ pub enum Wait {
     },
     /// Every node takes pods and has a network.
     Nodes,
+    /// The source's objects of these kinds have the condition Ready.
+    Ready {
+        /// The bundle.
+        component: Component,
+        /// Kinds as `plural.group`.
+        kinds: Vec<String>,
+    },
 }
 
 /// How many replicas a workload gets.
@@ -127,8 +136,9 @@ impl Action {
         match self {
             Self::Apply { component, .. }
             | Self::HelmRelease { component, .. }
-            | Self::Wait(Wait::Rollout { component }) => Some(*component),
+            | Self::Wait(Wait::Rollout { component } | Wait::Ready { component, .. }) => Some(*component),
             Self::HostFiles => Some(Component::Host),
+            Self::RenewCertificates => Some(Component::Certificates),
             Self::Wait(Wait::HelmCharts { charts }) => {
                 let named = |chart: &ItemKey| helm::release_component(chart.namespace()?, chart.name(), &[]);
                 charts.first().and_then(named)
@@ -149,6 +159,7 @@ impl Action {
             Self::HostFiles => "hostFiles",
             Self::RolloutRestart { .. } => "rolloutRestart",
             Self::Scale { .. } => "scale",
+            Self::RenewCertificates => "renewCertificates",
             Self::Run { .. } => "run",
             Self::Wait(_) => "wait",
             Self::Confirm { .. } => "confirm",

@@ -117,7 +117,11 @@ fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Re
         Action::Wait(Wait::HelmCharts { charts }) if charts.is_empty() => {
             Err(Error::usage("wait.helmCharts: no HelmChart is named"))
         }
+        Action::Wait(Wait::Ready { component, kinds }) => {
+            kinds.iter().try_for_each(|kind| known(*component, kind))
+        }
         Action::RolloutRestart { .. }
+        | Action::RenewCertificates
         | Action::Scale { .. }
         | Action::Run { .. }
         | Action::Wait(_)

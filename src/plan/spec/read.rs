@@ -12,10 +12,19 @@ use crate::{
 };
 
 const PLAN: &[&str] = &["apiVersion", "kind", "name", "title", "rto", "rpo", "role", "runbook", "steps"];
-const ACTIONS: &[&str] =
-    &["apply", "helmRelease", "hostFiles", "rolloutRestart", "scale", "run", "wait", "confirm"];
+const ACTIONS: &[&str] = &[
+    "apply",
+    "helmRelease",
+    "hostFiles",
+    "rolloutRestart",
+    "scale",
+    "renewCertificates",
+    "run",
+    "wait",
+    "confirm",
+];
 const STEP: &[&str] = &["id", "title", "timeout"];
-const WAITS: &[&str] = &["rollout", "helmCharts", "nodes"];
+const WAITS: &[&str] = &["rollout", "helmCharts", "nodes", "ready"];
 const APPLY: &[&str] = &["component", "kinds", "createNamespaces", "existing", "extras", "isolation"];
 
 /// Gates of a step that names no timeout: an API server answers sooner, a rollout should say how long it takes.
@@ -59,6 +68,7 @@ fn step(node: Node) -> Result<StepSpec> {
             Action::RolloutRestart { workloads: workloads.into_iter().map(read).collect::<Result<_>>()? }
         }
         "scale" => scale(node)?,
+        "renewCertificates" => node.fields(&[]).map(|_| Action::RenewCertificates)?,
         "run" => {
             let mut fields = node.fields(&["command", "allowed"])?;
             Action::Run {
@@ -107,6 +117,11 @@ fn wait(node: Node) -> Result<Wait> {
             Wait::HelmCharts { charts: node.list()?.into_iter().map(helm_chart).collect::<Result<_>>()? }
         }
         "nodes" => node.fields(&[]).map(|_| Wait::Nodes)?,
+        "ready" => {
+            let mut fields = node.fields(&["component", "kinds"])?;
+            let kinds = fields.need("kinds")?.texts()?;
+            Wait::Ready { component: component(fields.need("component")?)?, kinds }
+        }
         _ => Wait::Rollout { component: component(node.fields(&["component"])?.need("component")?)? },
     })
 }

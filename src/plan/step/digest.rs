@@ -51,6 +51,9 @@ impl ResolvedPlan {
                 line(&["gate", &json!(gate).to_string()]);
             }
         }
+        for broken in self.issuance.broken() {
+            line(&["limit", &broken]);
+        }
         hex(&hash.finalize())
     }
 
@@ -92,6 +95,8 @@ impl ResolvedPlan {
             "kept": self.kept.iter().map(why).collect::<Vec<_>>(),
             "warnings": self.warnings,
             "not_done": self.not_done,
+            "reissues": self.issuance.reissues,
+            "lets_encrypt": self.issuance.costs_json(),
         })
     }
 }
