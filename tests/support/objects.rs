@@ -7,7 +7,9 @@ use netdr::{
     drill::ControlPlane,
     yaml,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::eventually;
 
 pub(crate) const POLICIES: &str = "networkpolicies.networking.k8s.io";
 
@@ -47,6 +49,26 @@ impl Objects {
                 .create(kind, namespace, body.as_bytes())
                 .await
                 .unwrap_or_else(|e| panic!("{e}: {body}"));
+        }
+    }
+
+    /// Defines kinds that take any field, as (apiVersion, kind, plural, scope), and waits until they are served.
+    pub(crate) async fn define(&mut self, kinds: &[(&str, &str, &str, &str)]) {
+        for (api_version, kind, plural, scope) in kinds {
+            let (group, version) = api_version.split_once('/').unwrap();
+            let definition = json!({
+                "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": {"name": format!("{plural}.{group}")},
+                "spec": {"group": group, "scope": scope, "names": {"kind": kind, "plural": plural},
+                    "versions": [{"name": version, "served": true, "storage": true, "schema": {"openAPIV3Schema":
+                        {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
+            });
+            self.create(&serde_json::to_string(&definition).unwrap()).await;
+            self.discovery = eventually("the kind to be served", async || {
+                let discovery = self.cluster.discover().await.unwrap();
+                discovery.find(group, plural).is_some().then_some(discovery)
+            })
+            .await;
         }
     }
 

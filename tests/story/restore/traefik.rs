@@ -3,9 +3,11 @@
 
 mod answer;
 mod broken;
+mod crowded;
 mod immutable;
 mod lost;
 mod stuck;
+mod warned;
 
 use chrono::{Days, Utc};
 use netdr::drill::Options;
@@ -62,6 +64,11 @@ pub(super) struct Edge {
 
 impl Edge {
     pub(super) async fn installed() -> Self {
+        Self::with("logLevel=DEBUG").await
+    }
+
+    /// With these values of the chart.
+    async fn with(values: &str) -> Self {
         let plane = fresh(Options { controllers: true, nodes: true, ..Options::default() }).await;
         let bare = Objects::of(&plane).await;
         bare.create(NODES).await;
@@ -69,7 +76,7 @@ impl Edge {
         let operator = Operator::of(&plane).await;
         operator
             .home
-            .run("helm", &["install", "traefik", CHART, "-n", "traefik", "--set", "logLevel=DEBUG", "--wait"])
+            .run("helm", &["install", "traefik", CHART, "-n", "traefik", "--set", values, "--wait"])
             .await
             .ok();
         let objects = Objects::of(&plane).await; // with the kinds that the chart brought
@@ -110,7 +117,13 @@ impl Edge {
 
     /// Helm itself goes on from what is there: an upgrade with another value, rolled out.
     pub(super) async fn assert_upgrade_works(&self) {
-        self.helm(&["upgrade"], &[CHART, "--reuse-values", "--set", "logLevel=WARN", "--wait"]).await;
+        self.assert_upgrade_works_with(CHART).await;
+    }
+
+    async fn assert_upgrade_works_with(&self, chart: &str) {
+        let status = self.helm(&["status"], &[]).await;
+        assert!(status.contains("STATUS: deployed"), "{status}");
+        self.helm(&["upgrade"], &[chart, "--reuse-values", "--set", "logLevel=WARN", "--wait"]).await;
         let deployment = self.objects.get("deployments.apps", "traefik/traefik").await.unwrap();
         let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
         assert_eq!(arguments[1], json!("--log.level=WARN"));
