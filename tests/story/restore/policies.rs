@@ -1,5 +1,8 @@
 //! Scenario network-policies: they come back as they were, in an order that never opens what was closed.
 
+mod calico;
+mod rke2;
+
 use std::collections::BTreeSet;
 
 use netdr::drill::failures::break_policies;
