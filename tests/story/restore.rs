@@ -5,6 +5,7 @@ mod cni;
 mod denied;
 mod host;
 mod lease;
+mod leaving;
 mod operations;
 mod policies;
 mod rebuilt;
