@@ -21,6 +21,8 @@ pub(crate) use home::{Home, Outcome};
 pub(crate) use library::Library;
 pub(crate) use objects::{Dump, Objects, POLICIES, touched};
 pub(crate) use operator::{Operator, acts, corrupted};
-pub(crate) use planes::{MARKER, Plane, audit_log, audited, everything, fresh, programs, shared};
+pub(crate) use planes::{
+    MARKER, Plane, audit_log, audited, cert_manager, everything, fresh, programs, shared,
+};
 pub(crate) use store::{NODE, Store, content, digest, says};
 pub(crate) use wait::eventually;

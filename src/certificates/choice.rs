@@ -14,6 +14,8 @@ use super::{
 
 const NEWER: &str = "its certificate was renewed since and is valid";
 const WORKS: &str = "its certificate is valid, and the source's does not work";
+const REWRITTEN: &str =
+    "only its keystores differ, which cert-manager makes anew from the same key whenever it writes it";
 const SPARES: &str = "its certificate is valid, and with the source's cert-manager would issue a new one";
 
 /// Why the live Secret is left alone, or None where the source's replaces it.
@@ -29,6 +31,9 @@ pub fn why_kept(
     requests: &[Value],
     now: DateTime<Utc>,
 ) -> Option<&'static str> {
+    if is_rewritten(live, stored) {
+        return Some(REWRITTEN);
+    }
     let here = working(live, now)?;
     let Some(there) = working(stored, now) else { return Some(WORKS) };
     if (&here.serial, here.not_after) == (&there.serial, there.not_after) {
@@ -41,6 +46,25 @@ pub fn why_kept(
         (true, false) => newer.or(Some(SPARES)),
         _ => newer,
     }
+}
+
+/// What cert-manager derives from key and certificate, with another salt each time (`spec.keystores` of a Certificate).
+const KEYSTORES: [&str; 4] = ["keystore.jks", "keystore.p12", "truststore.jks", "truststore.p12"];
+
+/// Whether two Secrets differ in the content of their keystores alone. cert-manager writes a Secret that somebody else
+/// made once more, to own its annotations: so every restored one.
+fn is_rewritten(live: &Value, stored: &Value) -> bool {
+    let without = |secret: &Value| {
+        let mut secret = secret.clone();
+        let data = secret["data"].as_object_mut();
+        for (name, value) in data.into_iter().flatten() {
+            if KEYSTORES.contains(&name.as_str()) {
+                *value = Value::Null;
+            }
+        }
+        secret
+    };
+    live != stored && without(live) == without(stored)
 }
 
 /// The certificate of a Secret that a server can use now.
@@ -174,6 +198,23 @@ mod tests {
         let mut live = stored.clone();
         live["metadata"]["annotations"] = json!({});
         assert_eq!(why_kept(&live, &stored, Some(&certificate()), &[], day(2026, 6)), None);
+    }
+
+    #[test]
+    fn keystores_that_cert_manager_made_anew_are_no_difference() {
+        let with = |secret: &Value, keystore: &str| {
+            let mut secret = secret.clone();
+            secret["data"]["keystore.p12"] = json!(keystore);
+            secret
+        };
+        let kept = |live: &Value, stored: &Value| why_kept(live, stored, None, &[], day(2026, 6));
+        let stored = made(OLD);
+        assert_eq!(kept(&with(&stored, "YQ=="), &with(&stored, "Yg==")), Some(REWRITTEN));
+        assert_eq!(kept(&stored, &with(&stored, "Yg==")), None, "it has none: it is put back");
+        let mut bare = with(&stored, "YQ==");
+        bare["metadata"]["annotations"] = json!({});
+        assert_eq!(kept(&bare, &with(&stored, "Yg==")), None, "more differs");
+        assert_eq!(kept(&with(&made(OLD), "YQ=="), &with(&stored, "Yg==")), None, "another key");
     }
 
     #[test]

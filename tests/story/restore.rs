@@ -1,5 +1,6 @@
 //! Restoring, with the real program on the real API server.
 
+mod certificates;
 mod changed;
 mod cni;
 mod denied;

@@ -53,6 +53,11 @@ pub(crate) fn everything() -> Options {
     Options { crds: Some(built().join("crds")), ..Options::default() }
 }
 
+/// The API server with cert-manager's CRDs alone, and with what [`super::Audit`] reads.
+pub(crate) fn cert_manager() -> Options {
+    Options { crds: Some(built().join("crds/cert-manager")), ..audited() }
+}
+
 /// As [`everything`], with what [`super::Audit`] reads.
 pub(crate) fn audited() -> Options {
     Options { audit_log: Some(AUDIT_LOG.into()), ..everything() }
