@@ -135,9 +135,28 @@ pub(super) async fn issuer_namespace(cluster: &Cluster, discovery: &Discovery) -
     let own = controller["metadata"]["namespace"].as_str().unwrap_or(CHART_DEFAULT);
     let containers = controller["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
     let args = containers.flat_map(|c| c["args"].as_array().into_iter().flatten()).filter_map(Value::as_str);
-    let namespace = args
-        .filter_map(|arg| arg.strip_prefix("--cluster-resource-namespace="))
-        .map(|value| if value.starts_with("$(") { own } else { value })
-        .next();
+    let namespace = resource_namespace(&args.collect::<Vec<_>>());
+    let namespace = namespace.map(|value| if value.starts_with("$(") { own } else { value });
     Ok(namespace.unwrap_or("kube-system").to_owned())
+}
+
+/// The value of the flag, in one argument or in two.
+fn resource_namespace<'a>(args: &[&'a str]) -> Option<&'a str> {
+    const FLAG: &str = "--cluster-resource-namespace";
+    args.iter().enumerate().find_map(|(number, arg)| match arg.strip_prefix(FLAG)? {
+        "" => args.get(number + 1).copied(),
+        rest => rest.strip_prefix('='),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_namespace_of_cluster_issuers_secrets_is_one_argument_or_two() {
+        assert_eq!(resource_namespace(&["--v=2", "--cluster-resource-namespace=a"]), Some("a"));
+        assert_eq!(resource_namespace(&["--cluster-resource-namespace", "b", "--v=2"]), Some("b"));
+        assert_eq!(resource_namespace(&["--cluster-resource-namespaces=c", "--v=2"]), None);
+    }
 }

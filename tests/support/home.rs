@@ -15,7 +15,8 @@ use tokio::process::Command;
 use super::planes::built;
 
 /// Built like the control plane, so that their versions are pinned too.
-const BUILT: [&str; 7] = ["kubectl", "helm", "helm-controller", "age", "age-keygen", "reissue", "cert-manager"];
+const BUILT: [&str; 7] =
+    ["kubectl", "helm", "helm-controller", "age", "age-keygen", "reissue", "cert-manager"];
 /// A program that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
 
