@@ -38,7 +38,8 @@ fn way_out(act: &Act, refusal: &Refusal, server: &str) -> String {
             let verb = match act.verb {
                 Verb::Create => "create",
                 Verb::Replace => "update",
-                Verb::Merge | Verb::Restart | Verb::Scale | Verb::Renew => "patch",
+                Verb::Merge | Verb::Restart | Verb::Scale => "patch",
+                Verb::Renew => "update --subresource=status",
                 Verb::Recreate | Verb::Delete => "delete",
             };
             format!("ask for this right: kubectl auth can-i {verb} {kind}{place}")
