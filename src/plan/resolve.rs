@@ -87,6 +87,8 @@ pub struct Inputs<'a> {
 pub struct Earlier {
     /// Operations that were done, by step; of scalings those that a later one followed.
     pub done: BTreeSet<(String, ItemKey, Verb)>,
+    /// Steps that changed something, or meant to.
+    pub changed: BTreeSet<String>,
     /// `run` steps whose program ended well.
     pub ran: BTreeSet<String>,
     /// How many replicas a workload had before the run's first `scale` of it.
@@ -284,8 +286,12 @@ impl<'a> Resolver<'a> {
             Action::Scale { workload, replicas } => {
                 (step.batches, step.gates) = self.scale(&spec.id, plan, workload, *replicas);
             }
-            Action::Run { command, allowed } => {
-                step.command = Some(Command {
+            Action::Run { command, allowed, if_changed } => {
+                let changes = |id: &String| {
+                    let mut changing = before.iter().filter(|step| !step.batches.is_empty());
+                    self.earlier.changed.contains(id) || changing.any(|step| step.id == *id)
+                };
+                step.command = if_changed.as_ref().is_none_or(changes).then(|| Command {
                     words: command.clone(),
                     allowed: *allowed || self.allow_run,
                     done: self.earlier.ran.contains(&spec.id),

@@ -60,6 +60,8 @@ pub enum Action {
         command: Vec<String>,
         /// Whether the plan's author allows it; else the operator must.
         allowed: bool,
+        /// A step before it: where that changes nothing, there is nothing to run.
+        if_changed: Option<String>,
     },
     /// Waits.
     Wait(Wait),

@@ -52,6 +52,14 @@ pub(super) fn lint(plan: &RestorePlan) -> Result<()> {
         if !ids.insert(&step.id) {
             return Err(Error::usage(format!("steps[{number}].id: `{}` is used twice", step.id)));
         }
+        if let Action::Run { if_changed: Some(other), .. } = &step.action
+            && !plan.steps[..number].iter().any(|before| before.id == *other)
+        {
+            return Err(Error::usage(format!(
+                "step `{}`: ifChanged: no step before it is `{other}`",
+                step.id
+            )));
+        }
         self::step(step, &mut kinds).map_err(|error| error.doing(format!("step `{}`", step.id)))?;
         if let Action::RolloutRestart { workloads } = &step.action
             && let Some(twice) = workloads.iter().find(|workload| !restarted.insert(*workload))

@@ -70,10 +70,11 @@ fn step(node: Node) -> Result<StepSpec> {
         "scale" => scale(node)?,
         "renewCertificates" => node.fields(&[]).map(|_| Action::RenewCertificates)?,
         "run" => {
-            let mut fields = node.fields(&["command", "allowed"])?;
+            let mut fields = node.fields(&["command", "allowed", "ifChanged"])?;
             Action::Run {
                 command: fields.need("command")?.texts()?,
                 allowed: fields.take("allowed").map_or(Ok(false), Node::flag)?,
+                if_changed: fields.take("ifChanged").map(Node::text).transpose()?,
             }
         }
         "wait" => Action::Wait(wait(node)?),

@@ -99,6 +99,11 @@ impl Past {
         let mut earlier = Earlier::default();
         let mut scaled: Vec<(String, ItemKey, Verb)> = Vec::new();
         for line in &self.lines {
+            if let Entry::Intent { step, verb, .. } = &line.entry
+                && verb.restores()
+            {
+                earlier.changed.insert(step.clone());
+            }
             match &line.entry {
                 Entry::Intent { key, verb: Verb::Scale, replicas: Some(replicas), .. } => {
                     earlier.replicas.entry(key.clone()).or_insert(*replicas);
@@ -203,13 +208,14 @@ mod tests {
         let not = [
             act("intent", "restart", ""),
             act("outcome", "restart", r#","outcome":"failed""#),
-            act("outcome", "replace", r#","outcome":"done""#),
+            act("outcome", "replace", r#","outcome":"done""#), // its intent was before it, or there was none
             step("run", r#""command":["x"]"#),
             exited("3"),
             exited("null"),
         ];
         assert_eq!(earlier(&not), Earlier::default());
         assert_eq!(earlier(&[exited("0")]).ran.len(), 1);
+        assert_eq!(earlier(&[act("intent", "replace", "")]).changed, ["s".to_owned()].into());
         let up =
             [act("intent", "scale", r#","replicas":0"#), act("outcome", "scale", r#","outcome":"done""#)];
         assert_eq!(earlier(&up).done.len(), 0, "what it is now tells");

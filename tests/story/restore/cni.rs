@@ -4,14 +4,17 @@
 mod contradiction;
 mod pending;
 mod recovered;
+mod waiting;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use netdr::drill::Options;
+use netdr::drill::{Options, cluster::host_root};
 use serde_json::{Value, json};
 
-use crate::support::{HelmController, Objects, Operator, Plane, eventually, everything, fresh};
+use crate::support::{HelmController, MARKER, NODE, Objects, Operator, Plane, eventually, everything, fresh};
 
 const SCENARIO: &str = "cni";
+/// Where this server's files are.
+pub(super) const HERE: [&str; 2] = ["--host-root", "host"];
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/charts/rke2-canal");
 const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
 pub(super) const CONFIGS: &str = "helmchartconfigs.helm.cattle.io";
@@ -85,6 +88,14 @@ impl Canal {
         let canal = Self { _controller: HelmController::on(&plane).await, objects, operator, plane };
         canal.settled(0, "1450").await;
         canal
+    }
+
+    /// A snapshot of the network, and one of this server's files: it is in no need of them.
+    pub(super) async fn backup(&self) {
+        let home = &self.operator.home;
+        host_root(&home.path().join("host"), NODE, MARKER).unwrap();
+        self.operator.backup().await;
+        home.run("netdr", &["backup", "--set", "host", "--host-root", "host"]).await.ok();
     }
 
     /// Waits until Helm has deployed a revision after this one, with this MTU, and its pods run; its number.

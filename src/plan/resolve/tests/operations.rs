@@ -150,6 +150,26 @@ fn a_program_runs_only_where_somebody_allows_it_and_once() -> Result<()> {
 }
 
 #[test]
+fn a_program_that_makes_a_change_count_runs_only_where_something_changed() -> Result<()> {
+    let policies = "apply: {component: policies}";
+    let world = || World::new(&[policies, "run: {command: [x], allowed: true, ifChanged: s0}"]);
+    let (source, live) = (policy("demo", "a", Some("10.0.0.0/8")), policy("demo", "a", None));
+    let around = namespace(Component::Policies, "demo");
+    let runs = |live: Item, earlier: Earlier| -> Result<bool> {
+        let world = World { earlier, ..world() }.source([around.clone(), source.clone()]);
+        Ok(world.live([around.clone(), live]).resolve()?.steps[1].command.is_some())
+    };
+    assert!(runs(live, Earlier::default())?);
+    assert!(!runs(source.clone(), Earlier::default())?);
+    // An earlier process of the run made the change, and did not come to run the program.
+    let earlier = Earlier { changed: BTreeSet::from(["s0".to_owned()]), ..Earlier::default() };
+    assert!(runs(source.clone(), earlier)?);
+    let forward = World::new(&["run: {command: [x], ifChanged: s1}", policies]).resolve().unwrap_err();
+    assert!(forward.to_string().contains("no step before it is `s1`"), "{forward}");
+    Ok(())
+}
+
+#[test]
 fn a_program_is_shown_as_a_shell_takes_it() -> Result<()> {
     let plan = World::new(&["run: {command: [sh, -c, \"echo 'a b'\"]}"]).resolve()?;
     let command = plan.steps[0].command.as_ref().unwrap();

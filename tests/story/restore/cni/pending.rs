@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::{Canal, SCENARIO};
+use super::{Canal, HERE, SCENARIO};
 use crate::support::{acts, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pending_revision_goes_and_no_other() {
     let canal = Canal::installed().await;
     let Canal { objects, operator, .. } = &canal;
-    operator.backup().await;
+    canal.backup().await;
     let deployed = "kube-system/sh.helm.release.v1.rke2-canal.v1";
     let mut stuck = objects.get("secrets", deployed).await.unwrap();
     for field in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
@@ -26,13 +26,13 @@ async fn a_pending_revision_goes_and_no_other() {
     })
     .await;
 
-    let plan = operator.plan(SCENARIO, &[]).await;
+    let plan = operator.plan(SCENARIO, &HERE).await;
     let gone = ("delete".to_owned(), "secrets kube-system/sh.helm.release.v1.rke2-canal.v2".to_owned());
     assert_eq!(acts(&plan)[0], gone);
     assert_eq!(plan["delete"], 1);
     assert!(plan.to_string().contains("revision 2 of the release, pending-upgrade"), "{plan:#}");
 
-    let report = operator.recover(SCENARIO, &[]).await;
+    let report = operator.recover(SCENARIO, &HERE).await;
     assert_eq!(canal.mtu().await, "1450");
     assert_eq!(canal.revisions().await.last().unwrap().1, "deployed");
     assert!(
@@ -50,5 +50,5 @@ async fn a_pending_revision_goes_and_no_other() {
     let journal = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();
     let deletes = journal.lines().filter(|line| line.contains("\"delete\"") && line.contains("intent"));
     assert_eq!(deletes.count(), 1);
-    assert_eq!(report["steps"][0]["deleted"], json!(1));
+    assert_eq!(report["steps"][2]["deleted"], json!(1));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Canal, FELIX, SCENARIO};
+use super::{Canal, FELIX, HERE, SCENARIO};
 use crate::support::{acts, touched};
 
 const POOLS: &str = "ippools.crd.projectcalico.org";
@@ -12,7 +12,7 @@ const BLOCKS: &str = "ipamblocks.crd.projectcalico.org";
 async fn canal_is_installed_again_as_it_was_and_nothing_else_is_touched() {
     let canal = Canal::installed().await;
     let Canal { objects, operator, .. } = &canal;
-    operator.backup().await;
+    canal.backup().await;
     let felix = objects.get(FELIX, "default").await.unwrap();
 
     // Somebody's change is installed and rolled out; more is lost; and IPAM goes on.
@@ -26,7 +26,7 @@ async fn canal_is_installed_again_as_it_was_and_nothing_else_is_touched() {
     objects.merge(BLOCKS, "10-42-0-0-26", json!({"spec": {"strictAffinity": true}})).await;
     objects.delete("blockaffinities.crd.projectcalico.org", "proj-k8s01-10-42-0-0-26").await;
 
-    let plan = operator.plan(SCENARIO, &[]).await;
+    let plan = operator.plan(SCENARIO, &HERE).await;
     assert_eq!(
         acts(&plan),
         [
@@ -43,7 +43,7 @@ async fn canal_is_installed_again_as_it_was_and_nothing_else_is_touched() {
     assert!(!said.contains("of-the-registry") && !said.contains("nobody"), "a value of a Secret is shown");
 
     let before = objects.dump().await;
-    let report = operator.recover(SCENARIO, &[]).await;
+    let report = operator.recover(SCENARIO, &HERE).await;
     assert_eq!((&report["rto_s"], &report["rpo_s"]), (&json!(1800), &json!(86400)));
     assert_eq!((&report["rto_met"], &report["rpo_met"]), (&json!(true), &json!(true)));
     // The gate held for the new Job alone: what it installed is there, and the pods were restarted after that.
@@ -70,7 +70,7 @@ async fn canal_is_installed_again_as_it_was_and_nothing_else_is_touched() {
     assert!(after.keys().any(|key| key.contains("helmcharts.helm.cattle.io kube-system/rke2-canal")));
 
     // Once more there is nothing to do, and the gate passes at once: helm-controller is not waited for.
-    let again = operator.plan(SCENARIO, &[]).await;
+    let again = operator.plan(SCENARIO, &HERE).await;
     let changes: Vec<_> = acts(&again).into_iter().filter(|(verb, _)| verb != "restart").collect();
     assert_eq!(changes, []);
 }
@@ -89,11 +89,11 @@ fn ours(key: &str) -> bool {
 async fn a_server_node_without_a_network_is_enough() {
     let canal = Canal::installed().await;
     let Canal { objects, operator, .. } = &canal;
-    operator.backup().await;
+    canal.backup().await;
     objects.delete(POOLS, "default-ipv4-ippool").await;
     let kubeconfig = std::fs::read_to_string(canal.kubeconfig()).unwrap();
     assert!(kubeconfig.contains("server: https://127.0.0.1:") || kubeconfig.contains("\"https://127.0.0.1:"));
-    let restore = "netdr restore --json --yes --identity keys/operator.txt --scenario cni";
+    let restore = "netdr restore --json --yes --identity keys/operator.txt --scenario cni --host-root host";
     // No name resolves any more, and whoever asked a proxy would get nothing.
     let cut = format!(
         "export HTTPS_PROXY=http://192.0.2.1:9 HTTP_PROXY=http://192.0.2.1:9; \
