@@ -50,6 +50,7 @@ pub async fn load(cluster: &Cluster, marker: &str, now: DateTime<Utc>) -> Result
     for (name, text) in FILES {
         objects.extend(documents(name, text, marker)?);
     }
+    objects.push(release::canal(&objects, now)?);
     let (namespaces, rest): (Vec<_>, Vec<_>) = objects.into_iter().partition(|o| o["kind"] == "Namespace");
     create_all(cluster, &discovery, &namespaces).await?;
     create_all(cluster, &discovery, &rest).await

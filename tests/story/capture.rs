@@ -46,7 +46,7 @@ const WANTED: &[(Component, Class, &str)] = &[
          clusterroles.rbac.authorization.k8s.io clusterrolebindings.rbac.authorization.k8s.io \
          ipamconfigs.crd.projectcalico.org ipamblocks.crd.projectcalico.org ipamhandles.crd.projectcalico.org \
          blockaffinities.crd.projectcalico.org clusterinformations.crd.projectcalico.org \
-         caliconodestatuses.crd.projectcalico.org",
+         caliconodestatuses.crd.projectcalico.org helm_release",
     ),
     (
         Component::Ingress,

@@ -1,11 +1,12 @@
-//! Traefik as Helm leaves it: the release's Secret, and the objects that it rendered.
+//! Releases as Helm leaves them: the Secret, and the objects that it rendered. Traefik's whole; of Canal's, which RKE2's
+//! helm-controller makes, what says that it is deployed.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::documents;
-use crate::{Error, Result, helm};
+use crate::{Error, Result, helm, yaml};
 
 /// The chart's templates, as their names are in the chart.
 const TEMPLATES: [(&str, &str); 5] = [
@@ -26,34 +27,67 @@ pub(super) fn objects(marker: &str, now: DateTime<Utc>) -> Result<Vec<Value>> {
         object["metadata"]["annotations"]["meta.helm.sh/release-name"] = "traefik".into();
         object["metadata"]["annotations"]["meta.helm.sh/release-namespace"] = "traefik".into();
     }
-    objects.push(helm::encode(&release(marker, now)?)?);
+    objects.push(helm::encode(&traefik(marker, now)?)?);
     Ok(objects)
 }
 
-/// The decoded release, in the form that [`helm::encode`] takes.
-fn release(marker: &str, now: DateTime<Utc>) -> Result<Value> {
+/// The Secret of Canal's release, whose manifest is what of these objects Helm owns.
+pub(super) fn canal(rendered: &[Value], now: DateTime<Utc>) -> Result<Value> {
+    let owned =
+        |object: &&Value| object["metadata"]["annotations"]["meta.helm.sh/release-name"] == "rke2-canal";
+    let documents: Vec<String> = rendered.iter().filter(owned).map(yaml::write).collect::<Result<_>>()?;
+    let chart = json!({
+        "metadata": {"name": "rke2-canal", "version": "v3.30.2-build2025081100", "apiVersion": "v1"},
+        "lock": null, "templates": [], "values": {}, "schema": null, "files": [],
+    });
+    helm::encode(&deployed("rke2-canal", "kube-system", now, chart, json!({}), documents.join("---\n")))
+}
+
+/// Traefik's decoded release.
+fn traefik(marker: &str, now: DateTime<Utc>) -> Result<Value> {
     let one = |name: &str, text: &str| {
         documents(name, text, marker)?
             .pop()
             .ok_or_else(|| Error::failed(format!("{name} of the believable cluster is empty")))
     };
-    let time = now.to_rfc3339_opts(SecondsFormat::Nanos, true);
     let templates: Vec<Value> = TEMPLATES
         .iter()
         .map(|(name, text)| json!({"name": name, "data": BASE64_STANDARD.encode(text)}))
         .collect();
-    Ok(json!({
-        "name": "sh.helm.release.v1.traefik.v1",
+    let chart = json!({
+        "metadata": one("Chart.yaml", include_str!("traefik/Chart.yaml"))?,
+        "lock": null,
+        "templates": templates,
+        "values": one("values.yaml", include_str!("traefik/values.yaml"))?,
+        "schema": null,
+        "files": [],
+    });
+    let config = one("traefik-values.yaml", include_str!("traefik-values.yaml"))?;
+    Ok(deployed("traefik", "traefik", now, chart, config, MANIFEST.replace("MARKER", marker)))
+}
+
+/// The first revision of a release, in the form that [`helm::encode`] takes.
+fn deployed(
+    name: &str,
+    namespace: &str,
+    now: DateTime<Utc>,
+    chart: Value,
+    config: Value,
+    manifest: String,
+) -> Value {
+    let time = now.to_rfc3339_opts(SecondsFormat::Nanos, true);
+    json!({
+        "name": format!("sh.helm.release.v1.{name}.v1"),
         "labels": {
-            "name": "traefik",
+            "name": name,
             "owner": "helm",
             "status": "deployed",
             "version": "1",
             "modifiedAt": now.timestamp().to_string(),
         },
         "release": {
-            "name": "traefik",
-            "namespace": "traefik",
+            "name": name,
+            "namespace": namespace,
             "version": 1,
             "info": {
                 "first_deployed": time,
@@ -62,16 +96,9 @@ fn release(marker: &str, now: DateTime<Utc>) -> Result<Value> {
                 "description": "Install complete",
                 "status": "deployed",
             },
-            "chart": {
-                "metadata": one("Chart.yaml", include_str!("traefik/Chart.yaml"))?,
-                "lock": null,
-                "templates": templates,
-                "values": one("values.yaml", include_str!("traefik/values.yaml"))?,
-                "schema": null,
-                "files": [],
-            },
-            "config": one("traefik-values.yaml", include_str!("traefik-values.yaml"))?,
-            "manifest": MANIFEST.replace("MARKER", marker),
+            "chart": chart,
+            "config": config,
+            "manifest": manifest,
         },
-    }))
+    })
 }
