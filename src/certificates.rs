@@ -10,7 +10,7 @@ pub mod quota;
 pub mod reissue;
 
 pub use choice::{why_kept, why_useless};
-pub use leaf::Leaf;
+pub use leaf::{Leaf, serial};
 pub use observed::{GROUP, Observed, owner, secret_of, written_over};
 
 use chrono::{DateTime, SecondsFormat, Utc};

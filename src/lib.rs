@@ -23,6 +23,7 @@ pub mod host;
 pub mod keys;
 pub mod model;
 pub mod plan;
+pub mod probe;
 pub mod report;
 pub mod repository;
 pub mod restore;

@@ -12,6 +12,7 @@ pub mod resolve;
 pub mod spec;
 pub mod step;
 pub mod undo;
+mod webhooks;
 
 pub(crate) use guard::is_guard;
 pub(crate) use resolve::{RESTARTED, replicas};
@@ -23,3 +24,4 @@ pub use resolve::{Earlier, Inputs, resolve};
 pub use spec::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait};
 pub use step::{Act, Batch, Command, Counts, Gate, NotDone, ResolvedPlan, Source, Step, Verb};
 pub use undo::{Changed, Found, Live, UndoInputs, undo};
+pub use webhooks::{Service, Target, Webhooks};

@@ -59,9 +59,8 @@ impl Leaf {
         else {
             return Err(NOT_X509);
         };
-        let serial = crate::model::hex(&certificate.tbs_certificate.serial.to_bytes_be());
         Ok(Self {
-            serial,
+            serial: serial_of(&certificate),
             not_before,
             not_after,
             names: names(&certificate),
@@ -73,6 +72,16 @@ impl Leaf {
     pub fn is_valid_at(&self, now: DateTime<Utc>) -> bool {
         self.not_before <= now && now <= self.not_after
     }
+}
+
+/// Serial number of a certificate in DER, in lower-case hex; none where it is no certificate.
+pub fn serial(der: &[u8]) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(serial_of(&certificate))
+}
+
+fn serial_of(certificate: &X509Certificate<'_>) -> String {
+    crate::model::hex(&certificate.tbs_certificate.serial.to_bytes_be())
 }
 
 const NOT_X509: &str = "has a tls.crt that is no X.509 certificate";

@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "seal",
     "helm",
     "host",
+    "probe",
     "cluster", // what they stand on
     "canonical",
     "certificates",
@@ -44,7 +45,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("jsonschema", &["helm"]),
     ("ssh_key", &["signature", "keys"]),
     ("x509_parser", &["certificates"]),
-    ("rustls", &["certificates"]),
+    ("rustls", &["certificates", "probe"]),
     ("rcgen", &["drill"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),

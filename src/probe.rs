@@ -1,0 +1,65 @@
+//! Looking at a cluster from outside, as its users do: connections, names, certificates.
+//!
+//! In: an address and what is asked there. Out: what was found, or why not, in words. Invariant: every connection is a new
+//! one (an established flow survives a policy that forbids it, field guide §4), and none outlasts its patience. These
+//! block: they are called from threads that may.
+
+mod dns;
+mod http;
+
+pub use dns::addresses;
+pub use http::{Request, Served, get};
+
+use std::{
+    io::ErrorKind,
+    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
+    time::Duration,
+};
+
+/// What a new TCP connection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// It was accepted.
+    Open,
+    /// It was refused.
+    Refused,
+    /// Nobody answered.
+    Silent,
+}
+
+/// Opens a new TCP connection to `host:port`, and closes it.
+///
+/// # Errors
+/// When the name leads nowhere, or the network says something that is neither yes nor no.
+pub fn connect(target: &str, patience: Duration) -> Result<Connection, String> {
+    let mut addresses = target.to_socket_addrs().map_err(|e| format!("its name has no address: {e}"))?;
+    let address: SocketAddr = addresses.next().ok_or("its name has no address")?;
+    match TcpStream::connect_timeout(&address, patience) {
+        Ok(_) => Ok(Connection::Open),
+        Err(e) if e.kind() == ErrorKind::ConnectionRefused => Ok(Connection::Refused),
+        // What a policy rejects with "administratively prohibited" arrives as unreachable.
+        Err(e) if matches!(e.kind(), ErrorKind::TimedOut | ErrorKind::HostUnreachable) => {
+            Ok(Connection::Silent)
+        }
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_connection_is_open_or_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = listener.local_addr().unwrap().to_string();
+        assert_eq!(connect(&target, PATIENCE), Ok(Connection::Open));
+        drop(listener);
+        assert_eq!(connect(&target, PATIENCE), Ok(Connection::Refused));
+        assert!(connect("no-such-name.invalid:1", PATIENCE).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! Against a real TLS server.
+
+use std::{net::TcpListener, thread};
+
+use rcgen::{CertificateParams, KeyPair, SerialNumber};
+use rustls::{
+    ServerConfig, ServerConnection,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Serves `edge.lab` with serial 01ab and everything else with serial ff, as Traefik does with its default certificate.
+#[derive(Debug)]
+struct BySni([Arc<CertifiedKey>; 2]);
+
+impl ResolvesServerCert for BySni {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0[usize::from(hello.server_name() != Some("edge.lab"))].clone())
+    }
+}
+
+fn certified(serial: &[u8]) -> Arc<CertifiedKey> {
+    let mut params = CertificateParams::new(["edge.lab".to_owned()]).unwrap();
+    params.serial_number = Some(SerialNumber::from_slice(serial));
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Arc::new(CertifiedKey::from_der(vec![certificate], key, &ring::default_provider()).unwrap())
+}
+
+/// Answers one request.
+fn server(tls: bool, answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut question = [0; 1024];
+        if !tls {
+            let _ = socket.read(&mut question);
+            return socket.write_all(answer.as_bytes()).unwrap();
+        }
+        let resolver = BySni([certified(&[1, 0xab]), certified(&[0xff])]);
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(resolver));
+        let mut tls = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = Stream::new(&mut tls, &mut socket);
+        let read = stream.read(&mut question).unwrap();
+        assert!(question[..read].starts_with(b"GET /ping HTTP/1.1\r\nHost: "));
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    address
+}
+
+fn request(address: SocketAddr, host: &str, tls: bool) -> Request {
+    Request { address, host: host.into(), path: "/ping".into(), tls }
+}
+
+#[test]
+fn the_certificate_is_the_one_served_for_the_name() {
+    for (host, serial) in [("edge.lab", "01ab"), ("other.lab", "ff")] {
+        let served =
+            get(&request(server(true, "HTTP/1.1 404 Not Found\r\n\r\n"), host, true), PATIENCE).unwrap();
+        assert_eq!((served.status, served.serial.as_deref()), (404, Some(serial)));
+    }
+}
+
+#[test]
+fn what_speaks_something_else_is_told_apart() {
+    let plain = |answer| get(&request(server(false, answer), "edge.lab", false), PATIENCE);
+    assert_eq!(plain("HTTP/1.1 308 Moved\r\n"), Ok(Served { status: 308, serial: None }));
+    assert!(plain("SSH-2.0-OpenSSH\r\n").unwrap_err().contains("does not speak HTTP"));
+    let over_plain = get(&request(server(false, "HTTP/1.1 400 Bad\r\n"), "edge.lab", true), PATIENCE);
+    assert!(over_plain.is_err());
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert!(get(&request(nobody, "edge.lab", true), PATIENCE).unwrap_err().contains(&nobody.to_string()));
+    let bad = get(&request(server(true, ""), "edge lab", true), PATIENCE);
+    assert!(bad.unwrap_err().contains("edge lab"));
+}

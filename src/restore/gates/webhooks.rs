@@ -1,0 +1,65 @@
+//! Reading what stands behind admission webhooks.
+//!
+//! In: a cluster, kinds of objects. Out: [`Webhooks`], to be judged. Invariant: only the Services of webhooks that are asked
+//! about these kinds are looked at.
+
+use crate::{
+    cluster::{Answer, Cluster, Discovery, ListOptions, Selector},
+    plan::{Service, Target, Webhooks},
+};
+
+const ADMISSION: &str = "admissionregistration.k8s.io";
+
+/// Reads the webhooks that objects of these kinds must pass.
+pub(in crate::restore) async fn read(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    targets: &[Target],
+) -> Answer<Webhooks> {
+    let mut webhooks = Webhooks::default();
+    for plural in ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"] {
+        if let Some(kind) = discovery.find(ADMISSION, plural) {
+            webhooks.configurations.extend(cluster.list_all(kind, &ListOptions::default()).await?);
+        }
+    }
+    if webhooks.selects_namespaces(targets)
+        && let Some(kind) = discovery.find("", "namespaces")
+    {
+        let options = ListOptions { metadata_only: true, ..ListOptions::default() };
+        for namespace in cluster.list_all(kind, &options).await? {
+            let metadata = &namespace["metadata"];
+            let name = metadata["name"].as_str().unwrap_or_default().to_owned();
+            webhooks.namespaces.insert(name, metadata["labels"].clone());
+        }
+    }
+    for service in webhooks.asked(targets) {
+        let why = nobody(cluster, discovery, &service).await?;
+        webhooks.services.insert(service, why);
+    }
+    Ok(webhooks)
+}
+
+/// Why nobody answers at a Service.
+async fn nobody(cluster: &Cluster, discovery: &Discovery, service: &Service) -> Answer<Option<String>> {
+    let (namespace, name) = service;
+    let Some(kind) = discovery.find("", "services") else { return Ok(None) };
+    if cluster.get(kind, Some(namespace), name).await?.is_none() {
+        return Ok(Some(format!("Service {namespace}/{name} does not exist")));
+    }
+    let Some(kind) = discovery.find("discovery.k8s.io", "endpointslices") else { return Ok(None) };
+    let options = ListOptions {
+        namespace: Some(namespace.clone()),
+        selector: Selector { labels: Some(format!("kubernetes.io/service-name={name}")), fields: None },
+        metadata_only: false,
+    };
+    let slices = cluster.list_all(kind, &options).await?;
+    let mut endpoints = slices.iter().flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+    // "nil should be interpreted as true" (discovery.k8s.io/v1, EndpointConditions).
+    let ready = endpoints.any(|endpoint| endpoint["conditions"]["ready"] != false);
+    Ok((!ready).then(|| {
+        format!(
+            "Service {namespace}/{name} has no ready endpoint: kubectl get endpointslices -n {namespace} -l \
+             kubernetes.io/service-name={name}"
+        )
+    }))
+}
