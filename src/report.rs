@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     model::{ClusterIdentity, RunId, SnapshotId},
     plan::NotDone,
-    restore::StepOutcome,
+    restore::{Probed, StepOutcome},
 };
 
 /// One part of the recovery time.
@@ -89,6 +89,8 @@ pub struct RecoveryReport {
     pub checks: Vec<Check>,
     /// Their names, and everything a person must still do.
     pub remarks: Vec<String>,
+    /// What was probed, and what came of it.
+    pub probes: Vec<Probed>,
     /// What was simulated.
     pub simulated: Vec<String>,
     /// What could not be proved.
@@ -114,6 +116,8 @@ impl RecoveryReport {
     /// The JSON of `netdr restore --json`.
     pub fn to_json(&self) -> Value {
         let mut document = serde_json::to_value(self).unwrap_or_default();
+        let point = |(snapshot, seconds)| json!({"snapshot": snapshot, "recovery_point_s": seconds});
+        document["recovery_points"] = self.recovery_points().map(point).collect();
         for (number, step) in self.steps.iter().enumerate() {
             document["steps"][number]["seconds"] = (step.acting_s + step.waiting_s).into();
             document["steps"][number]["failed"] = step.failures.len().into();
@@ -121,12 +125,18 @@ impl RecoveryReport {
         document
     }
 
-    /// How much of the recovery time had passed when netdr was called.
+    /// How much of the recovery time had passed when netdr was called, and how much it waited for a person: both count.
     fn before_start(&self) -> String {
         let before = (self.started_at - self.incident_start).as_seconds_f64();
-        match before {
+        let before = match before {
             b if b < 1.0 => "counted from the start of the command".into(),
             b => format!("{} of it before the command began", words::duration(b)),
+        };
+        let asked =
+            self.phases.iter().find(|phase| phase.name == "confirm").map_or(0.0, |phase| phase.seconds);
+        match asked {
+            a if a < 1.0 => before,
+            a => format!("{before}, {} of it waiting for a person’s yes", words::duration(a)),
         }
     }
 
@@ -142,6 +152,12 @@ impl RecoveryReport {
         }
     }
 
+    /// How old each snapshot was when the incident began, in seconds: the oldest is the run's recovery point.
+    fn recovery_points(&self) -> impl Iterator<Item = (&SnapshotId, i64)> {
+        let age = |id: &SnapshotId| (self.incident_start - id.captured_at()).num_seconds();
+        self.source.iter().map(move |id| (id, age(id)))
+    }
+
     /// What the steps did to objects, in sum.
     fn changes(&self) -> String {
         let sum = |of: fn(&StepOutcome) -> u64| self.steps.iter().map(of).sum::<u64>();
@@ -152,6 +168,16 @@ impl RecoveryReport {
             sum(|s| s.unchanged),
             words::count(sum(|s| s.failures.len() as u64), "failure"),
         )
+    }
+
+    /// What was probed and passed or failed; what was not is among what was not probed.
+    fn probed(&self) -> Vec<String> {
+        let looked = self.probes.iter().filter(|probed| probed.result != "not probed");
+        let line = |probed: &Probed| match probed.detail.as_str() {
+            "" => format!("{}: {}", probed.result, probed.name),
+            detail => format!("{}: {}; {detail}", probed.result, probed.name),
+        };
+        looked.map(line).collect()
     }
 
     /// What was checked, each with what was found.

@@ -11,6 +11,7 @@ mod objects;
 mod operator;
 mod planes;
 mod store;
+mod tls;
 mod wait;
 
 pub(crate) use audit::{Audit, Write};
@@ -25,4 +26,5 @@ pub(crate) use planes::{
     MARKER, Plane, audit_log, audited, cert_manager, everything, fresh, programs, shared,
 };
 pub(crate) use store::{NODE, Store, content, digest, says};
+pub(crate) use tls::{Pair, Server, own_address};
 pub(crate) use wait::eventually;

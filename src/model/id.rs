@@ -35,6 +35,12 @@ impl SnapshotId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// When it was captured, to the second: the id begins with it.
+    pub fn captured_at(&self) -> DateTime<Utc> {
+        let time = self.0.split('-').next().unwrap_or_default();
+        NaiveDateTime::parse_from_str(time, TIME).unwrap_or_default().and_utc()
+    }
 }
 
 impl RunId {

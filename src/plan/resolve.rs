@@ -13,12 +13,16 @@ mod judge;
 mod notices;
 mod operations;
 mod order;
+mod passed;
+mod probes;
 mod releases;
 mod surge;
 #[cfg(test)]
 mod tests;
 mod tiers;
+mod waits;
 
+pub use operations::Earlier;
 pub(crate) use operations::{RESTARTED, replicas};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -28,14 +32,14 @@ use serde_json::Value;
 
 use super::{
     Act, Action, Command, Difference, Existing, Gate, Install, Isolation, ResolvedPlan, RestorePlan, Source,
-    Step, StepSpec, Verb, Wait, preflight::preflight,
+    Step, StepSpec, Wait, preflight::preflight,
 };
 use crate::{
-    Error, Result,
-    capture::{Capture, Captured},
+    Result,
+    capture::{Capture, Captured, Failure},
     certificates::Observed,
     cluster::Discovery,
-    model::{Class, Component, Index, IndexEntry, Item, ItemKey},
+    model::{Component, Index, IndexEntry, Item, ItemKey},
 };
 
 /// What a plan is resolved from.
@@ -81,20 +85,6 @@ pub struct Inputs<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// What earlier processes of a run did, as its journal says: what would not be seen on the cluster, and must not be
-/// done again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Earlier {
-    /// Operations that were done, by step; of scalings those that a later one followed.
-    pub done: BTreeSet<(String, ItemKey, Verb)>,
-    /// Steps that changed something, or meant to.
-    pub changed: BTreeSet<String>,
-    /// `run` steps whose program ended well.
-    pub ran: BTreeSet<String>,
-    /// How many replicas a workload had before the run's first `scale` of it.
-    pub replicas: BTreeMap<ItemKey, u32>,
-}
-
 /// What is known while steps are resolved one after the other.
 struct Resolver<'a> {
     index: &'a Index,
@@ -109,6 +99,8 @@ struct Resolver<'a> {
     observed: &'a Observed,
     /// The Certificates that name a Secret, as they will be.
     certificates: issuance::BySecret,
+    /// What the source's routes serve.
+    routes: probes::Routes,
     workloads: BTreeMap<ItemKey, Value>,
     installs: BTreeMap<ItemKey, Install>,
     earlier: &'a Earlier,
@@ -122,6 +114,8 @@ struct Resolver<'a> {
     namespaces: BTreeSet<String>,
     /// CustomResourceDefinitions that exist, or will.
     definitions: BTreeSet<String>,
+    /// Components that are passed over.
+    passed: BTreeSet<Component>,
     /// Workloads that the steps so far write, with the replicas that they give them.
     replicas: BTreeMap<ItemKey, u32>,
     /// How many they had before the first `scale` step.
@@ -144,30 +138,18 @@ struct Resolver<'a> {
 /// source knows is another one than the cluster's.
 pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     let Inputs { plan, source, index, .. } = &inputs;
-    // Where no node's files are, there are none to compare with: the caller says so.
-    let here = |component: &Component| *component != Component::Host || inputs.live.node.is_some();
-    for component in plan.components().into_iter().filter(here) {
-        if !index.entries.iter().any(|entry| entry.component == component) {
-            return Err(Error::failed(format!(
-                "the source has no {component}, which plan {} needs",
-                plan.name
-            ))
-            .hint(format!(
-                "choose a snapshot of set {} that has some: netdr snapshots, then netdr show ID",
-                component.set()
-            )));
-        }
-    }
+    let (passed, mut said) = passed::passed_over(&inputs)?;
     let (plan, source, cluster) = (plan.clone(), source.clone(), inputs.cluster.to_owned());
-    let unread = inputs.live.failures.iter();
-    let unread =
-        unread.map(|f| format!("{}: {} could not be read: {}", f.component, f.kind, f.why)).collect();
-    let (claims, mut said) = claims::claims(&plan, index, &inputs.items);
+    let unread = |f: &Failure| format!("{}: {} could not be read: {}", f.component, f.kind, f.why);
+    let unread = inputs.live.failures.iter().map(unread).collect();
+    let (claims, twice) = claims::claims(&plan, index, &inputs.items);
+    said.extend(twice);
     if plan.components().contains(&Component::Cni) {
         said.extend(preflight(&index.facts, &inputs.live.facts)?);
     }
     said.extend(notices::notices(&inputs));
     let mut resolver = Resolver::new(inputs);
+    resolver.passed = passed;
     let mut steps = Vec::new();
     for (spec, claimed) in plan.steps.iter().zip(&claims) {
         let step = resolver.step(&plan, spec, claimed, &steps)?;
@@ -208,6 +190,7 @@ impl<'a> Resolver<'a> {
             index: inputs.index,
             source_complete: inputs.source_complete,
             certificates: issuance::by_secret(&inputs.items, inputs.observed),
+            routes: probes::Routes::of(&inputs.items),
             items: inputs.items,
             live,
             known: inputs.index.entries.iter().map(|entry| &entry.key).collect(),
@@ -225,6 +208,7 @@ impl<'a> Resolver<'a> {
             now: inputs.now,
             namespaces: named("", "namespaces").collect(),
             definitions: named("apiextensions.k8s.io", "customresourcedefinitions").collect(),
+            passed: BTreeSet::new(),
             replicas: BTreeMap::new(),
             before: inputs.earlier.replicas.clone(),
             unchanged: 0,
@@ -252,13 +236,17 @@ impl<'a> Resolver<'a> {
             command: None,
             batches: Vec::new(),
             gates: Vec::new(),
+            looks: Vec::new(),
             timeout_s: spec.timeout.as_secs(),
         };
+        if spec.action.component().is_some_and(|component| self.passed.contains(&component)) {
+            return Ok(step);
+        }
         match &spec.action {
             Action::Apply { component, kinds, create_namespaces, existing, extras, isolation } => {
                 let rules = judge::Rules { existing: *existing, create_namespaces: *create_namespaces };
                 let acts = self.judge_all(claimed, rules)?;
-                step.gates = acts.iter().filter_map(established).collect();
+                step.gates = acts.iter().filter_map(waits::established).collect();
                 let isolation = isolation.map(|planned| self.isolation.unwrap_or(planned));
                 let deletes = self.extras(plan, *component, kinds, *extras)?;
                 step.batches = match isolation {
@@ -302,30 +290,11 @@ impl<'a> Resolver<'a> {
             Action::Wait(Wait::Rollout { component }) => step.gates = self.rollouts(*component),
             Action::Wait(Wait::HelmCharts { charts }) => step.gates = self.helm_charts(charts, before),
             Action::Wait(Wait::Nodes) => step.gates = vec![Gate::Nodes],
+            Action::Wait(Wait::Webhooks { component }) => step.gates = self.webhooks(*component),
+            Action::Probe(probe) => step.looks = self.looks(probe, before),
             Action::Confirm { question } => step.question = Some(question.clone()),
         }
         step.batches.retain(|batch| !batch.acts.is_empty());
         Ok(step)
     }
-
-    /// The workloads of a component that are, or will be, on the cluster. The CNI's are evidence: helm-controller
-    /// renders them.
-    fn rollouts(&self, component: Component) -> Vec<Gate> {
-        let workload = |key: &ItemKey| {
-            ["deployments", "daemonsets", "statefulsets"].iter().any(|plural| key.is_kind("apps", plural))
-        };
-        let entries = self.index.entries.iter().filter(|e| {
-            e.component == component && (e.class == Class::Config || component == Component::Cni)
-        });
-        let keys: BTreeSet<&ItemKey> = entries.map(|entry| &entry.key).filter(|key| workload(key)).collect();
-        let restored =
-            keys.into_iter().filter(|key| !self.refused.iter().any(|(refused, _)| refused == *key));
-        restored.map(|key| Gate::RolledOut(key.clone())).collect()
-    }
-}
-
-/// What must hold before objects of a kind just defined can be written.
-fn established(act: &Act) -> Option<Gate> {
-    let defines = act.key.is_kind("apiextensions.k8s.io", "customresourcedefinitions");
-    (defines && act.verb == Verb::Create).then(|| Gate::Established(act.key.name().to_owned()))
 }

@@ -6,10 +6,12 @@
 mod action;
 mod lint;
 mod node;
+mod probe;
 mod read;
 
 pub use action::{Action, Existing, Extras, Isolation, Replicas, Wait};
 pub(super) use lint::prunable;
+pub use probe::{Http, Probe};
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -66,6 +68,7 @@ impl RestorePlan {
         vec![
             ("certificates", include_str!("../../restore-plans/certificates.yaml")),
             ("cni", include_str!("../../restore-plans/cni.yaml")),
+            ("full-stack", include_str!("../../restore-plans/full-stack.yaml")),
             ("network-policies", include_str!("../../restore-plans/network-policies.yaml")),
             ("traefik", include_str!("../../restore-plans/traefik.yaml")),
         ]
@@ -144,6 +147,7 @@ steps:
             let plan = RestorePlan::parse(text, name)?;
             let (rto, rpo) = match name {
                 "certificates" | "cni" => (30, 24 * 60),
+                "full-stack" => (60, 24 * 60),
                 _ => (15, 0),
             };
             let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
@@ -176,12 +180,16 @@ steps:
                 "timeout: 1s",
                 &[
                     "steps[1]",
-                    "apply, helmRelease, hostFiles, rolloutRestart, scale, renewCertificates, run, wait, confirm",
+                    "apply, helmRelease, hostFiles, rolloutRestart, scale, renewCertificates, run, wait, probe, confirm",
                 ],
             ),
             ("netdr/v1", "netdr/v2", &["apiVersion", "netdr/v2"]),
             ("name: p\n", "name: ../p\n", &["name", "`../p`"]),
-            ("confirm: {question: Go on?}", "wait: {}", &["steps[1].wait", "exactly one of rollout"]),
+            (
+                "confirm: {question: Go on?}",
+                "wait: {}",
+                &["steps[1].wait", "exactly one of rollout, helmCharts, nodes, ready, webhooks"],
+            ),
             (
                 "confirm: {question: Go on?}",
                 "rolloutRestart: {workloads: [pods/demo/x]}",
@@ -198,6 +206,21 @@ steps:
                 &["steps[1].scale.replicas", "`-1`", "`before`"],
             ),
             ("confirm: {question: Go on?}", "run: {command: systemctl}", &["steps[1].run.command", "a list"]),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {nodes: {}, dns: {names: [x]}}",
+                &["steps[1].probe", "exactly one of workloads, nodes"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {http: {port: 70000}}",
+                &["steps[1].probe.http.port", "a port"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {tcp: {denied: [db]}}",
+                &["steps[1].probe.tcp.denied[0]", "host:port"],
+            ),
             ("kind: RestorePlan", "kind: [", &["p.yaml is not valid YAML"]),
         ] {
             let text = error(old, new);
@@ -233,6 +256,11 @@ steps:
                 "namespace/name",
             ),
             ("confirm: {question: Go on?}", "run: {command: []}", "the command is empty"),
+            (
+                "apply: {component: policies, kinds: [tiers.crd.projectcalico.org]}",
+                "probe: {nodes: {}}",
+                "after a probe",
+            ),
             ("confirm: {question: Go on?}", "rolloutRestart: {workloads: []}", "no workload"),
             (
                 "confirm: {question: Go on?}",

@@ -3,14 +3,19 @@
 //! In: what resolving found. Out: its acts, its counts, what it overwrites. Invariant: what an act does to an object
 //! is a verb of its own, and an operation restores nothing: it is no difference, and is looked for nowhere afterwards.
 
+mod command;
 mod digest;
+mod gate;
+
+pub use command::Command;
+pub use gate::Gate;
 
 use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, Issuance, RestorePlan, guard};
+use super::{Difference, Issuance, Look, RestorePlan, guard};
 use crate::{
     cluster::Precondition,
     model::{Class, Component, Content, Extent, Item, ItemKey, SnapshotId},
@@ -85,19 +90,10 @@ pub struct Step {
     pub batches: Vec<Batch>,
     /// What must hold afterwards.
     pub gates: Vec<Gate>,
+    /// What is looked at in a `probe` step.
+    pub looks: Vec<Look>,
     /// How long the gates may take, in seconds.
     pub timeout_s: u64,
-}
-
-/// The program of a `run` step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Command {
-    /// Program and arguments.
-    pub words: Vec<String>,
-    /// Whether the plan's author or the operator allows it.
-    pub allowed: bool,
-    /// Whether an earlier process of the run has run it.
-    pub done: bool,
 }
 
 /// Acts that may run in parallel.
@@ -152,29 +148,6 @@ pub enum Verb {
     Scale,
     /// An operation: a certificate is issued anew.
     Renew,
-}
-
-/// A condition that must hold before the next step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum Gate {
-    /// A CustomResourceDefinition's `Established` is true; discovery is read again afterwards.
-    Established(String),
-    /// A workload's newest generation is rolled out and available.
-    RolledOut(ItemKey),
-    /// RKE2's helm-controller has installed a HelmChart as it is configured now.
-    HelmChart {
-        /// Which.
-        chart: ItemKey,
-        /// Whether the plan changes its configuration; else one without a Job is installed.
-        changed: bool,
-        /// The configuration, by its hash, that its Job is for when the plan is made, where only that tells the old Job
-        /// from the new one: a Secret that it takes values from is changed.
-        replaces: Option<String>,
-    },
-    /// Every node is ready.
-    Nodes,
-    /// An issuer or a Certificate has the condition Ready for its newest generation.
-    Ready(ItemKey),
 }
 
 /// Numbers of a plan, as in the JSON of `restore --dry-run`.
@@ -295,28 +268,5 @@ impl Verb {
             Self::Create | Self::Replace | Self::Merge | Self::Recreate | Self::Delete => true,
             Self::Restart | Self::Scale | Self::Renew => false,
         }
-    }
-}
-
-impl Command {
-    /// Whether it will be run.
-    pub const fn runs(&self) -> bool {
-        self.allowed && !self.done
-    }
-}
-
-/// As a shell would take it, so that a person can run it by hand.
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-        for (number, word) in self.words.iter().enumerate() {
-            let space = if number == 0 { "" } else { " " };
-            if word.chars().all(plain) {
-                write!(f, "{space}{word}")?;
-            } else {
-                write!(f, "{space}'{}'", word.replace('\'', "'\\''"))?;
-            }
-        }
-        Ok(())
     }
 }

@@ -205,6 +205,7 @@ impl Undoing {
                 command: None,
                 batches: Vec::new(),
                 gates: Vec::new(),
+                looks: Vec::new(),
                 timeout_s: 0,
             });
         }

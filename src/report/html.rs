@@ -28,6 +28,9 @@ pub fn render(report: &RecoveryReport) -> String {
     if !report.checks.is_empty() {
         list(&mut m, "Checked", &report.checked(), "");
     }
+    if !report.probes.is_empty() {
+        list(&mut m, "Probed", &report.probed(), "Nothing could be probed.");
+    }
     list(&mut m, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut m, "Simulated", &report.simulated, "None noted.");
     list(&mut m, "Not probed", &report.not_probed, "None noted.");

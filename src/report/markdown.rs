@@ -28,6 +28,9 @@ pub fn render(report: &RecoveryReport) -> String {
     if !report.checks.is_empty() {
         list(&mut out, "Checked", &report.checked(), "");
     }
+    if !report.probes.is_empty() {
+        list(&mut out, "Probed", &report.probed(), "Nothing could be probed.");
+    }
     list(&mut out, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut out, "Simulated", &report.simulated, "None noted.");
     list(&mut out, "Not probed", &report.not_probed, "None noted.");

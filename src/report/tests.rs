@@ -15,6 +15,7 @@ fn step(n: usize, outcome: &'static str) -> StepOutcome {
         unchanged: 10,
         deleted: 1,
         failures: vec![],
+        probes: vec![],
         acts: vec![],
     }
 }
@@ -63,6 +64,7 @@ pub(crate) fn report() -> RecoveryReport {
         checks: Vec::new(),
         remarks: vec!["The restored release is at revision 7".into()],
         simulated: vec!["nodes and pods (kwok)".into()],
+        probes: vec![Probed { name: "DNS".into(), result: "passed", detail: "2 addresses".into() }],
         not_probed: vec!["HTTP through the ingress".into()],
     }
 }
@@ -80,6 +82,7 @@ pub(crate) fn hostile() -> RecoveryReport {
     report.signed_by = text();
     report.tool = text();
     report.operator = text();
+    report.probes[0] = Probed { name: text(), result: "failed", detail: text() };
     report.steps[0].id = text();
     report.steps[1] = step(1, "partial");
     report.steps[1].title = text();
@@ -104,10 +107,12 @@ fn hostile_text_adds_no_tag_and_no_attribute() {
     harmless(&mut plain.steps[1].title);
     harmless(&mut plain.steps[1].failures[0]);
     harmless(&mut plain.remarks[0]);
+    harmless(&mut plain.probes[0].name);
+    harmless(&mut plain.probes[0].detail);
     let html = html::render(&hostile());
     assert_eq!(skeleton(&html), skeleton(&html::render(&plain)));
-    // Once for each of the fifteen fields, and again where a field is shown twice: escaped, never dropped.
-    assert!(html.matches("a&lt;script&gt;alert(&#39;x&#39;)").count() >= 15);
+    // Once for each of the seventeen fields, and again where a field is shown twice: escaped, never dropped.
+    assert!(html.matches("a&lt;script&gt;alert(&#39;x&#39;)").count() >= 17);
     for text in [html, markdown::render(&hostile())] {
         assert!(!text.contains("<script") && !text.contains('\u{202e}'));
     }

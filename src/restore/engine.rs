@@ -12,12 +12,13 @@ use std::{
 use futures::{StreamExt as _, stream};
 
 use super::{
-    Done, Journal, StepOutcome,
+    Done, Journal, Probed, StepOutcome,
     acts::Acting,
     command,
     gates::{self, Waiting},
     journal::Entry,
     lease::{Clock, Known, Lease},
+    probes,
 };
 use crate::{
     Result,
@@ -94,7 +95,9 @@ pub async fn execute(engine: &Engine<'_>, plan: &ResolvedPlan) -> Result<Vec<Ste
         match stopped_at {
             Some(stop) => {
                 outcome.outcome = "skipped";
-                outcome.failures.push(format!("not tried, because step `{stop}` did not get through"));
+                let why = format!("not tried, because step `{stop}` did not get through");
+                outcome.probes = step.looks.iter().map(|look| Probed::not(look, &why)).collect();
+                outcome.failures.push(why);
             }
             None => {
                 engine.step(step, &mut discovery, &mut outcome).await?;
@@ -132,6 +135,7 @@ impl Engine<'_> {
         }
         outcome.acting_s = began.elapsed().as_secs_f64();
         if outcome.outcome == "done" {
+            self.probes(step, discovery, outcome).await?;
             let held = self.gates(step, discovery, outcome).await;
             outcome.judge(held);
         }
@@ -222,6 +226,27 @@ impl Engine<'_> {
         Ok(())
     }
 
+    async fn probes(&self, step: &Step, discovery: &mut Discovery, outcome: &mut StepOutcome) -> Result<()> {
+        if step.looks.is_empty() {
+            return Ok(());
+        }
+        *discovery = self.cluster.discover().await?;
+        for look in &step.looks {
+            (self.event)(Event::Waiting(&look.to_string()));
+            let probed = probes::probe(&self.waiting(step), discovery, look).await;
+            if probed.result == "failed" {
+                outcome.failures.push(format!("{}: {}", probed.name, probed.detail));
+            }
+            outcome.probes.push(probed);
+        }
+        Ok(())
+    }
+
+    fn waiting(&self, step: &Step) -> Waiting<'_> {
+        let timeout = Duration::from_secs(step.timeout_s);
+        Waiting { cluster: self.cluster, timeout, poll: self.poll, event: self.event }
+    }
+
     /// Waits for the gates, but not for an object whose own act failed: that one never comes.
     async fn gates(&self, step: &Step, discovery: &mut Discovery, outcome: &mut StepOutcome) -> bool {
         let lost: BTreeSet<&ItemKey> =
@@ -232,9 +257,7 @@ impl Engine<'_> {
             .iter()
             .map(|gate| format!("{}: not waited for, it was not restored", gates::subject(gate)))
             .collect();
-        let timeout = Duration::from_secs(step.timeout_s);
-        let waiting = Waiting { cluster: self.cluster, timeout, poll: self.poll, event: self.event };
-        failures.extend(waiting.wait(pending, discovery).await);
+        failures.extend(self.waiting(step).wait(pending, discovery).await);
         let held = failures.is_empty();
         outcome.failures.extend(failures);
         held

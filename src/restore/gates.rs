@@ -8,6 +8,9 @@ mod nodes;
 mod ready;
 mod reasons;
 mod rollout;
+mod webhooks;
+
+pub(super) use webhooks::read as read_webhooks;
 
 use std::time::Duration;
 
@@ -40,13 +43,17 @@ pub(super) fn object(gate: &Gate) -> Option<ItemKey> {
         }
         Gate::RolledOut(key) | Gate::Ready(key) => Some(key.clone()),
         Gate::HelmChart { chart, .. } => Some(chart.clone()),
-        Gate::Nodes => None,
+        Gate::Nodes | Gate::Webhooks { .. } => None,
     }
 }
 
 /// What a gate is about, for people.
 pub(super) fn subject(gate: &Gate) -> String {
-    object(gate).map_or_else(|| "nodes".into(), |key| key.to_string())
+    match gate {
+        Gate::Nodes => "nodes".into(),
+        Gate::Webhooks { component, .. } => format!("webhooks of {component}"),
+        gate => object(gate).map(|key| key.to_string()).unwrap_or_default(),
+    }
 }
 
 impl Waiting<'_> {
@@ -82,7 +89,7 @@ impl Waiting<'_> {
             let behind = match gate {
                 Gate::RolledOut(workload) => Some(workload.clone()),
                 Gate::HelmChart { chart, .. } => Some(install::job(chart)),
-                Gate::Established(_) | Gate::Ready(_) | Gate::Nodes => None,
+                Gate::Established(_) | Gate::Ready(_) | Gate::Nodes | Gate::Webhooks { .. } => None,
             };
             if let Some(workload) = behind {
                 lines.extend(self.reasons(&workload, discovery).await);
@@ -113,6 +120,12 @@ impl Waiting<'_> {
                 let kind = self.kind("", "nodes", discovery).await?;
                 let listed = self.cluster.list_all(&kind, &ListOptions::default()).await;
                 nodes::ready(&listed.map_err(|refusal| refusal.to_string())?)
+            }
+            Gate::Webhooks { targets, .. } => {
+                self.kind("", "services", discovery).await?;
+                let found = webhooks::read(self.cluster, discovery, targets).await;
+                let unready = found.map_err(|refusal| refusal.to_string())?.unready(targets);
+                if unready.is_empty() { Ok(()) } else { Err(unready.join("; ")) }
             }
             Gate::Established(name) => {
                 let key = ItemKey::resource("apiextensions.k8s.io", "customresourcedefinitions", None, name);

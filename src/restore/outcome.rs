@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::journal::Entry;
+use super::{Probed, journal::Entry};
 use crate::{
     model::ItemKey,
     plan::{Step, Verb},
@@ -62,6 +62,8 @@ pub struct StepOutcome {
     pub deleted: u64,
     /// Acts that failed or were left alone, and gates that did not hold: each with why.
     pub failures: Vec<String>,
+    /// What was looked at.
+    pub probes: Vec<Probed>,
     /// Every act.
     #[serde(skip)]
     pub acts: Vec<Done>,
@@ -99,6 +101,7 @@ impl StepOutcome {
             unchanged: 0,
             deleted: 0,
             failures: Vec::new(),
+            probes: Vec::new(),
             acts: Vec::new(),
         }
     }
@@ -119,7 +122,8 @@ impl StepOutcome {
 
     /// The word for the step: failed ends the run, partial does not.
     pub(super) fn judge(&mut self, gates_held: bool) {
-        let all_done = !self.acts.iter().any(Done::is_failure);
+        let failed = self.probes.iter().any(|probed| probed.result == "failed");
+        let all_done = !failed && !self.acts.iter().any(Done::is_failure);
         self.outcome = match (gates_held, all_done) {
             (false, _) => "failed",
             (true, true) => "done",
@@ -156,6 +160,7 @@ mod tests {
             command: None,
             batches: vec![],
             gates: vec![],
+            looks: vec![],
             timeout_s: 1,
         };
         let mut outcome = StepOutcome::new(&step, Duration::ZERO);

@@ -4,6 +4,8 @@
 //! Invariant: nothing is changed, on the cluster or on disk; of the live objects only those that differ are kept, and
 //! of the snapshot only those that differ are opened.
 
+mod reads;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
@@ -11,7 +13,6 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use super::{
     journal::Asked,
@@ -23,13 +24,13 @@ use super::{
     versions,
 };
 use crate::{
-    Error, Result, canonical,
+    Error, Result,
     capture::{self, Capture, Scope},
     catalog,
     certificates::{self, Observed},
-    cluster::{Cluster, Discovery},
-    model::{Class, ClusterIdentity, Component, Content, IndexEntry, Item, ItemKey, Json, RunId, SnapshotId},
-    plan::{Act, Earlier, Inputs, Install, Isolation, ResolvedPlan, RestorePlan, Verb, install, resolve},
+    cluster::Cluster,
+    model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId, SnapshotId},
+    plan::{Action, Earlier, Inputs, Isolation, Probe, ResolvedPlan, RestorePlan, resolve},
     report::Phase,
     repository::{Listed, Repository},
     seal::Identities,
@@ -116,7 +117,7 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     sources.leave_out(&request.scope.exclude_namespaces);
     let opened = began.elapsed().as_secs_f64();
     let mut plan = request.resolve(&machine, &sources, &cluster, request.now).await?;
-    request.read_deleted(&mut plan).await?;
+    reads::deleted(request.cluster, &mut plan).await?;
     plan.warnings.splice(0..0, sources.warnings.iter().cloned());
     plan.warnings.extend(plan.unread.iter().cloned());
     if plan.changes().next().is_none() && plan.differences.is_empty() {
@@ -185,8 +186,8 @@ impl Request<'_> {
         };
         let items = self.open(sources, &live)?;
         versions::align(self.cluster, &items, &mut live).await;
-        let workloads = self.workloads(&live.discovery).await?;
-        let installs = self.installs(&live.discovery).await?;
+        let workloads = reads::workloads(self.cluster, &live.discovery, &self.plan).await?;
+        let installs = reads::installs(self.cluster, &live.discovery, &self.plan).await?;
         let nodes = nodes(self.cluster, &live.discovery, &items).await;
         let dangling = dangling(self.cluster, &sources.index, &items, &live).await;
         let mut plan = resolve(Inputs {
@@ -211,73 +212,23 @@ impl Request<'_> {
             now,
         })?;
         plan.not_done.clone_from(&sources.not_done);
+        reads::webhooks(self.cluster, &live.discovery, &mut plan).await;
         Ok(plan)
     }
 
-    /// The workloads that steps name, as they are.
-    async fn workloads(&self, discovery: &Discovery) -> Result<BTreeMap<ItemKey, Value>> {
-        let mut live = BTreeMap::new();
-        for key in self.plan.steps.iter().flat_map(|step| step.action.workloads()) {
-            live.extend(self.read(key, discovery).await?.map(|object| (key.clone(), object)));
-        }
-        Ok(live)
-    }
-
-    /// What helm-controller did last for the HelmCharts that steps name.
-    async fn installs(&self, discovery: &Discovery) -> Result<BTreeMap<ItemKey, Install>> {
-        let mut installs = BTreeMap::new();
-        for chart in self.plan.steps.iter().flat_map(|step| step.action.charts()) {
-            let config =
-                ItemKey::resource("helm.cattle.io", "helmchartconfigs", chart.namespace(), chart.name());
-            let mut live = [Value::Null, Value::Null, Value::Null];
-            for (place, key) in live.iter_mut().zip([chart, &config, &install::job(chart)]) {
-                *place = self.read(key, discovery).await?.unwrap_or_default();
-            }
-            let [live_chart, config, job] = &live;
-            installs.insert(chart.clone(), Install::of(live_chart, config, job));
-        }
-        Ok(installs)
-    }
-
-    async fn read(&self, key: &ItemKey, discovery: &Discovery) -> Result<Option<Value>> {
-        let ItemKey::Resource { group, plural, namespace, name } = key else { return Ok(None) };
-        let Some(kind) = discovery.find(group, plural) else { return Ok(None) };
-        let read = self.cluster.get(kind, namespace.as_deref(), name).await;
-        read.map_err(|refusal| refusal.about("cannot read", &key.to_string(), self.cluster.server()))
-    }
-
-    /// Reads what will be deleted and is known by its metadata alone, such as newer revisions of a release (up to
-    /// 1 MiB each): the safety snapshot must hold it.
-    async fn read_deleted(&self, plan: &mut ResolvedPlan) -> Result<()> {
-        let unread = |act: &&mut Act| act.verb == Verb::Delete && act.seen.is_some() && act.live.is_none();
-        let acts = plan.steps.iter_mut().flat_map(|s| &mut s.batches).flat_map(|b| &mut b.acts);
-        let unread: Vec<&mut Act> = acts.filter(unread).collect();
-        if unread.is_empty() {
-            return Ok(());
-        }
-        let discovery = self.cluster.discover().await?;
-        for act in unread {
-            let ItemKey::Resource { group, plural, namespace, name } = &act.key else { continue };
-            let Some(kind) = discovery.find(group, plural) else { continue };
-            let object = self.cluster.get(kind, namespace.as_deref(), name).await.map_err(|refusal| {
-                refusal.about("cannot read, to keep it,", &act.key.to_string(), self.cluster.server())
-            })?;
-            act.live =
-                object.map(|object| Content::Resource(Json::new(&canonical::canonical(&act.key, object))));
-            act.live_sha256 = act.overwritten().map(|item| item.sha256()); // by which undo finds it
-        }
-        Ok(())
-    }
-
     /// Opens the bundles of what differs, and no others. A release is opened always: what it rendered, and in which
-    /// order that comes back, stands in it alone.
+    /// order that comes back, stands in it alone. Where certificates are probed, routes and their Secrets are too.
     fn open(&self, sources: &Sources, live: &Capture) -> Result<BTreeMap<(Component, ItemKey), Item>> {
         let live: HashMap<(Component, &ItemKey), &str> =
             live.items.iter().map(|item| (item.id(), item.entry.sha256.as_str())).collect();
+        let mut steps = self.plan.steps.iter();
+        let served = steps.any(|step| matches!(step.action, Action::Probe(Probe::Http(_))));
         let mut wanted: BTreeMap<Component, BTreeSet<&ItemKey>> = BTreeMap::new();
         for entry in sources.index.entries.iter().filter(|entry| entry.class == Class::Config) {
             let same = live.get(&(entry.component, &entry.key)) == Some(&entry.sha256.as_str());
-            if !same || matches!(entry.key, ItemKey::Release { .. }) {
+            let secret = entry.component == Component::Ingress && entry.key.is_kind("", "secrets");
+            let served = served && (is_route(entry) || secret);
+            if !same || served || matches!(entry.key, ItemKey::Release { .. }) {
                 wanted.entry(entry.component).or_default().insert(&entry.key);
             }
         }

@@ -3,6 +3,8 @@
 //! In: a prepared restore or undo that was said yes to. Out: a [`RecoveryReport`] and, in the run's folder, the journal and
 //! what was overwritten. Invariant: the report claims only what was looked at after the last act.
 
+mod unproved;
+
 use std::{
     collections::BTreeSet,
     path::Path,
@@ -10,17 +12,15 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use super::{
-    Engine, Entry, Event, Journal, Prepared, StepOutcome, checks, execute,
+    Engine, Entry, Event, Journal, Prepared, Probed, StepOutcome, checks, execute,
     lease::{Clock, Lease},
     safety,
 };
 use crate::{
     Result,
-    cluster::Cluster,
-    model::{Component, ItemKey},
+    model::ItemKey,
     plan::{Issuance, ResolvedPlan},
     report::{Phase, RecoveryReport},
     seal::Recipients,
@@ -121,6 +121,8 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
     journal.write(ended_at, [Entry::Ended { outcome: outcome.into(), differences_left: proof.left }])?;
 
     let (components, signed_by) = (prepared.components(), prepared.signed_by());
+    let probes: Vec<Probed> = steps.iter().flat_map(|step| step.probes.iter().cloned()).collect();
+    let not_probed = unproved::not_probed(&prepared.plan.plan, &components, &probes);
     let Prepared { mut plan, cluster, target, run, incident_start, now, sessions, mut phases, .. } = prepared;
     phases.extend(spent(&steps, running.confirm_s, saving, proof.seconds));
     let recovery_time = (ended_at - incident_start).to_std().unwrap_or_default();
@@ -161,8 +163,9 @@ async fn act(mut prepared: Prepared<'_>, running: &Running<'_>, lease: &Lease) -
         not_done: plan.not_done,
         checks,
         remarks,
-        simulated: simulated(target).await,
-        not_probed: not_probed(&components),
+        simulated: unproved::simulated(target).await,
+        probes,
+        not_probed,
     })
 }
 
@@ -212,42 +215,20 @@ fn outcome(nothing_to_do: bool, steps: &[StepOutcome], left: u64, elsewhere: boo
 
 /// Where the time went since the plan was shown.
 fn spent(steps: &[StepOutcome], asked: f64, saving: f64, verifying: f64) -> [Phase; 4] {
-    let acting = |confirm: bool| -> f64 {
-        steps.iter().filter(|step| (step.action == "confirm") == confirm).map(|step| step.acting_s).sum()
+    let seconds = |action: fn(&str) -> bool, of: fn(&StepOutcome) -> f64| -> f64 {
+        steps.iter().filter(|step| action(step.action)).map(of).sum()
     };
-    let waiting = steps.iter().map(|step| step.waiting_s).sum();
+    let (acting, waiting) = (|step: &StepOutcome| step.acting_s, |step: &StepOutcome| step.waiting_s);
+    let looking = |step: &StepOutcome| step.acting_s + step.waiting_s;
     [
-        Phase { name: "confirm", seconds: asked + acting(true) },
-        Phase { name: "apply", seconds: saving + acting(false) },
-        Phase { name: "wait", seconds: waiting },
-        Phase { name: "probe", seconds: verifying },
+        Phase { name: "confirm", seconds: asked + seconds(|action| action == "confirm", acting) },
+        Phase {
+            name: "apply",
+            seconds: saving + seconds(|action| !matches!(action, "confirm" | "probe"), acting),
+        },
+        Phase { name: "wait", seconds: seconds(|action| action != "probe", waiting) },
+        Phase { name: "probe", seconds: verifying + seconds(|action| action == "probe", looking) },
     ]
-}
-
-/// Nodes that kwok plays (its own annotation says so): what they call ready was never started. A report that kept
-/// silent about them would prove what it did not.
-async fn simulated(cluster: &Cluster) -> Vec<String> {
-    let nodes = cluster.get_path("/api/v1/nodes?limit=500").await.ok().flatten().unwrap_or_default();
-    let played = |node: &&Value| node["metadata"]["annotations"].get("kwok.x-k8s.io/node").is_some();
-    match nodes["items"].as_array().into_iter().flatten().filter(played).count() {
-        0 => Vec::new(),
-        n => vec![format!(
-            "{n} nodes and their pods (kwok): that a workload is rolled out says nothing of its images, ports or traffic"
-        )],
-    }
-}
-
-/// What this version does not look at, so that nobody takes a report for more than it is.
-fn not_probed(components: &BTreeSet<Component>) -> Vec<String> {
-    let words = |component: &Component| match component {
-        Component::Host => "that RKE2 starts with the restored files",
-        Component::Cni => "pod connectivity from node to node",
-        Component::Ingress => "HTTP and HTTPS through a node",
-        Component::Loadbalancer => "that a load-balancer address answers from outside",
-        Component::Certificates => "the certificate chain that a client sees",
-        Component::Policies => "new connections that policies allow and deny between pods",
-    };
-    components.iter().map(|component| words(component).to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -267,6 +248,7 @@ mod tests {
             unchanged: 0,
             deleted: 0,
             failures: vec![],
+            probes: vec![],
             acts: vec![],
         }
     }
@@ -294,9 +276,9 @@ mod tests {
 
     #[test]
     fn time_spent_asking_is_told_apart_from_time_spent_acting() {
-        let steps = [step("apply", "done"), step("confirm", "done")];
+        let steps = [step("apply", "done"), step("confirm", "done"), step("probe", "done")];
         let seconds: Vec<f64> = spent(&steps, 4.0, 0.5, 0.25).iter().map(|phase| phase.seconds).collect();
-        assert_eq!(seconds, [6.0, 2.5, 2.0, 0.25]);
+        assert_eq!(seconds, [6.0, 2.5, 2.0, 3.25]);
     }
 
     #[test]

@@ -100,6 +100,9 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
                 &check.details.iter().take(SHOWN).map(|detail| format!("  {detail}\n")).collect::<String>();
         }
     }
+    for probed in report.probes.iter().filter(|probed| probed.result != "not probed") {
+        text += &format!("probe {:<9} {}\n", probed.result, probed.name);
+    }
     text += &report.remarks.iter().take(SHOWN).map(|r| format!("  {r}\n")).collect::<String>();
     if report.remarks.len() > SHOWN {
         text += &format!("  and {} more in the report\n", report.remarks.len() - SHOWN);

@@ -37,6 +37,11 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
         let (rto, rpo) = (objective(authored.rto), objective(authored.rpo));
         text += &format!("  objectives  back within {rto}, at most {rpo} lost\n");
     }
+    if plan.source.snapshots.len() > 1 {
+        for id in &plan.source.snapshots {
+            text += &format!("              {id} ({})\n", age(id.captured_at(), cx.now));
+        }
+    }
     let deleted: Vec<&Act> = acts(&plan.steps).filter(|a| a.verb == Verb::Delete).collect();
     if !deleted.is_empty() {
         text += &format!("\nDeletes {}:\n", count(deleted.len() as u64, "object"));

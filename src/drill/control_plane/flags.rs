@@ -51,6 +51,7 @@ pub(super) fn api_server(ports: &Ports, audit_log: Option<&Path>) -> Vec<String>
         ("service-account-key-file", pki::ACCOUNTS_PUBLIC),
         ("service-account-signing-key-file", pki::ACCOUNTS_KEY),
         ("service-cluster-ip-range", SERVICE_CIDR),
+        ("enable-aggregator-routing", "true"), // webhooks at their endpoints: no kube-proxy knows cluster IPs
         ("authorization-mode", "Node,RBAC"),
         ("allow-privileged", "true"), // Canal and MetalLB need it
         // Without controllers nobody makes the account that this plugin insists on.

@@ -97,6 +97,7 @@ fn claim(action: &Action, entry: &IndexEntry, kind: &String, rendered_by: Option
         | Action::Scale { .. }
         | Action::Run { .. }
         | Action::Wait(_)
+        | Action::Probe(_)
         | Action::Confirm { .. } => None,
     }
 }

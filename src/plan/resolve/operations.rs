@@ -4,6 +4,8 @@
 //! follow them. Invariant: an operation restores nothing; a workload that neither the cluster nor the source has is
 //! passed over and said.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::{Value, json};
 
@@ -13,6 +15,20 @@ use crate::{
     model::{Class, Component, Content, Extent, Item, ItemKey, Json},
     plan::{Act, Batch, Gate, Replicas, RestorePlan, Verb},
 };
+
+/// What earlier processes of a run did, as its journal says: what would not be seen on the cluster, and must not be
+/// done again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// Operations that were done, by step; of scalings those that a later one followed.
+    pub done: BTreeSet<(String, ItemKey, Verb)>,
+    /// Steps that changed something, or meant to.
+    pub changed: BTreeSet<String>,
+    /// `run` steps whose program ended well.
+    pub ran: BTreeSet<String>,
+    /// How many replicas a workload had before the run's first `scale` of it.
+    pub replicas: BTreeMap<ItemKey, u32>,
+}
 
 /// What `kubectl rollout restart` writes into the pods' template.
 pub(crate) const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";

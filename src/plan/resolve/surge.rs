@@ -72,6 +72,7 @@ impl Resolver<'_> {
             command: None,
             batches: vec![Batch { note: "when their rollout is done", acts }],
             gates: Vec::new(),
+            looks: Vec::new(),
             timeout_s: waited.timeout.as_secs(),
         })
     }

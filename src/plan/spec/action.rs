@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Probe;
 use crate::{
     helm,
     model::{Component, ItemKey},
@@ -65,7 +66,9 @@ pub enum Action {
     },
     /// Waits.
     Wait(Wait),
-    /// Asks the operator; the clock pauses.
+    /// Looks at whether what was restored works.
+    Probe(Probe),
+    /// Asks the operator; that time is a phase of its own.
     Confirm {
         /// What is asked.
         question: String,
@@ -93,6 +96,11 @@ pub enum Wait {
         component: Component,
         /// Kinds as `plural.group`.
         kinds: Vec<String>,
+    },
+    /// The admission webhooks answer that a component's objects must pass.
+    Webhooks {
+        /// Whose.
+        component: Component,
     },
 }
 
@@ -138,7 +146,10 @@ impl Action {
         match self {
             Self::Apply { component, .. }
             | Self::HelmRelease { component, .. }
-            | Self::Wait(Wait::Rollout { component } | Wait::Ready { component, .. }) => Some(*component),
+            | Self::Wait(
+                Wait::Rollout { component } | Wait::Ready { component, .. } | Wait::Webhooks { component },
+            )
+            | Self::Probe(Probe::Workloads { component }) => Some(*component),
             Self::HostFiles => Some(Component::Host),
             Self::RenewCertificates => Some(Component::Certificates),
             Self::Wait(Wait::HelmCharts { charts }) => {
@@ -149,6 +160,7 @@ impl Action {
             | Self::Scale { .. }
             | Self::Run { .. }
             | Self::Wait(Wait::Nodes)
+            | Self::Probe(_)
             | Self::Confirm { .. } => None,
         }
     }
@@ -164,6 +176,7 @@ impl Action {
             Self::RenewCertificates => "renewCertificates",
             Self::Run { .. } => "run",
             Self::Wait(_) => "wait",
+            Self::Probe(_) => "probe",
             Self::Confirm { .. } => "confirm",
         }
     }

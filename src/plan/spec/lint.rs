@@ -47,6 +47,7 @@ pub(super) fn lint(plan: &RestorePlan) -> Result<()> {
     let mut ids = BTreeSet::new();
     let mut kinds = BTreeSet::new();
     let mut restarted = BTreeSet::new();
+    let mut probed = false;
     for (number, step) in plan.steps.iter().enumerate() {
         slug(&format!("steps[{number}].id"), &step.id)?;
         if !ids.insert(&step.id) {
@@ -61,6 +62,13 @@ pub(super) fn lint(plan: &RestorePlan) -> Result<()> {
             )));
         }
         self::step(step, &mut kinds).map_err(|error| error.doing(format!("step `{}`", step.id)))?;
+        let probes = matches!(step.action, Action::Probe(_));
+        if probed && !probes {
+            let what =
+                format!("step `{}`: it comes after a probe, which looks at what all steps left", step.id);
+            return Err(Error::usage(what).hint("put probe steps last"));
+        }
+        probed = probes;
         if let Action::RolloutRestart { workloads } = &step.action
             && let Some(twice) = workloads.iter().find(|workload| !restarted.insert(*workload))
         {
@@ -133,6 +141,7 @@ fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Re
         | Action::Scale { .. }
         | Action::Run { .. }
         | Action::Wait(_)
+        | Action::Probe(_)
         | Action::Confirm { .. } => Ok(()),
     }
 }

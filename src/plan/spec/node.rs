@@ -72,6 +72,22 @@ impl Node {
         self.value.as_u64().and_then(|number| number.try_into().ok()).ok_or_else(|| self.expected(what))
     }
 
+    /// A number from 1 to this one; `what` says what is expected.
+    pub(super) fn number_to(self, what: &str, most: u32) -> Result<u32> {
+        let number = self.value.as_u64().and_then(|number| number.try_into().ok());
+        number.filter(|number| (1..=most).contains(number)).ok_or_else(|| self.expected(what))
+    }
+
+    /// A map with exactly one of these keys: which, and its value.
+    pub(super) fn one_of<'a>(self, names: &[&'a str]) -> Result<(&'a str, Self)> {
+        let mut fields = self.fields(names)?;
+        let mut found: Vec<_> = names.iter().filter_map(|name| Some((*name, fields.take(name)?))).collect();
+        match (found.pop(), found.is_empty()) {
+            (Some(one), true) => Ok(one),
+            _ => Err(fields.error(format!("exactly one of {} stands here", names.join(", ")))),
+        }
+    }
+
     /// A list.
     pub(super) fn list(self) -> Result<Vec<Self>> {
         let Value::Array(values) = self.value else { return Err(self.expected("a list")) };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait, node::Node};
+use super::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait, node::Node, probe};
 use crate::{
     Result,
     model::{Component, ItemKey},
@@ -21,10 +21,11 @@ const ACTIONS: &[&str] = &[
     "renewCertificates",
     "run",
     "wait",
+    "probe",
     "confirm",
 ];
 const STEP: &[&str] = &["id", "title", "timeout"];
-const WAITS: &[&str] = &["rollout", "helmCharts", "nodes", "ready"];
+const WAITS: &[&str] = &["rollout", "helmCharts", "nodes", "ready", "webhooks"];
 const APPLY: &[&str] = &["component", "kinds", "createNamespaces", "existing", "extras", "isolation"];
 
 /// Gates of a step that names no timeout: an API server answers sooner, a rollout should say how long it takes.
@@ -78,6 +79,7 @@ fn step(node: Node) -> Result<StepSpec> {
             }
         }
         "wait" => Action::Wait(wait(node)?),
+        "probe" => Action::Probe(probe::read(node)?),
         _ => Action::Confirm { question: node.fields(&["question"])?.need("question")?.text()? },
     };
     Ok(StepSpec { id, title, action, timeout })
@@ -107,12 +109,7 @@ fn helm_release(node: Node) -> Result<Action> {
 }
 
 fn wait(node: Node) -> Result<Wait> {
-    let mut fields = node.fields(WAITS)?;
-    let mut waits: Vec<(&str, Node)> =
-        WAITS.iter().filter_map(|name| Some((*name, fields.take(name)?))).collect();
-    let (Some((name, node)), true) = (waits.pop(), waits.is_empty()) else {
-        return Err(fields.error(format!("a wait has exactly one of {}", WAITS.join(", "))));
-    };
+    let (name, node) = node.one_of(WAITS)?;
     Ok(match name {
         "helmCharts" => {
             Wait::HelmCharts { charts: node.list()?.into_iter().map(helm_chart).collect::<Result<_>>()? }
@@ -123,7 +120,8 @@ fn wait(node: Node) -> Result<Wait> {
             let kinds = fields.need("kinds")?.texts()?;
             Wait::Ready { component: component(fields.need("component")?)?, kinds }
         }
-        _ => Wait::Rollout { component: component(node.fields(&["component"])?.need("component")?)? },
+        "webhooks" => Wait::Webhooks { component: of_component(node)? },
+        _ => Wait::Rollout { component: of_component(node)? },
     })
 }
 
@@ -166,6 +164,11 @@ fn workload(node: Node, plurals: &[&str]) -> Result<ItemKey> {
         }
         _ => Err(wrong),
     }
+}
+
+/// `{component: NAME}`.
+pub(super) fn of_component(node: Node) -> Result<Component> {
+    component(node.fields(&["component"])?.need("component")?)
 }
 
 fn component(node: Node) -> Result<Component> {

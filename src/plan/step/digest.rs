@@ -50,6 +50,9 @@ impl ResolvedPlan {
             for gate in &step.gates {
                 line(&["gate", &json!(gate).to_string()]);
             }
+            for look in &step.looks {
+                line(&["look", &json!(look).to_string()]);
+            }
         }
         for broken in self.issuance.broken() {
             line(&["limit", &broken]);
@@ -74,7 +77,7 @@ impl ResolvedPlan {
                 "id": step.id, "title": step.title, "action": step.action, "question": step.question,
                 "command": step.command.as_ref().map(|command| &command.words),
                 "runs": step.command.as_ref().map(Command::runs),
-                "acts": acts, "gates": step.gates, "timeout_s": step.timeout_s,
+                "acts": acts, "gates": step.gates, "looks": step.looks, "timeout_s": step.timeout_s,
             })
         };
         let why = |(key, why): &(ItemKey, String)| json!({"key": key, "why": why});

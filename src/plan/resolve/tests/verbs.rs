@@ -106,7 +106,7 @@ fn a_kind_may_be_served_only_once_its_definition_is_restored() -> Result<()> {
         .live([namespace(Ingress, "demo")])
         .resolve()?;
     assert_eq!(story(&plan), format!("create {name} | create m"));
-    assert_eq!(plan.steps[0].gates, [super::super::Gate::Established(name.into())]);
+    assert_eq!(plan.steps[0].gates, [crate::plan::Gate::Established(name.into())]);
     Ok(())
 }
 

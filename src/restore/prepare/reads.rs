@@ -1,0 +1,103 @@
+//! What of the cluster a plan needs besides a capture.
+//!
+//! In: a plan, authored or resolved. Out: the live objects that it names. Invariant: what a run will delete is at hand
+//! before.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    Result, canonical,
+    cluster::{Cluster, Discovery},
+    model::{Content, ItemKey, Json},
+    plan::{Act, Gate, Install, ResolvedPlan, RestorePlan, Target, Verb, install},
+    restore::gates,
+};
+
+/// The workloads that steps name, as they are.
+pub(super) async fn workloads(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    plan: &RestorePlan,
+) -> Result<BTreeMap<ItemKey, Value>> {
+    let mut live = BTreeMap::new();
+    for key in plan.steps.iter().flat_map(|step| step.action.workloads()) {
+        live.extend(read(cluster, discovery, key).await?.map(|object| (key.clone(), object)));
+    }
+    Ok(live)
+}
+
+/// What helm-controller did last for the HelmCharts that steps name.
+pub(super) async fn installs(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    plan: &RestorePlan,
+) -> Result<BTreeMap<ItemKey, Install>> {
+    let mut installs = BTreeMap::new();
+    for chart in plan.steps.iter().flat_map(|step| step.action.charts()) {
+        let config = ItemKey::resource("helm.cattle.io", "helmchartconfigs", chart.namespace(), chart.name());
+        let mut live = [Value::Null, Value::Null, Value::Null];
+        for (place, key) in live.iter_mut().zip([chart, &config, &install::job(chart)]) {
+            *place = read(cluster, discovery, key).await?.unwrap_or_default();
+        }
+        let [live_chart, config, job] = &live;
+        installs.insert(chart.clone(), Install::of(live_chart, config, job));
+    }
+    Ok(installs)
+}
+
+async fn read(cluster: &Cluster, discovery: &Discovery, key: &ItemKey) -> Result<Option<Value>> {
+    let ItemKey::Resource { group, plural, namespace, name } = key else { return Ok(None) };
+    let Some(kind) = discovery.find(group, plural) else { return Ok(None) };
+    let read = cluster.get(kind, namespace.as_deref(), name).await;
+    read.map_err(|refusal| refusal.about("cannot read", &key.to_string(), cluster.server()))
+}
+
+/// What will be deleted and is known by its metadata alone, such as newer revisions of a release (up to 1 MiB each): the
+/// safety snapshot must hold it.
+pub(super) async fn deleted(cluster: &Cluster, plan: &mut ResolvedPlan) -> Result<()> {
+    let unread = |act: &&mut Act| act.verb == Verb::Delete && act.seen.is_some() && act.live.is_none();
+    let acts = plan.steps.iter_mut().flat_map(|s| &mut s.batches).flat_map(|b| &mut b.acts);
+    let unread: Vec<&mut Act> = acts.filter(unread).collect();
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let discovery = cluster.discover().await?;
+    for act in unread {
+        let ItemKey::Resource { group, plural, namespace, name } = &act.key else { continue };
+        let Some(kind) = discovery.find(group, plural) else { continue };
+        let object = cluster.get(kind, namespace.as_deref(), name).await.map_err(|refusal| {
+            refusal.about("cannot read, to keep it,", &act.key.to_string(), cluster.server())
+        })?;
+        act.live = object.map(|object| Content::Resource(Json::new(&canonical::canonical(&act.key, object))));
+        act.live_sha256 = act.overwritten().map(|item| item.sha256()); // by which undo finds it
+    }
+    Ok(())
+}
+
+/// Warns of admission webhooks that will refuse what the plan writes, because nobody answers for them now.
+pub(super) async fn webhooks(cluster: &Cluster, discovery: &Discovery, plan: &mut ResolvedPlan) {
+    let targets = Target::of(plan.changes().map(|act| &act.key));
+    if targets.is_empty() {
+        return;
+    }
+    let found = match gates::read_webhooks(cluster, discovery, &targets).await {
+        Ok(found) => found,
+        Err(refusal) => {
+            plan.warnings.push(format!("whether admission webhooks answer could not be read: {refusal}"));
+            return;
+        }
+    };
+    let waits = |gate: &Gate| match gate {
+        Gate::Webhooks { targets, .. } => !found.unready(targets).is_empty(),
+        _ => false,
+    };
+    let step = plan.steps.iter().find(|step| step.gates.iter().any(waits)).map(|step| &step.id);
+    let then = match step {
+        Some(id) => format!("step `{id}` waits for it"),
+        None => "until then they are refused".into(),
+    };
+    let unready = found.unready(&targets).into_iter();
+    plan.warnings.extend(unready.map(|line| format!("{line}; {then}")));
+}

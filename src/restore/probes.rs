@@ -1,0 +1,186 @@
+//! Probes: whether what was restored works, as its users see it.
+//!
+//! In: looks, a cluster, a deadline. Out: of each whether it passed, failed, or could not be done, and why. Invariant: what
+//! was not looked at, or was looked at where nodes are only played, never counts as passed.
+
+mod connectivity;
+mod https;
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+
+use super::gates::Waiting;
+use crate::{
+    cluster::{Discovery, ListOptions, Selector},
+    plan::Look,
+    probe::{self, Connection},
+};
+
+/// How long one connection may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What one look came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Probed {
+    /// What was looked at.
+    pub name: String,
+    /// `passed`, `failed`, `not probed`.
+    pub result: &'static str,
+    /// What was seen, or why nothing was looked at.
+    pub detail: String,
+}
+
+/// A verdict, before it has a name.
+enum Seen {
+    Passed(String),
+    Failed(String),
+    NotProbed(String),
+}
+
+use Seen::{Failed, NotProbed, Passed};
+
+impl Probed {
+    /// Of a look that nobody took.
+    pub(super) fn not(look: &Look, why: &str) -> Self {
+        NotProbed(why.into()).named(look)
+    }
+}
+
+impl Seen {
+    fn named(self, look: &Look) -> Probed {
+        let (result, detail) = match self {
+            Passed(detail) => ("passed", detail),
+            Failed(detail) => ("failed", detail),
+            NotProbed(detail) => ("not probed", detail),
+        };
+        Probed { name: look.to_string(), result, detail }
+    }
+}
+
+/// Looks until it passes or the deadline is over: what was just restored may need a moment.
+pub(super) async fn probe(waiting: &Waiting<'_>, discovery: &mut Discovery, look: &Look) -> Probed {
+    let deadline = Instant::now() + waiting.timeout;
+    loop {
+        let seen = self::look(waiting, discovery, look).await;
+        // A denied connection that comes about proves at once that it is not denied.
+        let over = matches!(look, Look::Tcp { allowed: false, .. } | Look::Connectivity { .. });
+        if !matches!(seen, Failed(_)) || over || Instant::now() >= deadline {
+            return seen.named(look);
+        }
+        sleep(waiting.poll.min(deadline - Instant::now())).await;
+    }
+}
+
+async fn look(waiting: &Waiting<'_>, discovery: &mut Discovery, look: &Look) -> Seen {
+    match look {
+        Look::Holds(gate) => match waiting.wait(vec![gate], discovery).await.pop() {
+            None => Passed(String::new()),
+            Some(why) => Failed(why),
+        },
+        Look::Http(asked) => https::look(waiting.cluster, discovery, asked).await,
+        Look::Tcp { target, allowed } => {
+            let to = target.clone();
+            tcp(blocking(move || probe::connect(&to, PATIENCE)).await, *allowed)
+        }
+        Look::Dns { name, server } => dns(waiting, discovery, name, *server).await,
+        Look::Connectivity { threshold, image } => {
+            connectivity::look(waiting, discovery, *threshold, image).await
+        }
+        Look::Nothing { why, .. } => NotProbed(why.clone()),
+    }
+}
+
+fn tcp(connection: Result<Connection, String>, allowed: bool) -> Seen {
+    match (connection, allowed) {
+        (Err(why), true) => Failed(why),
+        (Err(why), false) => NotProbed(why),
+        (Ok(Connection::Open), true) => Passed(String::new()),
+        (Ok(Connection::Open), false) => Failed("it is accepted".into()),
+        (Ok(Connection::Refused), allowed) => verdict(!allowed, "it is refused"),
+        (Ok(Connection::Silent), allowed) => verdict(!allowed, "nobody answers"),
+    }
+}
+
+fn verdict(passed: bool, detail: &str) -> Seen {
+    if passed { Passed(detail.into()) } else { Failed(detail.into()) }
+}
+
+async fn dns(waiting: &Waiting<'_>, discovery: &Discovery, name: &str, server: Option<SocketAddr>) -> Seen {
+    let server = match server {
+        Some(server) => server,
+        None => match cluster_dns(waiting, discovery).await {
+            Ok(server) => server,
+            Err(why) => return NotProbed(why),
+        },
+    };
+    let name = name.to_owned();
+    match blocking(move || probe::addresses(server, &name, PATIENCE)).await {
+        Ok(addresses) => Passed(format!("{server} gives {addresses}")),
+        Err(why) => Failed(why),
+    }
+}
+
+/// Where the cluster's own DNS is: the Service of CoreDNS keeps the label of kube-dns.
+async fn cluster_dns(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<SocketAddr, String> {
+    if nodes(waiting, discovery).await?.iter().all(is_played) {
+        return Err(PLAYED.into());
+    }
+    let kind = discovery.find("", "services").ok_or("services are not served")?;
+    let options = ListOptions {
+        namespace: Some("kube-system".into()),
+        selector: Selector { labels: Some("k8s-app=kube-dns".into()), fields: None },
+        metadata_only: false,
+    };
+    let services = waiting.cluster.list_all(kind, &options).await.map_err(|refusal| refusal.to_string())?;
+    let address = services.first().and_then(|service| service["spec"]["clusterIP"].as_str()?.parse().ok());
+    Ok(SocketAddr::new(address.ok_or("the cluster has no Service of its DNS (k8s-app=kube-dns)")?, 53))
+}
+
+const PLAYED: &str = "the nodes are played by kwok: nothing answers at their addresses";
+
+/// The cluster's nodes.
+async fn nodes(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<Vec<Value>, String> {
+    let kind = discovery.find("", "nodes").ok_or("nodes are not served")?;
+    let listed = waiting.cluster.list_all(kind, &ListOptions::default()).await;
+    listed.map_err(|refusal| format!("nodes could not be read: {refusal}"))
+}
+
+/// Whether kwok plays a node (its own annotation says so): what it calls ready was never started.
+pub(super) fn is_played(node: &Value) -> bool {
+    node["metadata"]["annotations"].get("kwok.x-k8s.io/node").is_some()
+}
+
+/// Looks that block get a thread that may.
+async fn blocking<T: Send + 'static>(
+    look: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    spawn_blocking(look).await.map_err(|e| format!("the look broke off: {e}"))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(seen: Seen) -> &'static str {
+        seen.named(&Look::Tcp { target: "x:1".into(), allowed: true }).result
+    }
+
+    #[test]
+    fn a_connection_passes_only_if_it_is_as_it_must_be() {
+        for (connection, allowed, denied) in [
+            (Ok(Connection::Open), "passed", "failed"),
+            (Ok(Connection::Refused), "failed", "passed"),
+            (Ok(Connection::Silent), "failed", "passed"),
+            (Err("no such name".to_owned()), "failed", "not probed"),
+        ] {
+            assert_eq!(result(tcp(connection.clone(), true)), allowed, "{connection:?}");
+            assert_eq!(result(tcp(connection.clone(), false)), denied, "{connection:?}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A host through the cluster's nodes.
+//!
+//! In: a host, as it is asked. Out: whether the right certificate and status came. Invariant: one node that serves another
+//! certificate fails it, whatever the others do.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::Value;
+
+use super::{Failed, NotProbed, PATIENCE, PLAYED, Passed, Seen, blocking, is_played};
+use crate::{
+    certificates::Leaf,
+    cluster::{Cluster, Discovery, ListOptions},
+    model::ItemKey,
+    plan::HttpLook,
+    probe::{self, Request, Served},
+};
+
+pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, asked: &HttpLook) -> Seen {
+    let through = match through(cluster, discovery, asked).await {
+        Ok(through) => through,
+        Err(why) => return NotProbed(why),
+    };
+    let wanted = match expected(cluster, discovery, asked).await {
+        Ok(wanted) => wanted,
+        Err(why) => return Failed(why),
+    };
+    let (mut served, mut silent) = (Vec::new(), Vec::new());
+    for (node, address) in through {
+        let (host, path, tls) = (asked.host.clone(), asked.path.clone(), asked.tls);
+        let request = Request { address, host, path, tls };
+        match blocking(move || probe::get(&request, PATIENCE)).await {
+            Ok(answer) => match wrong(&answer, wanted.as_deref(), asked.status) {
+                None => served.push(format!("{node} answers {}", answer.status)),
+                Some(why) => return Failed(format!("{node}: {why}")),
+            },
+            Err(why) => silent.push(format!("{node} does not serve it ({why})")),
+        }
+    }
+    match served.is_empty() {
+        true => Failed(silent.join(", ")),
+        false => {
+            let serial = wanted.map(|serial| format!(", certificate {serial}")).unwrap_or_default();
+            Passed([served, silent].concat().join(", ") + &serial)
+        }
+    }
+}
+
+/// What is wrong with an answer.
+fn wrong(answer: &Served, serial: Option<&str>, status: Option<u16>) -> Option<String> {
+    if let (Some(wanted), Some(served)) = (serial, &answer.serial)
+        && wanted != served
+    {
+        return Some(format!("it serves certificate {served}, not {wanted}"));
+    }
+    let status = status.filter(|status| *status != answer.status);
+    status.map(|wanted| format!("it answers {}, not {wanted}", answer.status))
+}
+
+/// The nodes and the addresses at which they are asked.
+async fn through(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    asked: &HttpLook,
+) -> Result<Vec<(String, SocketAddr)>, String> {
+    if let Some(Ok(address)) = asked.through.as_ref().map(|node| node.parse::<IpAddr>()) {
+        return Ok(vec![(address.to_string(), SocketAddr::new(address, asked.port))]);
+    }
+    let kind = discovery.find("", "nodes").ok_or("nodes are not served")?;
+    let nodes = cluster.list_all(kind, &ListOptions::default()).await;
+    let nodes = nodes.map_err(|refusal| format!("nodes could not be read: {refusal}"))?;
+    let name = |node: &Value| node["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let found: Vec<&Value> = nodes
+        .iter()
+        .filter(|node| asked.through.as_ref().is_none_or(|wanted| name(node) == *wanted))
+        .collect();
+    if found.is_empty() {
+        return Err(format!("there is no node {}", asked.through.as_deref().unwrap_or("at all")));
+    }
+    if found.iter().all(|node| is_played(node)) {
+        return Err(PLAYED.into());
+    }
+    let real = found.into_iter().filter(|node| !is_played(node));
+    let asked = real.filter_map(|node| Some((name(node), SocketAddr::new(address(node)?, asked.port))));
+    Ok(asked.collect())
+}
+
+/// A node's address in its own network.
+fn address(node: &Value) -> Option<IpAddr> {
+    let addresses = node["status"]["addresses"].as_array()?;
+    addresses.iter().find(|address| address["type"] == "InternalIP")?["address"].as_str()?.parse().ok()
+}
+
+/// The serial number that must be served: the source's; the live one's where that was kept or is issued anew.
+async fn expected(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    asked: &HttpLook,
+) -> Result<Option<String>, String> {
+    if asked.serial.is_some() {
+        return Ok(asked.serial.clone());
+    }
+    let Some(ItemKey::Resource { group, plural, namespace, name }) = &asked.secret else { return Ok(None) };
+    let kind = discovery.find(group, plural).ok_or("secrets are not served")?;
+    let live = cluster.get(kind, namespace.as_deref(), name).await.map_err(|refusal| refusal.to_string())?;
+    let live = live.ok_or("its Secret does not exist")?;
+    Leaf::of(&live).map(|leaf| Some(leaf.serial)).map_err(|why| format!("its Secret {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_certificate_or_status_is_wrong() {
+        let served = |status, serial: &str| Served { status, serial: Some(serial.into()) };
+        assert_eq!(wrong(&served(404, "0a"), Some("0a"), None), None);
+        assert!(wrong(&served(200, "0b"), Some("0a"), None).unwrap().contains("certificate 0b, not 0a"));
+        assert!(wrong(&served(404, "0a"), Some("0a"), Some(200)).unwrap().contains("404, not 200"));
+        assert_eq!(wrong(&Served { status: 200, serial: None }, Some("0a"), Some(200)), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! A real HTTPS server: what serves a host through a node, or stands behind an admission webhook.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+
+/// A certificate with its key, in PEM.
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+/// A server that answers until the test ends.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Pair {
+    /// A self-signed one for a name.
+    pub(crate) fn of(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        Self { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    fn config(&self) -> ServerConfig {
+        let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap()
+    }
+}
+
+impl Server {
+    /// Answers every request's body with what `answer` makes of it, at this address and a free port.
+    pub(crate) fn start(at: &str, pair: &Pair, answer: fn(&str) -> String) -> Self {
+        let listener = TcpListener::bind((at, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (config, asked) = (Arc::new(pair.config()), Arc::<AtomicUsize>::default());
+        let counted = asked.clone();
+        thread::spawn(move || {
+            for socket in listener.incoming().flatten() {
+                let (config, counted) = (config.clone(), counted.clone());
+                thread::spawn(move || {
+                    let tls = ServerConnection::new(config).unwrap();
+                    let _ = serve(StreamOwned::new(tls, socket), answer, &counted);
+                });
+            }
+        });
+        Self { address, asked }
+    }
+
+    /// How many requests it answered.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// HTTP/1.1 with keep-alive.
+fn serve(
+    mut stream: StreamOwned<ServerConnection, TcpStream>,
+    answer: fn(&str) -> String,
+    counted: &AtomicUsize,
+) -> std::io::Result<()> {
+    loop {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head).to_lowercase();
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        stream.read_exact(&mut body)?;
+        let text = answer(&String::from_utf8_lossy(&body));
+        counted.fetch_add(1, Ordering::Relaxed);
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
+            text.len()
+        )?;
+        stream.flush()?;
+    }
+}
+
+/// This machine's own address: a loopback one cannot be an endpoint.
+pub(crate) fn own_address() -> String {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("192.0.2.1:9").unwrap(); // nothing is sent
+    socket.local_addr().unwrap().ip().to_string()
+}
