@@ -18,6 +18,7 @@ mod outcome;
 pub mod prepare;
 mod prepared;
 mod probes;
+mod ready;
 pub mod run;
 mod safety;
 mod sources;

@@ -133,7 +133,7 @@ impl Going<'_> {
         }
         begun.set(true);
         let folder = course.folder(repository, prepared.run());
-        let report = course.recover(cx, &folder, recipients, prepared, asked.elapsed()).await?;
+        let report = course.recover(cx, cluster, &folder, recipients, prepared, asked.elapsed()).await?;
         let base = course.state_dir.clone().unwrap_or_else(|| repository.root().to_owned());
         let folders = [Some(base.join("reports")), course.report.clone()];
         let written = outcome::write(&report, folders.into_iter().flatten(), cx);
@@ -146,6 +146,7 @@ impl Course {
     async fn recover(
         &self,
         cx: &Context,
+        cluster: &Cluster,
         folder: &Path,
         recipients: &Recipients,
         prepared: Prepared<'_>,
@@ -156,6 +157,16 @@ impl Course {
             progress.pause();
             if self.yes { Ok(true) } else { prompt::yes(question) }
         };
+        // A digest that was expected is that of the first part; of the rest nobody can have expected one.
+        let proceed = |rest: &Prepared<'_>| {
+            progress.pause();
+            cx.terminal.show(preview::text(rest, cluster, cx))?;
+            match (&self.expect, self.yes) {
+                (Some(_), _) => Ok(false),
+                (None, true) => Ok(true),
+                (None, false) => Ok(rest.plan.is_empty() || prompt::yes(&preview::question(rest, cx))?),
+            }
+        };
         let running = Running {
             folder,
             recipients,
@@ -164,6 +175,7 @@ impl Course {
             clock: Utc::now,
             event: &|event| progress.event(&event),
             confirm: &confirm,
+            proceed: &proceed,
             parallel: PARALLEL,
             poll: POLL,
         };

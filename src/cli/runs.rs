@@ -133,6 +133,9 @@ fn said(line: &Line) -> Option<String> {
             let source: Vec<&str> = source.iter().map(|id| id.as_str()).collect();
             format!("begun: {scenario} on {} by {operator}, from {}", cluster.name, source.join(", "))
         }
+        Entry::Reached { cluster, .. } => {
+            format!("the API server of {} answers: the rest is resolved", cluster.name)
+        }
         Entry::Safety { file, .. } if file.ends_with("index.jsonl.zst.age") => {
             format!("saved their index in {file}")
         }

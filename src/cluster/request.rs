@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const RESTART: Duration = Duration::from_secs(10);
 /// How long one may that never did: more likely the kubeconfig leads nowhere.
 const ABSENT: Duration = Duration::from_secs(3);
+/// The reason of a refusal that no answer was.
+const UNREACHABLE: &str = "Unreachable";
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
@@ -156,7 +158,10 @@ impl Cluster {
         for (name, value) in headers {
             request.headers_mut().insert(name.clone(), http::HeaderValue::from_static(value));
         }
-        let lost_connection = |e: kube::Error| (lost(connection_words(&e)), Retry::Soon);
+        let lost_connection = |e: kube::Error| {
+            let reason = if untrusted(&e) { "Untrusted" } else { UNREACHABLE };
+            (Refusal { reason: reason.into(), ..lost(connection_words(&e)) }, Retry::Soon)
+        };
         let response =
             self.client.send(request.map(kube::client::Body::from)).await.map_err(lost_connection)?;
         self.answered.store(true, Ordering::Relaxed);
@@ -170,6 +175,23 @@ impl Cluster {
             return Ok(bytes.into());
         }
         Err(refused(parts.status, &parts.headers, &bytes))
+    }
+
+    /// Whether an API server answers at all, if only with a refusal; where nobody does (refused, timed out, reset), why. A
+    /// certificate that is not trusted is no silence: what it means is for the request that follows to say.
+    pub async fn answers(&self) -> std::result::Result<(), String> {
+        match self.send_bytes(Method::GET, "/version", &[], None).await {
+            Err(refusal) if refusal.reason == UNREACHABLE => Err(refusal.message),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks once whether the API server is ready (`/readyz`); why not, where it is not.
+    pub async fn ready(&self) -> std::result::Result<(), String> {
+        match self.send_once(&Method::GET, "/readyz", &[], Vec::new()).await {
+            Err((refusal, _)) if refusal.code == 0 || refusal.code >= 500 => Err(refusal.to_string()),
+            _ => Ok(()),
+        }
     }
 
     /// GETs one object by path: none where it does not exist.
@@ -203,7 +225,7 @@ enum Retry {
 }
 
 fn lost(message: String) -> Refusal {
-    Refusal { code: 0, reason: "Unreachable".into(), message, fields: Vec::new() }
+    Refusal { code: 0, reason: UNREACHABLE.into(), message, fields: Vec::new() }
 }
 
 fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> (Refusal, Retry) {
@@ -231,6 +253,14 @@ fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> (Refusal, R
         _ => Retry::Never,
     };
     (refusal, retry)
+}
+
+/// Whether TLS failed: somebody is there.
+fn untrusted(error: &kube::Error) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |inner| inner.source());
+    let mut kinds =
+        causes.filter_map(|inner| inner.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    kinds.any(|kind| kind == std::io::ErrorKind::InvalidData)
 }
 
 /// kube's own texts print the cause twice and Debug at people; the innermost cause is what says something.

@@ -169,6 +169,29 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Kills one of its programs by name, for example `kube-apiserver`; what it stored stays.
+    ///
+    /// # Errors
+    /// When it runs none of that name.
+    pub fn stop(&mut self, program: &str) -> Result<()> {
+        self.process(program)?.stop()
+    }
+
+    /// Starts a program that was stopped, and waits until the API server is ready.
+    ///
+    /// # Errors
+    /// When it runs none of that name, or the API server does not become ready.
+    pub async fn start_again(&mut self, program: &str) -> Result<()> {
+        self.process(program)?.start_again()?;
+        let client = self.cluster().await?.client();
+        self.wait_ready(&client).await
+    }
+
+    fn process(&mut self, name: &str) -> Result<&mut Process> {
+        let process = self.processes.iter_mut().find(|process| process.name() == name);
+        process.ok_or_else(|| Error::failed(format!("the control plane runs no {name}")))
+    }
+
     /// Connects as its administrator.
     ///
     /// # Errors

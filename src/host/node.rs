@@ -109,7 +109,7 @@ fn line_in(file: &FileContent) -> Option<String> {
     let text = String::from_utf8_lossy(&file.bytes);
     let names = text.lines().filter_map(|line| line.strip_prefix("node-name:"));
     let names = names.map(|name| name.trim().trim_matches(['"', '\'']).to_owned());
-    names.filter(|name| valid(name)).last()
+    names.rev().find(|name| valid(name))
 }
 
 fn hostname(tree: &Tree) -> Result<String> {

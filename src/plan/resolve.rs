@@ -176,6 +176,7 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
         differences,
         not_done: Vec::new(),
         issuance,
+        later: Vec::new(),
     })
 }
 

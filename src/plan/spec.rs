@@ -74,6 +74,20 @@ impl RestorePlan {
         ]
     }
 
+    /// How many of its first steps need no API server: files of the node, and what directly follows to make them count, a
+    /// program or a question. None where it begins otherwise.
+    pub fn without_cluster(&self) -> usize {
+        let mut actions = self.steps.iter().map(|step| &step.action);
+        match actions.next() {
+            Some(Action::HostFiles) => {
+                let follows =
+                    |action: &&Action| matches!(action, Action::Run { .. } | Action::Confirm { .. });
+                1 + actions.take_while(follows).count()
+            }
+            _ => 0,
+        }
+    }
+
     /// The components its steps touch.
     pub fn components(&self) -> BTreeSet<Component> {
         self.steps.iter().filter_map(|step| step.action.component()).collect()
@@ -139,6 +153,23 @@ steps:
         );
         assert_eq!(plan.components(), BTreeSet::from([Component::Policies]));
         Ok(())
+    }
+
+    #[test]
+    fn what_needs_no_cluster_is_the_nodes_files_and_what_follows_at_once() {
+        let files = "{id: f, title: F, hostFiles: {}}";
+        let program = "{id: r, title: R, run: {command: [systemctl, restart, rke2-server]}}";
+        let ask = "{id: a, title: A, confirm: {question: Go on?}}";
+        let apply = "{id: p, title: P, apply: {component: policies}}";
+        let head = PLAN.split("steps:").next().unwrap_or_default();
+        let first = |steps: &[&str]| {
+            let steps = steps.iter().map(|step| format!("  - {step}\n")).collect::<String>();
+            RestorePlan::parse(&format!("{head}steps:\n{steps}"), "p.yaml").unwrap().without_cluster()
+        };
+        assert_eq!(first(&[files, program, ask, apply]), 3);
+        assert_eq!(first(&[files, apply, program]), 1);
+        assert_eq!(first(&[program, files, apply]), 0);
+        assert_eq!(first(&[apply]), 0);
     }
 
     #[test]

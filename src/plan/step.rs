@@ -58,6 +58,8 @@ pub struct ResolvedPlan {
     pub issuance: Issuance,
     /// What the plan is about and cannot be done from here.
     pub not_done: Vec<NotDone>,
+    /// Ids of steps that are resolved, shown and asked for when the API server answers, which it does not now.
+    pub later: Vec<String>,
 }
 
 /// A part of a plan that somebody must do elsewhere: while there is one, the whole is done in part.

@@ -105,6 +105,7 @@ pub fn undo(inputs: UndoInputs) -> ResolvedPlan {
         differences,
         not_done: Vec::new(),
         issuance: Issuance::default(),
+        later: Vec::new(),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     gates::{self, Waiting},
     journal::Entry,
     lease::{Clock, Known, Lease},
-    probes,
+    probes, ready,
 };
 use crate::{
     Result,
@@ -63,8 +63,10 @@ pub struct Engine<'a> {
     pub(super) recipients: &'a Recipients,
     /// Which process of the run this is, from 1.
     pub(super) session: usize,
-    /// Whether the run may still act.
-    pub(super) lease: &'a Lease,
+    /// When the run began to act.
+    pub(super) began: Instant,
+    /// Whether the run may still act; none where no API server can say.
+    pub(super) lease: Option<&'a Lease>,
     /// The wall clock, for the journal's times.
     pub clock: Clock,
     /// Told what happens.
@@ -84,14 +86,13 @@ pub struct Engine<'a> {
 /// When the journal cannot be written (nothing is done that is not journalled), the Lease is another's, the operator
 /// cannot be asked, or the API server does not say what it serves.
 pub async fn execute(engine: &Engine<'_>, plan: &ResolvedPlan) -> Result<Vec<StepOutcome>> {
-    let started = Instant::now();
     let mut discovery = Discovery::default(); // asked for as soon as something needs it
     let mut outcomes = Vec::with_capacity(plan.steps.len());
     let mut stopped_at: Option<&str> = None;
     for (number, step) in plan.steps.iter().enumerate() {
         let acts = step.batches.iter().map(|batch| batch.acts.len()).sum();
         (engine.event)(Event::Step { number, title: &step.title, acts });
-        let mut outcome = StepOutcome::new(step, started.elapsed());
+        let mut outcome = StepOutcome::new(step, engine.began.elapsed());
         match stopped_at {
             Some(stop) => {
                 outcome.outcome = "skipped";
@@ -123,7 +124,7 @@ impl Engine<'_> {
             outcome.failures.push("declined by the operator".into());
         } else {
             for batch in step.batches.iter().filter(|batch| !batch.acts.is_empty()) {
-                self.lease.check(Known::Now).await?;
+                self.ours(Known::Now).await?;
                 if batch.acts.iter().any(|act| !served(discovery, &act.key)) {
                     *discovery = self.cluster.discover().await?; // what was done before may have made the kind
                 }
@@ -136,11 +137,18 @@ impl Engine<'_> {
         outcome.acting_s = began.elapsed().as_secs_f64();
         if outcome.outcome == "done" {
             self.probes(step, discovery, outcome).await?;
-            let held = self.gates(step, discovery, outcome).await;
+            let held = self.answers(step, outcome).await && self.gates(step, discovery, outcome).await;
             outcome.judge(held);
         }
         outcome.waiting_s = began.elapsed().as_secs_f64() - outcome.acting_s;
         Ok(())
+    }
+
+    async fn ours(&self, known: Known) -> Result<()> {
+        match self.lease {
+            Some(lease) => lease.check(known).await,
+            None => Ok(()),
+        }
     }
 
     /// All intents of a batch are durable before its first act; its outcomes are written as they come. Once the Lease
@@ -162,7 +170,7 @@ impl Engine<'_> {
         };
         let acting = &acting;
         let acts = batch.acts.iter().map(|act| async move {
-            let ours = self.lease.check(Known::Lately).await;
+            let ours = self.ours(Known::Lately).await;
             (
                 act,
                 match ours {
@@ -199,7 +207,7 @@ impl Engine<'_> {
                 .push(format!("`{command}` was not run: allow it with --allow-run, or run it by hand"));
             return Ok(());
         }
-        self.lease.check(Known::Now).await?;
+        self.ours(Known::Now).await?;
         let (id, words) = (step.id.clone(), command.words.clone());
         self.journal.write((self.clock)(), [Entry::Run { step: id.clone(), command: words }])?;
         let ended = match command::run(command, Duration::from_secs(step.timeout_s)).await {
@@ -245,6 +253,18 @@ impl Engine<'_> {
     fn waiting(&self, step: &Step) -> Waiting<'_> {
         let timeout = Duration::from_secs(step.timeout_s);
         Waiting { cluster: self.cluster, timeout, poll: self.poll, event: self.event }
+    }
+
+    /// A program may have restarted the API server; where none answered before, the run waits for it as a whole.
+    async fn answers(&self, step: &Step, outcome: &mut StepOutcome) -> bool {
+        if step.command.is_none() || self.lease.is_none() {
+            return true;
+        }
+        let timeout = Duration::from_secs(step.timeout_s);
+        let answer = ready::wait(self.cluster, timeout, self.poll, self.event).await;
+        let held = answer.is_ok();
+        outcome.failures.extend(answer.err());
+        held
     }
 
     /// Waits for the gates, but not for an object whose own act failed: that one never comes.

@@ -61,6 +61,13 @@ pub enum Entry {
         /// Who resumed it.
         operator: String,
     },
+    /// The API server, which did not answer when the run began, does: the rest was resolved.
+    Reached {
+        /// Which cluster it is of.
+        cluster: ClusterIdentity,
+        /// Digest of the rest.
+        plan: String,
+    },
     /// What the run will overwrite is sealed in this file beside the journal; undo trusts this digest.
     Safety {
         /// Its name.

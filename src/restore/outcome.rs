@@ -89,10 +89,15 @@ impl Done {
 
 impl StepOutcome {
     pub(super) fn new(step: &Step, began: Duration) -> Self {
+        Self::named(&step.id, &step.title, step.action, began)
+    }
+
+    /// Of a step that is in no plan file.
+    pub(super) fn named(id: &str, title: &str, action: &'static str, began: Duration) -> Self {
         Self {
-            id: step.id.clone(),
-            title: step.title.clone(),
-            action: step.action,
+            id: id.into(),
+            title: title.into(),
+            action,
             outcome: "done",
             began_s: began.as_secs_f64(),
             acting_s: 0.0,

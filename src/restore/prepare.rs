@@ -4,6 +4,7 @@
 //! Invariant: nothing is changed, on the cluster or on disk; of the live objects only those that differ are kept, and
 //! of the snapshot only those that differ are opened.
 
+mod parts;
 mod reads;
 
 use std::{
@@ -18,7 +19,7 @@ use super::{
     journal::Asked,
     machine::Machine,
     observe::observe,
-    prepared::{Origin, Prepared, Restoring},
+    prepared::{Origin, Part, Prepared, Restoring},
     sources::{self, Sources},
     surroundings::{dangling, is_route, nodes},
     versions,
@@ -32,7 +33,7 @@ use crate::{
     model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId, SnapshotId},
     plan::{Action, Earlier, Inputs, Isolation, Probe, ResolvedPlan, RestorePlan, resolve},
     report::Phase,
-    repository::{Listed, Repository},
+    repository::Repository,
     seal::Identities,
     signature::TrustedSigners,
 };
@@ -86,12 +87,22 @@ pub struct Request<'a> {
 /// cluster cannot be reached.
 pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     let began = Instant::now();
-    let cluster = request.cluster.identity(request.cluster_name).await?;
     let components = request.plan.components();
     let listed = request.repository.list(request.trusted, request.now)?;
     let machine = match components.contains(&Component::Host) {
         true => Machine::look(request.host_root, &listed, &request.snapshots)?,
         false => Machine::unasked(request.host_root),
+    };
+    // The node's files may be why the API server does not answer: they come first then, and the rest when it does.
+    let first = machine.node.is_some() && request.plan.without_cluster() > 0;
+    let silent = if first { request.cluster.answers().await.err() } else { None };
+    let cluster = match silent {
+        None => request.cluster.identity(request.cluster_name).await?,
+        Some(_) => ClusterIdentity {
+            name: request.cluster_name.unwrap_or(request.cluster.name()).to_owned(),
+            uid: String::new(),
+            kubernetes: String::new(),
+        },
     };
     let asked = sources::Asked {
         ids: &request.snapshots,
@@ -116,26 +127,23 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     }
     sources.leave_out(&request.scope.exclude_namespaces);
     let opened = began.elapsed().as_secs_f64();
-    let mut plan = request.resolve(&machine, &sources, &cluster, request.now).await?;
-    reads::deleted(request.cluster, &mut plan).await?;
-    plan.warnings.splice(0..0, sources.warnings.iter().cloned());
-    plan.warnings.extend(plan.unread.iter().cloned());
-    if plan.changes().next().is_none() && plan.differences.is_empty() {
-        plan.warnings.push(request.nothing_differs(&sources, &listed, &components));
+    let (target, run, sessions) = (request.cluster, request.run.clone(), request.sessions);
+    let (incident_start, now) = (request.incident_start, request.now);
+    let from = Restoring { request, sources, machine };
+    let part = if silent.is_some() { Part::First } else { Part::All };
+    let mut plan = from.plan(&cluster, part, now).await?;
+    plan.warnings.splice(0..0, from.sources.warnings.iter().cloned());
+    if let Some(why) = &silent {
+        plan.later = from.request.part(Part::Rest).steps.into_iter().map(|step| step.id).collect();
+        let server = target.server();
+        plan.warnings
+            .insert(0, format!("the API server at {server} does not answer: {why}; this node comes first"));
     }
     let planned = began.elapsed().as_secs_f64() - opened;
     let phases = vec![Phase { name: "open", seconds: opened }, Phase { name: "plan", seconds: planned }];
-    Ok(Prepared {
-        plan,
-        cluster,
-        target: request.cluster,
-        run: request.run.clone(),
-        incident_start: request.incident_start,
-        now: request.now,
-        sessions: request.sessions,
-        origin: Origin::Snapshots(Box::new(Restoring { request, sources, machine })),
-        phases,
-    })
+    let origin = Origin::Snapshots(Box::new(from));
+    let offline = silent.is_some();
+    Ok(Prepared { plan, cluster, target, run, incident_start, now, sessions, part, offline, origin, phases })
 }
 
 impl Request<'_> {
@@ -151,14 +159,16 @@ impl Request<'_> {
     }
 
     /// Looks at the cluster and says what would have to be done: before a run, and again after it, when nothing
-    /// must be left.
+    /// must be left. The first part looks at no cluster.
     pub(super) async fn resolve(
         &self,
         machine: &Machine<'_>,
         sources: &Sources,
         cluster: &ClusterIdentity,
+        part: Part,
         now: DateTime<Utc>,
     ) -> Result<ResolvedPlan> {
+        let plan = self.part(part);
         let stored: HashMap<(Component, &ItemKey), &IndexEntry> =
             sources.index.entries.iter().map(|entry| ((entry.component, &entry.key), entry)).collect();
         let differs = |live: &IndexEntry| {
@@ -169,11 +179,15 @@ impl Request<'_> {
                 entry.class == Class::Config && !catalog::lists_all(entry.component, &entry.key)
             });
         let also = named.map(|entry| (entry.component, entry.key.clone())).collect();
-        let mut components = self.plan.components();
+        let mut components = plan.components();
+        let all = components.clone();
         let files = components.remove(&Component::Host);
         let scope = Scope { components, also, ..self.scope.clone() };
         let keep = |live: &IndexEntry| differs(live) || decides_issuance(live) || is_route(live);
-        let mut live = capture::capture(self.cluster, &scope, now, &keep).await?;
+        let mut live = match part {
+            Part::First => Capture::default(),
+            Part::All | Part::Rest => capture::capture(self.cluster, &scope, now, &keep).await?,
+        };
         if files {
             let file = |path: &str| {
                 stored.keys().any(|(_, key)| matches!(key, ItemKey::File { path: p, .. } if p == path))
@@ -184,14 +198,14 @@ impl Request<'_> {
             true => observe(self.cluster, &live.discovery, &scope.exclude_namespaces).await,
             false => Observed::default(),
         };
-        let items = self.open(sources, &live)?;
+        let items = self.open(sources, &all, &live)?;
         versions::align(self.cluster, &items, &mut live).await;
-        let workloads = reads::workloads(self.cluster, &live.discovery, &self.plan).await?;
-        let installs = reads::installs(self.cluster, &live.discovery, &self.plan).await?;
+        let workloads = reads::workloads(self.cluster, &live.discovery, &plan).await?;
+        let installs = reads::installs(self.cluster, &live.discovery, &plan).await?;
         let nodes = nodes(self.cluster, &live.discovery, &items).await;
         let dangling = dangling(self.cluster, &sources.index, &items, &live).await;
         let mut plan = resolve(Inputs {
-            plan: self.plan.clone(),
+            plan,
             source: sources.source(),
             cluster: &cluster.uid,
             index: &sources.index,
@@ -218,13 +232,19 @@ impl Request<'_> {
 
     /// Opens the bundles of what differs, and no others. A release is opened always: what it rendered, and in which
     /// order that comes back, stands in it alone. Where certificates are probed, routes and their Secrets are too.
-    fn open(&self, sources: &Sources, live: &Capture) -> Result<BTreeMap<(Component, ItemKey), Item>> {
+    fn open(
+        &self,
+        sources: &Sources,
+        components: &BTreeSet<Component>,
+        live: &Capture,
+    ) -> Result<BTreeMap<(Component, ItemKey), Item>> {
         let live: HashMap<(Component, &ItemKey), &str> =
             live.items.iter().map(|item| (item.id(), item.entry.sha256.as_str())).collect();
         let mut steps = self.plan.steps.iter();
         let served = steps.any(|step| matches!(step.action, Action::Probe(Probe::Http(_))));
         let mut wanted: BTreeMap<Component, BTreeSet<&ItemKey>> = BTreeMap::new();
-        for entry in sources.index.entries.iter().filter(|entry| entry.class == Class::Config) {
+        let config = sources.index.entries.iter().filter(|entry| entry.class == Class::Config);
+        for entry in config.filter(|entry| components.contains(&entry.component)) {
             let same = live.get(&(entry.component, &entry.key)) == Some(&entry.sha256.as_str());
             let secret = entry.component == Component::Ingress && entry.key.is_kind("", "secrets");
             let served = served && (is_route(entry) || secret);
@@ -244,27 +264,6 @@ impl Request<'_> {
             self.repository.items(header, &sources.index, component, self.identities, &pick, &mut each)?;
         }
         Ok(items)
-    }
-
-    /// Equal does not mean right: the damage may be older than the snapshot.
-    fn nothing_differs(
-        &self,
-        sources: &Sources,
-        listed: &[Listed],
-        components: &BTreeSet<Component>,
-    ) -> String {
-        let ids = sources.headers.iter().map(|h| h.id.as_str()).collect::<Vec<_>>().join(" and ");
-        let older = sources.older_that_differs(self.repository, listed, self.identities, components);
-        let next = match older {
-            Some(id) => format!(
-                "the newest one before it that differs is {id}: netdr restore --scenario {} --snapshot {id}",
-                self.plan.name
-            ),
-            None => "no older snapshot differs".into(),
-        };
-        format!(
-            "the source {ids} equals the live state; if the live state is wrong, so is this snapshot; {next}"
-        )
     }
 }
 

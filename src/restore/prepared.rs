@@ -3,7 +3,7 @@
 //! In: a resolved plan and where its wanted state comes from. Out: what a run needs of both kinds. Invariant: what is left
 //! to do is found again from the very same source.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -30,9 +30,22 @@ pub struct Prepared<'a> {
     pub(super) now: DateTime<Utc>,
     /// In how many processes the run was at work before this one.
     pub(super) sessions: usize,
+    pub(super) part: Part,
+    /// Whether no API server answers that could hold the Lease.
+    pub(super) offline: bool,
     pub(super) origin: Origin<'a>,
     /// `open` and `plan`, so far.
     pub(super) phases: Vec<Phase>,
+}
+
+/// Which steps of the plan.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    All,
+    /// Those that need no API server, which does not answer.
+    First,
+    /// The others, when it does.
+    Rest,
 }
 
 /// Where the wanted state comes from.
@@ -123,7 +136,8 @@ impl Prepared<'_> {
     pub(super) async fn resolve(&self, now: DateTime<Utc>) -> Result<ResolvedPlan> {
         match &self.origin {
             Origin::Snapshots(from) => {
-                from.request.resolve(&from.machine, &from.sources, &self.cluster, now).await
+                let part = if self.part == Part::First { Part::First } else { Part::All };
+                from.request.resolve(&from.machine, &from.sources, &self.cluster, part, now).await
             }
             Origin::Run(undoing) => undoing.resolve(&self.cluster).await,
         }
@@ -135,6 +149,24 @@ impl Prepared<'_> {
             Origin::Snapshots(from) => from.request.plan.components(),
             Origin::Run(undoing) => undoing.components(),
         }
+    }
+
+    /// The rest, now that the API server answers.
+    pub(super) async fn rest(mut self, now: DateTime<Utc>) -> Result<Self> {
+        let began = Instant::now();
+        if let Origin::Snapshots(from) = &mut self.origin {
+            // What is tied to a step of the first part must know that it changed something.
+            let changed = self.plan.steps.iter().filter(|step| !step.batches.is_empty());
+            from.request.earlier.changed.extend(changed.map(|step| step.id.clone()));
+            self.cluster = self.target.identity(Some(&self.cluster.name)).await?;
+            from.same_cluster(&self.cluster)?;
+            (self.part, self.offline) = (Part::Rest, false);
+            self.plan = from.plan(&self.cluster, self.part, now).await?;
+        }
+        if let Some(plan) = self.phases.iter_mut().find(|phase| phase.name == "plan") {
+            plan.seconds += began.elapsed().as_secs_f64();
+        }
+        Ok(self)
     }
 
     /// The line with which this process begins, or goes on with, the journal.

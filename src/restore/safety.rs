@@ -13,7 +13,10 @@ use std::{
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::journal::{Entry, Line};
+use super::{
+    journal::{Entry, Line},
+    prepared::Part,
+};
 use crate::{
     Error, Result,
     model::{Component, Index, IndexEntry, Item, ItemKey, hex},
@@ -28,7 +31,8 @@ const BUNDLE: &str = ".tar.zst.age";
 const INDEX: &str = "index.jsonl.zst.age";
 
 /// Seals what will be overwritten into `folder`; the entries belong into the journal. Nothing to save, no files. Each
-/// process of a run (`session`, from 1) has files of its own: what an earlier one saved is never written over.
+/// process of a run (`session`, from 1), and each part of it, has files of its own: what an earlier one saved is never
+/// written over.
 ///
 /// # Errors
 /// When a file cannot be written and synced; the run must not go on.
@@ -37,9 +41,13 @@ pub(super) fn save(
     recipients: &Recipients,
     folder: &Path,
     session: usize,
+    part: Part,
     now: DateTime<Utc>,
 ) -> Result<Vec<Entry>> {
-    let prefix = if session == 1 { PREFIX.to_owned() } else { format!("{PREFIX}{session}-") };
+    let mut prefix = if session == 1 { PREFIX.to_owned() } else { format!("{PREFIX}{session}-") };
+    if part == Part::Rest {
+        prefix += "rest-";
+    }
     let mut entries = Vec::new();
     if overwritten.is_empty() {
         return Ok(entries);

@@ -237,8 +237,9 @@ fn remarks(header: &SnapshotHeader, asked: &Asked<'_>) -> Vec<String> {
         let reasons = header.reasons.join("; ");
         remarks.push(format!("snapshot {id} is {}: {reasons}", header.state.name()));
     }
-    // Empty where only files of a host could be saved, because the API server did not answer.
-    if !header.cluster.uid.is_empty() && header.cluster.uid != asked.cluster.uid {
+    // Empty where only files of a host could be saved, or are restored, because the API server does not answer.
+    let known = !header.cluster.uid.is_empty() && !asked.cluster.uid.is_empty();
+    if known && header.cluster.uid != asked.cluster.uid {
         let (theirs, ours) = (&header.cluster.name, &asked.cluster.name);
         remarks.push(if theirs == ours {
             format!(

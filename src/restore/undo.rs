@@ -18,13 +18,13 @@ use futures::{StreamExt as _, stream};
 
 use super::{
     journal::{Entry, Past},
-    prepared::{Origin, Prepared},
+    prepared::{Origin, Part, Prepared},
     safety::{self, Saved},
 };
 use crate::{
     Error, Result,
-    cluster::Cluster,
-    model::{ClusterIdentity, Component, RunId},
+    cluster::{Cluster, Discovery},
+    model::{ClusterIdentity, Component, ItemKey, RunId},
     plan::{Changed, ResolvedPlan, RestorePlan, Source, UndoInputs, undo},
     report::Phase,
     seal::Identities,
@@ -74,9 +74,15 @@ impl<'a> Undo<'a> {
     pub async fn prepare(self) -> Result<Prepared<'a>> {
         let began = Instant::now();
         let Self { past, folder, identities, cluster: target, host_root, now, run } = self;
-        let cluster = target.identity(Some(&past.cluster.name)).await?;
-        same_cluster(&past, &cluster)?;
         let held = past.lines.iter().any(|line| matches!(line.entry, Entry::Safety { .. }));
+        // Files of a node are put back without an API server, for they may be why it does not answer.
+        let files = past.changed().all(|key| matches!(key, ItemKey::File { .. }));
+        let offline = files && target.answers().await.is_err();
+        let cluster = match offline {
+            true => past.cluster.clone(),
+            false => target.identity(Some(&past.cluster.name)).await?,
+        };
+        same_cluster(&past, &cluster)?;
         let saved = if held { safety::open(folder, &past.lines, &identities()?)? } else { Saved::new() };
         let changes = changes::changes(&past, saved)?;
         let opened = began.elapsed().as_secs_f64();
@@ -94,6 +100,8 @@ impl<'a> Undo<'a> {
             incident_start: now,
             now,
             sessions: 0,
+            part: Part::All,
+            offline,
             origin: Origin::Run(Box::new(undoing)),
             phases,
         })
@@ -102,7 +110,8 @@ impl<'a> Undo<'a> {
 
 impl Undoing<'_> {
     pub(super) async fn resolve(&self, cluster: &ClusterIdentity) -> Result<ResolvedPlan> {
-        let discovery = self.cluster.discover().await?;
+        let files = self.changes.iter().all(|changed| matches!(changed.key, ItemKey::File { .. }));
+        let discovery = if files { Discovery::default() } else { self.cluster.discover().await? };
         let looks =
             self.changes.iter().map(|changed| look::look(self.cluster, &discovery, self.host_root, changed));
         let found: Vec<_> = stream::iter(looks).buffered(LOOKS).collect().await;
@@ -122,7 +131,7 @@ impl Undoing<'_> {
 
 /// A run can only be undone where it was done.
 fn same_cluster(past: &Past, live: &ClusterIdentity) -> Result<()> {
-    if past.cluster.uid == live.uid {
+    if past.cluster.uid == live.uid || past.cluster.uid.is_empty() {
         return Ok(());
     }
     let (run, name) = (&past.run, &past.cluster.name);

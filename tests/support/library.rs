@@ -99,6 +99,7 @@ impl Library {
             clock: Utc::now,
             event: &|_| {},
             confirm: &|_| Ok(true),
+            proceed: &|_| Ok(true),
             parallel: 8,
             poll: Duration::from_millis(20),
         }

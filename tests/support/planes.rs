@@ -1,7 +1,7 @@
 //! Planes: one that tests share as long as they only read, and a few at a time to throw away.
 
 use std::{
-    ops::Deref,
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
 };
 
@@ -33,6 +33,12 @@ impl Deref for Plane {
     type Target = ControlPlane;
     fn deref(&self) -> &ControlPlane {
         &self.control_plane
+    }
+}
+
+impl DerefMut for Plane {
+    fn deref_mut(&mut self) -> &mut ControlPlane {
+        &mut self.control_plane
     }
 }
 

@@ -54,6 +54,10 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     text += &issuance(&plan.issuance);
     text += &reasons("Cannot be restored", &plan.refused);
     text += &reasons("Left as they are", &plan.kept);
+    if !plan.later.is_empty() {
+        let later = plan.later.join(", ");
+        text += &format!("\nWhen the API server answers, these are resolved, shown and asked for: {later}\n");
+    }
     if !plan.not_done.is_empty() {
         let lines: String = plan.not_done.iter().map(|part| format!("  {part}\n")).collect();
         text += &format!("\nNot done from here:\n{lines}");
@@ -69,7 +73,8 @@ pub(super) fn question(prepared: &Prepared<'_>, cx: &Context) -> String {
         Some(run) => format!("Change cluster {cluster} back to what it was before {run}"),
         None => {
             let captured = age(plan.source.captured_at, cx.now);
-            format!("Change cluster {cluster} to what was captured {captured}")
+            let what = if plan.later.is_empty() { "cluster" } else { "this node of cluster" };
+            format!("Change {what} {cluster} to what was captured {captured}")
         }
     };
     format!("{what} ({})?", totals(plan))

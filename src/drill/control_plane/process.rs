@@ -5,6 +5,7 @@
 //! plane's folder. Its own process group keeps a terminal's Ctrl-C away, so that netdr decides what goes when.
 
 use std::{
+    io::Write as _,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -12,14 +13,15 @@ use std::{
 
 use crate::{Error, Result};
 
-/// The shell's orders. `wait` returns when the program ends by itself, and the trap runs when the pipe closes.
+/// The shell's orders. `wait` returns when the program ends by itself, and the trap runs when the pipe closes; a line in it
+/// kills the program alone.
 const WATCHDOG: &str = r#"
 folder=$1 log=$2; shift 2
 exec 3<&0
 "$@" </dev/null >"$log" 2>&1 3<&- &
 program=$!
 trap 'kill -KILL $program; wait $program; rm -rf "$folder"; exit 0' TERM
-{ read -r _ <&3; kill -TERM $$; } &
+{ if read -r _ <&3; then kill -KILL $program; else kill -TERM $$; fi; } &
 reader=$!
 wait $program
 code=$?
@@ -33,6 +35,9 @@ const LAST_LINES: usize = 5;
 /// A running program.
 pub(super) struct Process {
     name: String,
+    program: PathBuf,
+    flags: Vec<String>,
+    folder: PathBuf,
     log: PathBuf,
     watchdog: Child,
     /// Open as long as the program may live.
@@ -59,7 +64,29 @@ impl Process {
             .spawn()
             .map_err(|e| Error::failed(format!("cannot start {name}")).because(e))?;
         let lifeline = watchdog.stdin.take();
-        Ok(Self { name: name.into(), log, watchdog, lifeline })
+        let (program, flags, folder) = (program.into(), flags.into(), folder.into());
+        Ok(Self { name: name.into(), program, flags, folder, log, watchdog, lifeline })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Kills the program; its folder stays.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        let failed = |e| Error::failed(format!("cannot stop {}", self.name)).because(e);
+        if let Some(lifeline) = &mut self.lifeline {
+            lifeline.write_all(b"stop\n").map_err(failed)?;
+        }
+        self.watchdog.wait().map(drop).map_err(failed)
+    }
+
+    /// Starts a program that was stopped again, as it was started.
+    pub(super) fn start_again(&mut self) -> Result<()> {
+        let again = Self::spawn(&self.name, &self.program, &self.flags, &self.folder)?;
+        self.lifeline = None; // of a shell that has ended
+        *self = again;
+        Ok(())
     }
 
     /// An error with the program's last words where it has ended.

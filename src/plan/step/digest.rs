@@ -100,6 +100,7 @@ impl ResolvedPlan {
             "not_done": self.not_done,
             "reissues": self.issuance.reissues,
             "lets_encrypt": self.issuance.costs_json(),
+            "later": self.later,
         })
     }
 }

@@ -61,9 +61,10 @@ impl Past {
             isolation: None,
             allow_run: false,
         };
-        let (mut sessions, mut ended) = (1, None);
+        let (mut sessions, mut ended, mut cluster) = (1, None, cluster.clone());
         for line in &lines {
             match &line.entry {
+                Entry::Reached { cluster: reached, .. } => cluster.clone_from(reached),
                 Entry::Resumed { .. } => (sessions, ended) = (sessions + 1, None),
                 Entry::Ended { outcome, .. } => ended = (outcome != "interrupted").then(|| outcome.clone()),
                 _ => {}
@@ -73,12 +74,20 @@ impl Past {
             run: run.parse()?,
             scenario: scenario.clone(),
             source: source.clone(),
-            cluster: cluster.clone(),
+            cluster,
             asked: asked.as_deref().cloned().unwrap_or_else(guessed),
             undoes: undoes.clone(),
             sessions,
             ended,
             lines,
+        })
+    }
+
+    /// Every object that it meant to change.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = &ItemKey> {
+        self.lines.iter().filter_map(|line| match &line.entry {
+            Entry::Intent { key, .. } => Some(key),
+            _ => None,
         })
     }
 

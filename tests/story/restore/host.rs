@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{MARKER, NODE, Operator, Plane, acts, content, everything, fresh, says};
 
-const PLAN: &str = "
+pub(super) const PLAN: &str = "
 apiVersion: netdr/v1
 kind: RestorePlan
 name: node
@@ -18,10 +18,10 @@ role: Infrastructure Admin
 runbook: runbooks/cni.md
 steps:
   - {id: files, title: The node's files, hostFiles: {}}
-  - {id: policies, title: Policies, apply: {component: policies, kinds: [networkpolicies.networking.k8s.io]}}
+  - {id: policies, title: Policies, apply: {component: policies, kinds: [networkpolicies.networking.k8s.io], extras: delete}}
 ";
 
-const CONFIG: &str = "etc/rancher/rke2/config.yaml";
+pub(super) const CONFIG: &str = "etc/rancher/rke2/config.yaml";
 const DROP_IN: &str = "etc/rancher/rke2/config.yaml.d/50-agent.yaml";
 const REGISTRIES: &str = "etc/rancher/rke2/registries.yaml";
 const MANIFEST: &str = "var/lib/rancher/rke2/server/manifests/rke2-canal-config.yaml";

@@ -1,0 +1,84 @@
+//! A plan in parts: where no API server answers, the node's files come first, and the rest when it does.
+//!
+//! In: which part, and the cluster as far as it is known. Out: what will be done in that part. Invariant: the first part
+//! asks no cluster, and the rest is of the cluster that the source is of.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{Request, Restoring, reads};
+use crate::{
+    Error, Result,
+    model::{ClusterIdentity, Component},
+    plan::{ResolvedPlan, RestorePlan},
+    restore::{prepared::Part, sources::Sources},
+};
+
+impl Restoring<'_> {
+    /// What will be done in a part of the plan, with all that a person should know.
+    pub(in crate::restore) async fn plan(
+        &self,
+        cluster: &ClusterIdentity,
+        part: Part,
+        now: DateTime<Utc>,
+    ) -> Result<ResolvedPlan> {
+        let Self { request, sources, machine } = self;
+        let mut plan = request.resolve(machine, sources, cluster, part, now).await?;
+        reads::deleted(request.cluster, &mut plan).await?;
+        plan.warnings.extend(plan.unread.iter().cloned());
+        if part != Part::Rest && plan.changes().next().is_none() && plan.differences.is_empty() {
+            plan.warnings.push(request.nothing_differs(sources, &request.part(part).components())?);
+        }
+        Ok(plan)
+    }
+
+    /// Refuses a cluster that has the name of the source's and is another one: nobody could see that before it answered.
+    pub(in crate::restore) fn same_cluster(&self, live: &ClusterIdentity) -> Result<()> {
+        let Request { run, from_cluster, .. } = &self.request;
+        let headers = self.sources.headers.iter().filter(|header| !header.cluster.uid.is_empty());
+        let mut others = headers.filter(|header| header.cluster.uid != live.uid);
+        let Some(other) = others.next().filter(|_| from_cluster.is_none()) else { return Ok(()) };
+        let name = &live.name;
+        Err(Error::usage(format!(
+            "the API server that answers is not that of {name} as it was captured, so the run stops after this node's files"
+        ))
+        .why(format!(
+            "its kube-system has uid {}, in snapshot {} it has {}",
+            live.uid, other.id, other.cluster.uid
+        ))
+        .hint(format!("if {name} was rebuilt and is to be restored: netdr restore --resume {run}"))
+        .hint(format!("else put the node's files back: netdr undo {run}")))
+    }
+}
+
+impl Request<'_> {
+    /// The authored plan with the steps of a part alone.
+    pub(super) fn part(&self, part: Part) -> RestorePlan {
+        let mut plan = self.plan.clone();
+        let first = plan.without_cluster();
+        match part {
+            Part::All => {}
+            Part::First => plan.steps.truncate(first),
+            Part::Rest => drop(plan.steps.drain(..first)),
+        }
+        plan
+    }
+
+    /// Equal does not mean right: the damage may be older than the snapshot.
+    fn nothing_differs(&self, sources: &Sources, components: &BTreeSet<Component>) -> Result<String> {
+        let listed = self.repository.list(self.trusted, self.now)?;
+        let ids = sources.headers.iter().map(|h| h.id.as_str()).collect::<Vec<_>>().join(" and ");
+        let older = sources.older_that_differs(self.repository, &listed, self.identities, components);
+        let next = match older {
+            Some(id) => format!(
+                "the newest one before it that differs is {id}: netdr restore --scenario {} --snapshot {id}",
+                self.plan.name
+            ),
+            None => "no older snapshot differs".into(),
+        };
+        Ok(format!(
+            "the source {ids} equals the live state; if the live state is wrong, so is this snapshot; {next}"
+        ))
+    }
+}
