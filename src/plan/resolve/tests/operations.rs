@@ -176,3 +176,16 @@ fn a_program_is_shown_as_a_shell_takes_it() -> Result<()> {
     assert_eq!(command.to_string(), r"sh -c 'echo '\''a b'\'''");
     Ok(())
 }
+
+#[test]
+fn of_several_components_one_that_nobody_has_is_passed_over_and_said() -> Result<()> {
+    let apply = |component: &str| format!("apply: {{component: {component}}}");
+    let world =
+        || World::new(&[&apply("policies"), &apply("loadbalancer")]).source([policy("demo", "deny", None)]);
+    let plan = world().resolve()?;
+    assert!(plan.warnings[0].contains("loadbalancer is passed over: neither"), "{:?}", plan.warnings);
+    let plan = world().live([deployment(1)]).resolve()?;
+    assert!(plan.warnings[0].contains("what the cluster has of it stays"), "{:?}", plan.warnings);
+    assert!(plan.acts().all(|act| act.component == Component::Policies));
+    Ok(())
+}
