@@ -34,13 +34,13 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     if prepared.undoes().is_none() {
         let captured = plan.source.captured_at;
         text += &format!("  captured    {} ({})\n", time(captured), age(captured, cx.now));
+        if plan.source.snapshots.len() > 1 {
+            for id in &plan.source.snapshots {
+                text += &format!("              {id} ({})\n", age(id.captured_at(), cx.now));
+            }
+        }
         let (rto, rpo) = (objective(authored.rto), objective(authored.rpo));
         text += &format!("  objectives  back within {rto}, at most {rpo} lost\n");
-    }
-    if plan.source.snapshots.len() > 1 {
-        for id in &plan.source.snapshots {
-            text += &format!("              {id} ({})\n", age(id.captured_at(), cx.now));
-        }
     }
     let deleted: Vec<&Act> = acts(&plan.steps).filter(|a| a.verb == Verb::Delete).collect();
     if !deleted.is_empty() {
