@@ -21,7 +21,7 @@ use crate::{
     model::RunId,
     report::RecoveryReport,
     repository::Repository,
-    restore::{Prepared, Running, run},
+    restore::{Past, Prepared, Running, run},
     seal::Recipients,
 };
 use progress::Progress;
@@ -56,6 +56,8 @@ pub(super) struct Going<'a> {
     course: &'a Course,
     cx: &'a Context,
     begun: &'a Cell<bool>,
+    /// How a run that broke off goes on.
+    advice: &'a str,
 }
 
 impl Course {
@@ -76,7 +78,7 @@ impl Course {
         }
     }
 
-    /// Does the work, and says after Ctrl-C how it goes on.
+    /// Does the work, and says after Ctrl-C or a failure in its midst how it goes on.
     pub(super) fn run(
         &self,
         cx: &Context,
@@ -87,13 +89,11 @@ impl Course {
         let begun = Cell::new(false);
         let kept =
             self.state_dir.as_ref().map_or_else(String::new, |dir| format!(" --state-dir {}", dir.display()));
-        let advice = || match begun.get() {
-            true => format!(
-                "what is done stays done; see it with: netdr runs show {run}{kept}; go on with: {go_on}{kept}"
-            ),
-            false => "nothing was changed".into(),
-        };
-        interrupt::run(&advice, work(Going { course: self, cx, begun: &begun }))
+        let advice = format!(
+            "what is done stays done; see it with: netdr runs show {run}{kept}; go on with: {go_on}{kept}"
+        );
+        let told = || if begun.get() { advice.clone() } else { "nothing was changed".into() };
+        interrupt::run(&told, work(Going { course: self, cx, begun: &begun, advice: &advice }))
     }
 }
 
@@ -106,7 +106,7 @@ impl Going<'_> {
         repository: &Repository,
         recipients: &Recipients,
     ) -> Result<Exit> {
-        let Self { course, cx, begun } = self;
+        let Self { course, cx, begun, advice } = self;
         let digest = prepared.plan.digest();
         if course.expect.as_ref().is_some_and(|expected| *expected != digest) {
             return Err(Error::usage(format!("the plan is not the one expected: its digest is {digest}"))
@@ -133,7 +133,11 @@ impl Going<'_> {
         }
         begun.set(true);
         let folder = course.folder(repository, prepared.run());
-        let report = course.recover(cx, cluster, &folder, recipients, prepared, asked.elapsed()).await?;
+        let report = course.recover(cx, cluster, &folder, recipients, prepared, asked.elapsed()).await;
+        let report = report.map_err(|error| match Past::read(&folder) {
+            Ok(_) => error.hint(advice),
+            Err(_) => error, // it never began
+        })?;
         let base = course.state_dir.clone().unwrap_or_else(|| repository.root().to_owned());
         let folders = [Some(base.join("reports")), course.report.clone()];
         let written = outcome::write(&report, folders.into_iter().flatten(), cx);

@@ -269,6 +269,6 @@ impl Journal {
     fn failed(&self, cause: std::io::Error) -> Error {
         Error::failed(format!("cannot write the journal {}", self.path.display()))
             .because(cause)
-            .hint("nothing is done that is not journalled: the run stopped here; free the disk, then run the same command again")
+            .hint("nothing is done that is not journalled: the run stopped here; free the disk")
     }
 }

@@ -158,9 +158,7 @@ impl Held {
             written = write(&self.cluster, &claim, true, self.clock).await;
         }
         match written {
-            Err(refusal) => Err(refusal.about("cannot renew", &named(), self.cluster.server()).hint(
-                format!("when that is solved, go on with: netdr restore --resume {}", tenure.claim.run()),
-            )),
+            Err(refusal) => Err(refusal.about("cannot renew", &named(), self.cluster.server())),
             Ok(Err(other)) => {
                 let error = lost(&other, &tenure.claim);
                 tenure.lost = Some(other);
@@ -246,7 +244,7 @@ fn lost(other: &Claim, mine: &Claim) -> Error {
     let run = mine.run();
     error.why(held_by(other)).hint(match other.run() == run {
         true => format!("the run goes on there: netdr runs show {run}"),
-        false => format!("when that run has ended, go on with this one: netdr restore --resume {run}"),
+        false => format!("wait until that run ends: netdr runs show {}", other.run()),
     })
 }
 
