@@ -13,6 +13,7 @@ mod planes;
 mod store;
 mod tls;
 mod wait;
+mod webhook;
 
 pub(crate) use audit::{Audit, Write};
 pub(crate) use certificates::tls_secret;
@@ -28,3 +29,4 @@ pub(crate) use planes::{
 pub(crate) use store::{NODE, Store, content, digest, says};
 pub(crate) use tls::{Pair, Server, own_address};
 pub(crate) use wait::eventually;
+pub(crate) use webhook::{DENIAL, Denying};

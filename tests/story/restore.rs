@@ -5,6 +5,7 @@ mod changed;
 mod cni;
 mod denied;
 mod down;
+mod faults;
 mod full_stack;
 mod host;
 mod killed_files;

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::planes::AUDIT_LOG;
 
+/// Programs of the plane, which log in as its administrator too: a controller's work is not a person's.
+const PROGRAMS: [&str; 4] = ["kube-controller-manager/", "kube-scheduler/", "kwok/", "helm-controller/"];
 const WRITES: [&str; 6] = ["create", "update", "patch", "delete", "deletecollection", "connect"];
 
 /// The log of a plane that was started [`super::audited`].
@@ -47,7 +49,9 @@ impl Audit {
 impl Write {
     fn of(event: &Value) -> Option<Self> {
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let ours = !text("/user/username").starts_with("system:") && text("/stage") == "ResponseComplete";
+        let program = PROGRAMS.iter().any(|program| text("/userAgent").starts_with(program));
+        let person = !program && !text("/user/username").starts_with("system:");
+        let ours = person && text("/stage") == "ResponseComplete";
         let verb = WRITES.iter().find(|verb| ours && **verb == text("/verb"))?;
         let (namespace, name) = (text("/objectRef/namespace"), text("/objectRef/name"));
         let name = if namespace.is_empty() { name.into() } else { format!("{namespace}/{name}") };

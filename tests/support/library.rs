@@ -1,17 +1,21 @@
 //! netdr as a library, with the keys and the repository of an operator: for what no command line can time.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use netdr::{
-    backup::{self, Job},
+    Result,
+    backup::{self, Job, Summary},
     capture::Scope,
     cluster::Cluster,
     model::{RunId, Set, SnapshotId},
     plan::{Earlier, RestorePlan},
     report::RecoveryReport,
     repository::Repository,
-    restore::{Prepared, Request, Running, prepare, run},
+    restore::{Event, Past, Prepared, Request, Running, Undo, prepare, run},
     seal::{Identities, Recipients},
     signature::{SigningKey, TrustedSigners},
 };
@@ -22,43 +26,61 @@ pub(crate) struct Library {
     identities: Identities,
     recipients: Recipients,
     signing_key: SigningKey,
+    keys: PathBuf,
 }
 
 impl Library {
     /// What `netdr init` made in this home.
     pub(crate) fn of(home: &Path) -> Self {
-        let key = |name: &str| home.join("keys").join(name);
+        let keys = home.join("keys");
         let ask = |what: &str| panic!("asked for {what}");
+        let key = |name: &str| keys.join(name);
         let recipients = std::fs::read_to_string(key("recipients.txt")).unwrap();
         Self {
             repository: Repository::open(&home.join("repo")).unwrap(),
             trusted: TrustedSigners::read(&key("trusted_signers")).unwrap(),
-            identities: Identities::read(&[key("operator.txt"), key("index.txt")], &ask).unwrap(),
+            identities: identities(&keys).unwrap(),
             recipients: Recipients::parse(recipients.lines(), "recipients.txt").unwrap(),
             signing_key: SigningKey::read(&key("signing"), &ask).unwrap(),
+            keys,
         }
     }
 
     /// A snapshot of the network that says it was captured at this time.
     pub(crate) async fn backup_at(&self, cluster: &Cluster, now: DateTime<Utc>) -> SnapshotId {
+        self.backup(cluster, Set::Network, now).await.unwrap().id
+    }
+
+    /// A snapshot of a set.
+    pub(crate) async fn backup(&self, cluster: &Cluster, set: Set, now: DateTime<Utc>) -> Result<Summary> {
         let job = Job {
             repository: &self.repository,
             recipients: &self.recipients,
             index_key: &self.identities,
             signing_key: &self.signing_key,
             trusted: &self.trusted,
-            cluster: cluster.identity(None).await.unwrap(),
+            cluster: cluster.identity(None).await?,
             now,
             random: rand::random(),
             accept_shrunk: false,
         };
-        let scope = Scope { components: Set::Network.components().collect(), ..Scope::default() };
-        backup::cluster(&job, Set::Network, cluster, &scope).await.unwrap().id
+        let scope = Scope { components: set.components().collect(), ..Scope::default() };
+        backup::cluster(&job, set, cluster, &scope).await
     }
 
     /// A restore of a scenario, up to the question.
     pub(crate) async fn prepare<'a>(&'a self, cluster: &'a Cluster, scenario: &str) -> Prepared<'a> {
         let (_, text) = RestorePlan::builtin().into_iter().find(|(name, _)| *name == scenario).unwrap();
+        self.prepare_plan(cluster, scenario, text).await.unwrap()
+    }
+
+    /// A restore by a plan's text, up to the question.
+    pub(crate) async fn prepare_plan<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        scenario: &str,
+        text: &str,
+    ) -> Result<Prepared<'a>> {
         let now = Utc::now();
         let request = Request {
             plan: RestorePlan::parse(text, scenario).unwrap(),
@@ -81,13 +103,35 @@ impl Library {
             run: RunId::new(now, scenario, rand::random()),
             sessions: 0,
         };
-        prepare(request).await.unwrap()
+        prepare(request).await
     }
 
     /// The answer is yes.
     pub(crate) async fn run(&self, prepared: Prepared<'_>) -> RecoveryReport {
+        self.run_told(prepared, &|_| {}).await.unwrap()
+    }
+
+    /// As [`Library::run`], and told what happens.
+    pub(crate) async fn run_told(
+        &self,
+        prepared: Prepared<'_>,
+        event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<RecoveryReport> {
         let folder = self.repository.run_folder(prepared.run());
-        run(prepared, &self.running(&folder)).await.unwrap()
+        run(prepared, &Running { event, ..self.running(&folder) }).await
+    }
+
+    /// An undo of a run, from beginning to end.
+    pub(crate) async fn undo(&self, cluster: &Cluster, run: &RunId) -> Result<RecoveryReport> {
+        let folder = self.repository.run_folder(run);
+        let past = Past::read(&folder)?;
+        let identities = || identities(&self.keys);
+        let now = Utc::now();
+        let run = RunId::new(now, "undo", rand::random());
+        let host_root = Path::new("/nonexistent");
+        let undo = Undo { past, folder: &folder, identities: &identities, cluster, host_root, now, run };
+        let prepared = undo.prepare().await?;
+        self.run_told(prepared, &|_| {}).await
     }
 
     pub(crate) fn running<'a>(&'a self, folder: &'a Path) -> Running<'a> {
@@ -104,4 +148,9 @@ impl Library {
             poll: Duration::from_millis(20),
         }
     }
+}
+
+fn identities(keys: &Path) -> Result<Identities> {
+    let ask = |what: &str| panic!("asked for {what}");
+    Identities::read(&[keys.join("operator.txt"), keys.join("index.txt")], &ask)
 }

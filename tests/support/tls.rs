@@ -51,17 +51,21 @@ impl Pair {
 
 impl Server {
     /// Answers every request's body with what `answer` makes of it, at this address and a free port.
-    pub(crate) fn start(at: &str, pair: &Pair, answer: fn(&str) -> String) -> Self {
+    pub(crate) fn start(
+        at: &str,
+        pair: &Pair,
+        answer: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind((at, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (config, asked) = (Arc::new(pair.config()), Arc::<AtomicUsize>::default());
-        let counted = asked.clone();
+        let (counted, answer) = (asked.clone(), Arc::new(answer));
         thread::spawn(move || {
             for socket in listener.incoming().flatten() {
-                let (config, counted) = (config.clone(), counted.clone());
+                let (config, counted, answer) = (config.clone(), counted.clone(), answer.clone());
                 thread::spawn(move || {
                     let tls = ServerConnection::new(config).unwrap();
-                    let _ = serve(StreamOwned::new(tls, socket), answer, &counted);
+                    let _ = serve(StreamOwned::new(tls, socket), &*answer, &counted);
                 });
             }
         });
@@ -77,7 +81,7 @@ impl Server {
 /// HTTP/1.1 with keep-alive.
 fn serve(
     mut stream: StreamOwned<ServerConnection, TcpStream>,
-    answer: fn(&str) -> String,
+    answer: &dyn Fn(&str) -> String,
     counted: &AtomicUsize,
 ) -> std::io::Result<()> {
     loop {

@@ -118,14 +118,14 @@ fn authority(namespace: &str, name: &str) -> String {
 
 /// A cluster whose certificates were issued by cert-manager and backed up.
 pub(super) struct Issued {
-    plane: Plane,
-    objects: Objects,
-    operator: Operator,
+    pub(super) plane: Plane,
+    pub(super) objects: Objects,
+    pub(super) operator: Operator,
     controllers: Option<Child>,
 }
 
 impl Issued {
-    async fn backed_up() -> Self {
+    pub(super) async fn backed_up() -> Self {
         let plane = fresh(cert_manager()).await;
         let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
         let mut issued = Self { plane, objects, operator, controllers: None };
@@ -142,7 +142,7 @@ impl Issued {
         issued
     }
 
-    async fn backup(&self) {
+    pub(super) async fn backup(&self) {
         self.operator.home.netdr(&["backup", "--set", "certificates", "--json"]).await.json(0);
     }
 
@@ -154,7 +154,7 @@ impl Issued {
         self.controllers = Some(command.stdout(silent()).stderr(silent()).spawn().unwrap());
     }
 
-    async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         self.controllers.take().unwrap().kill().await.unwrap();
     }
 

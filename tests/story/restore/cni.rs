@@ -10,7 +10,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use netdr::drill::{Options, cluster::host_root};
 use serde_json::{Value, json};
 
-use crate::support::{HelmController, MARKER, NODE, Objects, Operator, Plane, eventually, everything, fresh};
+use crate::support::{HelmController, MARKER, NODE, Objects, Operator, Plane, audited, eventually, fresh};
 
 const SCENARIO: &str = "cni";
 /// Where this server's files are.
@@ -62,14 +62,14 @@ spec: {clusterGUID: 6e2f5b0c, clusterType: "k8s,rke2", datastoreReady: true}
 /// A cluster whose Canal helm-controller installed.
 pub(super) struct Canal {
     _controller: HelmController,
-    plane: Plane,
+    pub(super) plane: Plane,
     pub(super) objects: Objects,
     pub(super) operator: Operator,
 }
 
 impl Canal {
     pub(super) async fn installed() -> Self {
-        let plane = fresh(Options { controllers: true, nodes: true, ..everything() }).await;
+        let plane = fresh(Options { controllers: true, nodes: true, ..audited() }).await;
         let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
         objects.create(NODES).await;
         objects.create(OBJECTS).await;

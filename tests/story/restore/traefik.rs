@@ -13,7 +13,7 @@ use chrono::{Days, Utc};
 use netdr::drill::Options;
 use serde_json::{Value, json};
 
-use crate::support::{Objects, Operator, Plane, fresh, tls_secret};
+use crate::support::{Objects, Operator, Plane, audited, fresh, tls_secret};
 
 const SCENARIO: &str = "traefik";
 pub(super) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/charts/traefik");
@@ -57,7 +57,7 @@ spec:
 
 /// A cluster whose Traefik works.
 pub(super) struct Edge {
-    plane: Plane,
+    pub(super) plane: Plane,
     pub(super) objects: Objects,
     pub(super) operator: Operator,
 }
@@ -69,7 +69,7 @@ impl Edge {
 
     /// With these values of the chart.
     async fn with(values: &str) -> Self {
-        let plane = fresh(Options { controllers: true, nodes: true, ..Options::default() }).await;
+        let plane = fresh(Options { controllers: true, nodes: true, crds: None, ..audited() }).await;
         let bare = Objects::of(&plane).await;
         bare.create(NODES).await;
         bare.create(NAMESPACE).await;

@@ -10,7 +10,7 @@ use crate::support::{Dump, Operator, POLICIES, corrupted, shared};
 const SCENARIO: &str = "network-policies";
 
 /// What controllers make from the rest, each time anew.
-const MADE: [&str; 6] = [
+pub(super) const MADE: [&str; 6] = [
     "pods",
     "replicasets.apps",
     "controllerrevisions.apps",
