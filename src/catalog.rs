@@ -9,7 +9,7 @@ pub mod references;
 mod sensitive;
 
 pub use files::{HOST_FILES, HostFiles, host_files};
-pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, TRAEFIK_V2, lists_all, rows};
+pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, TRAEFIK_V2, lists_all, plural, rows};
 pub use sensitive::is_sensitive;
 
 use serde_json::Value;
@@ -96,6 +96,16 @@ pub fn managed_by(object: &Value) -> Option<&'static str> {
     }
 }
 
+/// Who brought an object to the cluster, where it was not whoever writes plain YAML: a deployer, Helm, or RKE2 itself.
+pub fn brought_by(key: &ItemKey, object: &Value) -> Option<&'static str> {
+    let helm = !object["metadata"]["annotations"]["meta.helm.sh/release-name"].is_null();
+    // RKE2's own policies (profile cis): once they are gone it does not make them again (field guide, np.rke2.io).
+    let rke2 = key.is_kind("networking.k8s.io", "networkpolicies")
+        && matches!(key.namespace(), Some("kube-system" | "kube-public" | "default"))
+        && key.name().starts_with("default-network-");
+    managed_by(object).or(helm.then_some("a Helm release")).or(rke2.then_some("RKE2 itself"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +182,18 @@ mod tests {
         assert_eq!(class("networking.k8s.io", "networkpolicies", dying.clone()), Class::Evidence);
         let key = ItemKey::resource("", "configmaps", Some("demo"), "kube-root-ca.crt");
         assert_eq!(classify(Class::Evidence, &key, &json!({})), Class::Evidence);
+    }
+
+    #[test]
+    fn what_nobody_wrote_by_hand_is_known_by_its_marks() {
+        let policy = |namespace, name| {
+            ItemKey::resource("networking.k8s.io", "networkpolicies", Some(namespace), name)
+        };
+        let helm = json!({"metadata": {"annotations": {"meta.helm.sh/release-name": "x"}}});
+        assert_eq!(brought_by(&policy("demo", "x"), &helm), Some("a Helm release"));
+        let own = policy("kube-system", "default-network-dns-policy");
+        assert_eq!(brought_by(&own, &json!({})), Some("RKE2 itself"));
+        assert_eq!(brought_by(&policy("demo", "default-network-dns-policy"), &json!({})), None);
     }
 
     #[test]

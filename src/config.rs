@@ -3,12 +3,18 @@
 //! In: its text. Out: its values; an unknown key is an error that names it and the nearest known one.
 //! Invariant: pure; reading the file, the environment and the flags is the command line's.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use crate::{
-    Error, Result, capture::Scope, catalog::ExtraKind, model::Component, repository::Retention, strict,
+    Error, Result,
+    capture::Scope,
+    catalog::ExtraKind,
+    gitops::{self, GitSource},
+    model::Component,
+    repository::Retention,
+    strict,
 };
 
 /// What the file says; everything may be absent.
@@ -32,6 +38,8 @@ pub struct Config {
     pub retention: Retention,
     /// `scope`; its `components` are the command line's to fill.
     pub scope: Scope,
+    /// `git.sources`: what people author.
+    pub git_sources: Vec<GitSource>,
     /// `plans`: a folder whose files override the built-in plans.
     pub plans: Option<PathBuf>,
 }
@@ -59,6 +67,9 @@ impl Config {
             return Err(Error::usage(format!("{shown}: scope.extra: {kind} is not a kind to take whole"))
                 .hint("netdr reads of it what is the network's: a Secret that something in scope names, a namespace's labels"));
         }
+        if let Some(why) = document.git.sources.iter().find_map(SourceSection::wrong) {
+            return Err(Error::usage(format!("{shown}: git.sources: {why}")));
+        }
         let folder = file.parent().unwrap_or(Path::new(""));
         let path = |p: Option<PathBuf>| p.map(|p| folder.join(p));
         Ok(Self {
@@ -71,6 +82,7 @@ impl Config {
             trusted_signers: path(document.trusted_signers),
             retention: document.retention.into(),
             scope: document.scope.into(),
+            git_sources: document.git.sources.into_iter().map(|source| source.within(folder)).collect(),
             plans: path(document.plans),
         })
     }
@@ -91,8 +103,7 @@ struct Document {
     plans: Option<PathBuf>,
     #[serde(deserialize_with = "present")]
     replicas: bool,
-    #[serde(deserialize_with = "present")]
-    git: bool,
+    git: GitSection,
     #[serde(deserialize_with = "present")]
     metrics: bool,
     #[serde(deserialize_with = "present")]
@@ -135,11 +146,58 @@ struct ExtraSection {
     component: Component,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct GitSection {
+    sources: Vec<SourceSection>,
+    #[serde(deserialize_with = "present")]
+    history: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceSection {
+    url: String,
+    #[serde(default = "main")]
+    branch: String,
+    #[serde(default)]
+    path: String,
+    component: Component,
+}
+
+fn main() -> String {
+    "main".into()
+}
+
+impl SourceSection {
+    /// Why it cannot be one.
+    fn wrong(&self) -> Option<&'static str> {
+        let user = self.url.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
+        // It would stand in journals and reports.
+        if user.is_some_and(|(user, _)| user.contains(':')) {
+            return Some("a `url` holds a password; leave it to git's credential helper");
+        }
+        let leaves = Path::new(&self.path)
+            .components()
+            .any(|part| !matches!(part, path::Component::Normal(_) | path::Component::CurDir));
+        leaves.then_some("a `path` is a folder of the repository, such as infrastructure/policies")
+    }
+
+    fn within(self, folder: &Path) -> GitSource {
+        let Self { url, branch, path, component } = self;
+        let here = gitops::local(&url).is_some_and(|path| path == url);
+        let url = if here { folder.join(url).display().to_string() } else { url };
+        let parts = Path::new(&path).components().filter(|part| *part != path::Component::CurDir);
+        let path = parts.collect::<PathBuf>().display().to_string();
+        GitSource { url, branch, path, component }
+    }
+}
+
 impl Document {
     fn of_a_later_version(&self) -> Option<&'static str> {
         let later = [
             ("replicas", self.replicas),
-            ("git", self.git),
+            ("git.history", self.git.history),
             ("metrics", self.metrics),
             ("notify", self.notify),
         ];
@@ -235,13 +293,51 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_refused_even_when_empty() {
-        for key in ["replicas", "git", "metrics", "notify"] {
+        for key in ["replicas", "metrics", "notify"] {
             for value in ["", " {}", " [x]"] {
                 let error = parse(&format!("{key}:{value}\n")).unwrap_err();
                 assert!(error.to_string().contains(&format!("has no `{key}` yet")), "{error}");
                 assert_eq!(error.kind(), crate::Kind::Usage);
             }
         }
+    }
+
+    #[test]
+    fn git_sources_are_read_with_what_is_usual() {
+        let config = parse(
+            "git: {sources: [{url: 'git@forge.lab:ops/k8s.git', path: ./policies/, component: policies}, \
+             {url: clone, branch: live, component: ingress}]}\n",
+        )
+        .unwrap();
+        let [forge, clone] = &config.git_sources[..] else { panic!("{:?}", config.git_sources) };
+        assert_eq!(
+            (forge.url.as_str(), forge.branch.as_str(), forge.path.as_str(), forge.component),
+            ("git@forge.lab:ops/k8s.git", "main", "policies", Component::Policies)
+        );
+        assert_eq!(
+            (clone.url.as_str(), clone.branch.as_str(), clone.path.as_str()),
+            ("/etc/netdr/clone", "live", "")
+        );
+        let error = parse("git: {sources: [{url: x, komponent: policies}]}\n").unwrap_err();
+        assert!(format!("{error:?}").contains("did you mean `component`?"), "{error:?}");
+        assert!(
+            parse("git: {sources: [{url: x}]}\n").unwrap_err().to_string().contains("`component` is missing")
+        );
+    }
+
+    #[test]
+    fn a_git_source_neither_holds_a_password_nor_leaves_its_repository() {
+        for (source, why) in [
+            ("url: 'https://me:MARKER@forge.lab/x', component: policies", "credential helper"),
+            ("url: x, path: ../y, component: policies", "a folder of the repository"),
+            ("url: x, path: /y, component: policies", "a folder of the repository"),
+        ] {
+            let error = parse(&format!("git: {{sources: [{{{source}}}]}}\n")).unwrap_err();
+            assert!(error.to_string().contains(why) && !format!("{error:?}").contains("MARKER"), "{error:?}");
+        }
+        assert!(parse("git: {sources: [{url: 'ssh://git@forge.lab:22/x', component: policies}]}\n").is_ok());
+        let history = parse("git: {history: {url: x}}\n").unwrap_err();
+        assert!(history.to_string().contains("has no `git.history` yet"), "{history}");
     }
 
     #[test]

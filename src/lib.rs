@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod config;
 pub mod drill;
 pub mod error;
+pub mod gitops;
 pub mod helm;
 pub mod host;
 pub mod keys;
@@ -30,6 +31,7 @@ pub mod restore;
 pub mod seal;
 pub mod signature;
 pub mod strict;
+pub mod velero;
 pub mod yaml;
 
 pub use error::{Error, Kind, Result};

@@ -10,6 +10,7 @@ mod id;
 mod index;
 mod item;
 mod key;
+mod source;
 
 pub use component::{Component, Set};
 pub use facts::Facts;
@@ -19,3 +20,4 @@ pub use index::{Index, IndexEntry};
 pub(crate) use item::hex;
 pub use item::{Class, Content, Extent, FileContent, Item, Json};
 pub use key::ItemKey;
+pub use source::SourceName;

@@ -19,7 +19,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::{
-    model::{ClusterIdentity, RunId, SnapshotId},
+    model::{ClusterIdentity, RunId, SourceName},
     plan::NotDone,
     restore::{Probed, StepOutcome},
 };
@@ -46,9 +46,9 @@ pub struct RecoveryReport {
     pub role: String,
     /// The cluster restored.
     pub cluster: ClusterIdentity,
-    /// The source snapshots.
-    pub source: Vec<SnapshotId>,
-    /// Their signer.
+    /// Where the wanted state came from.
+    pub source: Vec<SourceName>,
+    /// Who answers for it.
     pub signed_by: String,
     /// When the source was captured.
     pub captured_at: DateTime<Utc>,
@@ -144,6 +144,10 @@ impl RecoveryReport {
     fn lost(&self) -> String {
         match self.recovery_point_s {
             s if s < 0 => "the source was captured after the incident began".into(),
+            0 if self.source.iter().any(|name| matches!(name, SourceName::Git { .. })) => {
+                "nothing that was authored is lost; what was changed on the cluster alone is not in Git"
+                    .into()
+            }
             0 => "the source was captured as the incident began".into(),
             s => format!(
                 "changes of the last {} before the incident are not in the source",
@@ -152,10 +156,13 @@ impl RecoveryReport {
         }
     }
 
-    /// How old each snapshot was when the incident began, in seconds: the oldest is the run's recovery point.
-    fn recovery_points(&self) -> impl Iterator<Item = (&SnapshotId, i64)> {
-        let age = |id: &SnapshotId| (self.incident_start - id.captured_at()).num_seconds();
-        self.source.iter().map(move |id| (id, age(id)))
+    /// How old each source was when the incident began, in seconds: the oldest is the run's recovery point.
+    fn recovery_points(&self) -> impl Iterator<Item = (&SourceName, i64)> {
+        let age = |name: &SourceName| match name {
+            SourceName::Snapshot(id) => (self.incident_start - id.captured_at()).num_seconds(),
+            SourceName::Git { .. } | SourceName::Velero { .. } => self.recovery_point_s,
+        };
+        self.source.iter().map(move |name| (name, age(name)))
     }
 
     /// What the steps did to objects, in sum.
@@ -196,7 +203,7 @@ impl RecoveryReport {
 
     /// Who, what, when, from where: what makes the report evidence.
     fn evidence(&self) -> Vec<(&'static str, String)> {
-        let source: Vec<&str> = self.source.iter().map(SnapshotId::as_str).collect();
+        let source: Vec<String> = self.source.iter().map(ToString::to_string).collect();
         vec![
             ("Run", self.run.to_string()),
             ("Scenario", self.scenario.clone()),

@@ -34,4 +34,5 @@ pub use prepare::{Request, prepare};
 pub use prepared::Prepared;
 pub use probes::Probed;
 pub use run::{Running, run};
+pub use sources::Chosen;
 pub use undo::Undo;

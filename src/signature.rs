@@ -20,6 +20,9 @@ pub const REPORT: &str = "netdr-report";
 /// Namespace of runs.
 pub const RUN: &str = "netdr-run";
 
+/// Namespace of Git's commits (gitformat-signature).
+pub const GIT: &str = "git";
+
 /// An ed25519 signing key. Its `Debug` shows its fingerprint.
 pub struct SigningKey {
     key: PrivateKey,

@@ -4,6 +4,7 @@
 mod audit;
 mod certificates;
 mod faults;
+mod forge;
 mod helm_controller;
 mod home;
 mod library;
@@ -18,6 +19,7 @@ mod webhook;
 pub(crate) use audit::{Audit, Write};
 pub(crate) use certificates::tls_secret;
 pub(crate) use faults::{Fault, Faults};
+pub(crate) use forge::Forge;
 pub(crate) use helm_controller::HelmController;
 pub(crate) use home::{Home, Outcome};
 pub(crate) use library::Library;

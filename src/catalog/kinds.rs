@@ -170,6 +170,16 @@ pub const KINDS: &[Kind] = &[
     row(Policies, NETWORKING, "networkpolicies", Config),
 ];
 
+/// The plural resource name of a kind: what people write names kinds, requests and keys name resources.
+pub fn plural(kind: &str) -> String {
+    let kind = kind.to_ascii_lowercase();
+    match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ if kind.ends_with(['s', 'x']) => format!("{kind}es"),
+        _ => format!("{kind}s"),
+    }
+}
+
 /// The rows of a component.
 pub fn rows(component: Component) -> impl Iterator<Item = &'static Kind> {
     KINDS.iter().filter(move |kind| kind.component == component)
@@ -185,5 +195,27 @@ impl Kind {
     pub fn extent(&self) -> Extent {
         let shared = self.group.is_empty() && matches!(self.plural, "nodes" | "services");
         if shared { Extent::Fields } else { Extent::Whole }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_found_by_the_name_that_people_write() {
+        for (kind, resource) in [
+            ("NetworkPolicy", "networkpolicies"),
+            ("Gateway", "gateways"),
+            ("IngressClass", "ingressclasses"),
+            ("TLSOption", "tlsoptions"),
+            ("Community", "communities"),
+            ("BackendTLSPolicy", "backendtlspolicies"),
+            ("HostEndpoint", "hostendpoints"),
+            ("IngressRouteTCP", "ingressroutetcps"),
+        ] {
+            assert_eq!(plural(kind), resource);
+            assert!(KINDS.iter().any(|row| row.plural == resource), "{resource}");
+        }
     }
 }

@@ -24,6 +24,13 @@ pub(super) fn surroundings() -> Surroundings<'static> {
     }
 }
 
+/// SSH private keys that ssh would try, where they are.
+pub(super) fn ssh_keys() -> Vec<PathBuf> {
+    let folder = surroundings().home().map(|home| home.join(".ssh"));
+    let keys = ["id_ed25519", "id_ecdsa", "id_rsa"].map(|name| Some(folder.as_ref()?.join(name)));
+    keys.into_iter().flatten().filter(|key| key.is_file()).collect()
+}
+
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const RKE2: &str = "/etc/rancher/rke2/rke2.yaml";
 

@@ -1,20 +1,24 @@
 //! `netdr restore`: shows what would be done, asks, does it, proves it, reports.
 
 use std::{
-    path::{Path, PathBuf},
+    collections::BTreeMap,
+    path::{self, Path, PathBuf},
     str::FromStr,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::{context::Context, course::Course, exit::Exit, plans, settings::Settings, words::age};
+use super::{
+    access::ssh_keys, context::Context, course::Course, exit::Exit, plans, settings::Settings, words::age,
+};
 use crate::{
     Error, Result,
     cluster::Cluster,
-    model::{ClusterIdentity, Index, RunId, SnapshotId},
+    gitops::{self, GitSource, Revision},
+    model::{ClusterIdentity, Index, RunId, SnapshotId, SourceName},
     plan::{Earlier, Isolation, RestorePlan},
-    restore::{Past, Prepared, Request, prepare},
+    restore::{Chosen, Past, Prepared, Request, prepare},
     seal::{self, Identities, Recipients},
 };
 
@@ -37,13 +41,20 @@ pub(super) struct Restore {
     /// Restore from this snapshot; repeatable, one per set [default: latest, captured before the incident]
     #[arg(long, value_name = "ID|latest")]
     snapshot: Vec<Source>,
+    /// Restore from this: snapshot; git or git@REV, what people author (git.sources), at a commit, tag or branch;
+    /// velero:FILE, a Velero backup archive
+    #[arg(long, value_name = "SOURCE", default_value = "snapshot")]
+    from: Place,
+    /// Answer for this commit of Git yourself, where no trusted signer does; its full id; repeatable
+    #[arg(long, value_name = "SHA", value_parser = commit)]
+    trust_commit: Vec<String>,
     /// Measure from when the incident began, as 2026-11-24T03:15:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     incident_start: Option<DateTime<Utc>>,
     /// Accept snapshots of this other cluster
     #[arg(long, value_name = "NAME")]
     from_cluster: Option<String>,
-    /// Leave objects that the snapshot lacks, even where the plan deletes them
+    /// Leave objects that the source lacks, even where the plan deletes them
     #[arg(long)]
     keep_extras: bool,
     /// How policies come back: fail-closed cuts some traffic for a moment and opens none, guarded cuts none and
@@ -57,7 +68,7 @@ pub(super) struct Restore {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["snapshot", "incident_start", "from_cluster", "keep_extras", "policy_order"]
+        conflicts_with_all = ["snapshot", "from", "trust_commit", "incident_start", "from_cluster", "keep_extras", "policy_order"]
     )]
     resume: Option<RunId>,
     #[command(flatten)]
@@ -68,6 +79,27 @@ pub(super) struct Restore {
 enum Source {
     Latest,
     Snapshot(SnapshotId),
+}
+
+/// `--from`.
+#[derive(Clone, Debug)]
+enum Place {
+    Snapshot,
+    Git(Revision),
+    Velero(PathBuf),
+}
+
+impl FromStr for Place {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        match (s, s.strip_prefix("git@"), s.strip_prefix("velero:")) {
+            ("snapshot", ..) => Ok(Self::Snapshot),
+            ("git", ..) => Ok(Self::Git(Revision::Head)),
+            (_, Some(revision), _) if !revision.is_empty() => Ok(Self::Git(Revision::Named(revision.into()))),
+            (_, _, Some(file)) if !file.is_empty() => Ok(Self::Velero(file.into())),
+            _ => Err(Error::usage("a source is snapshot, git, git@REV or velero:FILE")),
+        }
+    }
 }
 
 impl FromStr for Source {
@@ -90,7 +122,7 @@ struct What {
     text: String,
     run: RunId,
     sessions: usize,
-    snapshots: Vec<SnapshotId>,
+    from: Chosen,
     incident_start: DateTime<Utc>,
     from_cluster: Option<String>,
     cluster: Option<ClusterIdentity>,
@@ -111,7 +143,11 @@ impl Restore {
             None => self.what(&settings, cx)?,
         };
         let trusted = settings.trusted()?;
-        let identities = settings.identities()?;
+        let identities = match what.from {
+            Chosen::Snapshots(_) => settings.identities()?,
+            // Nothing of these is sealed.
+            Chosen::Git(_) | Chosen::Velero { .. } => settings.identities_if_named()?.unwrap_or_default(),
+        };
         let recipients = match settings.recipients() {
             Err(_) if !settings.names_recipients() => identities.recipients()?, // undo will need the same identity
             recipients => recipients?,
@@ -130,7 +166,7 @@ impl Restore {
                 cluster_name: what.cluster.as_ref().map(|cluster| cluster.name.as_str()).or(configured),
                 host_root: &cx.flags.host_root,
                 from_cluster: what.from_cluster.as_deref(),
-                snapshots: what.snapshots,
+                from: what.from,
                 scope: settings.config.scope.clone(),
                 keep_extras: what.keep_extras,
                 isolation: what.isolation,
@@ -172,7 +208,7 @@ impl Restore {
             plan: authored.plan,
             text: authored.text,
             sessions: 0,
-            snapshots: self.ids(),
+            from: self.from(settings)?,
             incident_start,
             from_cluster: self.from_cluster.clone(),
             cluster: None,
@@ -180,6 +216,36 @@ impl Restore {
             isolation: self.policy_order.map(Isolation::from),
             allow_run: self.allow_run,
             earlier: Earlier::default(),
+        })
+    }
+
+    /// The source that the flags name.
+    fn from(&self, settings: &Settings) -> Result<Chosen> {
+        let stray = [
+            ("--snapshot", "snapshots", !self.snapshot.is_empty() && !matches!(self.from, Place::Snapshot)),
+            (
+                "--from-cluster",
+                "snapshots",
+                self.from_cluster.is_some() && !matches!(self.from, Place::Snapshot),
+            ),
+            (
+                "--trust-commit",
+                "commits",
+                !self.trust_commit.is_empty() && !matches!(self.from, Place::Git(_)),
+            ),
+        ];
+        if let Some((flag, what, _)) = stray.into_iter().find(|(.., stray)| *stray) {
+            return Err(Error::usage(format!("{flag} is about {what}, and --from names another source")));
+        }
+        Ok(match &self.from {
+            Place::Snapshot => Chosen::Snapshots(self.ids()),
+            Place::Git(revision) => Chosen::Git(gitops::Wanted {
+                sources: settings.config.git_sources.iter().cloned().map(absolute).collect::<Result<_>>()?,
+                revision: revision.clone(),
+                trust_commits: self.trust_commit.clone(),
+                ssh_keys: ssh_keys(),
+            }),
+            Place::Velero(file) => Chosen::Velero { file: anywhere(file)?, sha256: None },
         })
     }
 
@@ -216,7 +282,7 @@ fn resumed(folder: &Path) -> Result<What> {
         text: past.asked.plan,
         run: past.run,
         sessions: past.sessions,
-        snapshots: past.source,
+        from: began_from(past.source, past.asked.git),
         incident_start: past.asked.incident_start,
         from_cluster: past.asked.from_cluster,
         cluster: Some(past.cluster),
@@ -224,6 +290,39 @@ fn resumed(folder: &Path) -> Result<What> {
         isolation: past.asked.isolation,
         allow_run: past.asked.allow_run,
     })
+}
+
+/// A path that a resumed run finds from any folder.
+fn anywhere(path: &Path) -> Result<PathBuf> {
+    path::absolute(path).map_err(|e| Error::usage(format!("{} is no path", path.display())).because(e))
+}
+
+fn absolute(source: GitSource) -> Result<GitSource> {
+    match gitops::local(&source.url) {
+        Some(path) => Ok(GitSource { url: anywhere(Path::new(path))?.display().to_string(), ..source }),
+        None => Ok(source),
+    }
+}
+
+/// The very source that a run began with.
+fn began_from(names: Vec<SourceName>, git: Option<gitops::Wanted>) -> Chosen {
+    let mut commits = BTreeMap::new();
+    let mut snapshots = Vec::new();
+    for name in names {
+        match name {
+            SourceName::Snapshot(id) => snapshots.push(id),
+            SourceName::Git { url, commit } => drop(commits.insert(url, commit)),
+            SourceName::Velero { file, sha256 } => {
+                return Chosen::Velero { file: file.into(), sha256: Some(sha256) };
+            }
+        }
+    }
+    match git {
+        Some(git) => {
+            Chosen::Git(gitops::Wanted { revision: Revision::Exactly(commits), ssh_keys: ssh_keys(), ..git })
+        }
+        None => Chosen::Snapshots(snapshots),
+    }
 }
 
 /// Whether what is sealed to these recipients opens with one of these identities, of whichever kind: by trying.
@@ -250,6 +349,14 @@ impl From<PolicyOrder> for Isolation {
             PolicyOrder::Guarded => Self::Guarded,
         }
     }
+}
+
+fn commit(text: &str) -> Result<String> {
+    // SHA-1, or SHA-256.
+    let full = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    full.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
+        Error::usage("a commit is answered for by its full id, as git rev-parse REV prints it")
+    })
 }
 
 fn moment(text: &str) -> Result<DateTime<Utc>> {

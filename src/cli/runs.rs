@@ -130,7 +130,7 @@ fn said(line: &Line) -> Option<String> {
         }
         Entry::Resumed { operator, .. } => format!("resumed by {operator}"),
         Entry::Begun { scenario, cluster, operator, source, .. } => {
-            let source: Vec<&str> = source.iter().map(|id| id.as_str()).collect();
+            let source: Vec<String> = source.iter().map(ToString::to_string).collect();
             format!("begun: {scenario} on {} by {operator}, from {}", cluster.name, source.join(", "))
         }
         Entry::Reached { cluster, .. } => {

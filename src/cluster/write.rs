@@ -41,6 +41,27 @@ impl Cluster {
         self.send_bytes(Method::POST, &path, &[JSON], Some(object.to_vec())).await.map(drop)
     }
 
+    /// What the API server would make of an object, defaults included: a POST that is a dry run.
+    pub async fn try_create(&self, kind: &ApiKind, namespace: Option<&str>, object: &Value) -> Answer<Value> {
+        let path = format!("{}?dryRun=All&fieldManager={FIELD_MANAGER}", kind.collection(namespace));
+        self.send(Method::POST, &path, &[JSON], Some(object)).await
+    }
+
+    /// What the API server would make of an object in place of the live one: a PUT that is a dry run.
+    pub async fn try_replace(
+        &self,
+        kind: &ApiKind,
+        namespace: Option<&str>,
+        name: &str,
+        mut object: Value,
+        seen: &Precondition,
+    ) -> Answer<Value> {
+        object["metadata"]["resourceVersion"] = seen.resource_version.clone().into();
+        object["metadata"]["uid"] = seen.uid.clone().into();
+        let path = format!("{}?dryRun=All&fieldManager={FIELD_MANAGER}", kind.object(namespace, name));
+        self.send(Method::PUT, &path, &[JSON], Some(&object)).await
+    }
+
     /// PUTs an object over the live one whose resourceVersion is given; 409 when it changed since.
     pub async fn replace(
         &self,

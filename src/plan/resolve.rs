@@ -89,6 +89,8 @@ pub struct Inputs<'a> {
 struct Resolver<'a> {
     index: &'a Index,
     source_complete: bool,
+    /// Whether people wrote the source: then it lacks what tools brought to the cluster.
+    authored: bool,
     items: BTreeMap<(Component, ItemKey), Item>,
     live: &'a Capture,
     /// What the source names.
@@ -192,6 +194,7 @@ impl<'a> Resolver<'a> {
             source_complete: inputs.source_complete,
             certificates: issuance::by_secret(&inputs.items, inputs.observed),
             routes: probes::Routes::of(&inputs.items),
+            authored: inputs.source.is_authored(),
             items: inputs.items,
             live,
             known: inputs.index.entries.iter().map(|entry| &entry.key).collect(),

@@ -18,16 +18,25 @@ use serde::{Deserialize, Serialize};
 use super::{Difference, Issuance, Look, RestorePlan, guard};
 use crate::{
     cluster::Precondition,
-    model::{Class, Component, Content, Extent, Item, ItemKey, SnapshotId},
+    model::{Class, Component, Content, Extent, Item, ItemKey, SourceName},
 };
 
 /// Where the wanted state comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Source {
-    /// The snapshots, with what each was used for.
-    pub snapshots: Vec<SnapshotId>,
+    /// Every one, in words that find it again.
+    pub names: Vec<SourceName>,
     /// The oldest of their capture times: the recovery point.
     pub captured_at: DateTime<Utc>,
+    /// Whether nothing that should come back can be newer: it is the newest of what people author.
+    pub lossless: bool,
+}
+
+impl Source {
+    /// Whether people wrote it.
+    pub fn is_authored(&self) -> bool {
+        self.names.iter().any(|name| matches!(name, SourceName::Git { .. }))
+    }
 }
 
 /// What will be done, in order. Its JSON and `Debug` show names and digests, never content.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     canonical,
-    cluster::FIELD_MANAGER,
+    cluster::{FIELD_MANAGER, Refusal},
     helm,
     model::{Content, Extent, Item, ItemKey, Json},
     plan::Act,
@@ -83,8 +83,18 @@ pub(super) fn written(live: &Value) -> bool {
     managers.into_iter().any(|entry| entry["manager"] == FIELD_MANAGER)
 }
 
+/// What a server said no with, unless it quotes a secret value of the item that it refused.
+pub(super) fn said(item: Option<&Item>, refusal: &Refusal) -> String {
+    let words = refusal.to_string();
+    if item.map(secrets).unwrap_or_default().iter().any(|secret| words.contains(secret.as_str())) {
+        let fields = refusal.fields.join(", ");
+        return format!("{} ({}) {fields}: the words hold a secret value", refusal.reason, refusal.code);
+    }
+    words
+}
+
 /// Text values of an item that must not be repeated, in every form in which a server may quote them.
-pub(super) fn secrets(item: &Item) -> Vec<String> {
+fn secrets(item: &Item) -> Vec<String> {
     // Of a release the server sees one compressed value, which it can quote but nobody read.
     let Content::Resource(json) = &item.content else { return Vec::new() };
     let mut found = Vec::new();

@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
-    model::{ClusterIdentity, Component, ItemKey, RunId, SnapshotId},
+    gitops::Wanted,
+    model::{ClusterIdentity, Component, ItemKey, RunId, SourceName},
     plan::{Isolation, Verb},
 };
 
@@ -42,7 +43,7 @@ pub enum Entry {
         /// Digest of the resolved plan.
         plan: String,
         /// Where the wanted state comes from.
-        source: Vec<SnapshotId>,
+        source: Vec<SourceName>,
         /// Which cluster is restored.
         cluster: ClusterIdentity,
         /// Who runs it.
@@ -174,6 +175,9 @@ pub struct Asked {
     /// `--allow-run`.
     #[serde(default)]
     pub allow_run: bool,
+    /// `--from git`: which places of it, and whose word is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Wanted>,
 }
 
 /// A line: when, and what.

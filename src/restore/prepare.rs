@@ -20,7 +20,7 @@ use super::{
     machine::Machine,
     observe::observe,
     prepared::{Origin, Part, Prepared, Restoring},
-    sources::{self, Sources},
+    sources::{self, Chosen, Sources},
     surroundings::{dangling, is_route, nodes},
     versions,
 };
@@ -30,10 +30,10 @@ use crate::{
     catalog,
     certificates::{self, Observed},
     cluster::Cluster,
-    model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId, SnapshotId},
-    plan::{Action, Earlier, Inputs, Isolation, Probe, ResolvedPlan, RestorePlan, resolve},
+    model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId},
+    plan::{Action, Earlier, Inputs, Isolation, NotDone, Probe, ResolvedPlan, RestorePlan, resolve},
     report::Phase,
-    repository::Repository,
+    repository::{Listed, Repository},
     seal::Identities,
     signature::TrustedSigners,
 };
@@ -58,8 +58,8 @@ pub struct Request<'a> {
     pub host_root: &'a Path,
     /// `--from-cluster`: restore another cluster's snapshot onto this one.
     pub from_cluster: Option<&'a str>,
-    /// `--snapshot`; the latest of each set the plan needs where none is named.
-    pub snapshots: Vec<SnapshotId>,
+    /// `--from`, `--snapshot`.
+    pub from: Chosen,
     /// Excluded namespaces, extra kinds and Helm releases, as captures have them; its components are the plan's.
     pub scope: Scope,
     /// `--keep-extras`.
@@ -88,9 +88,14 @@ pub struct Request<'a> {
 pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     let began = Instant::now();
     let components = request.plan.components();
-    let listed = request.repository.list(request.trusted, request.now)?;
-    let machine = match components.contains(&Component::Host) {
-        true => Machine::look(request.host_root, &listed, &request.snapshots)?,
+    let listed = match &request.from {
+        Chosen::Snapshots(_) => request.repository.list(request.trusted, request.now)?,
+        Chosen::Git(_) | Chosen::Velero { .. } => Vec::new(),
+    };
+    let named = request.from.snapshots();
+    let snapshots = matches!(request.from, Chosen::Snapshots(_));
+    let machine = match snapshots && components.contains(&Component::Host) {
+        true => Machine::look(request.host_root, &listed, named)?,
         false => Machine::unasked(request.host_root),
     };
     // The node's files may be why the API server does not answer: they come first then, and the rest when it does.
@@ -104,23 +109,12 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
             kubernetes: String::new(),
         },
     };
-    let asked = sources::Asked {
-        ids: &request.snapshots,
-        plan: &request.plan.name,
-        node: machine.node.as_deref(),
-        components: &components,
-        cluster: &cluster,
-        from_cluster: request.from_cluster,
-        before: request.incident_start,
-        now: request.now,
-    };
-    let mut sources = Sources::open(request.repository, &listed, request.identities, &asked)?;
+    let mut sources = request.sources(&listed, &machine, &cluster, &components).await?;
     if components.contains(&Component::Host) {
         sources.warnings.extend(machine.warnings.iter().cloned());
-        sources.not_done.extend(machine.passed_over());
+        sources.not_done.extend(if snapshots { machine.passed_over() } else { Some(elsewhere()) });
     }
-    if request.sessions > 0 && !request.snapshots.iter().all(|id| sources.headers.iter().any(|h| h.id == *id))
-    {
+    if request.sessions > 0 && !named.iter().all(|id| sources.headers.iter().any(|h| h.id == *id)) {
         return Err(Error::usage(format!("run {} began on another node", request.run))
             .why("it restores files of that node")
             .hint("go on with it there; or restore on this node, too, with a new run"));
@@ -141,12 +135,39 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     }
     let planned = began.elapsed().as_secs_f64() - opened;
     let phases = vec![Phase { name: "open", seconds: opened }, Phase { name: "plan", seconds: planned }];
-    let origin = Origin::Snapshots(Box::new(from));
+    let origin = Origin::Source(Box::new(from));
     let offline = silent.is_some();
     Ok(Prepared { plan, cluster, target, run, incident_start, now, sessions, part, offline, origin, phases })
 }
 
 impl Request<'_> {
+    /// Chooses and opens the source.
+    async fn sources(
+        &self,
+        listed: &[Listed],
+        machine: &Machine<'_>,
+        cluster: &ClusterIdentity,
+        components: &BTreeSet<Component>,
+    ) -> Result<Sources> {
+        match &self.from {
+            Chosen::Snapshots(ids) => {
+                let asked = sources::Asked {
+                    ids,
+                    plan: &self.plan.name,
+                    node: machine.node.as_deref(),
+                    components,
+                    cluster,
+                    from_cluster: self.from_cluster,
+                    before: self.incident_start,
+                    now: self.now,
+                };
+                Sources::open(self.repository, listed, self.identities, &asked)
+            }
+            Chosen::Git(git) => Sources::of_git(git, self, components).await,
+            Chosen::Velero { file, sha256 } => Sources::of_velero(file, sha256.as_deref(), self, components),
+        }
+    }
+
     pub(super) fn asked(&self) -> Asked {
         Asked {
             plan: self.plan_text.clone(),
@@ -155,6 +176,10 @@ impl Request<'_> {
             keep_extras: self.keep_extras,
             isolation: self.isolation,
             allow_run: self.allow_run,
+            git: match &self.from {
+                Chosen::Git(git) => Some(git.clone()),
+                Chosen::Snapshots(_) | Chosen::Velero { .. } => None,
+            },
         }
     }
 
@@ -198,6 +223,8 @@ impl Request<'_> {
             true => observe(self.cluster, &live.discovery, &scope.exclude_namespaces).await,
             false => Observed::default(),
         };
+        let authored = sources.as_stored(self.cluster, &live).await;
+        let sources = authored.as_ref().unwrap_or(sources);
         let items = self.open(sources, &all, &live)?;
         versions::align(self.cluster, &items, &mut live).await;
         let workloads = reads::workloads(self.cluster, &live.discovery, &plan).await?;
@@ -227,6 +254,7 @@ impl Request<'_> {
         })?;
         plan.not_done.clone_from(&sources.not_done);
         reads::webhooks(self.cluster, &live.discovery, &mut plan).await;
+        plan.warnings.extend(authored.into_iter().flat_map(|authored| authored.warnings));
         Ok(plan)
     }
 
@@ -252,6 +280,9 @@ impl Request<'_> {
                 wanted.entry(entry.component).or_default().insert(&entry.key);
             }
         }
+        if let Some(given) = &sources.given {
+            return Ok(given.pick(&wanted));
+        }
         let mut items = BTreeMap::new();
         for (component, keys) in wanted {
             let holder = sources.headers.iter().find(|h| h.bundles.iter().any(|b| b.component == component));
@@ -264,6 +295,15 @@ impl Request<'_> {
             self.repository.items(header, &sources.index, component, self.identities, &pick, &mut each)?;
         }
         Ok(items)
+    }
+}
+
+/// Files of nodes are in snapshots alone.
+fn elsewhere() -> NotDone {
+    NotDone {
+        what: "files of nodes: only snapshots have them; restore those with --from snapshot".into(),
+        node: None,
+        command: None,
     }
 }
 

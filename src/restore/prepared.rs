@@ -50,7 +50,8 @@ pub(super) enum Part {
 
 /// Where the wanted state comes from.
 pub(super) enum Origin<'a> {
-    Snapshots(Box<Restoring<'a>>),
+    /// A restore.
+    Source(Box<Restoring<'a>>),
     /// An undo: the journal and the safety snapshot of a run.
     Run(Box<Undoing<'a>>),
 }
@@ -78,7 +79,7 @@ impl Prepared<'_> {
     /// What writes the files of this node, where the plan may have some.
     pub(super) fn writer(&self) -> Result<Option<Writer>> {
         let root = match &self.origin {
-            Origin::Snapshots(from) => {
+            Origin::Source(from) => {
                 let files =
                     from.machine.node.is_some() && from.request.plan.components().contains(&Component::Host);
                 files.then_some(from.request.host_root)
@@ -94,7 +95,7 @@ impl Prepared<'_> {
     /// Who answers for the source.
     pub fn signed_by(&self) -> String {
         match &self.origin {
-            Origin::Snapshots(from) => from.sources.signed_by.clone(),
+            Origin::Source(from) => from.sources.signed_by.clone(),
             Origin::Run(undoing) => {
                 format!("nobody; the journal of run {} names it by its sha256", undoing.past.run)
             }
@@ -104,9 +105,9 @@ impl Prepared<'_> {
     /// The source, in words.
     pub fn source(&self) -> String {
         match &self.origin {
-            Origin::Snapshots(_) => {
-                let ids: Vec<&str> = self.plan.source.snapshots.iter().map(SnapshotId::as_str).collect();
-                ids.join(", ")
+            Origin::Source(_) => {
+                let names: Vec<String> = self.plan.source.names.iter().map(ToString::to_string).collect();
+                names.join(", ")
             }
             Origin::Run(undoing) => format!("the safety snapshot of run {}", undoing.past.run),
         }
@@ -114,8 +115,8 @@ impl Prepared<'_> {
 
     /// When the oldest was captured of those snapshots that nobody named.
     pub fn latest(&self) -> Option<DateTime<Utc>> {
-        let Origin::Snapshots(from) = &self.origin else { return None };
-        let named = |id: &SnapshotId| from.request.snapshots.contains(id);
+        let Origin::Source(from) = &self.origin else { return None };
+        let named = |id: &SnapshotId| from.request.from.snapshots().contains(id);
         from.sources.headers.iter().filter(|header| !named(&header.id)).map(|header| header.captured_at).min()
     }
 
@@ -127,7 +128,7 @@ impl Prepared<'_> {
     /// The run that is undone.
     pub fn undoes(&self) -> Option<&RunId> {
         match &self.origin {
-            Origin::Snapshots(_) => None,
+            Origin::Source(_) => None,
             Origin::Run(undoing) => Some(&undoing.past.run),
         }
     }
@@ -135,7 +136,7 @@ impl Prepared<'_> {
     /// Looks at the cluster again and says what would have to be done still.
     pub(super) async fn resolve(&self, now: DateTime<Utc>) -> Result<ResolvedPlan> {
         match &self.origin {
-            Origin::Snapshots(from) => {
+            Origin::Source(from) => {
                 let part = if self.part == Part::First { Part::First } else { Part::All };
                 from.request.resolve(&from.machine, &from.sources, &self.cluster, part, now).await
             }
@@ -146,7 +147,7 @@ impl Prepared<'_> {
     /// What the plan touches.
     pub(super) fn components(&self) -> BTreeSet<Component> {
         match &self.origin {
-            Origin::Snapshots(from) => from.request.plan.components(),
+            Origin::Source(from) => from.request.plan.components(),
             Origin::Run(undoing) => undoing.components(),
         }
     }
@@ -154,7 +155,7 @@ impl Prepared<'_> {
     /// The rest, now that the API server answers.
     pub(super) async fn rest(mut self, now: DateTime<Utc>) -> Result<Self> {
         let began = Instant::now();
-        if let Origin::Snapshots(from) = &mut self.origin {
+        if let Origin::Source(from) = &mut self.origin {
             // What is tied to a step of the first part must know that it changed something.
             let changed = self.plan.steps.iter().filter(|step| !step.batches.is_empty());
             from.request.earlier.changed.extend(changed.map(|step| step.id.clone()));
@@ -176,14 +177,14 @@ impl Prepared<'_> {
             return Entry::Resumed { plan, operator };
         }
         let asked = match &self.origin {
-            Origin::Snapshots(from) => Some(Box::new(from.request.asked())),
+            Origin::Source(from) => Some(Box::new(from.request.asked())),
             Origin::Run(_) => None,
         };
         Entry::Begun {
             run: self.run.to_string(),
             scenario: self.plan.plan.name.clone(),
             plan,
-            source: self.plan.source.snapshots.clone(),
+            source: self.plan.source.names.clone(),
             cluster: self.cluster.clone(),
             operator,
             asked,

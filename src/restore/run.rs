@@ -219,7 +219,10 @@ impl<'a> AtWork<'a> {
         } = prepared;
         phases.extend(spent(&steps, running.confirm_s, saving, proof.seconds));
         let recovery_time = (ended_at - incident_start).to_std().unwrap_or_default();
-        let recovery_point_s = recovery_point(incident_start, plan.source.captured_at);
+        let recovery_point_s = match plan.source.lossless {
+            true => 0,
+            false => recovery_point(incident_start, plan.source.captured_at),
+        };
         let recovered = matches!(outcome, "recovered" | "nothing-to-do");
         said.extend(remarks(&plan));
         said.extend(plan.not_done.iter().map(|part| format!("not done here: {part}")));
@@ -233,7 +236,7 @@ impl<'a> AtWork<'a> {
             title: plan.plan.title,
             role: plan.plan.role,
             cluster,
-            source: plan.source.snapshots,
+            source: plan.source.names,
             signed_by,
             captured_at: plan.source.captured_at,
             incident_start,

@@ -1,10 +1,17 @@
-//! Choosing and opening the snapshots that a restore takes its wanted state from.
+//! What a restore takes its wanted state from; and choosing and opening snapshots, the usual source.
 //!
 //! In: what the repository lists, what was asked for, which cluster is restored. Out: one trusted snapshot a set (of set
 //! `host`, that of this node), their index, and what a person should know about them. Invariant: nothing untrusted, and nothing of another
 //! cluster that was not named, is ever a source; what was passed over is said.
 
+mod git;
+mod given;
 mod hosts;
+mod stored;
+mod velero;
+
+pub use given::Chosen;
+pub(super) use given::Given;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +21,7 @@ use crate::{
     Error, Result,
     model::{
         Class, ClusterIdentity, Component, Facts, Index, Set, SnapshotHeader, SnapshotId, SnapshotState,
+        SourceName,
     },
     plan::{NotDone, Source, diff},
     repository::{self, Listed, Repository},
@@ -43,9 +51,12 @@ pub(super) struct Asked<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
-/// The chosen snapshots, their index restricted to the plan's components.
+/// The source, its index restricted to the plan's components.
 pub(super) struct Sources {
+    /// The chosen snapshots; none where it is something else.
     pub(super) headers: Vec<SnapshotHeader>,
+    /// What it is, where it is no snapshots.
+    pub(super) given: Option<Given>,
     pub(super) signed_by: String,
     pub(super) index: Index,
     pub(super) warnings: Vec<String>,
@@ -93,7 +104,7 @@ impl Sources {
                 .hint("or name where a server's files are: --host-root DIR"));
         }
         let signed_by = signers.into_iter().collect::<Vec<_>>().join(", ");
-        Ok(Self { headers: opened, signed_by, index, warnings, not_done })
+        Ok(Self { headers: opened, given: None, signed_by, index, warnings, not_done })
     }
 
     /// Takes the items of namespaces that captures leave out now for evidence: of their live state nothing is known, so
@@ -112,16 +123,22 @@ impl Sources {
 
     /// The ids, and the oldest capture time.
     pub(super) fn source(&self) -> Source {
+        if let Some(given) = &self.given {
+            return given.source.clone();
+        }
         let captured = self.headers.iter().map(|header| header.captured_at).min();
+        let ids = self.headers.iter().map(|header| header.id.clone());
         Source {
-            snapshots: self.headers.iter().map(|header| header.id.clone()).collect(),
+            names: ids.map(SourceName::Snapshot).collect(),
             captured_at: captured.unwrap_or_default(),
+            lossless: false,
         }
     }
 
     /// Whether every kind was read when they were captured.
     pub(super) fn complete(&self) -> bool {
-        self.headers.iter().all(|header| header.state != SnapshotState::Partial)
+        self.given.as_ref().is_none_or(|given| given.complete)
+            && self.headers.iter().all(|header| header.state != SnapshotState::Partial)
     }
 
     /// The newest snapshot before the chosen ones whose index differs from theirs: where to look when the chosen one

@@ -87,7 +87,7 @@ impl<'a> Undo<'a> {
         let changes = changes::changes(&past, saved)?;
         let opened = began.elapsed().as_secs_f64();
         let plan = head(&past);
-        let source = Source { snapshots: Vec::new(), captured_at: now };
+        let source = Source { captured_at: now, ..Source::default() };
         let undoing = Undoing { past, cluster: target, host_root, changes, plan, source };
         let plan = undoing.resolve(&cluster).await?;
         let planned = began.elapsed().as_secs_f64() - opened;

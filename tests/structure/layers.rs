@@ -14,6 +14,8 @@ const ORDER: &[&str] = &[
     "backup",
     "plan",
     "config",
+    "velero",
+    "gitops",
     "capture", // stages
     "repository",
     "keys",
@@ -40,11 +42,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("kube", &["cluster", "drill"]),
     ("age", &["seal", "keys"]),
     ("zstd", &["seal"]),
-    ("tar", &["seal", "helm"]), // a chart is a .tgz
-    ("flate2", &["helm"]),
+    ("tar", &["seal", "helm", "velero"]), // a chart is a .tgz
+    ("flate2", &["helm", "velero"]),
     ("jsonschema", &["helm"]),
     ("ssh_key", &["signature", "keys"]),
     ("x509_parser", &["certificates"]),
+    ("git2", &["gitops"]),
     ("rustls", &["certificates", "probe"]),
     ("rcgen", &["drill"]),
     ("clap", &["cli"]),

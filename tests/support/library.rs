@@ -15,7 +15,7 @@ use netdr::{
     plan::{Earlier, RestorePlan},
     report::RecoveryReport,
     repository::Repository,
-    restore::{Event, Past, Prepared, Request, Running, Undo, prepare, run},
+    restore::{Chosen, Event, Past, Prepared, Request, Running, Undo, prepare, run},
     seal::{Identities, Recipients},
     signature::{SigningKey, TrustedSigners},
 };
@@ -92,7 +92,7 @@ impl Library {
             cluster_name: None,
             host_root: Path::new("/nonexistent"),
             from_cluster: None,
-            snapshots: Vec::new(),
+            from: Chosen::Snapshots(Vec::new()),
             scope: Scope::default(),
             keep_extras: false,
             isolation: None,

@@ -8,7 +8,7 @@ use crate::{
         words::{age, count, objective, time},
     },
     cluster::Cluster,
-    model::{Component, ItemKey},
+    model::{Component, ItemKey, SourceName},
     plan::{Act, Difference, Fate, Issuance, Reissue, ResolvedPlan, Step, Verb, diff},
     restore::Prepared,
 };
@@ -34,8 +34,8 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     if prepared.undoes().is_none() {
         let captured = plan.source.captured_at;
         text += &format!("  captured    {} ({})\n", time(captured), age(captured, cx.now));
-        if plan.source.snapshots.len() > 1 {
-            for id in &plan.source.snapshots {
+        if plan.source.names.len() > 1 {
+            for id in plan.source.names.iter().filter_map(SourceName::snapshot) {
                 text += &format!("              {id} ({})\n", age(id.captured_at(), cx.now));
             }
         }

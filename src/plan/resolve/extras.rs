@@ -11,8 +11,8 @@ use super::{Resolver, judge};
 use crate::{
     Result,
     capture::Captured,
-    catalog::BUILT_IN_GROUPS,
-    model::{Class, Component, Extent, ItemKey},
+    catalog::{self, BUILT_IN_GROUPS},
+    model::{Class, Component, Content, Extent, ItemKey},
     plan::{Act, Action, Extras, RestorePlan, Verb, guard, spec},
 };
 
@@ -32,6 +32,7 @@ impl<'a> Resolver<'a> {
         for live in self.find_extras(plan, component, kinds) {
             let key = &live.entry.key;
             let own = key.is_kind("crd.projectcalico.org", "tiers") && OWN_TIERS.contains(&key.name());
+            let brought_by = self.authored.then(|| brought_by(live)).flatten();
             let why = match extras {
                 _ if own => "extra: Calico makes this tier itself",
                 _ if self.is_renamed(key) => {
@@ -46,13 +47,15 @@ impl<'a> Resolver<'a> {
                     "extra: left alone, for the source has neither an object of its kind nor its \
                      CustomResourceDefinition: it is newer than the source"
                 }
+                Extras::Delete if brought_by.is_some() => "extra: left alone, for people did not write it",
                 Extras::Delete => {
                     self.differs(&live.entry, None, Some(live));
                     deletes.push(delete(live)?);
                     continue;
                 }
             };
-            self.kept.push((key.clone(), why.into()));
+            let who = brought_by.map_or_else(String::new, |who| format!(" ({who} brought it)"));
+            self.kept.push((key.clone(), format!("{why}{who}")));
         }
         Ok(deletes)
     }
@@ -111,6 +114,11 @@ fn named(plan: &RestorePlan, component: Component) -> BTreeSet<&String> {
         _ => None,
     });
     kinds.flatten().collect()
+}
+
+fn brought_by(live: &Captured) -> Option<&'static str> {
+    let Some(Content::Resource(json)) = &live.content else { return live.managed_by };
+    live.managed_by.or_else(|| catalog::brought_by(&live.entry.key, &json.value()))
 }
 
 fn delete(live: &Captured) -> Result<Act> {

@@ -13,7 +13,7 @@ use crate::{
 
 /// The components that are passed over, and what a person should know of them.
 pub(super) fn passed_over(inputs: &Inputs<'_>) -> Result<(BTreeSet<Component>, Vec<String>)> {
-    let Inputs { plan, index, live, .. } = inputs;
+    let Inputs { plan, source, index, live, .. } = inputs;
     let components = plan.components();
     // Where no node's files are, there are none to compare with: the caller says so.
     let here = |component: &Component| *component != Component::Host || live.node.is_some();
@@ -24,10 +24,15 @@ pub(super) fn passed_over(inputs: &Inputs<'_>) -> Result<(BTreeSet<Component>, V
         && missing.len() == components.len()
     {
         let what = format!("the source has no {component}, which plan {} needs", plan.name);
-        return Err(Error::failed(what).hint(format!(
-            "choose a snapshot of set {} that has some: netdr snapshots, then netdr show ID",
-            component.set()
-        )));
+        return Err(Error::failed(what).hint(
+            match source.names.iter().all(|name| name.snapshot().is_some()) {
+                true => format!(
+                    "choose a snapshot of set {} that has some: netdr snapshots, then netdr show ID",
+                    component.set()
+                ),
+                false => "restore from a snapshot instead: --from snapshot".into(),
+            },
+        ));
     }
     let lives = |component: Component| {
         let config = |class: Class, of: Component| class == Class::Config && of == component;

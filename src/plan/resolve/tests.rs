@@ -131,7 +131,7 @@ impl World {
         let now = self.now.parse().unwrap();
         resolve(Inputs {
             plan: RestorePlan::parse(&self.plan, "p.yaml")?,
-            source: Source { snapshots: Vec::new(), captured_at: now },
+            source: Source { captured_at: now, ..Source::default() },
             cluster: self.cluster,
             index: &index,
             source_complete: self.complete,

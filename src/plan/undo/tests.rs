@@ -50,7 +50,7 @@ fn resolve(changes: Vec<(Changed, Found)>) -> ResolvedPlan {
                 [{id: s, title: t, confirm: {question: q}}]";
     undo(UndoInputs {
         plan: RestorePlan::parse(head, "p").unwrap(),
-        source: Source { snapshots: vec![], captured_at: chrono::DateTime::default() },
+        source: Source::default(),
         cluster: "uid".into(),
         changes,
         warnings: vec![],

@@ -11,17 +11,7 @@ use crate::{
 
 /// One line for a person.
 pub(super) fn failure(act: &Act, refusal: &Refusal, server: &str) -> String {
-    format!("{}; {}", said(act, refusal), way_out(act, refusal, server))
-}
-
-fn said(act: &Act, refusal: &Refusal) -> String {
-    let words = refusal.to_string();
-    let secrets = act.item.as_ref().map(decide::secrets).unwrap_or_default();
-    if secrets.iter().any(|secret| words.contains(secret.as_str())) {
-        let fields = refusal.fields.join(", ");
-        return format!("{} ({}) {fields}: the words hold a secret value", refusal.reason, refusal.code);
-    }
-    words
+    format!("{}; {}", decide::said(act.item.as_ref(), refusal), way_out(act, refusal, server))
 }
 
 fn way_out(act: &Act, refusal: &Refusal, server: &str) -> String {

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::{Asked, Entry, Line, read};
 use crate::{
     Error, Result,
-    model::{ClusterIdentity, ItemKey, RunId, SnapshotId},
+    model::{ClusterIdentity, ItemKey, RunId, SourceName},
     plan::{Earlier, RestorePlan, Verb},
 };
 
@@ -20,7 +20,7 @@ pub struct Past {
     /// The plan's name.
     pub scenario: String,
     /// Where the wanted state came from.
-    pub source: Vec<SnapshotId>,
+    pub source: Vec<SourceName>,
     /// Which cluster it changed.
     pub cluster: ClusterIdentity,
     /// How it was asked for.
@@ -60,6 +60,7 @@ impl Past {
             keep_extras: false,
             isolation: None,
             allow_run: false,
+            git: None,
         };
         let (mut sessions, mut ended, mut cluster) = (1, None, cluster.clone());
         for line in &lines {

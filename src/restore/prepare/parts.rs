@@ -67,8 +67,12 @@ impl Request<'_> {
 
     /// Equal does not mean right: the damage may be older than the snapshot.
     fn nothing_differs(&self, sources: &Sources, components: &BTreeSet<Component>) -> Result<String> {
+        let names: Vec<String> = sources.source().names.iter().map(ToString::to_string).collect();
+        let names = names.join(" and ");
+        if sources.given.is_some() {
+            return Ok(format!("the source {names} equals the live state; if that is wrong, so is the source"));
+        }
         let listed = self.repository.list(self.trusted, self.now)?;
-        let ids = sources.headers.iter().map(|h| h.id.as_str()).collect::<Vec<_>>().join(" and ");
         let older = sources.older_that_differs(self.repository, &listed, self.identities, components);
         let next = match older {
             Some(id) => format!(
@@ -78,7 +82,7 @@ impl Request<'_> {
             None => "no older snapshot differs".into(),
         };
         Ok(format!(
-            "the source {ids} equals the live state; if the live state is wrong, so is this snapshot; {next}"
+            "the source {names} equals the live state; if the live state is wrong, so is this snapshot; {next}"
         ))
     }
 }

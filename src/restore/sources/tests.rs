@@ -101,8 +101,14 @@ fn a_namespace_that_is_left_out_now_is_not_restored_from_an_older_snapshot() {
         ItemKey::resource("crd.projectcalico.org", "tiers", None, "dev"),
     ];
     let index = Index { entries: keys.map(entry).into(), ..Index::default() };
-    let mut sources =
-        Sources { headers: vec![], signed_by: String::new(), index, warnings: vec![], not_done: vec![] };
+    let mut sources = Sources {
+        headers: vec![],
+        given: None,
+        signed_by: String::new(),
+        index,
+        warnings: vec![],
+        not_done: vec![],
+    };
     sources.leave_out(&BTreeSet::from(["dev".to_owned()]));
     let classes: Vec<Class> = sources.index.entries.iter().map(|entry| entry.class).collect();
     assert_eq!(classes, [Class::Evidence, Class::Config, Class::Evidence, Class::Config]);

@@ -23,7 +23,7 @@ async fn a_report_counts_from_the_incident_and_takes_a_snapshot_from_before_it()
     let at = |time: chrono::DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
 
     let latest = operator.plan(SCENARIO, &[]).await;
-    assert_eq!(latest["source"]["snapshots"], serde_json::json!([after.as_str()]));
+    assert_eq!(latest["source"]["names"], serde_json::json!([after.as_str()]));
     let hint = format!("the newest one before it that differs is {before}");
     assert!(latest["warnings"].to_string().contains(&hint), "{latest:#}");
     let future = at(now + hours(1));

@@ -37,6 +37,7 @@ fn past(entries: Vec<Entry>) -> Past {
         keep_extras: false,
         isolation: None,
         allow_run: false,
+        git: None,
     };
     Past {
         run: "20261124T031500Z-traefik-5b21d0".parse().unwrap(),

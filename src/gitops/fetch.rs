@@ -1,0 +1,211 @@
+//! Reaching a repository, and finding the commit in it.
+//!
+//! In: a [`Place`]. Out: a repository on this machine, and a commit of it. Invariant: a clone on this machine is only
+//! read; what is fetched goes into a bare repository in a temporary folder; and a network that is silent ends in an
+//! error, not in a wait.
+
+use std::{path::PathBuf, thread, time::Duration};
+
+use chrono::{DateTime, Utc};
+use git2::{
+    AutotagOption, Config, Cred, CredentialType, ErrorCode, FetchOptions, Oid, RemoteCallbacks, Repository,
+};
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::{Error, Result};
+
+/// How long a repository may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A branch of a repository, and which commit of it; none for the newest.
+pub(super) struct Place {
+    pub(super) url: String,
+    pub(super) branch: String,
+    pub(super) revision: Option<String>,
+    pub(super) ssh_keys: Vec<PathBuf>,
+}
+
+/// A repository on this machine.
+pub(super) struct Fetched {
+    pub(super) repository: Repository,
+    /// Whether it is a clone, which may lag behind what people push to.
+    is_clone: bool,
+    /// Holds it, where it was fetched.
+    _folder: Option<TempDir>,
+}
+
+/// A commit, with what signs it.
+pub(super) struct Commit {
+    pub(super) id: Oid,
+    pub(super) at: DateTime<Utc>,
+    /// Armored.
+    pub(super) signature: Option<String>,
+    /// What the signature is of.
+    pub(super) signed: Vec<u8>,
+    pub(super) newest: bool,
+}
+
+enum News<T> {
+    Progress,
+    Ended(Result<T>),
+}
+
+/// Reaches the place and does the work there, on a thread of its own: libgit2 waits for the network as long as the
+/// network likes.
+pub(super) async fn with<T: Send + 'static>(
+    place: Place,
+    work: impl FnOnce(&Fetched, &Place) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (tell, mut told) = unbounded_channel();
+    let url = place.url.clone();
+    let job = move || {
+        let answer = reach(&place, &tell).and_then(|fetched| work(&fetched, &place));
+        let _ = tell.send(News::Ended(answer)); // nobody waits any more
+    };
+    let started = thread::Builder::new().name("git".into()).spawn(job);
+    started.map_err(|e| Error::failed("cannot start a thread for Git").because(e))?;
+    loop {
+        match tokio::time::timeout(PATIENCE, told.recv()).await {
+            Ok(Some(News::Progress)) => {}
+            Ok(Some(News::Ended(answer))) => return answer,
+            Ok(None) => return Err(unreachable(&url, "reading it broke off")),
+            Err(_) => return Err(unreachable(&url, "it has been silent for 60 s")),
+        }
+    }
+}
+
+fn reach<T: Send + 'static>(place: &Place, tell: &UnboundedSender<News<T>>) -> Result<Fetched> {
+    if let Some(path) = local(&place.url) {
+        return open(path);
+    }
+    let fail = |error: git2::Error| unreachable(&place.url, error.message());
+    let folder =
+        tempfile::tempdir().map_err(|e| Error::failed("cannot make a temporary folder").because(e))?;
+    let repository = Repository::init_bare(folder.path()).map_err(fail)?;
+    let mut callbacks = RemoteCallbacks::new();
+    callbacks.credentials(credentials(place.ssh_keys.clone()));
+    callbacks.transfer_progress(|_| tell.send(News::Progress).is_ok());
+    callbacks.sideband_progress(|_| tell.send(News::Progress).is_ok());
+    let mut options = FetchOptions::new();
+    options.remote_callbacks(callbacks).download_tags(AutotagOption::None);
+    let branch = format!("+refs/heads/{0}:refs/heads/{0}", place.branch);
+    let refs: Vec<&str> = match place.revision {
+        None => {
+            options.depth(1);
+            vec![&branch]
+        }
+        Some(_) => vec!["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
+    };
+    repository
+        .remote_anonymous(&place.url)
+        .and_then(|mut remote| remote.fetch(&refs, Some(&mut options), None))
+        .map_err(fail)?;
+    Ok(Fetched { repository, is_clone: false, _folder: Some(folder) })
+}
+
+fn open(path: &str) -> Result<Fetched> {
+    let fail = |error: git2::Error| {
+        let wrong = Error::failed(format!("{path} cannot be read as a Git repository")).why(error.message());
+        match error.code() {
+            ErrorCode::Owner => wrong.hint(format!(
+                "it belongs to somebody else; if you trust it: git config --global --add safe.directory {path}"
+            )),
+            _ => wrong,
+        }
+    };
+    let repository = Repository::open(path).map_err(fail)?;
+    let is_clone = !repository.remotes().map_err(fail)?.is_empty();
+    Ok(Fetched { repository, is_clone, _folder: None })
+}
+
+/// The path of a URL that is of this machine.
+pub fn local(url: &str) -> Option<&str> {
+    match url.strip_prefix("file://") {
+        Some(path) => Some(path),
+        // `host:path` is SSH's.
+        None => (url.starts_with(['/', '.']) || !url.contains(':')).then_some(url),
+    }
+}
+
+/// What git itself would try: the SSH agent, the usual keys, and its credential helper.
+fn credentials(
+    ssh_keys: Vec<PathBuf>,
+) -> impl FnMut(&str, Option<&str>, CredentialType) -> Result<Cred, git2::Error> {
+    let (mut agent, mut helper, mut keys) = (true, true, ssh_keys.into_iter());
+    move |url, user, allowed| {
+        let name = user.unwrap_or("git");
+        if allowed.contains(CredentialType::USERNAME) {
+            return Cred::username(name);
+        }
+        if allowed.contains(CredentialType::SSH_KEY) {
+            if std::mem::take(&mut agent) {
+                return Cred::ssh_key_from_agent(name);
+            }
+            if let Some(key) = keys.next() {
+                return Cred::ssh_key(name, None, &key, None);
+            }
+        }
+        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && std::mem::take(&mut helper) {
+            return Cred::credential_helper(&Config::open_default()?, url, user);
+        }
+        Err(git2::Error::from_str(
+            "neither the SSH agent nor a key without a passphrase nor git's credential helper opens it",
+        ))
+    }
+}
+
+fn unreachable(url: &str, why: &str) -> Error {
+    Error::failed(format!("Git repository {url} cannot be read"))
+        .why(why)
+        .hint("with the network down, name a clone on this machine as `url` in git.sources, or restore from a snapshot: --from snapshot")
+}
+
+impl Fetched {
+    /// The commit that was asked for.
+    pub(super) fn commit(&self, place: &Place) -> Result<Commit> {
+        let head = self.find(&place.branch)?;
+        let commit = match &place.revision {
+            Some(revision) => self.find(revision)?,
+            None => head.clone(),
+        };
+        let Some(commit) = commit else {
+            let (url, what) = (&place.url, place.revision.as_ref().unwrap_or(&place.branch));
+            return Err(Error::usage(format!("Git repository {url} has no `{what}`"))
+                .hint(format!("its branches: {}", self.branches().join(", "))));
+        };
+        let id = commit.id();
+        let damaged = |error: git2::Error| {
+            Error::damaged(format!("commit {id} of {} cannot be read", place.url)).why(error.message())
+        };
+        let (signature, signed) = match self.repository.extract_signature(&id, None) {
+            Ok((signature, signed)) => {
+                (Some(String::from_utf8_lossy(&signature).into_owned()), signed.to_vec())
+            }
+            Err(error) if error.code() == ErrorCode::NotFound => (None, Vec::new()),
+            Err(error) => return Err(damaged(error)),
+        };
+        let newest = !self.is_clone && head.is_some_and(|head| head.id() == id);
+        let at = DateTime::from_timestamp(commit.time().seconds(), 0).unwrap_or_default();
+        Ok(Commit { id, at, signature, signed, newest })
+    }
+
+    /// A branch, a tag or a commit; in a clone also a branch of where it was cloned from.
+    fn find(&self, name: &str) -> Result<Option<git2::Commit<'_>>> {
+        for name in [format!("refs/heads/{name}"), name.to_owned(), format!("refs/remotes/origin/{name}")] {
+            match self.repository.revparse_single(&name).and_then(|object| object.peel_to_commit()) {
+                Ok(commit) => return Ok(Some(commit)),
+                Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {}
+                Err(error) => {
+                    return Err(Error::usage(format!("`{name}` names no commit")).why(error.message()));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn branches(&self) -> Vec<String> {
+        let branches = self.repository.branches(None).into_iter().flatten().flatten();
+        branches.filter_map(|(branch, _)| branch.name().ok().flatten().map(ToOwned::to_owned)).collect()
+    }
+}

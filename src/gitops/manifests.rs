@@ -1,0 +1,228 @@
+//! From files to the objects that people wrote in them.
+//!
+//! In: the files of a commit. Out: every Kubernetes object, with its place. Invariant: an object is in one place, plain
+//! YAML is all that is read (what a template or a kustomization would make of it is refused, never guessed), and
+//! what is left out is said. No content is in any message.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Checkout, File, kustomize::Kustomizations};
+use crate::{Error, Result, model::Component, yaml};
+
+/// An object as somebody wrote it. Its `Debug` names its place and never shows its content.
+pub struct Manifest {
+    /// The component of the source that it is in.
+    pub component: Component,
+    /// Its file, and its number where the file has several.
+    pub place: String,
+    /// The object.
+    pub object: Value,
+}
+
+impl std::fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Manifest({})", self.place)
+    }
+}
+
+/// What a commit's files hold.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    /// The objects, in order of place.
+    pub objects: Vec<Manifest>,
+    /// What was left out, with why.
+    pub ignored: Vec<String>,
+}
+
+/// Reads the objects of a commit.
+///
+/// # Errors
+/// Damaged, by file and line: what is no YAML, and an object that is in two places. Usage: a template, a Helm chart, a
+/// kustomization that changes what is written.
+pub fn manifests(checkout: &Checkout) -> Result<Manifests> {
+    let mut found = Manifests { objects: Vec::new(), ignored: checkout.passed_over.clone() };
+    if let Some(chart) = checkout.files.iter().find(|file| name(&file.path) == "Chart.yaml") {
+        return Err(Error::usage(format!(
+            "{} is of a Helm chart, whose templates are not what is applied",
+            chart.path
+        ))
+        .hint("name a folder of plain YAML as `path` in git.sources, such as what `helm template` writes"));
+    }
+    let kustomizations = Kustomizations::of(&checkout.files)?;
+    for file in &checkout.files {
+        if kustomizations.is_one(&file.path) {
+            continue;
+        }
+        match kustomizations.leaves_out(&file.path) {
+            Some(kustomization) => {
+                found.ignored.push(format!("{} is not among the resources of {kustomization}", file.path));
+            }
+            None => found.read(file)?,
+        }
+    }
+    found.once()?;
+    Ok(found)
+}
+
+impl Manifests {
+    fn read(&mut self, file: &File) -> Result<()> {
+        let path = &file.path;
+        let text =
+            std::str::from_utf8(&file.bytes).map_err(|_| Error::damaged(format!("{path} is not text")))?;
+        let documents = yaml::documents(text).map_err(|error| match text.contains("{{") {
+            true => Error::usage(format!("{path} is a template, and not what is applied")).hint(
+                "name a folder of plain YAML as `path` in git.sources, such as what `helm template` writes",
+            ),
+            false => error.doing(path),
+        })?;
+        let mut objects = Vec::new();
+        documents.into_iter().for_each(|document| flatten(document, &mut objects));
+        let several = objects.len() > 1;
+        for (number, object) in objects.into_iter().enumerate() {
+            let place = if several { format!("{path}, object {}", number + 1) } else { path.clone() };
+            match unwanted(&object) {
+                Some(why) => self.ignored.push(format!("{place} {why}")),
+                None => self.objects.push(Manifest { component: file.component, place, object }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Two texts for one object: which of them is meant, nobody can know.
+    fn once(&self) -> Result<()> {
+        let mut places: BTreeMap<(Component, String), &str> = BTreeMap::new();
+        for Manifest { component, place, object } in &self.objects {
+            let metadata = &object["metadata"];
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (api, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+            let group = api.split_once('/').map_or("", |(group, _)| group);
+            let (namespace, name) = (text(&metadata["namespace"]), text(&metadata["name"]));
+            let identity = format!("{kind} {namespace}/{name}");
+            if let Some(other) = places.insert((*component, format!("{group} {identity}")), place) {
+                return Err(Error::damaged(format!("{identity} is in Git twice: in {other} and in {place}"))
+                    .hint("remove one of them, commit, and restore again"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The objects of a document: Kubernetes' lists hold several.
+fn flatten(document: Value, objects: &mut Vec<Value>) {
+    let list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+    match document {
+        Value::Object(mut fields) if list && fields.get("items").is_some_and(Value::is_array) => {
+            let items = fields.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
+            objects.extend(items.unwrap_or_default());
+        }
+        other => objects.push(other),
+    }
+}
+
+fn unwanted(object: &Value) -> Option<&'static str> {
+    if object["sops"].is_object() {
+        return Some("is encrypted with SOPS, which netdr does not open");
+    }
+    let named = object["apiVersion"].is_string()
+        && object["kind"].is_string()
+        && object["metadata"]["name"].is_string();
+    if !named {
+        return Some("is no Kubernetes object with a name");
+    }
+    (object["apiVersion"] == "v1" && object["kind"] == "Secret")
+        .then_some("is a Secret, and none is restored from Git")
+}
+
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str =
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: NAME, namespace: demo}\n";
+
+    fn policy(name: &str) -> String {
+        POLICY.replace("NAME", name)
+    }
+
+    fn read(files: &[(&str, &str)]) -> Result<Manifests> {
+        let files = files.iter().map(|(path, text)| File {
+            component: Component::Policies,
+            path: (*path).into(),
+            bytes: text.as_bytes().to_vec(),
+        });
+        manifests(&Checkout {
+            url: "/forge/k8s".into(),
+            branch: "main".into(),
+            commit: "c".repeat(40),
+            committed_at: DateTime::default(),
+            answers: "ada".into(),
+            newest: true,
+            files: files.collect(),
+            passed_over: vec!["p/link.yaml is a link, which is not followed".into()],
+        })
+    }
+
+    use chrono::DateTime;
+
+    #[test]
+    fn every_object_is_found_with_its_place() {
+        let two = format!("# first\n---\n{}---\n{}", policy("a"), policy("b"));
+        let list =
+            format!("apiVersion: v1\nkind: List\nitems:\n- {}", policy("c").trim_end().replace('\n', "\n  "));
+        let found = read(&[("p/two.yaml", &two), ("p/sub/list.yml", &list), ("p/empty.yaml", "# nothing\n")])
+            .unwrap();
+        let places: Vec<&str> = found.objects.iter().map(|m| m.place.as_str()).collect();
+        assert_eq!(places, ["p/two.yaml, object 1", "p/two.yaml, object 2", "p/sub/list.yml"]);
+        assert_eq!(found.objects[2].object["metadata"]["name"], "c");
+        assert_eq!(found.ignored, ["p/link.yaml is a link, which is not followed"]);
+    }
+
+    #[test]
+    fn what_is_no_object_of_netdrs_is_left_out_and_said() {
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {k: MARKER}\n";
+        let sops = format!("{}sops: {{mac: MARKER}}\n", policy("a"));
+        let found = read(&[("s.yaml", secret), ("e.yaml", &sops), ("values.yaml", "replicas: 3\n")]).unwrap();
+        assert!(found.objects.is_empty());
+        let said = found.ignored.join("\n");
+        for part in
+            ["s.yaml is a Secret", "e.yaml is encrypted with SOPS", "values.yaml is no Kubernetes object"]
+        {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+        assert!(!said.contains("MARKER"));
+    }
+
+    #[test]
+    fn an_object_in_two_places_is_an_error_that_names_both() {
+        let error = read(&[("a.yaml", &policy("x")), ("b.yaml", &policy("x"))]).unwrap_err();
+        assert_eq!(error.to_string(), "NetworkPolicy demo/x is in Git twice: in a.yaml and in b.yaml");
+        assert_eq!(error.kind(), crate::Kind::Damaged);
+    }
+
+    #[test]
+    fn what_does_not_parse_is_named_by_file_and_line_without_content() {
+        let error = read(&[("p/bad.yaml", &format!("{}---\na: 1\nb: [MARKER\n", policy("x")))]).unwrap_err();
+        let said = format!("{error:?}");
+        assert!(
+            said.contains("p/bad.yaml") && said.contains("document 2") && said.contains("line"),
+            "{said}"
+        );
+        assert!(!said.contains("MARKER"), "{said}");
+    }
+
+    #[test]
+    fn templates_and_charts_are_refused_in_words() {
+        let template =
+            read(&[("t.yaml", "metadata:\n  name: {{ .Release.Name }}\n{{- if .x }}\n")]).unwrap_err();
+        assert!(template.to_string().contains("t.yaml is a template"), "{template}");
+        let chart = read(&[("c/Chart.yaml", "name: c\n"), ("c/values.yaml", "a: 1\n")]).unwrap_err();
+        assert!(chart.to_string().contains("c/Chart.yaml is of a Helm chart"), "{chart}");
+        assert_eq!((template.kind(), chart.kind()), (crate::Kind::Usage, crate::Kind::Usage));
+    }
+}

@@ -1,0 +1,64 @@
+//! Sources that are not snapshots of the repository: their items are at hand as a whole.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use crate::{
+    gitops,
+    model::{Component, Item, ItemKey, SnapshotId},
+    plan::Source,
+};
+
+/// Where the wanted state is to come from: `--from`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// Snapshots; the latest of each set the plan needs where none is named.
+    Snapshots(Vec<SnapshotId>),
+    /// What people author in Git.
+    Git(gitops::Wanted),
+    /// A Velero backup archive.
+    Velero {
+        /// Where it is.
+        file: PathBuf,
+        /// Its sha256, where it must be this very one.
+        sha256: Option<String>,
+    },
+}
+
+impl Chosen {
+    /// The snapshots that somebody named.
+    pub(in crate::restore) fn snapshots(&self) -> &[SnapshotId] {
+        match self {
+            Self::Snapshots(ids) => ids,
+            Self::Git(_) | Self::Velero { .. } => &[],
+        }
+    }
+}
+
+/// A source that is no snapshot.
+#[derive(Clone, Debug)]
+pub(in crate::restore) struct Given {
+    /// What it is.
+    pub(super) source: Source,
+    /// Whether what it lacks was not there: else nothing is deleted by it.
+    pub(super) complete: bool,
+    /// Whether people wrote it: then it lacks what the API server adds by itself.
+    pub(super) authored: bool,
+    /// Everything in it of the plan's components.
+    pub(super) items: BTreeMap<(Component, ItemKey), Item>,
+}
+
+impl Given {
+    /// The items of these keys.
+    pub(in crate::restore) fn pick(
+        &self,
+        wanted: &BTreeMap<Component, BTreeSet<&ItemKey>>,
+    ) -> BTreeMap<(Component, ItemKey), Item> {
+        let picked =
+            |component: &Component, key: &ItemKey| wanted.get(component).is_some_and(|k| k.contains(key));
+        let items = self.items.iter().filter(|((component, key), _)| picked(component, key));
+        items.map(|(id, item)| (id.clone(), item.clone())).collect()
+    }
+}
