@@ -70,7 +70,9 @@ impl Request<'_> {
         let names: Vec<String> = sources.source().names.iter().map(ToString::to_string).collect();
         let names = names.join(" and ");
         if sources.given.is_some() {
-            return Ok(format!("the source {names} equals the live state; if that is wrong, so is the source"));
+            return Ok(format!(
+                "the source {names} equals the live state; if that is wrong, so is the source"
+            ));
         }
         let listed = self.repository.list(self.trusted, self.now)?;
         let older = sources.older_that_differs(self.repository, &listed, self.identities, components);
