@@ -20,7 +20,7 @@ mod prepared;
 mod probes;
 mod ready;
 pub mod run;
-mod safety;
+pub mod safety;
 mod sources;
 mod surroundings;
 pub mod undo;

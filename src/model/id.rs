@@ -38,8 +38,7 @@ impl SnapshotId {
 
     /// When it was captured, to the second: the id begins with it.
     pub fn captured_at(&self) -> DateTime<Utc> {
-        let time = self.0.split('-').next().unwrap_or_default();
-        NaiveDateTime::parse_from_str(time, TIME).unwrap_or_default().and_utc()
+        time(&self.0)
     }
 }
 
@@ -53,6 +52,18 @@ impl RunId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// When it began, to the second: the id begins with it.
+    pub fn started_at(&self) -> DateTime<Utc> {
+        time(&self.0)
+    }
+}
+
+/// The time that an id begins with.
+fn time(id: &str) -> DateTime<Utc> {
+    NaiveDateTime::parse_from_str(id.split('-').next().unwrap_or_default(), TIME)
+        .unwrap_or_default()
+        .and_utc()
 }
 
 /// Checked because ids become paths: time, then only letters that cannot leave a folder.

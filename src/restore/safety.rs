@@ -4,6 +4,10 @@
 //! Invariant: recipients are all it needs, so it never waits for a key that is not at hand; nothing is applied unless
 //! all of it is on disk. It is bound to the run by the digests in its journal, and is no snapshot of the repository.
 
+mod expired;
+
+pub use expired::{Expired, KEPT, expired};
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
@@ -115,7 +119,7 @@ fn checked(folder: &Path, name: &str, sha256: &str) -> Result<Vec<u8>> {
 
 fn foreign(folder: &Path, name: &str, what: &str) -> Error {
     Error::damaged(format!("the safety snapshot {} {what}, so nothing is undone", folder.join(name).display()))
-        .hint("put the run's folder back from a copy of the repository; a snapshot from before helps too: netdr snapshots")
+        .hint("netdr prune deletes safety snapshots after 30 days; if that was not it, put the run's folder back from a copy of the repository; a snapshot from before helps too: netdr snapshots")
 }
 
 fn write(folder: &Path, name: String, seal: impl FnOnce(&mut File) -> Result<Sealed>) -> Result<Entry> {
