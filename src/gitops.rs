@@ -82,7 +82,7 @@ pub struct Checkout {
     pub newest: bool,
     /// Every YAML file, in order of path.
     pub files: Vec<File>,
-    /// What was not read, with why.
+    /// What was not followed, and may lead to more objects.
     pub passed_over: Vec<String>,
 }
 

@@ -12,7 +12,8 @@ use super::File;
 use crate::{Error, Result, yaml};
 
 /// Fields that make something else of the resources than what is written (kustomize's Kustomization).
-const CHANGING: [&str; 14] = [
+const CHANGING: [&str; 15] = [
+    "buildMetadata",
     "commonAnnotations",
     "commonLabels",
     "components",
@@ -45,10 +46,14 @@ impl Kustomizations {
         let mut found = Self::default();
         for file in files.iter().filter(|file| is_kustomization(&file.path)) {
             let path = &file.path;
-            // Flux has a kind of the same name, which may stand in such a file: it has no resources.
             let Some(content) = yaml::read(&file.bytes) else {
                 return Err(Error::damaged(format!("{path} is not valid YAML")));
             };
+            // Flux has a kind of the same name, which says nothing of the files beside it.
+            if content["apiVersion"].as_str().is_some_and(|api| !api.starts_with("kustomize.config.k8s.io/"))
+            {
+                continue;
+            }
             found.paths.insert(path.clone());
             if let Some(field) = CHANGING.iter().find(|field| !content[**field].is_null()) {
                 return Err(refused(path, &format!("its `{field}` makes something else of what is written")));
@@ -84,7 +89,7 @@ impl Kustomizations {
 }
 
 fn is_kustomization(path: &str) -> bool {
-    matches!(path.rsplit('/').next(), Some("kustomization.yaml" | "kustomization.yml"))
+    matches!(path.rsplit('/').next(), Some("kustomization.yaml" | "kustomization.yml" | "Kustomization"))
 }
 
 fn strings(value: &Value) -> impl Iterator<Item = &str> {
@@ -145,6 +150,16 @@ mod tests {
         }
         assert_eq!(found.leaves_out("p/old.yaml"), Some("p/kustomization.yaml"));
         assert_eq!(found.leaves_out("p/sub/d.yaml"), Some("p/sub/kustomization.yaml"));
+    }
+
+    #[test]
+    fn kustomize_knows_one_by_its_name_and_flux_has_another_kind_of_it() {
+        let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: {path: ./p}\n";
+        let found = of(&[("p/kustomization.yaml", flux), ("p/a.yaml", "")]).unwrap();
+        assert!(!found.is_one("p/kustomization.yaml"));
+        assert_eq!(found.leaves_out("p/a.yaml"), None);
+        let found = of(&[("p/Kustomization", "resources: [a.yaml]\n"), ("p/a.yaml", ""), ("p/b.yaml", "")]);
+        assert_eq!(found.unwrap().leaves_out("p/b.yaml"), Some("p/Kustomization"));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Manifests {
     pub objects: Vec<Manifest>,
     /// What was left out, with why.
     pub ignored: Vec<String>,
+    /// Whether nothing was left out that may be one of them: behind a link or in a submodule, or encrypted.
+    pub complete: bool,
 }
 
 /// Reads the objects of a commit.
@@ -42,7 +44,9 @@ pub struct Manifests {
 /// Damaged, by file and line: what is no YAML, and an object that is in two places. Usage: a template, a Helm chart, a
 /// kustomization that changes what is written.
 pub fn manifests(checkout: &Checkout) -> Result<Manifests> {
-    let mut found = Manifests { objects: Vec::new(), ignored: checkout.passed_over.clone() };
+    let passed_over = &checkout.passed_over;
+    let mut found =
+        Manifests { objects: Vec::new(), ignored: passed_over.clone(), complete: passed_over.is_empty() };
     if let Some(chart) = checkout.files.iter().find(|file| name(&file.path) == "Chart.yaml") {
         return Err(Error::usage(format!(
             "{} is of a Helm chart, whose templates are not what is applied",
@@ -82,6 +86,7 @@ impl Manifests {
         let several = objects.len() > 1;
         for (number, object) in objects.into_iter().enumerate() {
             let place = if several { format!("{path}, object {}", number + 1) } else { path.clone() };
+            self.complete &= !is_encrypted(&object);
             match unwanted(&object) {
                 Some(why) => self.ignored.push(format!("{place} {why}")),
                 None => self.objects.push(Manifest { component: file.component, place, object }),
@@ -121,8 +126,13 @@ fn flatten(document: Value, objects: &mut Vec<Value>) {
     }
 }
 
+/// Of Secrets it is usual, and nothing is lost by it.
+fn is_encrypted(object: &Value) -> bool {
+    object["sops"].is_object() && object["kind"] != "Secret"
+}
+
 fn unwanted(object: &Value) -> Option<&'static str> {
-    if object["sops"].is_object() {
+    if is_encrypted(object) {
         return Some("is encrypted with SOPS, which netdr does not open");
     }
     let named = object["apiVersion"].is_string()
@@ -181,6 +191,7 @@ mod tests {
         assert_eq!(places, ["p/two.yaml, object 1", "p/two.yaml, object 2", "p/sub/list.yml"]);
         assert_eq!(found.objects[2].object["metadata"]["name"], "c");
         assert_eq!(found.ignored, ["p/link.yaml is a link, which is not followed"]);
+        assert!(!found.complete, "what is behind the link may be an object");
     }
 
     #[test]

@@ -73,10 +73,11 @@ impl Walk<'_> {
             Some(ObjectType::Commit) => {
                 self.passed_over.push(format!("{path} is a submodule, which is not followed"))
             }
-            Some(ObjectType::Blob) if !is_yaml(name) => {}
+            // Whatever its name: it may lead to a folder.
             Some(ObjectType::Blob) if entry.filemode() == LINK => {
                 self.passed_over.push(format!("{path} is a link, which is not followed"));
             }
+            Some(ObjectType::Blob) if !is_yaml(name) => {}
             Some(ObjectType::Blob) => {
                 let blob = self.repository.find_blob(entry.id()).map_err(|e| damaged(&path, &e))?;
                 self.bytes += blob.size();
@@ -94,7 +95,7 @@ impl Walk<'_> {
 
 fn is_yaml(name: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    ["yaml", "yml", "json"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+    name == "Kustomization" || ["yaml", "yml", "json"].iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 fn missing(source: &GitSource, commit: &Commit) -> Error {

@@ -41,14 +41,20 @@ impl Sources {
         let checkouts = gitops::read(&wanted, request.trusted, request.now).await?;
         let discovery = request.cluster.discover().await?;
         let mut items = BTreeMap::new();
+        let mut places = BTreeMap::new();
+        let mut complete = true;
         let mut warnings = Vec::new();
         for checkout in &checkouts {
             let found = gitops::manifests(checkout)?;
             let mut ignored = found.ignored;
+            complete &= found.complete;
             for manifest in found.objects {
                 let place = manifest.place.clone();
                 match item(manifest, &discovery, &request.scope.extra)? {
-                    Ok(item) => drop(items.insert((item.component, item.key.clone()), item)),
+                    Ok(item) => {
+                        once(&mut places, &item, format!("{place} of {}", checkout.url))?;
+                        items.insert((item.component, item.key.clone()), item);
+                    }
                     Err(what) => ignored.push(format!("{what} ({place})")),
                 }
             }
@@ -68,8 +74,19 @@ impl Sources {
             signed_by: answers.into_iter().collect::<Vec<_>>().join(", "),
             index: Index { facts: Facts::default(), entries: items.values().map(IndexEntry::of).collect() },
             warnings,
-            given: Some(Given { source, complete: true, authored: true, items }),
+            given: Some(Given { source, complete, authored: true, items }),
         })
+    }
+}
+
+/// Refuses an object that another repository has too: which of them is meant, nobody can know.
+fn once(places: &mut BTreeMap<(Component, ItemKey), String>, item: &Item, place: String) -> Result<()> {
+    match places.insert((item.component, item.key.clone()), place.clone()) {
+        None => Ok(()),
+        Some(other) => {
+            Err(Error::damaged(format!("{} is in Git twice: in {other} and in {place}", item.key))
+                .hint("remove one of them, commit, and restore again"))
+        }
     }
 }
 
@@ -234,6 +251,16 @@ mod tests {
         assert_eq!(made(deployment).unwrap().unwrap_err(), "deployments.apps shop/web");
         let derived = policy(json!({"name": "rke2-flannel-host-networking", "namespace": "kube-system"}));
         assert!(made(derived).unwrap().is_err(), "RKE2 makes it from the nodes");
+    }
+
+    #[test]
+    fn an_object_of_two_repositories_is_an_error_that_names_both() {
+        let item = made(policy(json!({"name": "x", "namespace": "demo"}))).unwrap().unwrap();
+        let mut places = BTreeMap::new();
+        once(&mut places, &item, "a.yaml of /one".into()).unwrap();
+        let error = once(&mut places, &item, "b.yaml of /two".into()).unwrap_err();
+        let said = "networkpolicies.networking.k8s.io demo/x is in Git twice: in a.yaml of /one and in b.yaml of /two";
+        assert_eq!(error.to_string(), said);
     }
 
     #[test]
