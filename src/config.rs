@@ -70,6 +70,10 @@ impl Config {
         if let Some(why) = document.git.sources.iter().find_map(SourceSection::wrong) {
             return Err(Error::usage(format!("{shown}: git.sources: {why}")));
         }
+        if let Some(url) = document.git.in_two_branches() {
+            return Err(Error::usage(format!("{shown}: git.sources: {url} is named with two branches"))
+                .hint("a run that is resumed finds its commit by the repository: name one branch of each"));
+        }
         let folder = file.parent().unwrap_or(Path::new(""));
         let path = |p: Option<PathBuf>| p.map(|p| folder.join(p));
         Ok(Self {
@@ -165,6 +169,15 @@ struct SourceSection {
     component: Component,
 }
 
+impl GitSection {
+    fn in_two_branches(&self) -> Option<&str> {
+        let twice = |one: &&SourceSection| {
+            self.sources.iter().any(|other| other.url == one.url && other.branch != one.branch)
+        };
+        self.sources.iter().find(twice).map(|source| source.url.as_str())
+    }
+}
+
 fn main() -> String {
     "main".into()
 }
@@ -172,10 +185,12 @@ fn main() -> String {
 impl SourceSection {
     /// Why it cannot be one.
     fn wrong(&self) -> Option<&'static str> {
-        let user = self.url.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
-        // It would stand in journals and reports.
-        if user.is_some_and(|(user, _)| user.contains(':')) {
-            return Some("a `url` holds a password; leave it to git's credential helper");
+        let parts = self.url.split_once("://");
+        let user =
+            parts.and_then(|(scheme, rest)| Some((scheme, rest.split('/').next()?.rsplit_once('@')?.0)));
+        // It would stand in journals and reports. Forges take a token in place of a user's name.
+        if user.is_some_and(|(scheme, user)| scheme.starts_with("http") || user.contains(':')) {
+            return Some("a `url` holds a password or token; leave it to git's credential helper");
         }
         let leaves = Path::new(&self.path)
             .components()
@@ -329,6 +344,7 @@ mod tests {
     fn a_git_source_neither_holds_a_password_nor_leaves_its_repository() {
         for (source, why) in [
             ("url: 'https://me:MARKER@forge.lab/x', component: policies", "credential helper"),
+            ("url: 'https://MARKER@forge.lab/x', component: policies", "credential helper"),
             ("url: x, path: ../y, component: policies", "a folder of the repository"),
             ("url: x, path: /y, component: policies", "a folder of the repository"),
         ] {
@@ -336,6 +352,9 @@ mod tests {
             assert!(error.to_string().contains(why) && !format!("{error:?}").contains("MARKER"), "{error:?}");
         }
         assert!(parse("git: {sources: [{url: 'ssh://git@forge.lab:22/x', component: policies}]}\n").is_ok());
+        let two = "{url: x, component: policies}, {url: x, branch: live, component: ingress}";
+        let error = parse(&format!("git: {{sources: [{two}]}}\n")).unwrap_err();
+        assert!(error.to_string().ends_with("x is named with two branches"), "{error}");
         let history = parse("git: {history: {url: x}}\n").unwrap_err();
         assert!(history.to_string().contains("has no `git.history` yet"), "{history}");
     }
