@@ -32,9 +32,20 @@ pub enum Connection {
 /// # Errors
 /// When the name leads nowhere, or the network says something that is neither yes nor no.
 pub fn connect(target: &str, patience: Duration) -> Result<Connection, String> {
-    let mut addresses = target.to_socket_addrs().map_err(|e| format!("its name has no address: {e}"))?;
-    let address: SocketAddr = addresses.next().ok_or("its name has no address")?;
-    match TcpStream::connect_timeout(&address, patience) {
+    let addresses = target.to_socket_addrs().map_err(|e| format!("its name has no address: {e}"))?;
+    // It is open if any of its addresses is.
+    let mut came = Err("its name has no address".into());
+    for address in addresses {
+        came = connect_to(&address, patience);
+        if came == Ok(Connection::Open) {
+            break;
+        }
+    }
+    came
+}
+
+fn connect_to(address: &SocketAddr, patience: Duration) -> Result<Connection, String> {
+    match TcpStream::connect_timeout(address, patience) {
         Ok(_) => Ok(Connection::Open),
         Err(e) if e.kind() == ErrorKind::ConnectionRefused => Ok(Connection::Refused),
         // What a policy rejects with "administratively prohibited" arrives as unreachable.
@@ -58,6 +69,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = listener.local_addr().unwrap().to_string();
         assert_eq!(connect(&target, PATIENCE), Ok(Connection::Open));
+        let port = listener.local_addr().unwrap().port();
+        let by_name = format!("localhost:{port}"); // ::1 comes first where there is one
+        assert_eq!(connect(&by_name, PATIENCE), Ok(Connection::Open));
         drop(listener);
         assert_eq!(connect(&target, PATIENCE), Ok(Connection::Refused));
         assert!(connect("no-such-name.invalid:1", PATIENCE).is_err());

@@ -5,10 +5,10 @@
 //! private key, the handshake proves.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustls::{
@@ -51,9 +51,9 @@ pub struct Served {
 /// When no connection comes about, or what answers speaks another language: in words.
 pub fn get(request: &Request, patience: Duration) -> Result<Served, String> {
     let failed = |e: std::io::Error| format!("{}: {e}", request.address);
-    let mut socket = TcpStream::connect_timeout(&request.address, patience).map_err(failed)?;
-    socket.set_read_timeout(Some(patience)).map_err(failed)?;
-    socket.set_write_timeout(Some(patience)).map_err(failed)?;
+    let deadline = Instant::now() + patience;
+    let socket = TcpStream::connect_timeout(&request.address, patience).map_err(failed)?;
+    let mut socket = Patient { socket, deadline };
     if !request.tls {
         return Ok(Served { status: ask(request, &mut socket).map_err(failed)?, serial: None });
     }
@@ -78,6 +78,39 @@ fn ask(request: &Request, stream: &mut (impl Read + Write)) -> std::io::Result<u
     let line = String::from_utf8_lossy(&line);
     let status = line.strip_prefix("HTTP/").and_then(|line| line.split(' ').nth(1)?.trim().parse().ok());
     status.ok_or_else(|| std::io::Error::other("what answers does not speak HTTP"))
+}
+
+/// A connection on which whoever answers drop by drop has no more time than one who is silent.
+struct Patient {
+    socket: TcpStream,
+    deadline: Instant,
+}
+
+impl Patient {
+    fn left(&self) -> std::io::Result<Option<Duration>> {
+        match self.deadline.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(ErrorKind::TimedOut.into()),
+            left => Ok(Some(left)),
+        }
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.socket.set_read_timeout(self.left()?)?;
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.socket.set_write_timeout(self.left()?)?;
+        self.socket.write(buffer)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.socket.flush()
+    }
 }
 
 fn handshake(host: &str) -> Result<ClientConnection, String> {

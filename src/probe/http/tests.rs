@@ -1,6 +1,6 @@
 //! Against a real TLS server.
 
-use std::{net::TcpListener, thread};
+use std::{net::TcpListener, sync::mpsc, thread};
 
 use rcgen::{CertificateParams, KeyPair, SerialNumber};
 use rustls::{
@@ -83,4 +83,20 @@ fn what_speaks_something_else_is_told_apart() {
     assert!(get(&request(nobody, "edge.lab", true), PATIENCE).unwrap_err().contains(&nobody.to_string()));
     let bad = get(&request(server(true, ""), "edge lab", true), PATIENCE);
     assert!(bad.unwrap_err().contains("edge lab"));
+}
+
+#[test]
+fn whoever_answers_drop_by_drop_has_no_more_time_than_one_who_is_silent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (end, ended) = mpsc::channel::<()>();
+    let dripping = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        while ended.recv_timeout(Duration::from_millis(10)).is_err() && socket.write_all(b"H").is_ok() {}
+    });
+    let asked = Instant::now();
+    assert!(get(&request(address, "edge.lab", false), Duration::from_millis(200)).is_err());
+    assert!(asked.elapsed() < PATIENCE);
+    let _ = end.send(());
+    dripping.join().unwrap();
 }

@@ -81,8 +81,9 @@ async fn through(
         return Err(PLAYED.into());
     }
     let real = found.into_iter().filter(|node| !is_played(node));
-    let asked = real.filter_map(|node| Some((name(node), SocketAddr::new(address(node)?, asked.port))));
-    Ok(asked.collect())
+    let through: Vec<_> =
+        real.filter_map(|node| Some((name(node), SocketAddr::new(address(node)?, asked.port)))).collect();
+    if through.is_empty() { Err("no node has an InternalIP".into()) } else { Ok(through) }
 }
 
 /// A node's address in its own network.
