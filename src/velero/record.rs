@@ -8,7 +8,7 @@ use serde_json::Value;
 /// What is beside the archive, by the layout of Velero's object storage.
 const FILE: &str = "velero-backup.json";
 /// Fields of a Backup's spec that narrow it (velero.io, API type Backup).
-const NARROWING: [&str; 10] = [
+const NARROWING: [&str; 11] = [
     "includedNamespaces",
     "excludedNamespaces",
     "includedResources",
@@ -19,6 +19,7 @@ const NARROWING: [&str; 10] = [
     "excludedNamespaceScopedResources",
     "labelSelector",
     "orLabelSelectors",
+    "resourcePolicy", // its ConfigMap, which is not in the record, may exclude kinds
 ];
 
 /// What is known of a backup besides its content.
@@ -103,6 +104,7 @@ mod tests {
         for (spec, phase, why) in [
             (json!({"includedNamespaces": ["shop"]}), "Completed", "includedNamespaces"),
             (json!({"excludedResources": ["secrets"]}), "Completed", "excludedResources"),
+            (json!({"resourcePolicy": {"kind": "configmap", "name": "p"}}), "Completed", "resourcePolicy"),
             (json!({"labelSelector": {"matchLabels": {"a": "b"}}}), "Completed", "labelSelector"),
             (json!({"includeClusterResources": false}), "Completed", "cluster-scoped"),
             (json!({}), "PartiallyFailed", "PartiallyFailed"),
