@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::resume::killed_at;
-use crate::support::{Forge, Objects, Operator, POLICIES, Plane, acts, everything, fresh, touched};
+use crate::support::{Forge, MARKER, Objects, Operator, POLICIES, Plane, acts, everything, fresh, touched};
 
 const SCENARIO: &str = "network-policies";
 const GIT: [&str; 2] = ["--from", "git"];
@@ -35,6 +35,7 @@ metadata: {name: web, namespace: shop}
 apiVersion: v1
 kind: Secret
 metadata: {name: users, namespace: shop}
+stringData: {password: MARKER}
 ";
 const HOME: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: shop}}}";
 /// What nobody wrote: an extra that opens, and one that Helm brought.
@@ -80,7 +81,7 @@ async fn policies_come_back_from_a_signed_commit_and_nothing_authored_is_lost() 
     let (_plane, objects, operator) = applied().await;
     let forge = Forge::in_home(&operator.home).await;
     forge.write("shop.yaml", &format!("{AUTHORED}---\n{HOME}\n"));
-    forge.write("beside.yaml", BESIDE);
+    forge.write("beside.yaml", &BESIDE.replace("MARKER", MARKER));
     let commit = forge.commit("-S").await;
 
     let before = objects.dump().await;
@@ -136,6 +137,8 @@ async fn policies_come_back_from_a_signed_commit_and_nothing_authored_is_lost() 
         "what others put there stays"
     );
 
+    assert!(!format!("{plan}{report}").contains(MARKER), "a Secret in Git is shown");
+    operator.home.run("grep", &["-rla", MARKER, "repo"]).await.failed(1);
     operator.undo(report["run"].as_str().unwrap(), 0).await;
     super::undo::same(&broken, &objects.dump().await);
 }

@@ -80,6 +80,7 @@ async fn routes_their_release_and_policies_come_back_from_a_velero_archive() {
     let words = ["restore", "--json", "--plan", "plan.yaml", FROM[0], FROM[1], "--yes"];
     let outcome = operator.home.run("netdr", &words).await;
     assert!(!format!("{outcome:?}").contains(MARKER), "no secret of the archive is shown");
+    operator.home.run("grep", &["-rla", MARKER, "repo"]).await.failed(1);
     let report = outcome.json(6);
     assert_eq!(
         (&report["outcome"], &report["differences_left"]),
