@@ -19,6 +19,8 @@ pub struct Expired {
     /// The run.
     pub run: RunId,
     files: Vec<PathBuf>,
+    /// When the run last saved something: one that was resumed saved more, later than it began.
+    saved_at: DateTime<Utc>,
 }
 
 /// Finds them below the folder `runs`, oldest first; a missing folder has none.
@@ -34,13 +36,18 @@ pub fn expired(runs: &Path, now: DateTime<Utc>) -> Result<Vec<Expired>> {
             path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
         };
         let files: Vec<PathBuf> = children(&folder)?.into_iter().filter(safety).collect();
+        let mut saved_at = run.started_at();
+        for file in &files {
+            let modified = file.metadata().and_then(|metadata| metadata.modified());
+            saved_at = saved_at.max(modified.map_err(|error| failed(file, error))?.into());
+        }
         if !files.is_empty() {
-            found.push(Expired { run, files });
+            found.push(Expired { run, files, saved_at });
         }
     }
     found.sort_by(|a, b| a.run.cmp(&b.run));
     found.pop(); // the newest one's stays
-    found.retain(|expired| now - expired.run.started_at() > KEPT);
+    found.retain(|expired| now - expired.saved_at > KEPT);
     Ok(found)
 }
 
@@ -63,7 +70,7 @@ impl Expired {
 }
 
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |error: io::Error| Error::failed(format!("cannot read {}", folder.display())).because(error);
+    let failed = |error| failed(folder, error);
     match fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| Ok(entry.map_err(failed)?.path())).collect(),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -73,8 +80,14 @@ fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
+fn failed(path: &Path, error: io::Error) -> Error {
+    Error::failed(format!("cannot read {}", path.display())).because(error)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{fs::File, time::SystemTime};
+
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -87,7 +100,11 @@ mod tests {
         let run = |name: &str, files: &[&str]| {
             let folder = runs.path().join(name);
             fs::create_dir(&folder).unwrap();
-            files.iter().for_each(|file| fs::write(folder.join(file), "x").unwrap());
+            for file in files {
+                let began =
+                    name.parse::<RunId>().map_or(SystemTime::UNIX_EPOCH, |run| run.started_at().into());
+                File::create(folder.join(file)).unwrap().set_modified(began).unwrap();
+            }
             folder
         };
         let safety = ["journal.jsonl", "safety-policies.tar.zst.age", "safety-index.jsonl.zst.age"];
@@ -101,6 +118,10 @@ mod tests {
         assert_eq!(names("2026-10-01T00:00:00Z")?, [""; 0]);
         assert_eq!(names("2026-10-01T00:00:01Z")?, ["20260901T000000Z-traefik-000001"]);
         assert_eq!(names("2099-01-01T00:00:00Z")?.len(), 2, "not the newest");
+        let resumed = File::options().write(true).open(old.join("safety-index.jsonl.zst.age")).unwrap();
+        resumed.set_modified(at("2026-09-02T00:00:00Z").into()).unwrap();
+        assert_eq!(names("2026-10-01T00:00:01Z")?, [""; 0], "it saved more when it was resumed");
+        resumed.set_modified(at("2026-09-01T00:00:00Z").into()).unwrap();
         for expired in expired(runs.path(), at("2026-10-01T00:00:01Z"))? {
             expired.delete()?;
         }
