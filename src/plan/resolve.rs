@@ -91,6 +91,8 @@ struct Resolver<'a> {
     source_complete: bool,
     /// Whether people wrote the source: then it lacks what tools brought to the cluster.
     authored: bool,
+    /// Whether Velero made the source: then it lacks what a label keeps out of Velero's backups.
+    veleros: bool,
     items: BTreeMap<(Component, ItemKey), Item>,
     live: &'a Capture,
     /// What the source names.
@@ -195,6 +197,7 @@ impl<'a> Resolver<'a> {
             certificates: issuance::by_secret(&inputs.items, inputs.observed),
             routes: probes::Routes::of(&inputs.items),
             authored: inputs.source.is_authored(),
+            veleros: inputs.source.is_veleros(),
             items: inputs.items,
             live,
             known: inputs.index.entries.iter().map(|entry| &entry.key).collect(),

@@ -37,6 +37,11 @@ impl Source {
     pub fn is_authored(&self) -> bool {
         self.names.iter().any(|name| matches!(name, SourceName::Git { .. }))
     }
+
+    /// Whether Velero made it.
+    pub fn is_veleros(&self) -> bool {
+        self.names.iter().any(|name| matches!(name, SourceName::Velero { .. }))
+    }
 }
 
 /// What will be done, in order. Its JSON and `Debug` show names and digests, never content.

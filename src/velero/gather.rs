@@ -66,7 +66,9 @@ impl<'a> Gathering<'a> {
         for ((namespace, name), (_, component, secret)) in std::mem::take(&mut self.releases) {
             let decoded =
                 helm::decode(&secret).and_then(|content| Ok((helm::manifest_objects(&content)?, content)));
-            let (objects, content) = match decoded {
+            let decoded =
+                decoded.and_then(|(objects, content)| Ok((objects, helm::crds(&content)?, content)));
+            let (objects, crds, content) = match decoded {
                 Ok(decoded) => decoded,
                 Err(error) => {
                     self.remarks.push(error.to_string());
@@ -76,7 +78,7 @@ impl<'a> Gathering<'a> {
             // RKE2 renders its own release anew.
             let class = if component == Component::Cni { Class::Evidence } else { Class::Config };
             let rendered = objects.into_iter().filter(|_| class == Class::Config);
-            for object in rendered.chain(helm::crds(&content).unwrap_or_default()) {
+            for object in rendered.chain(crds) {
                 let group = group(&object);
                 let plural = catalog::plural(object["kind"].as_str().unwrap_or_default());
                 let own = object["metadata"]["namespace"].as_str().unwrap_or(&namespace).to_owned();

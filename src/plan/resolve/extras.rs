@@ -47,6 +47,9 @@ impl<'a> Resolver<'a> {
                     "extra: left alone, for the source has neither an object of its kind nor its \
                      CustomResourceDefinition: it is newer than the source"
                 }
+                Extras::Delete if self.veleros && is_kept_from_velero(live) => {
+                    "extra: left alone, for its label velero.io/exclude-from-backup keeps it out of Velero's backups"
+                }
                 Extras::Delete if brought_by.is_some() => "extra: left alone, for people did not write it",
                 Extras::Delete => {
                     self.differs(&live.entry, None, Some(live));
@@ -119,6 +122,12 @@ fn named(plan: &RestorePlan, component: Component) -> BTreeSet<&String> {
 fn brought_by(live: &Captured) -> Option<&'static str> {
     let Some(Content::Resource(json)) = &live.content else { return live.managed_by };
     live.managed_by.or_else(|| catalog::brought_by(&live.entry.key, &json.value()))
+}
+
+/// Velero's documentation, "Resource filtering": the label keeps an object out of every backup, and no backup says so.
+fn is_kept_from_velero(live: &Captured) -> bool {
+    let Some(Content::Resource(json)) = &live.content else { return false };
+    json.value()["metadata"]["labels"]["velero.io/exclude-from-backup"] == "true"
 }
 
 fn delete(live: &Captured) -> Result<Act> {

@@ -20,7 +20,7 @@ use crate::{
     certificates::Observed,
     cluster::{ApiKind, Discovery, Precondition},
     helm::Revision,
-    model::{Class, Component, Content, Extent, Index, IndexEntry, Item, ItemKey, Json},
+    model::{Class, Component, Content, Extent, Index, IndexEntry, Item, ItemKey, Json, SourceName},
     plan::{Act, Earlier, Install, Isolation, ResolvedPlan, RestorePlan, Source, Verb},
 };
 
@@ -29,6 +29,7 @@ use crate::{
 struct World {
     plan: String,
     source: Vec<Item>,
+    source_names: Vec<SourceName>,
     live: Vec<Item>,
     revisions: Vec<Revision>,
     nodes: Vec<Value>,
@@ -58,6 +59,7 @@ impl World {
         Self {
             plan: format!("{head}\nsteps:\n{}\n", steps.join("\n")),
             source: Vec::new(),
+            source_names: Vec::new(),
             live: Vec::new(),
             revisions: Vec::new(),
             nodes: Vec::new(),
@@ -131,7 +133,7 @@ impl World {
         let now = self.now.parse().unwrap();
         resolve(Inputs {
             plan: RestorePlan::parse(&self.plan, "p.yaml")?,
-            source: Source { captured_at: now, ..Source::default() },
+            source: Source { names: self.source_names.clone(), captured_at: now, ..Source::default() },
             cluster: self.cluster,
             index: &index,
             source_complete: self.complete,

@@ -322,3 +322,21 @@ fn another_calico_is_said_where_its_policies_are_written() -> Result<()> {
     assert_eq!(untouched.resolve()?.warnings, Vec::<String>::new());
     Ok(())
 }
+
+/// Any other source would have it: a snapshot that lacks it says that somebody added it.
+#[test]
+fn what_velero_never_saves_is_no_extra_of_its_backup() -> Result<()> {
+    let mut kept = policy("demo", "kept", Some("10.0.0.0/8"));
+    let mut object = kept.json().map(Json::value).unwrap_or_default();
+    object["metadata"]["labels"] = json!({"velero.io/exclude-from-backup": "true"});
+    kept.content = Content::Resource(Json::new(&object));
+    let mut world = World::built_in("network-policies")
+        .source([namespace(Policies, "demo")])
+        .live([namespace(Policies, "demo"), kept]);
+    assert_eq!(story(&world.resolve()?), "delete kept");
+    world.source_names = vec![SourceName::Velero { file: "nightly.tar.gz".into(), sha256: "0".repeat(64) }];
+    let plan = world.resolve()?;
+    assert_eq!(story(&plan), "");
+    assert!(reasons(&plan.kept)[0].contains("exclude-from-backup"), "{:?}", plan.kept);
+    Ok(())
+}
