@@ -41,13 +41,14 @@ impl Resolver<'_> {
     /// What the resolved steps mean for certificates, where the plan is about them; fills in what a `renewCertificates`
     /// step does.
     pub(super) fn issue(&self, plan: &RestorePlan, steps: &mut [Step]) -> Issuance {
-        if !plan.components().contains(&Component::Certificates) {
+        let about = plan.components().contains(&Component::Certificates);
+        if !about || self.passed.contains(&Component::Certificates) {
             return Issuance::default();
         }
-        let renews = plan.steps.iter().any(|step| step.action == Action::RenewCertificates);
-        let issuance = self.issuance(steps, renews);
-        let first = plan.steps.iter().position(|step| step.action == Action::RenewCertificates);
-        if let Some(step) = first.and_then(|number| steps.get_mut(number)) {
+        // By its action: resolving adds steps, so a step's number is not the authored one's.
+        let renewing = steps.iter().position(|step| step.action == Action::RenewCertificates.word());
+        let issuance = self.issuance(steps, renewing.is_some());
+        if let Some(step) = renewing.and_then(|number| steps.get_mut(number)) {
             step.batches = self.renewals(&step.id, &issuance);
         }
         issuance

@@ -182,6 +182,21 @@ fn what_nobody_has_is_issued_by_cert_manager_and_triggered_only_where_that_waits
 }
 
 #[test]
+fn where_certificates_are_passed_over_none_is_triggered() -> Result<()> {
+    let (around, deny) = (namespace(Component::Policies, "demo"), policy("demo", "deny", None));
+    let failed = json!({"lastFailureTime": "2026-11-24T00:30:00Z", "failedIssuanceAttempts": 1});
+    let world = World {
+        observed: observed(&web(NAME), failed),
+        ..World::new(&["apply: {component: policies}", STEPS[0], STEPS[1]])
+    };
+    let live = [around.clone(), deny.clone(), namespace(Certificates, "demo"), issuer(), web(NAME)];
+    let plan = world.source([around, deny]).live(live).resolve()?;
+    assert!(plan.warnings[0].contains("certificates is passed over"), "{:?}", plan.warnings);
+    assert_eq!(story(&plan), "");
+    Ok(())
+}
+
+#[test]
 fn a_certificate_that_works_is_never_triggered_and_an_expired_one_only_where_nobody_renews_it() -> Result<()>
 {
     let failed = json!({"lastFailureTime": "2026-11-24T00:30:00Z"});

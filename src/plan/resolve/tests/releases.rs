@@ -225,6 +225,25 @@ fn where_no_node_is_free_pods_go_one_at_a_time_and_the_strategy_comes_back_after
 }
 
 #[test]
+fn a_step_more_for_a_crowded_rollout_takes_no_other_steps_acts() -> Result<()> {
+    let steps = [
+        "helmRelease: {component: ingress}",
+        "wait: {rollout: {component: ingress}}",
+        "apply: {component: certificates}",
+        "renewCertificates: {}",
+    ];
+    let fields = json!({"spec": {"acme": {}}});
+    let at = ("", "letsencrypt");
+    let issuer =
+        item(Component::Certificates, "cert-manager.io", "clusterissuers", "ClusterIssuer", at, fields);
+    let world = World { plan: World::new(&steps).plan, ..crowded(surging("DEBUG"), 2) };
+    let plan = world.source([issuer]).resolve()?;
+    assert_eq!(acts_of(&plan, "s1-strategy"), [(Verb::Replace, "traefik")]);
+    assert_eq!(acts_of(&plan, "s2"), [(Verb::Create, "letsencrypt")]);
+    Ok(())
+}
+
+#[test]
 fn a_rollout_that_was_cut_off_goes_on_one_pod_at_a_time() -> Result<()> {
     let plan = crowded(gentle("INFO"), 2).resolve()?;
     assert_eq!(acts_of(&plan, "release"), []);
