@@ -282,14 +282,14 @@ impl<'a> Resolver<'a> {
                 (step.batches, step.gates) = self.scale(&spec.id, plan, workload, *replicas);
             }
             Action::Run { command, allowed, if_changed } => {
-                let changes = |id: &String| {
-                    let mut changing = before.iter().filter(|step| !step.batches.is_empty());
-                    self.earlier.changed.contains(id) || changing.any(|step| step.id == *id)
-                };
+                let changing = |id: &String| before.iter().any(|s| s.id == *id && !s.batches.is_empty());
+                let changes = |id: &String| self.earlier.changed.contains(id) || changing(id);
+                // What changes once more must be made to count once more.
+                let again = if_changed.as_ref().is_some_and(changing);
                 step.command = if_changed.as_ref().is_none_or(changes).then(|| Command {
                     words: command.clone(),
                     allowed: *allowed || self.allow_run,
-                    done: self.earlier.ran.contains(&spec.id),
+                    done: self.earlier.ran.contains(&spec.id) && !again,
                 });
             }
             Action::RenewCertificates => {} // known when every other step is

@@ -164,6 +164,16 @@ fn a_program_that_makes_a_change_count_runs_only_where_something_changed() -> Re
     // An earlier process of the run made the change, and did not come to run the program.
     let earlier = Earlier { changed: BTreeSet::from(["s0".to_owned()]), ..Earlier::default() };
     assert!(runs(source.clone(), earlier)?);
+    // It ran it, and there is a change once more.
+    let again = |live: Item| -> Result<Option<bool>> {
+        let (changed, ran) = (BTreeSet::from(["s0".to_owned()]), BTreeSet::from(["s1".to_owned()]));
+        let earlier = Earlier { changed, ran, ..Earlier::default() };
+        let world = World { earlier, ..world() }.source([around.clone(), source.clone()]);
+        let plan = world.live([around.clone(), live]).resolve()?;
+        Ok(plan.steps[1].command.as_ref().map(crate::plan::Command::runs))
+    };
+    assert_eq!(again(policy("demo", "a", None))?, Some(true));
+    assert_eq!(again(source.clone())?, Some(false));
     let forward = World::new(&["run: {command: [x], ifChanged: s1}", policies]).resolve().unwrap_err();
     assert!(forward.to_string().contains("no step before it is `s1`"), "{forward}");
     Ok(())
