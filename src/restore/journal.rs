@@ -61,6 +61,9 @@ pub enum Entry {
         plan: String,
         /// Who resumed it.
         operator: String,
+        /// Which cluster answers now; none where none does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<ClusterIdentity>,
     },
     /// The API server, which did not answer when the run began, does: the rest was resolved.
     Reached {

@@ -174,7 +174,8 @@ impl Prepared<'_> {
     pub(super) fn entry(&self, operator: &str) -> Entry {
         let (plan, operator) = (self.plan.digest(), operator.to_owned());
         if self.sessions > 0 {
-            return Entry::Resumed { plan, operator };
+            let cluster = (!self.offline).then(|| self.cluster.clone());
+            return Entry::Resumed { plan, operator, cluster };
         }
         let asked = match &self.origin {
             Origin::Source(from) => Some(Box::new(from.request.asked())),

@@ -66,7 +66,10 @@ impl Past {
         for line in &lines {
             match &line.entry {
                 Entry::Reached { cluster: reached, .. } => cluster.clone_from(reached),
-                Entry::Resumed { .. } => (sessions, ended) = (sessions + 1, None),
+                Entry::Resumed { cluster: resumed, .. } => {
+                    (sessions, ended) = (sessions + 1, None);
+                    cluster = resumed.clone().unwrap_or(cluster);
+                }
                 Entry::Ended { outcome, .. } => ended = (outcome != "interrupted").then(|| outcome.clone()),
                 _ => {}
             }
@@ -197,6 +200,16 @@ mod tests {
         let over = past(&[BEGUN, RESUMED, &ended("partial")]).resumable().unwrap_err();
         assert_eq!(over.kind(), crate::Kind::Usage);
         assert!(over.to_string().contains("ended (partial)"), "{over}");
+    }
+
+    #[test]
+    fn the_cluster_is_known_as_soon_as_one_answered() {
+        let begun = BEGUN.replace(r#""uid":"u""#, r#""uid":"""#);
+        let offline = past(&[&begun, RESUMED]);
+        assert_eq!((offline.cluster.uid.as_str(), offline.sessions), ("", 2));
+        let cluster = r#""cluster":{"name":"c","uid":"u","kubernetes":"v1.36.3"},"operator""#;
+        let online = past(&[&begun, &RESUMED.replace(r#""operator""#, cluster), RESUMED]);
+        assert_eq!((online.cluster.uid.as_str(), online.sessions), ("u", 3));
     }
 
     #[test]

@@ -151,7 +151,7 @@ mod tests {
         let lines = read(folder.path()).unwrap();
         assert_eq!(lines.into_iter().map(|l| l.entry).collect::<Vec<_>>(), entries());
         assert!(Journal::create(folder.path()).is_err(), "a journal is never written over");
-        let more = Entry::Resumed { plan: "d".into(), operator: "me".into() };
+        let more = Entry::Resumed { plan: "d".into(), operator: "me".into(), cluster: None };
         Journal::reopen(folder.path()).unwrap().write(at, [more.clone()]).unwrap();
         let lines = read(folder.path()).unwrap();
         assert_eq!(lines.len(), entries().len() + 1, "the torn line is gone");

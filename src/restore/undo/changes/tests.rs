@@ -101,7 +101,7 @@ fn what_was_done_or_may_be_done_counts_and_nothing_else() {
 fn a_resumed_run_is_undone_to_before_its_first_change() {
     use Verb::Replace;
     let replace = |live| intent("x", Replace, Some(live), Some("b"));
-    let resumed = || Entry::Resumed { plan: "d".into(), operator: "me".into() };
+    let resumed = || Entry::Resumed { plan: "d".into(), operator: "me".into(), cluster: None };
     let done = || outcome("x", Replace, "done");
     // Changed by somebody between the two processes.
     let twice = vec![replace("a"), done(), resumed(), replace("c"), done()];
