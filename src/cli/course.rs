@@ -161,13 +161,14 @@ impl Course {
             progress.pause();
             if self.yes { Ok(true) } else { prompt::yes(question) }
         };
-        // A digest that was expected is that of the first part; of the rest nobody can have expected one.
+        // A digest that was expected is that of the first part; of the rest nobody can have expected one. Nor has
+        // anybody who is not asked agreed to break a limit.
         let proceed = |rest: &Prepared<'_>| {
             progress.pause();
             cx.terminal.show(preview::text(rest, cluster, cx))?;
             match (&self.expect, self.yes) {
                 (Some(_), _) => Ok(false),
-                (None, true) => Ok(true),
+                (None, true) => Ok(rest.plan.issuance.broken().is_empty()),
                 (None, false) => Ok(rest.plan.is_empty() || prompt::yes(&preview::question(rest, cx))?),
             }
         };

@@ -99,6 +99,7 @@ async fn killed_between_the_parts_it_is_resumed_and_a_digest_that_was_expected_i
         &["/readyz within 15 s", "Connection refused", "journalctl -u rke2-server"],
     );
     says(&waited["remarks"].to_string(), &["not begun: policies"]);
+    assert_eq!(waited["differences_left"], 1, "a step that was not looked at: {waited:#}");
     plane.start_again(API_SERVER).await.unwrap();
     let report = server.netdr("restore --plan plan.yaml --yes --json").await.json(0);
     assert_eq!(
@@ -119,6 +120,7 @@ async fn killed_between_the_parts_it_is_resumed_and_a_digest_that_was_expected_i
         &stopped["steps"].to_string(),
         &["not agreed to", &format!("netdr restore --resume {run} --dry-run")],
     );
+    assert_ne!(stopped["differences_left"], 0, "{stopped:#}");
     let plan = server.netdr(&format!("restore --resume {run} --dry-run --json")).await.json(0);
     let digest = plan["digest"].as_str().unwrap();
     let report =
