@@ -49,6 +49,9 @@ pub enum Listed {
 struct Head {
     #[serde(default)]
     metadata: HeadMetadata,
+    /// A list has some, be they null; an answer without is no list, and not one of no objects.
+    #[serde(rename = "items")]
+    _items: IgnoredAny,
 }
 
 #[derive(Deserialize, Default)]
@@ -175,4 +178,19 @@ fn list_path(kind: &ApiKind, options: &ListOptions, token: Option<&str>) -> Stri
         }
     }
     format!("{}?{}", kind.collection(options.namespace.as_deref()), query.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_items_is_no_empty_list() {
+        let head = |text: &str| serde_json::from_str::<Head>(text);
+        assert!(head(r#"{"metadata": {}, "items": null}"#).is_ok());
+        assert!(head(r#"{"items": [{}]}"#).is_ok());
+        for text in ["{}", r#"{"kind": "Status", "metadata": {}}"#] {
+            assert!(head(text).is_err(), "{text}");
+        }
+    }
 }
