@@ -20,7 +20,7 @@ pub struct Node {
 }
 
 /// The node's name: `node-name` of its RKE2 configuration, the last drop-in winning, else the content of
-/// /etc/hostname below the root, in lower case as RKE2 makes it.
+/// /etc/hostname below the root; either in lower case, as RKE2 makes it.
 ///
 /// # Errors
 /// When the configuration cannot be read, neither place has a name, or it is no name a node can have.
@@ -77,8 +77,9 @@ const NAME_IT: &str =
 fn named(tree: &Tree, configured: Option<String>) -> Result<String> {
     let name = match configured {
         Some(name) => name,
-        None => hostname(tree)?.to_lowercase(),
+        None => hostname(tree)?,
     };
+    let name = name.to_lowercase(); // as k3s does with either (pkg/util, GetHostnameAndIPs)
     match valid(&name) {
         true => Ok(name),
         false => {
@@ -109,7 +110,7 @@ fn line_in(file: &FileContent) -> Option<String> {
     let text = String::from_utf8_lossy(&file.bytes);
     let names = text.lines().filter_map(|line| line.strip_prefix("node-name:"));
     let names = names.map(|name| name.trim().trim_matches(['"', '\'']).to_owned());
-    names.rev().find(|name| valid(name))
+    names.rev().find(|name| valid(&name.to_lowercase()))
 }
 
 fn hostname(tree: &Tree) -> Result<String> {

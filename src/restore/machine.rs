@@ -47,10 +47,14 @@ impl<'a> Machine<'a> {
             let nodes =
                 headers.filter(|header| header.set == Set::Host).filter_map(|header| header.node.as_ref());
             let nodes: Vec<&String> = nodes.collect();
-            if let [only] = nodes[..] {
-                name.clone_from(only);
-            }
-            warnings.push(format!("this node is taken for {name}: {doubt}"));
+            let otherwise = match nodes[..] {
+                [only] if *only != name => {
+                    let seems = std::mem::replace(&mut name, only.clone());
+                    format!(", as the snapshot that was named, although by its files it may be {seems}")
+                }
+                _ => String::new(),
+            };
+            warnings.push(format!("this node is taken for {name}{otherwise}: {doubt}"));
         }
         Ok(Self { root, node: Some(name), warnings })
     }
