@@ -134,6 +134,6 @@ fn write(folder: &Path, name: String, seal: impl FnOnce(&mut File) -> Result<Sea
 
 fn failed(path: &Path) -> Error {
     Error::failed(format!("cannot write the safety snapshot {}", path.display())).hint(
-        "nothing was changed; free the disk or choose another place with --state-dir DIR, then run again",
+        "nothing of the plan that was shown is done; free the disk or choose another place with --state-dir DIR, then run again",
     )
 }

@@ -98,7 +98,8 @@ fn settled(seen: &Seen, asked: Asked<'_>) -> Result<(), String> {
     }
     if !job.is_null() {
         finished(job)?;
-        if !is_for(job, chart, config, values) || install::config_hash(job) == asked.replaces {
+        let replaced = asked.replaces.is_some() && install::config_hash(job) == asked.replaces;
+        if !is_for(job, chart, config, values) || replaced {
             return Err("helm-controller has not taken up its new configuration yet".into());
         }
     } else if asked.changed {

@@ -69,6 +69,10 @@ fn the_job_of_an_older_configuration_does_not_count() {
     let replaced = settled(&seen(), Asked { replaces: Some("AB12"), ..CHANGED });
     assert_eq!(replaced.unwrap_err(), stale);
     assert_eq!(settled(&seen(), Asked { replaces: Some("CD34"), ..CHANGED }), Ok(()));
+    // A Job without a hash is told from no other one by it.
+    let mut bare = seen();
+    bare.job["spec"]["template"]["metadata"]["annotations"] = Value::Null;
+    assert_eq!(settled(&bare, CHANGED), Ok(()));
     assert!(with(|seen| seen.job["spec"]["suspend"] = true.into()).contains("about to be replaced"));
     let wait = json!({"helmcharts.helm.cattle.io/replace-wait": "true"});
     assert!(with(|seen| seen.job["metadata"]["annotations"] = wait).contains("about to be replaced"));
