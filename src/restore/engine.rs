@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeSet,
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -21,7 +22,7 @@ use super::{
     probes, ready,
 };
 use crate::{
-    Result,
+    Error, Result,
     cluster::{Cluster, Discovery},
     host::Writer,
     model::{Item, ItemKey},
@@ -151,8 +152,9 @@ impl Engine<'_> {
         }
     }
 
-    /// All intents of a batch are durable before its first act; its outcomes are written as they come. Once the Lease
-    /// is another's no further act begins, and those under way are waited for.
+    /// All intents of a batch are durable before its first act; its outcomes are written as they come. Once the journal
+    /// cannot be written, or the Lease is another's, no further act begins, and those under way are waited for: what is
+    /// deleted to be made anew is made.
     async fn batch(
         &self,
         step: &str,
@@ -168,9 +170,12 @@ impl Engine<'_> {
             poll: self.poll,
             clock: self.clock,
         };
-        let acting = &acting;
+        let (acting, deaf) = (&acting, &AtomicBool::new(false));
         let acts = batch.acts.iter().map(|act| async move {
-            let ours = self.ours(Known::Lately).await;
+            let ours = match deaf.load(Ordering::Relaxed) {
+                true => Err(Error::failed("the journal cannot be written")),
+                false => self.ours(Known::Lately).await,
+            };
             (
                 act,
                 match ours {
@@ -185,17 +190,21 @@ impl Engine<'_> {
             let result = match result {
                 Ok(result) => result,
                 Err(error) => {
-                    lost = Some(error);
+                    lost.get_or_insert(error);
                     continue;
                 }
             };
             let done = Done { key: act.key.clone(), verb: act.verb, outcome: result };
-            self.journal.note((self.clock)(), [done.entry(step)])?;
+            if let Err(error) = self.journal.note((self.clock)(), [done.entry(step)]) {
+                deaf.store(true, Ordering::Relaxed);
+                lost.get_or_insert(error);
+                continue;
+            }
             outcome.count(done);
             (self.event)(Event::Act);
         }
-        self.journal.sync()?;
-        lost.map_or(Ok(()), Err)
+        lost.map_or(Ok(()), Err)?;
+        self.journal.sync()
     }
 
     /// Runs the program of a step, or says why not. What it wrote is sealed; that it ran is in the journal before.
