@@ -16,7 +16,7 @@ const READY: [&str; 3] =
     ["clusterissuers.cert-manager.io", "issuers.cert-manager.io", "certificates.cert-manager.io"];
 
 /// Says that everything is ready, for ever.
-async fn play(objects: &Objects, operator: &Operator) {
+pub(super) async fn play(objects: &Objects, operator: &Operator) {
     loop {
         for kind in READY {
             for object in objects.list(kind).await {

@@ -4,18 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{SecondsFormat, Utc};
-use netdr::drill::failures::break_policies;
+use netdr::drill::{Options, cluster::host_root, failures::break_policies};
 use serde_json::{Value, json};
 
 use crate::{
     story::restore::{
         certificates::Issued,
         cni::{Canal, FELIX, HERE},
+        full_stack::play,
         resume::killed_at,
         traefik::Edge,
         undo::{MADE, same},
     },
-    support::{Audit, Dump, Objects, Operator, acts, audited, fresh, touched},
+    support::{Audit, Dump, MARKER, NODE, Objects, Operator, acts, audited, fresh, touched},
 };
 
 /// A scenario on a cluster of its own that was backed up.
@@ -167,4 +168,37 @@ async fn certificates_are_whole_after_a_kill_at_any_line() {
     };
     let (operator, objects, audit) = (&issued.operator, &issued.objects, Audit::of(&issued.plane));
     killed_everywhere(Ground { scenario: "certificates", more: &[], operator, objects, audit }, damage).await;
+}
+
+/// Something of every scenario is lost, a file of this server too. Nodes and pods are kwok's; a task plays what
+/// cert-manager's controller says of Certificates.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_full_stack_is_whole_after_a_kill_at_any_line() {
+    let plane = fresh(Options { controllers: true, nodes: true, ..audited() }).await.loaded().await;
+    let (objects, operator) = (&Objects::of(&plane).await, &Operator::of(&plane).await);
+    let home = &operator.home;
+    // One after the other would take three times as long.
+    let at_once = json!({"spec": {"updateStrategy": {"rollingUpdate": {"maxUnavailable": 3}}}});
+    objects.merge("daemonsets.apps", "kube-system/rke2-canal", at_once).await;
+    host_root(&home.path().join("host"), NODE, MARKER).unwrap();
+    home.shell("cp -a host whole && netdr backup --set all --host-root host").await.ok();
+    let damage = async || {
+        for (kind, name) in [
+            ("middlewares.traefik.io", "traefik/dashboard-auth"),
+            ("certificates.cert-manager.io", "registry/registry"),
+            ("l2advertisements.metallb.io", "metallb-system/l2-advert"),
+            ("networkpolicies.networking.k8s.io", "postgres/default-deny-all"),
+        ] {
+            objects.delete(kind, name).await;
+        }
+        objects.merge(FELIX, "default", json!({"spec": {"vxlanVNI": 1}})).await;
+        home.shell("rm host/etc/rancher/rke2/registries.yaml").await.ok();
+    };
+    let (scenario, audit) = ("full-stack", Audit::of(&plane));
+    let ground = Ground { scenario, more: &HERE, operator, objects, audit };
+    tokio::select! {
+        () = killed_everywhere(ground, damage) => {}
+        () = play(objects, operator) => unreachable!(),
+    }
+    home.shell("diff -r whole host").await.ok();
 }
