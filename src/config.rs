@@ -167,6 +167,7 @@ struct SourceSection {
     #[serde(default)]
     path: String,
     component: Component,
+    release: Option<String>,
 }
 
 impl GitSection {
@@ -195,16 +196,33 @@ impl SourceSection {
         let leaves = Path::new(&self.path)
             .components()
             .any(|part| !matches!(part, path::Component::Normal(_) | path::Component::CurDir));
-        leaves.then_some("a `path` is a folder of the repository, such as infrastructure/policies")
+        if leaves {
+            return Some("a `path` is a folder of the repository, such as infrastructure/policies");
+        }
+        self.release.as_ref().and_then(|release| self.wrong_release(release))
+    }
+
+    fn wrong_release(&self, release: &str) -> Option<&'static str> {
+        let (namespace, name) = release.split_once('/').unwrap_or_default();
+        if namespace.is_empty() || name.is_empty() || name.contains('/') {
+            return Some("a `release` is a namespace and a name, such as traefik/traefik");
+        }
+        if self.component == Component::Cni {
+            return Some(
+                "a `release` of the CNI takes its values from a HelmChartConfig, which is an object",
+            );
+        }
+        let file = [".yaml", ".yml"].iter().any(|ending| self.path.ends_with(ending));
+        (!file).then_some("beside `release`, `path` is its values file, such as helm/traefik-values.yaml")
     }
 
     fn within(self, folder: &Path) -> GitSource {
-        let Self { url, branch, path, component } = self;
+        let Self { url, branch, path, component, release } = self;
         let here = gitops::local(&url).is_some_and(|path| path == url);
         let url = if here { folder.join(url).display().to_string() } else { url };
         let parts = Path::new(&path).components().filter(|part| *part != path::Component::CurDir);
         let path = parts.collect::<PathBuf>().display().to_string();
-        GitSource { url, branch, path, component }
+        GitSource { url, branch, path, component, release }
     }
 }
 
@@ -321,10 +339,11 @@ mod tests {
     fn git_sources_are_read_with_what_is_usual() {
         let config = parse(
             "git: {sources: [{url: 'git@forge.lab:ops/k8s.git', path: ./policies/, component: policies}, \
-             {url: clone, branch: live, component: ingress}]}\n",
+             {url: clone, branch: live, component: ingress}, \
+             {url: clone, branch: live, path: helm/traefik-values.yaml, component: ingress, release: traefik/traefik}]}\n",
         )
         .unwrap();
-        let [forge, clone] = &config.git_sources[..] else { panic!("{:?}", config.git_sources) };
+        let [forge, clone, values] = &config.git_sources[..] else { panic!("{:?}", config.git_sources) };
         assert_eq!(
             (forge.url.as_str(), forge.branch.as_str(), forge.path.as_str(), forge.component),
             ("git@forge.lab:ops/k8s.git", "main", "policies", Component::Policies)
@@ -333,6 +352,11 @@ mod tests {
             (clone.url.as_str(), clone.branch.as_str(), clone.path.as_str()),
             ("/etc/netdr/clone", "live", "")
         );
+        assert_eq!(
+            (values.path.as_str(), values.release.as_deref()),
+            ("helm/traefik-values.yaml", Some("traefik/traefik"))
+        );
+        assert_eq!((&forge.release, &clone.release), (&None, &None));
         let error = parse("git: {sources: [{url: x, komponent: policies}]}\n").unwrap_err();
         assert!(format!("{error:?}").contains("did you mean `component`?"), "{error:?}");
         assert!(
@@ -341,12 +365,18 @@ mod tests {
     }
 
     #[test]
-    fn a_git_source_neither_holds_a_password_nor_leaves_its_repository() {
+    fn a_git_source_is_what_it_can_be() {
         for (source, why) in [
             ("url: 'https://me:MARKER@forge.lab/x', component: policies", "credential helper"),
             ("url: 'https://MARKER@forge.lab/x', component: policies", "credential helper"),
             ("url: x, path: ../y, component: policies", "a folder of the repository"),
             ("url: x, path: /y, component: policies", "a folder of the repository"),
+            ("url: x, path: v.yaml, component: ingress, release: traefik", "a namespace and a name"),
+            ("url: x, path: v.yaml, component: ingress, release: /traefik", "a namespace and a name"),
+            ("url: x, path: v.yaml, component: ingress, release: a/b/c", "a namespace and a name"),
+            ("url: x, path: helm, component: ingress, release: traefik/traefik", "is its values file"),
+            ("url: x, component: ingress, release: traefik/traefik", "is its values file"),
+            ("url: x, path: v.yaml, component: cni, release: kube-system/rke2-canal", "HelmChartConfig"),
         ] {
             let error = parse(&format!("git: {{sources: [{{{source}}}]}}\n")).unwrap_err();
             assert!(error.to_string().contains(why) && !format!("{error:?}").contains("MARKER"), "{error:?}");

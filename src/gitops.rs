@@ -8,10 +8,12 @@ mod fetch;
 mod kustomize;
 mod manifests;
 mod tree;
+mod values;
 
 pub use fetch::local;
 use fetch::{Commit, Fetched, Place};
 pub use manifests::{Manifest, Manifests, manifests};
+pub use values::{Values, values};
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -24,7 +26,8 @@ use crate::{
     signature::{self, Trust, TrustedSigners},
 };
 
-/// A folder of a repository in which people author objects of one component: an entry of `git.sources`.
+/// A folder of a repository in which people author objects of one component, or the values file of a Helm release: an
+/// entry of `git.sources`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GitSource {
     /// Where the repository is: a path of this machine, `https://…`, `ssh://…` or `git@host:path`.
@@ -35,6 +38,9 @@ pub struct GitSource {
     pub path: String,
     /// Whose objects are in it.
     pub component: Component,
+    /// `namespace/name` of the release whose values the file is; none where it holds objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
 }
 
 /// Which commit.

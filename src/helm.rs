@@ -8,11 +8,13 @@ mod chart;
 mod manifest;
 mod schema;
 mod secret;
+mod values;
 
 pub use chart::{chart_tgz, values_yaml};
 pub use manifest::{crds, install_rank, manifest_objects};
 pub use schema::misfits;
 pub use secret::{decode, encode};
+pub use values::{How, KeyDifference, differing_keys};
 
 use std::collections::BTreeMap;
 

@@ -22,7 +22,7 @@ pub use diff::{Change, Difference, FieldChange};
 pub use install::Install;
 pub use issuance::{Fate, Issuance, Reissue};
 pub use look::{HttpLook, Look};
-pub use resolve::{Earlier, Inputs, resolve};
+pub use resolve::{AuthoredValues, Compared, Earlier, Inputs, resolve};
 pub use spec::{Action, Existing, Extras, Http, Isolation, Probe, Replicas, RestorePlan, StepSpec, Wait};
 pub use step::{Act, Batch, Command, Counts, Gate, NotDone, ResolvedPlan, Source, Step, Verb};
 pub use undo::{Changed, Found, Live, UndoInputs, undo};

@@ -167,6 +167,7 @@ impl Restore {
                 host_root: &cx.flags.host_root,
                 from_cluster: what.from_cluster.as_deref(),
                 from: what.from,
+                values: authored(&settings, true)?,
                 scope: settings.config.scope.clone(),
                 keep_extras: what.keep_extras,
                 isolation: what.isolation,
@@ -240,10 +241,9 @@ impl Restore {
         Ok(match &self.from {
             Place::Snapshot => Chosen::Snapshots(self.ids()),
             Place::Git(revision) => Chosen::Git(gitops::Wanted {
-                sources: settings.config.git_sources.iter().cloned().map(absolute).collect::<Result<_>>()?,
                 revision: revision.clone(),
                 trust_commits: self.trust_commit.clone(),
-                ssh_keys: ssh_keys(),
+                ..authored(settings, false)?
             }),
             Place::Velero(file) => Chosen::Velero { file: anywhere(file)?, sha256: None },
         })
@@ -295,6 +295,13 @@ fn resumed(folder: &Path) -> Result<What> {
 /// A path that a resumed run finds from any folder.
 fn anywhere(path: &Path) -> Result<PathBuf> {
     path::absolute(path).map_err(|e| Error::usage(format!("{} is no path", path.display())).because(e))
+}
+
+/// The newest of what people author: objects, or the values of releases.
+fn authored(settings: &Settings, values: bool) -> Result<gitops::Wanted> {
+    let sources = settings.config.git_sources.iter().filter(|source| source.release.is_some() == values);
+    let sources = sources.cloned().map(absolute).collect::<Result<_>>()?;
+    Ok(gitops::Wanted { sources, ssh_keys: ssh_keys(), ..gitops::Wanted::default() })
 }
 
 fn absolute(source: GitSource) -> Result<GitSource> {

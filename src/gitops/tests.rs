@@ -57,7 +57,7 @@ impl Forge {
 
     fn wanted(&self, revision: Revision) -> Wanted {
         let (url, branch, path) = (self.path(), "main".into(), "policies".into());
-        let sources = vec![GitSource { url, branch, path, component: Component::Policies }];
+        let sources = vec![GitSource { url, branch, path, component: Component::Policies, release: None }];
         Wanted { sources, revision, ..Wanted::default() }
     }
 

@@ -3,6 +3,7 @@
 //! In: [`Inputs`]. Out: a [`ResolvedPlan`]. Invariant: pure and deterministic; one object is acted on once; what could
 //! not be read is never taken for absent, and nothing is overwritten or deleted whose content is not at hand.
 
+mod authored;
 mod claims;
 mod extras;
 mod files;
@@ -22,6 +23,7 @@ mod tests;
 mod tiers;
 mod waits;
 
+pub use authored::{AuthoredValues, Compared};
 pub use operations::Earlier;
 pub(crate) use operations::{RESTARTED, replicas};
 
@@ -63,6 +65,8 @@ pub struct Inputs<'a> {
     pub nodes: &'a [Value],
     /// What items of the source name and neither it nor the cluster has: which item, and what it names.
     pub dangling: Vec<(ItemKey, ItemKey)>,
+    /// The values files of releases in Git.
+    pub authored: &'a [AuthoredValues],
     /// What the cluster serves now.
     pub discovery: &'a Discovery,
     /// The live Certificates with their status, where the plan is about certificates.
@@ -152,6 +156,8 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
         said.extend(preflight(&index.facts, &inputs.live.facts)?);
     }
     said.extend(notices::notices(&inputs));
+    let authored = authored::compared(&inputs, &passed);
+    said.extend(authored.iter().filter(|values| !values.is_equal()).map(|values| values.says.clone()));
     let mut resolver = Resolver::new(inputs);
     resolver.passed = passed;
     let mut steps = Vec::new();
@@ -178,6 +184,7 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
         unread,
         warnings,
         differences,
+        authored,
         not_done: Vec::new(),
         issuance,
         later: Vec::new(),

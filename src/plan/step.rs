@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, fmt};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, Issuance, Look, RestorePlan, guard};
+use super::{Compared, Difference, Issuance, Look, RestorePlan, guard};
 use crate::{
     cluster::Precondition,
     model::{Class, Component, Content, Extent, Item, ItemKey, SourceName},
@@ -68,6 +68,8 @@ pub struct ResolvedPlan {
     /// Every difference, from live to source, that the plan removes or is refused to: for display, and resolved again
     /// after a run for `differences_left`. What is in `kept` differs by the plan's choice and is not in here.
     pub differences: Vec<Difference>,
+    /// Releases that come back, beside the values that people author of them.
+    pub authored: Vec<Compared>,
     /// What the plan means for certificates.
     pub issuance: Issuance,
     /// What the plan is about and cannot be done from here.

@@ -103,6 +103,7 @@ pub fn undo(inputs: UndoInputs) -> ResolvedPlan {
         unread,
         warnings,
         differences,
+        authored: Vec::new(),
         not_done: Vec::new(),
         issuance: Issuance::default(),
         later: Vec::new(),

@@ -157,6 +157,14 @@ fn the_verdict_is_never_better_than_the_run() {
     assert_eq!(verdict("failed", true, true), Verdict::Failed);
     assert_eq!(verdict("nothing-to-do", true, true), Verdict::NothingToDo);
     assert_eq!(verdict("a word of tomorrow", true, true), Verdict::Failed);
+    // No age is made up where the source is young enough and something else is missing.
+    let young =
+        RecoveryReport { outcome: "recovered", rpo_met: false, rpo_s: 0, recovery_point_s: -1, ..report() };
+    let said = markdown::render(&young);
+    assert!(
+        said.contains("other values than are authored in Git") && !said.contains("older than its"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -93,9 +93,11 @@ impl Verdict {
                     let over = words::duration(report.recovery_time_s - report.rto_s as f64);
                     format!("the recovery took {over} longer than its objective")
                 });
-                let old = (!report.rpo_met).then(|| {
-                    let over = words::duration((report.recovery_point_s - report.rpo_s as i64) as f64);
-                    format!("the source was {over} older than its objective")
+                let old = (!report.rpo_met).then(|| match report.recovery_point_s - report.rpo_s as i64 {
+                    over if over > 0 => {
+                        format!("the source was {} older than its objective", words::duration(over as f64))
+                    }
+                    _ => "a release came back with other values than are authored in Git".into(),
                 });
                 let over: Vec<String> = late.into_iter().chain(old).collect();
                 format!("{equal}, but {}.", over.join(", and "))

@@ -16,6 +16,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
+    authored,
     journal::Asked,
     machine::Machine,
     observe::observe,
@@ -30,8 +31,12 @@ use crate::{
     catalog,
     certificates::{self, Observed},
     cluster::Cluster,
+    gitops,
     model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId},
-    plan::{Action, Earlier, Inputs, Isolation, NotDone, Probe, ResolvedPlan, RestorePlan, resolve},
+    plan::{
+        Action, AuthoredValues, Earlier, Inputs, Isolation, NotDone, Probe, ResolvedPlan, RestorePlan,
+        resolve,
+    },
     report::Phase,
     repository::{Listed, Repository},
     seal::Identities,
@@ -60,6 +65,8 @@ pub struct Request<'a> {
     pub from_cluster: Option<&'a str>,
     /// `--from`, `--snapshot`.
     pub from: Chosen,
+    /// Where people author the values of releases, at the newest commit: compared with what comes back.
+    pub values: gitops::Wanted,
     /// Excluded namespaces, extra kinds and Helm releases, as captures have them; its components are the plan's.
     pub scope: Scope,
     /// `--keep-extras`.
@@ -120,10 +127,11 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
             .hint("go on with it there; or restore on this node, too, with a new run"));
     }
     sources.leave_out(&request.scope.exclude_namespaces);
+    let authored = authored::values(&request).await;
     let opened = began.elapsed().as_secs_f64();
     let (target, run, sessions) = (request.cluster, request.run.clone(), request.sessions);
     let (incident_start, now) = (request.incident_start, request.now);
-    let from = Restoring { request, sources, machine };
+    let from = Restoring { request, sources, authored, machine };
     let part = if silent.is_some() { Part::First } else { Part::All };
     let mut plan = from.plan(&cluster, part, now).await?;
     plan.warnings.splice(0..0, from.sources.warnings.iter().cloned());
@@ -189,6 +197,7 @@ impl Request<'_> {
         &self,
         machine: &Machine<'_>,
         sources: &Sources,
+        values: &[AuthoredValues],
         cluster: &ClusterIdentity,
         part: Part,
         now: DateTime<Utc>,
@@ -241,6 +250,7 @@ impl Request<'_> {
             live: &live,
             nodes: &nodes,
             dangling,
+            authored: values,
             discovery: &live.discovery,
             observed: &observed,
             workloads,

@@ -13,7 +13,7 @@ use crate::{
     cluster::Cluster,
     host::{self, Writer},
     model::{ClusterIdentity, Component, Content, ItemKey, RunId, SnapshotId},
-    plan::ResolvedPlan,
+    plan::{AuthoredValues, ResolvedPlan},
     report::Phase,
 };
 
@@ -60,6 +60,8 @@ pub(super) enum Origin<'a> {
 pub(super) struct Restoring<'a> {
     pub(super) request: Request<'a>,
     pub(super) sources: Sources,
+    /// What people author of the releases in them.
+    pub(super) authored: Vec<AuthoredValues>,
     pub(super) machine: Machine<'a>,
 }
 
@@ -138,7 +140,9 @@ impl Prepared<'_> {
         match &self.origin {
             Origin::Source(from) => {
                 let part = if self.part == Part::First { Part::First } else { Part::All };
-                from.request.resolve(&from.machine, &from.sources, &self.cluster, part, now).await
+                from.request
+                    .resolve(&from.machine, &from.sources, &from.authored, &self.cluster, part, now)
+                    .await
             }
             Origin::Run(undoing) => undoing.resolve(&self.cluster).await,
         }

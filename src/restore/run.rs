@@ -18,7 +18,7 @@ use super::{
     prepared::Part,
     ready, safety,
 };
-use crate::{Result, host::Writer, report::RecoveryReport, seal::Recipients};
+use crate::{Result, host::Writer, plan::Compared, report::RecoveryReport, seal::Recipients};
 use summary::{Proof, outcome, proof, recovery_point, remarks, spent};
 
 /// What a run needs besides the prepared restore.
@@ -253,7 +253,8 @@ impl<'a> AtWork<'a> {
             rto_met: recovered && recovery_time <= plan.plan.rto,
             recovery_point_s,
             rpo_s: plan.plan.rpo.as_secs(),
-            rpo_met: recovery_point_s <= i64::try_from(plan.plan.rpo.as_secs()).unwrap_or(i64::MAX),
+            rpo_met: recovery_point_s <= i64::try_from(plan.plan.rpo.as_secs()).unwrap_or(i64::MAX)
+                && !(plan.plan.rpo.is_zero() && plan.authored.iter().any(Compared::differs)),
             phases,
             steps,
             differences_left: proof.left,

@@ -62,6 +62,8 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
         let lines: String = plan.not_done.iter().map(|part| format!("  {part}\n")).collect();
         text += &format!("\nNot done from here:\n{lines}");
     }
+    let equal = plan.authored.iter().filter(|values| values.is_equal());
+    text += &equal.map(|values| format!("\n{}\n", values.says)).collect::<String>();
     text += &plan.warnings.iter().map(|w| format!("\nwarning: {w}\n")).collect::<String>();
     text + &format!("\n{}\ndigest {}\n", totals(plan), plan.digest())
 }

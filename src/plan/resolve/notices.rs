@@ -8,8 +8,8 @@ use super::{Inputs, tiers};
 use crate::{
     catalog::TRAEFIK_V2,
     helm,
-    model::{Item, ItemKey},
-    plan::Action,
+    model::{Component, Item, ItemKey},
+    plan::{Action, RestorePlan},
 };
 
 /// Every notice.
@@ -25,21 +25,23 @@ pub(super) fn notices(inputs: &Inputs<'_>) -> Vec<String> {
 
 /// The releases that steps bring back.
 fn released<'a>(inputs: &'a Inputs<'_>) -> impl Iterator<Item = &'a Item> {
-    let steps = || inputs.plan.steps.iter().map(|step| &step.action);
-    let wanted = move |item: &&Item| {
-        let (namespace, name) = match &item.key {
-            ItemKey::Release { namespace, name } => (namespace, name),
-            _ => return false,
-        };
-        steps().any(|action| match action {
-            Action::HelmRelease { component, releases } => {
-                *component == item.component
-                    && (releases.is_empty() || releases.contains(&format!("{namespace}/{name}")))
-            }
-            _ => false,
-        })
+    let wanted = move |item: &&Item| match &item.key {
+        ItemKey::Release { namespace, name } => {
+            brings_back(&inputs.plan, item.component, &format!("{namespace}/{name}"))
+        }
+        _ => false,
     };
     inputs.items.values().filter(wanted)
+}
+
+/// Whether a step brings back a release of this component, `namespace/name`.
+pub(super) fn brings_back(plan: &RestorePlan, component: Component, release: &str) -> bool {
+    plan.steps.iter().any(|step| match &step.action {
+        Action::HelmRelease { component: of, releases } => {
+            *of == component && (releases.is_empty() || releases.iter().any(|named| named == release))
+        }
+        _ => false,
+    })
 }
 
 /// What it rendered is stored, so values that its chart no longer takes keep nothing from coming back; but the next

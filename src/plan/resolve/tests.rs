@@ -1,5 +1,6 @@
 //! Rules of resolving, one by one, and as properties of random worlds.
 
+mod authored;
 mod certificates;
 mod files;
 mod helm_charts;
@@ -21,7 +22,7 @@ use crate::{
     cluster::{ApiKind, Discovery, Precondition},
     helm::Revision,
     model::{Class, Component, Content, Extent, Index, IndexEntry, Item, ItemKey, Json, SourceName},
-    plan::{Act, Earlier, Install, Isolation, ResolvedPlan, RestorePlan, Source, Verb},
+    plan::{Act, AuthoredValues, Earlier, Install, Isolation, ResolvedPlan, RestorePlan, Source, Verb},
 };
 
 /// A source, a live state, and what else a plan is resolved from.
@@ -43,6 +44,7 @@ struct World {
     isolation: Option<Isolation>,
     workloads: BTreeMap<ItemKey, Value>,
     installs: BTreeMap<ItemKey, Install>,
+    authored: Vec<AuthoredValues>,
     earlier: Earlier,
     allow_run: bool,
     run: &'static str,
@@ -73,6 +75,7 @@ impl World {
             isolation: None,
             workloads: BTreeMap::new(),
             installs: BTreeMap::new(),
+            authored: Vec::new(),
             earlier: Earlier::default(),
             allow_run: false,
             run: "20261124T010000Z-p-000001",
@@ -141,6 +144,7 @@ impl World {
             live: &live,
             nodes: &self.nodes,
             dangling: Vec::new(),
+            authored: &self.authored,
             discovery: &discovery,
             observed: &self.observed,
             workloads: self.workloads.clone(),

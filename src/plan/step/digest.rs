@@ -97,6 +97,7 @@ impl ResolvedPlan {
             "refusals": self.refused.iter().map(why).collect::<Vec<_>>(),
             "kept": self.kept.iter().map(why).collect::<Vec<_>>(),
             "warnings": self.warnings,
+            "authored_values": self.authored,
             "not_done": self.not_done,
             "reissues": self.issuance.reissues,
             "lets_encrypt": self.issuance.costs_json(),

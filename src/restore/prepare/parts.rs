@@ -23,8 +23,8 @@ impl Restoring<'_> {
         part: Part,
         now: DateTime<Utc>,
     ) -> Result<ResolvedPlan> {
-        let Self { request, sources, machine } = self;
-        let mut plan = request.resolve(machine, sources, cluster, part, now).await?;
+        let Self { request, sources, authored, machine } = self;
+        let mut plan = request.resolve(machine, sources, authored, cluster, part, now).await?;
         reads::deleted(request.cluster, &mut plan).await?;
         plan.warnings.extend(plan.unread.iter().cloned());
         if part != Part::Rest && plan.changes().next().is_none() && plan.differences.is_empty() {

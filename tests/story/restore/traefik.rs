@@ -2,6 +2,7 @@
 //! controllers roll out, collect garbage and finalize namespaces.
 
 mod answer;
+mod authored;
 mod broken;
 mod crowded;
 mod immutable;
