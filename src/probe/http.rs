@@ -67,7 +67,10 @@ pub fn get(request: &Request, patience: Duration) -> Result<Served, String> {
 /// Sends the request and reads the status.
 fn ask(request: &Request, stream: &mut (impl Read + Write)) -> std::io::Result<u16> {
     let Request { host, path, .. } = request;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: netdr\r\nConnection: close\r\n\r\n")?;
+    // In one piece: whoever answers the first and hangs up is not written to again.
+    let question =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: netdr\r\nConnection: close\r\n\r\n");
+    stream.write_all(question.as_bytes())?;
     stream.flush()?;
     let mut line = Vec::new();
     let mut byte = [0];

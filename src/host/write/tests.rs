@@ -4,6 +4,8 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
     path::PathBuf,
+    thread,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -30,8 +32,16 @@ impl Root {
         self.folder.path().join(path.trim_start_matches('/'))
     }
 
+    /// What another test just forked holds every open file, and so a lock that was given back, until it is a program.
     fn writer(&self) -> Writer {
-        Writer::open(self.folder.path()).unwrap()
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match Writer::open(self.folder.path()) {
+                Ok(writer) => return writer,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            thread::yield_now();
+        }
     }
 
     fn sha256(&self, path: &str) -> Option<String> {
