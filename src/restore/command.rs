@@ -19,7 +19,7 @@ use tokio::{
     process::Child,
     select,
     sync::oneshot,
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 use crate::{
@@ -55,6 +55,11 @@ pub(super) struct Output {
 /// # Errors
 /// In words, when it cannot be started.
 pub(super) async fn run(command: &Command, deadline: Duration) -> Result<Ended, String> {
+    run_until(command, sleep(deadline)).await
+}
+
+/// Runs it until the deadline is there.
+async fn run_until(command: &Command, deadline: impl Future<Output = ()>) -> Result<Ended, String> {
     let (program, arguments) = command.words.split_first().ok_or("there is no command")?;
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
@@ -69,7 +74,11 @@ pub(super) async fn run(command: &Command, deadline: Duration) -> Result<Ended, 
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (ended, over) = oneshot::channel();
     let ending = async {
-        let status = timeout(deadline, child.wait()).await.ok().and_then(std::io::Result::ok);
+        let status = select! {
+            biased; // what ended by its deadline is not late
+            status = child.wait() => status.ok(),
+            () = deadline => None,
+        };
         if status.is_none() {
             stop(&mut child).await;
         }
@@ -143,6 +152,11 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs::File, io::Read as _};
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use tokio::{task::spawn_blocking, time::timeout};
+
     use super::*;
 
     fn shell(script: &str) -> Command {
@@ -173,13 +187,18 @@ mod tests {
     #[tokio::test]
     async fn at_the_deadline_it_ends_with_what_it_started() {
         let folder = tempfile::tempdir().unwrap();
-        let pid = folder.path().join("pid");
-        let script = format!("sleep 300 & echo $! > {}; wait", pid.display());
-        let ended = ended(&script, Duration::from_secs(1)).await;
+        let alive = folder.path().join("alive");
+        mknodat(CWD, &alive, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        // Reading it begins when what was started has it open, and is over when nobody has any more.
+        let script = format!("sleep 300 > {} & wait", alive.display());
+        let opened = spawn_blocking(move || File::open(alive).unwrap());
+        let mut alive = None;
+        let deadline = async { alive = Some(opened.await.unwrap()) };
+        let ended = run_until(&shell(&script), deadline).await.unwrap();
         assert_eq!((ended.status, ended.late), (None, true));
-        let child: i32 = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
-        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+        let mut alive = alive.unwrap();
+        let over = spawn_blocking(move || alive.read_to_end(&mut Vec::new()).unwrap());
+        assert_eq!(timeout(LONG, over).await.unwrap().unwrap(), 0);
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::NaiveDateTime;
 use serde_json::{Value, json};
 
 use super::Resolver;
@@ -42,7 +42,7 @@ impl Resolver<'_> {
         workloads: &[ItemKey],
     ) -> (Vec<Batch>, Vec<Gate>) {
         let (mut acts, mut gates) = (Vec::new(), Vec::new());
-        let at = began(self.run).unwrap_or(self.now).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let at = mark(self.run).unwrap_or_else(|| self.now.to_rfc3339());
         for key in workloads {
             if !self.is_there(key) {
                 self.passed_over(key, "restarted");
@@ -137,10 +137,12 @@ fn count(workload: &Value) -> u32 {
     workload["spec"]["replicas"].as_u64().and_then(|count| count.try_into().ok()).unwrap_or(1)
 }
 
-/// When a run began, by its id: a resumed run restarts nothing again.
-fn began(run: &str) -> Option<DateTime<Utc>> {
-    let time = run.split('-').next()?;
-    Some(NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ").ok()?.and_utc())
+/// What a run marks its restarts with, by its id: a resumed run restarts nothing again. It is when the run began, and the
+/// id's random part as a fraction of that second, for another run may have begun in it.
+fn mark(run: &str) -> Option<String> {
+    let time = NaiveDateTime::parse_from_str(run.split('-').next()?, "%Y%m%dT%H%M%SZ").ok()?;
+    let random = u32::from_str_radix(run.rsplit('-').next()?, 16).ok()?;
+    Some(format!("{}.{random:08}Z", time.format("%Y-%m-%dT%H:%M:%S")))
 }
 
 /// The part of a workload that an operation changes.

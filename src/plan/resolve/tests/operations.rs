@@ -114,10 +114,13 @@ fn a_resumed_run_restarts_nothing_again() -> Result<()> {
     // Killed before the outcome was written down: the mark tells, for it is of the run.
     let mut marked = live(1);
     marked.values_mut().for_each(|object| {
-        let annotations = json!({"kubectl.kubernetes.io/restartedAt": "2026-11-24T01:00:00Z"});
+        let annotations = json!({"kubectl.kubernetes.io/restartedAt": "2026-11-24T01:00:00.00000001Z"});
         object["spec"]["template"]["metadata"]["annotations"] = annotations;
     });
-    assert_eq!(story(&World { workloads: marked, ..restart() }.resolve()?), "");
+    assert_eq!(story(&World { workloads: marked.clone(), ..restart() }.resolve()?), "");
+    // A run that began in the same second is another one.
+    let other = World { workloads: marked, run: "20261124T010000Z-p-000002", ..restart() };
+    assert_ne!(story(&other.resolve()?), "");
     Ok(())
 }
 

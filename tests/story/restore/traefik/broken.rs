@@ -36,11 +36,13 @@ async fn break_release(edge: &Edge) {
     let home = &edge.operator.home;
     let upgrade = |set| ["upgrade", "traefik", CHART, "-n", "traefik", "--wait", "--set", set];
     assert!(home.run("helm", &upgrade("metricsPort=70000")).await.failed(1).contains("UPGRADE FAILED"));
-    let hanging = upgrade("nodeSelector.nowhere=true");
+    // A string: Helm takes `true` for no label's value and the API server refuses it, so that nothing would hang.
+    let hanging = upgrade("nodeSelector.nowhere=here");
     tokio::select! {
         ended = home.run("helm", &hanging) => panic!("{ended:?}"),
         () = eventually("the upgrade to hang", async || {
-            edge.objects.get("secrets", "traefik/sh.helm.release.v1.traefik.v5").await.map(drop)
+            let web = edge.objects.get("deployments.apps", "traefik/traefik").await?;
+            (web["spec"]["template"]["spec"]["nodeSelector"]["nowhere"] == "here").then_some(())
         }) => {} // dropped, it is killed
     }
     let refused = home.run("helm", &upgrade("logLevel=INFO")).await.failed(1);
