@@ -24,6 +24,7 @@ pub use issuance::{Fate, Issuance, Reissue};
 pub use look::{HttpLook, Look};
 pub use resolve::{AuthoredValues, Compared, Earlier, Inputs, resolve};
 pub use spec::{Action, Existing, Extras, Http, Isolation, Probe, Replicas, RestorePlan, StepSpec, Wait};
+pub(crate) use step::shell_word;
 pub use step::{Act, Batch, Command, Counts, Gate, NotDone, ResolvedPlan, Source, Step, Verb};
 pub use undo::{Changed, Found, Live, UndoInputs, undo};
 pub use webhooks::{Service, Target, Webhooks};

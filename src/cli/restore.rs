@@ -17,7 +17,7 @@ use crate::{
     cluster::Cluster,
     gitops::{self, GitSource, Revision},
     model::{ClusterIdentity, Index, RunId, SnapshotId, SourceName},
-    plan::{Earlier, Isolation, RestorePlan},
+    plan::{Earlier, Isolation, RestorePlan, shell_word},
     restore::{Chosen, Past, Prepared, Request, prepare},
     seal::{self, Identities, Recipients},
 };
@@ -120,6 +120,8 @@ struct What {
     plan: RestorePlan,
     /// Its YAML.
     text: String,
+    /// How it was named.
+    flag: String,
     run: RunId,
     sessions: usize,
     from: Chosen,
@@ -159,6 +161,7 @@ impl Restore {
             let request = Request {
                 plan: what.plan,
                 plan_text: what.text,
+                plan_flag: what.flag,
                 repository: &repository,
                 trusted: &trusted,
                 identities: &identities,
@@ -204,9 +207,14 @@ impl Restore {
             (Some(file), _) => plans::read(file)?,
             (None, name) => plans::find(settings, name.as_deref().unwrap_or_default())?,
         };
+        let flag = match &self.plan {
+            Some(file) => format!("--plan {}", shell_word(&file.display().to_string())),
+            None => format!("--scenario {}", authored.plan.name),
+        };
         Ok(What {
             run: RunId::new(cx.now, &authored.plan.name, cx.random()),
             plan: authored.plan,
+            flag,
             text: authored.text,
             sessions: 0,
             from: self.from(settings)?,
@@ -278,6 +286,7 @@ fn resumed(folder: &Path) -> Result<What> {
     past.resumable()?;
     Ok(What {
         plan: past.plan()?,
+        flag: past.plan_flag(),
         earlier: past.earlier(),
         text: past.asked.plan,
         run: past.run,

@@ -8,6 +8,7 @@ mod digest;
 mod gate;
 
 pub use command::Command;
+pub(crate) use command::shell_word;
 pub use gate::Gate;
 
 use std::{collections::BTreeMap, fmt};

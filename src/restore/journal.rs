@@ -164,6 +164,9 @@ pub enum Entry {
 pub struct Asked {
     /// The authored plan, as it stood in its file.
     pub plan: String,
+    /// How it was named: `--scenario NAME`, `--plan FILE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_flag: Option<String>,
     /// When the incident began.
     pub incident_start: DateTime<Utc>,
     /// `--from-cluster`.

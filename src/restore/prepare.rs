@@ -32,7 +32,7 @@ use crate::{
     certificates::{self, Observed},
     cluster::Cluster,
     gitops,
-    model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId},
+    model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId, Set},
     plan::{
         Action, AuthoredValues, Earlier, Inputs, Isolation, NotDone, Probe, ResolvedPlan, RestorePlan,
         resolve,
@@ -49,6 +49,8 @@ pub struct Request<'a> {
     pub plan: RestorePlan,
     /// Its YAML, for the journal.
     pub plan_text: String,
+    /// How it was named, for commands that are shown: `--scenario NAME`, `--plan FILE`.
+    pub plan_flag: String,
     /// Where the snapshots are.
     pub repository: &'a Repository,
     /// Whose snapshots may be restored.
@@ -119,7 +121,18 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
     let mut sources = request.sources(&listed, &machine, &cluster, &components).await?;
     if components.contains(&Component::Host) {
         sources.warnings.extend(machine.warnings.iter().cloned());
-        sources.not_done.extend(if snapshots { machine.passed_over() } else { Some(elsewhere()) });
+        let not_done = if snapshots { machine.passed_over() } else { Some(elsewhere()) };
+        sources.not_done.extend(not_done.filter(|_| !sources.absent.contains(&Set::Host)));
+    }
+    if let Some(why) = &silent
+        && sources.headers.iter().all(|header| header.set != Set::Host)
+    {
+        return Err(Error::failed(format!(
+            "the API server at {} does not answer: {why}",
+            request.cluster.server()
+        ))
+        .why("and of this node's files, which may be the cause, there is no snapshot that could be restored")
+        .hint("see on this node: journalctl -u rke2-server"));
     }
     if request.sessions > 0 && !named.iter().all(|id| sources.headers.iter().any(|h| h.id == *id)) {
         return Err(Error::usage(format!("run {} began on another node", request.run))
@@ -161,7 +174,7 @@ impl Request<'_> {
             Chosen::Snapshots(ids) => {
                 let asked = sources::Asked {
                     ids,
-                    plan: &self.plan.name,
+                    plan: &self.plan_flag,
                     node: machine.node.as_deref(),
                     components,
                     cluster,
@@ -179,6 +192,7 @@ impl Request<'_> {
     pub(super) fn asked(&self) -> Asked {
         Asked {
             plan: self.plan_text.clone(),
+            plan_flag: Some(self.plan_flag.clone()),
             incident_start: self.incident_start,
             from_cluster: self.from_cluster.map(ToOwned::to_owned),
             keep_extras: self.keep_extras,

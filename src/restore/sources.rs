@@ -4,6 +4,7 @@
 //! `host`, that of this node), their index, and what a person should know about them. Invariant: nothing untrusted, and nothing of another
 //! cluster that was not named, is ever a source; what was passed over is said.
 
+mod absent;
 mod git;
 mod given;
 mod hosts;
@@ -36,7 +37,7 @@ const STALE: TimeDelta = TimeDelta::hours(48);
 pub(super) struct Asked<'a> {
     /// These; where a needed set is not among them, and where none is named, the latest of that set.
     pub(super) ids: &'a [SnapshotId],
-    /// The plan's name, for the commands that go on elsewhere.
+    /// How the plan is named, for the commands that go on elsewhere: `--scenario NAME`, `--plan FILE`.
     pub(super) plan: &'a str,
     /// The node whose files are restored: that netdr runs on, if it is one.
     pub(super) node: Option<&'a str>,
@@ -60,16 +61,19 @@ pub(super) struct Sources {
     pub(super) signed_by: String,
     pub(super) index: Index,
     pub(super) warnings: Vec<String>,
-    /// Files of other nodes.
+    /// Files of other nodes, and sets that no snapshot will do for.
     pub(super) not_done: Vec<NotDone>,
+    /// Sets that were never captured, and are passed over.
+    pub(super) absent: BTreeSet<Set>,
 }
 
 /// Who signed, and the header, by set and node.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Picked {
     headers: BTreeMap<(Set, Option<String>), (SnapshotHeader, String)>,
     warnings: Vec<String>,
     not_done: Vec<NotDone>,
+    absent: BTreeSet<Set>,
 }
 
 impl Sources {
@@ -80,7 +84,7 @@ impl Sources {
         identities: &Identities,
         asked: &Asked<'_>,
     ) -> Result<Self> {
-        let Picked { headers, mut warnings, not_done } = pick(listed, asked)?;
+        let Picked { headers, mut warnings, not_done, absent } = pick(listed, asked)?;
         let mut index = Index::default();
         let mut signers = BTreeSet::new();
         let mut opened = Vec::with_capacity(headers.len());
@@ -97,14 +101,13 @@ impl Sources {
         }
         if opened.is_empty() {
             let parts = not_done.iter().map(|part| part.to_string());
-            let error =
-                Error::usage(format!("no part of plan {} can be restored from this machine", asked.plan));
+            let error = Error::usage("no part of the plan can be restored from this machine");
             return Err(parts
                 .fold(error, Error::hint)
                 .hint("or name where a server's files are: --host-root DIR"));
         }
         let signed_by = signers.into_iter().collect::<Vec<_>>().join(", ");
-        Ok(Self { headers: opened, given: None, signed_by, index, warnings, not_done })
+        Ok(Self { headers: opened, given: None, signed_by, index, warnings, not_done, absent })
     }
 
     /// Takes the items of namespaces that captures leave out now for evidence: of their live state nothing is known, so
@@ -175,7 +178,7 @@ impl Sources {
 
 fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
     let needed: BTreeSet<Set> = asked.components.iter().map(|component| component.set()).collect();
-    let mut picked = Picked { headers: BTreeMap::new(), warnings: Vec::new(), not_done: Vec::new() };
+    let mut picked = Picked::default();
     for id in asked.ids {
         let (header, signer) = named(listed, id, asked)?;
         if !needed.contains(&header.set) {
@@ -195,8 +198,11 @@ fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
         }
     }
     let name = asked.from_cluster.unwrap_or(&asked.cluster.name);
+    let may_be_absent = absent::may_be(asked.components);
+    let mut errors = Vec::new();
     for set in needed {
         let node = match (set, asked.node) {
+            (Set::Host, None) if may_be_absent && !absent::is_there(listed, name, set) => None,
             (Set::Host, None) => continue, // passed over, and said
             (Set::Host, node) => node,
             _ => None,
@@ -207,14 +213,26 @@ fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
         }
         let components = asked.components.iter().copied().filter(|c| c.set() == set).collect();
         let choice = repository::choose(listed, name, set, node, &components, asked.before)
-            .map_err(|error| hosts::others(error, listed, name, node))?;
+            .map_err(|error| hosts::others(error, listed, name, node));
+        let choice = match choice {
+            Ok(choice) => choice,
+            Err(error) if may_be_absent => {
+                picked.pass_over(set, node, &error, listed, name);
+                errors.push(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let passed = choice.passed_over.iter();
         picked.warnings.extend(passed.map(|(id, why)| format!("newer snapshot {id} was passed over: {why}")));
         let signer = listed.iter().find(|l| l.id == choice.header.id).and_then(|l| signer(&l.trust).ok());
         picked.headers.insert(of, (choice.header, signer.unwrap_or_default()));
     }
     hosts::elsewhere(listed, name, asked, &mut picked);
-    Ok(picked)
+    match errors.into_iter().next() {
+        Some(error) if picked.headers.is_empty() => Err(error),
+        _ => Ok(picked),
+    }
 }
 
 /// A snapshot that was asked for by its id: trusted and of the right cluster it must be, complete it need not.

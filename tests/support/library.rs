@@ -86,6 +86,7 @@ impl Library {
         let request = Request {
             plan: RestorePlan::parse(text, scenario).unwrap(),
             plan_text: text.into(),
+            plan_flag: format!("--scenario {scenario}"),
             repository: &self.repository,
             trusted: &self.trusted,
             identities: &self.identities,

@@ -2,7 +2,7 @@
 //!
 //! In: its words. Out: whether it runs, and how a person would type it. Invariant: what is shown is what is run.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::Serialize;
 
@@ -27,15 +27,19 @@ impl Command {
 /// As a shell would take it, so that a person can run it by hand.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
         for (number, word) in self.words.iter().enumerate() {
             let space = if number == 0 { "" } else { " " };
-            if word.chars().all(plain) {
-                write!(f, "{space}{word}")?;
-            } else {
-                write!(f, "{space}'{}'", word.replace('\'', "'\\''"))?;
-            }
+            write!(f, "{space}{}", shell_word(word))?;
         }
         Ok(())
+    }
+}
+
+/// A word as a shell takes it: in quotes, where it would see more in it.
+pub(crate) fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    match word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', "'\\''")).into(),
     }
 }

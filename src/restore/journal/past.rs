@@ -55,6 +55,7 @@ impl Past {
         // What netdr 0.1 did not write down: its flags were mostly left at their defaults.
         let guessed = || Asked {
             plan: builtin(scenario).unwrap_or_default().into(),
+            plan_flag: None,
             incident_start: *at,
             from_cluster: None,
             keep_extras: false,
@@ -153,8 +154,13 @@ impl Past {
                 "run {} ended ({outcome}), so nothing of it is left to resume",
                 self.run
             ))
-            .hint(format!("a new restore does what is left: netdr restore --scenario {}", self.scenario))),
+            .hint(format!("a new restore does what is left: netdr restore {}", self.plan_flag()))),
         }
+    }
+
+    /// How its plan was named: `--scenario NAME`, `--plan FILE`.
+    pub fn plan_flag(&self) -> String {
+        self.asked.plan_flag.clone().unwrap_or_else(|| format!("--scenario {}", self.scenario))
     }
 }
 

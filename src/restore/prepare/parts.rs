@@ -78,8 +78,8 @@ impl Request<'_> {
         let older = sources.older_that_differs(self.repository, &listed, self.identities, components);
         let next = match older {
             Some(id) => format!(
-                "the newest one before it that differs is {id}: netdr restore --scenario {} --snapshot {id}",
-                self.plan.name
+                "the newest one before it that differs is {id}: netdr restore {} --snapshot {id}",
+                self.plan_flag
             ),
             None => "no older snapshot differs".into(),
         };

@@ -71,6 +71,7 @@ impl Sources {
         Ok(Self {
             headers: Vec::new(),
             not_done: Vec::new(),
+            absent: BTreeSet::new(),
             signed_by: answers.into_iter().collect::<Vec<_>>().join(", "),
             index: Index { facts: Facts::default(), entries: items.values().map(IndexEntry::of).collect() },
             warnings,

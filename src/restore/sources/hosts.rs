@@ -28,7 +28,7 @@ pub(super) fn elsewhere(listed: &[Listed], cluster: &str, asked: &Asked<'_>, pic
         };
         let command = named.or_else(latest).map(|header| {
             let from = asked.from_cluster.map_or_else(String::new, |name| format!(" --from-cluster {name}"));
-            format!("netdr restore --scenario {} --snapshot {}{from}", asked.plan, header.id)
+            format!("netdr restore {} --snapshot {}{from}", asked.plan, header.id)
         });
         picked.not_done.push(NotDone {
             what: match command {

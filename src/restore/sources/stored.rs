@@ -58,7 +58,8 @@ impl Sources {
         }
         Some(Self {
             headers: Vec::new(),
-            not_done: Vec::new(),
+            not_done: self.not_done.clone(),
+            absent: self.absent.clone(),
             signed_by: self.signed_by.clone(),
             index: Index { facts: self.index.facts.clone(), entries },
             warnings,

@@ -32,7 +32,7 @@ fn listed(id: &str, cluster: ClusterIdentity, state: SnapshotState, trust: Trust
 fn named_one(l: &Listed, from_cluster: Option<&str>) -> Result<(SnapshotHeader, String)> {
     let asked = Asked {
         ids: &[],
-        plan: "p",
+        plan: "--scenario p",
         node: None,
         components: &BTreeSet::new(),
         cluster: &identity("prod", "u"),
@@ -68,7 +68,7 @@ fn a_person_is_told_what_is_odd_about_a_snapshot() {
     let partial = listed(ID, identity("prod", "old"), SnapshotState::Partial, Trust::Trusted("job".into()));
     let asked = Asked {
         ids: &[],
-        plan: "p",
+        plan: "--scenario p",
         node: None,
         components: &BTreeSet::new(),
         cluster: &identity("prod", "new"),
@@ -108,6 +108,7 @@ fn a_namespace_that_is_left_out_now_is_not_restored_from_an_older_snapshot() {
         index,
         warnings: vec![],
         not_done: vec![],
+        absent: BTreeSet::new(),
     };
     sources.leave_out(&BTreeSet::from(["dev".to_owned()]));
     let classes: Vec<Class> = sources.index.entries.iter().map(|entry| entry.class).collect();
@@ -130,7 +131,7 @@ fn host(node: &str, day: u32) -> Listed {
 fn picked(listed: &[Listed], ids: &[SnapshotId], node: Option<&str>) -> Result<(Vec<String>, Vec<String>)> {
     let asked = Asked {
         ids,
-        plan: "cni",
+        plan: "--plan my.yaml",
         node,
         components: &BTreeSet::from([Component::Host]),
         cluster: &identity("prod", "u"),
@@ -147,7 +148,7 @@ fn picked(listed: &[Listed], ids: &[SnapshotId], node: Option<&str>) -> Result<(
 fn of_each_nodes_files_one_snapshot_is_taken_and_only_this_nodes_here() {
     let all = [host("n1", 20), host("n1", 21), host("n2", 20), host("n2", 21)];
     let id = |number: usize| all[number].id.to_string();
-    let command = |id: &str| format!("on n2: netdr restore --scenario cni --snapshot {id}");
+    let command = |id: &str| format!("on n2: netdr restore --plan my.yaml --snapshot {id}");
     let (here, elsewhere) = picked(&all, &[], Some("n1")).unwrap();
     assert_eq!(here, [id(1)]);
     assert!(elsewhere.len() == 1 && elsewhere[0].ends_with(&command(&id(3))), "{elsewhere:?}");
@@ -164,11 +165,60 @@ fn of_each_nodes_files_one_snapshot_is_taken_and_only_this_nodes_here() {
 }
 
 #[test]
+fn a_plan_of_several_components_goes_on_without_a_set_and_says_so() {
+    let network = || {
+        let mut network =
+            listed(ID, identity("prod", "u"), SnapshotState::Complete, Trust::Trusted("job".into()));
+        if let Ok(header) = &mut network.header {
+            let bundle = |component| BundleEntry { component, sha256: String::new(), bytes: 0, items: 0 };
+            header.bundles = [Component::Cni, Component::Policies].map(bundle).into();
+        }
+        network
+    };
+    let pick_for = |listed: &[Listed], components: &[Component], node| {
+        let asked = Asked {
+            ids: &[],
+            plan: "--scenario p",
+            node,
+            components: &components.iter().copied().collect(),
+            cluster: &identity("prod", "u"),
+            from_cluster: None,
+            before: time("2026-11-24T02:00:00Z"),
+            now: time("2026-11-24T03:00:00Z"),
+        };
+        pick(listed, &asked)
+    };
+    let all = [Component::Host, Component::Cni, Component::Policies, Component::Certificates];
+    // Never captured: nobody can do anything about that.
+    let picked = pick_for(&[network()], &all, Some("n1")).unwrap();
+    assert_eq!((picked.headers.len(), picked.not_done.len()), (1, 0), "{picked:?}");
+    assert_eq!(picked.absent, BTreeSet::from([Set::Host, Set::Certificates]));
+    assert!(picked.warnings.iter().any(|w| w.contains("set certificates is passed over")), "{picked:?}");
+    // A machine that is no server has none either, where there is none at all.
+    assert_eq!(pick_for(&[network()], &all, None).unwrap().absent.len(), 2);
+    // Captured, and of no use: somebody has to see to it.
+    let bad = "20261124T010000Z-certificates-7f3a9c";
+    let bad = listed(bad, identity("prod", "u"), SnapshotState::Complete, Trust::Untrusted("no".into()));
+    let picked = pick_for(&[network(), bad, host("n2", 20)], &all, Some("n1")).unwrap();
+    let said: Vec<String> = picked.not_done.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    let says = |parts: [&str; 2]| said.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+    assert!(says(["of node n1", "there are files of n2"]), "{said:?}");
+    assert!(says(["is untrusted: no", "--snapshot ID"]), "{said:?}");
+    // A plan about one component needs its sets, and every plan needs one.
+    let one = [Component::Host, Component::Cni];
+    assert!(
+        pick_for(&[network()], &one, Some("n1")).unwrap_err().to_string().contains("set host of node n1")
+    );
+    assert!(pick_for(&[], &all, None).is_err());
+}
+
+#[test]
 fn a_set_that_the_plan_does_not_use_is_a_usage_error() {
     let network = listed(ID, identity("prod", "u"), SnapshotState::Complete, Trust::Trusted("job".into()));
     let asked = Asked {
         ids: std::slice::from_ref(&network.id),
-        plan: "p",
+        plan: "--scenario p",
         node: None,
         components: &BTreeSet::from([Component::Certificates]),
         cluster: &identity("prod", "u"),

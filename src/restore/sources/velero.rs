@@ -34,6 +34,7 @@ impl Sources {
         Ok(Self {
             headers: Vec::new(),
             not_done: Vec::new(),
+            absent: BTreeSet::new(),
             signed_by: "nobody; the operator named the file with --from".into(),
             index: Index {
                 facts: Facts::default(),

@@ -32,6 +32,7 @@ fn outcome(name: &str, verb: Verb, outcome: &str) -> Entry {
 fn past(entries: Vec<Entry>) -> Past {
     let asked = Asked {
         plan: String::new(),
+        plan_flag: None,
         incident_start: chrono::DateTime::default(),
         from_cluster: None,
         keep_extras: false,
