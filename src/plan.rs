@@ -16,7 +16,7 @@ pub mod undo;
 mod webhooks;
 
 pub(crate) use guard::is_guard;
-pub(crate) use resolve::{RESTARTED, replicas};
+pub(crate) use resolve::{RESTARTED, ROUTES, replicas};
 
 pub use diff::{Change, Difference, FieldChange};
 pub use install::Install;

@@ -26,6 +26,7 @@ mod waits;
 pub use authored::{AuthoredValues, Compared};
 pub use operations::Earlier;
 pub(crate) use operations::{RESTARTED, replicas};
+pub(crate) use probes::ROUTES;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -75,6 +76,8 @@ pub struct Inputs<'a> {
     pub workloads: BTreeMap<ItemKey, Value>,
     /// What helm-controller did last for the HelmCharts that steps name.
     pub installs: BTreeMap<ItemKey, Install>,
+    /// Live routes, where hosts are probed and the plan is not about the ingress.
+    pub routes: &'a [(ItemKey, Value)],
     /// What earlier processes of the run did.
     pub earlier: &'a Earlier,
     /// `--allow-run`.
@@ -107,7 +110,7 @@ struct Resolver<'a> {
     observed: &'a Observed,
     /// The Certificates that name a Secret, as they will be.
     certificates: issuance::BySecret,
-    /// What the source's routes serve.
+    /// What the routes serve.
     routes: probes::Routes,
     workloads: BTreeMap<ItemKey, Value>,
     installs: BTreeMap<ItemKey, Install>,
@@ -202,7 +205,7 @@ impl<'a> Resolver<'a> {
             index: inputs.index,
             source_complete: inputs.source_complete,
             certificates: issuance::by_secret(&inputs.items, inputs.observed),
-            routes: probes::Routes::of(&inputs.items),
+            routes: probes::Routes::of(&inputs),
             authored: inputs.source.is_authored(),
             veleros: inputs.source.is_veleros(),
             items: inputs.items,

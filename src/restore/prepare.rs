@@ -252,6 +252,7 @@ impl Request<'_> {
         versions::align(self.cluster, &items, &mut live).await;
         let workloads = reads::workloads(self.cluster, &live.discovery, &plan).await?;
         let installs = reads::installs(self.cluster, &live.discovery, &plan).await?;
+        let routes = reads::routes(self.cluster, &live.discovery, &plan).await;
         let nodes = nodes(self.cluster, &live.discovery, &items).await;
         let dangling = dangling(self.cluster, &sources.index, &items, &live).await;
         let mut plan = resolve(Inputs {
@@ -269,6 +270,7 @@ impl Request<'_> {
             observed: &observed,
             workloads,
             installs,
+            routes: routes.as_deref().unwrap_or_default(),
             earlier: &self.earlier,
             allow_run: self.allow_run,
             keep_extras: self.keep_extras,
@@ -276,6 +278,10 @@ impl Request<'_> {
             run: self.run.as_str(),
             now,
         })?;
+        if let Err(refusal) = &routes {
+            plan.warnings
+                .push(format!("routes could not be read, so none of their hosts is probed: {refusal}"));
+        }
         plan.not_done.clone_from(&sources.not_done);
         reads::webhooks(self.cluster, &live.discovery, &mut plan).await;
         plan.warnings.extend(authored.into_iter().flat_map(|authored| authored.warnings));

@@ -7,16 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Resolver;
+use super::{Inputs, Resolver};
 use crate::{
     certificates::Leaf,
-    model::{Component, Item, ItemKey, Json},
+    model::{Class, Component, ItemKey},
     plan::{Gate, Http, HttpLook, Look, Probe, Step, Verb},
 };
 
 const TRAEFIK: &str = "traefik.io";
 
-/// What the source's routes serve, of those at hand.
+/// What names hosts and the Secrets of their certificates.
+pub(crate) const ROUTES: [(&str, &str); 2] = [("networking.k8s.io", "ingresses"), (TRAEFIK, "ingressroutes")];
+
+/// What routes serve: the source's, of those at hand; the live ones, of the source's Secrets, where the plan is about these
+/// alone.
 pub(super) struct Routes {
     /// Hosts that have a TLS Secret, and which.
     secured: BTreeMap<String, ItemKey>,
@@ -25,17 +29,17 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    pub(super) fn of(items: &BTreeMap<(Component, ItemKey), Item>) -> Self {
-        let mut secured = BTreeMap::new();
-        for item in items.values().filter(|item| item.component == Component::Ingress && is_route(&item.key))
-        {
-            let (Some(namespace), Some(object)) = (item.key.namespace(), item.json().map(Json::value)) else {
-                continue;
-            };
-            for (host, secret) in routes(&item.key, &object) {
-                secured.insert(host, ItemKey::resource("", "secrets", Some(namespace), &secret));
-            }
-        }
+    pub(super) fn of(inputs: &Inputs<'_>) -> Self {
+        let Inputs { items, routes, index, .. } = inputs;
+        let source =
+            items.values().filter(|item| item.component == Component::Ingress && is_route(&item.key));
+        let source = source.filter_map(|item| Some((&item.key, item.json()?.value())));
+        let mut secured: BTreeMap<String, ItemKey> =
+            source.flat_map(|(key, object)| secrets(key, &object)).collect();
+        let config = index.entries.iter().filter(|entry| entry.class == Class::Config);
+        let known: BTreeSet<&ItemKey> = config.map(|entry| &entry.key).collect();
+        let live = routes.iter().flat_map(|(key, object)| secrets(key, object));
+        secured.extend(live.filter(|(_, secret)| known.contains(secret)));
         let stored = |secret: &ItemKey| {
             let mut bundles = [Component::Certificates, Component::Ingress].into_iter();
             let item = bundles.find_map(|component| items.get(&(component, secret.clone())))?;
@@ -91,7 +95,9 @@ impl Resolver<'_> {
             })
         };
         let looks = hosts.into_iter().map(look).collect();
-        or_nothing(looks, "HTTPS".into(), "no route of the source names a TLS Secret")
+        let why = "no route names a TLS Secret of the source; hosts can be named in a plan of your own: \
+                   probe: {http: {hosts: [HOST]}}";
+        or_nothing(looks, "HTTPS".into(), why)
     }
 
     /// The serial number that the source's certificate has; none where another one is there by intent.
@@ -105,7 +111,13 @@ impl Resolver<'_> {
 
 /// Whether it may name a TLS Secret for a host.
 fn is_route(key: &ItemKey) -> bool {
-    key.is_kind("networking.k8s.io", "ingresses") || key.is_kind(TRAEFIK, "ingressroutes")
+    ROUTES.iter().any(|(group, plural)| key.is_kind(group, plural))
+}
+
+/// The hosts of a route, and their TLS Secrets.
+fn secrets(key: &ItemKey, object: &Value) -> Vec<(String, ItemKey)> {
+    let secret = |name: &str| ItemKey::resource("", "secrets", key.namespace(), name);
+    routes(key, object).into_iter().map(|(host, name)| (host, secret(&name))).collect()
 }
 
 fn or_nothing(looks: Vec<Look>, what: String, why: &str) -> Vec<Look> {

@@ -6,6 +6,7 @@ mod files;
 mod helm_charts;
 mod operations;
 mod policies;
+mod probes;
 mod properties;
 mod releases;
 mod verbs;
@@ -45,6 +46,7 @@ struct World {
     workloads: BTreeMap<ItemKey, Value>,
     installs: BTreeMap<ItemKey, Install>,
     authored: Vec<AuthoredValues>,
+    routes: Vec<(ItemKey, Value)>,
     earlier: Earlier,
     allow_run: bool,
     run: &'static str,
@@ -76,6 +78,7 @@ impl World {
             workloads: BTreeMap::new(),
             installs: BTreeMap::new(),
             authored: Vec::new(),
+            routes: Vec::new(),
             earlier: Earlier::default(),
             allow_run: false,
             run: "20261124T010000Z-p-000001",
@@ -149,6 +152,7 @@ impl World {
             observed: &self.observed,
             workloads: self.workloads.clone(),
             installs: self.installs.clone(),
+            routes: &self.routes,
             earlier: &self.earlier,
             allow_run: self.allow_run,
             keep_extras: self.keep_extras,

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::{
     Result, canonical,
-    cluster::{Cluster, Discovery},
-    model::{Content, ItemKey, Json},
-    plan::{Act, Gate, Install, ResolvedPlan, RestorePlan, Target, Verb, install},
+    cluster::{Answer, Cluster, Discovery, ListOptions},
+    model::{Component, Content, ItemKey, Json},
+    plan::{Act, Action, Gate, Install, Probe, ROUTES, ResolvedPlan, RestorePlan, Target, Verb, install},
     restore::gates,
 };
 
@@ -45,6 +45,29 @@ pub(super) async fn installs(
         installs.insert(chart.clone(), Install::of(live_chart, config, job));
     }
     Ok(installs)
+}
+
+/// Live routes, where hosts are to be probed and the plan is not about the ingress: they say which hosts its certificates
+/// are served for.
+pub(super) async fn routes(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    plan: &RestorePlan,
+) -> Answer<Vec<(ItemKey, Value)>> {
+    let mut routes = Vec::new();
+    let probed = plan.steps.iter().any(|step| matches!(step.action, Action::Probe(Probe::Http(_))));
+    if !probed || plan.components().contains(&Component::Ingress) {
+        return Ok(routes);
+    }
+    for (group, plural) in ROUTES {
+        let Some(kind) = discovery.find(group, plural) else { continue };
+        for route in cluster.list_all(kind, &ListOptions::default()).await? {
+            let text = |name: &str| route["metadata"][name].as_str();
+            let key = ItemKey::resource(group, plural, text("namespace"), text("name").unwrap_or_default());
+            routes.push((key, route));
+        }
+    }
+    Ok(routes)
 }
 
 async fn read(cluster: &Cluster, discovery: &Discovery, key: &ItemKey) -> Result<Option<Value>> {

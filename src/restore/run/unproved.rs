@@ -45,7 +45,10 @@ pub(super) fn not_probed(
         Component::Loadbalancer => Some("that a load-balancer address answers from outside"),
         Component::Certificates => Some("the certificate chain that a client sees"),
         Component::Policies if authored(|probe| matches!(probe, Probe::Tcp { .. })) => None,
-        Component::Policies => Some("new connections that policies allow and deny between pods"),
+        Component::Policies => Some(
+            "new connections that policies allow and deny: which ones must come about and which must not, a plan of your own \
+             says: probe: {tcp: {allowed: [HOST:PORT], denied: [HOST:PORT]}}",
+        ),
     };
     let skipped = probes.iter().filter(|probed| probed.result == "not probed");
     let skipped = skipped.map(|probed| format!("{}: {}", probed.name, probed.detail));

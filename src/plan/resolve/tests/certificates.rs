@@ -12,7 +12,7 @@ fn secret(component: Component, fields: Value) -> Item {
 }
 
 /// A TLS Secret whose certificate is valid from the first of a month of 2026, for a year.
-fn tls(component: Component, month: u8, name: &str) -> Item {
+pub(super) fn tls(component: Component, month: u8, name: &str) -> Item {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.distinguished_name = DistinguishedName::new();
