@@ -37,7 +37,8 @@ pub(super) struct Course {
     /// Show the plan and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Refuse any plan but the one with this digest, as --dry-run showed it
+    /// Refuse any plan but the one with this digest, as --dry-run showed it; where the API server is down that is the
+    /// plan of this node's files, and after them the run stops until --resume
     #[arg(long, value_name = "DIGEST")]
     expect: Option<String>,
     /// Do not ask; needed where there is no terminal

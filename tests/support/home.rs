@@ -3,6 +3,8 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -17,6 +19,8 @@ use super::planes::built;
 /// Built like the control plane, so that their versions are pinned too.
 const BUILT: [&str; 7] =
     ["kubectl", "helm", "helm-controller", "age", "age-keygen", "reissue", "cert-manager"];
+/// Where a home's own programs are.
+const OWN: &str = "bin";
 /// A program that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -38,7 +42,8 @@ impl Home {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let ours = [locate("netdr").parent().unwrap().to_owned(), built().join("bin")];
+        let ours =
+            [folder.path().join(OWN), locate("netdr").parent().unwrap().to_owned(), built().join("bin")];
         let path = std::env::join_paths(ours.into_iter().chain(std::env::split_paths(&path))).unwrap();
         let variables = [("PATH", path), ("HOME", folder.path().into()), ("LC_ALL", "C".into())]
             .map(|(k, v)| (k.into(), v));
@@ -59,6 +64,14 @@ impl Home {
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A script in the place of a program, for whatever a shell of this home starts.
+    pub(crate) fn stand_in(&self, program: &str, script: &str) {
+        let (folder, path) = (self.path().join(OWN), self.path().join(OWN).join(program));
+        fs::create_dir_all(folder).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Such a program, not started yet.

@@ -1,12 +1,12 @@
 //! The whole network deleted, and brought back in one run. Nodes and pods are kwok's; a task plays cert-manager's
-//! controller, as far as it says of issuers and Certificates that they are ready.
+//! controller, as far as it says of issuers and Certificates that they are ready, and a script plays systemctl.
 
 use std::time::Duration;
 
 use netdr::drill::{Options, cluster::host_root};
 use serde_json::{Value, json};
 
-use crate::support::{MARKER, NODE, Objects, Operator, everything, fresh};
+use crate::support::{MARKER, NODE, Objects, Operator, corrupted, everything, fresh, says};
 
 /// What is deleted of every namespace.
 const GONE: &str = "ingresses.networking.k8s.io,ingressroutes.traefik.io,middlewares.traefik.io,tlsoptions.traefik.io,\
@@ -59,10 +59,10 @@ async fn the_whole_network_comes_back_in_one_run() {
     home.shell("kubectl delete secrets -A --field-selector type=kubernetes.io/tls").await.ok();
     std::fs::remove_file(home.path().join("host/etc/rancher/rke2/registries.yaml")).unwrap();
 
+    home.stand_in("systemctl", "echo \"$@\" >> systemctl.log");
     let restore = async || {
-        let words = ["--identity", "keys/operator.txt", "--json", "--yes", "--host-root", "host"];
-        let all = [&["restore", "--scenario", "full-stack"][..], &words].concat();
-        home.netdr(&all).await
+        let words = "--identity keys/operator.txt --json --yes --allow-run --host-root host";
+        home.shell(&format!("netdr restore --scenario full-stack {words}")).await
     };
     let outcome = tokio::select! {
         outcome = restore() => outcome,
@@ -82,6 +82,29 @@ async fn the_whole_network_comes_back_in_one_run() {
     let remarks = report["remarks"].to_string();
     assert!(remarks.contains("metallb-system/controller is not scaled: neither"), "{remarks}");
     assert!(home.path().join("host/etc/rancher/rke2/registries.yaml").exists());
+    let systemctl = std::fs::read_to_string(home.path().join("systemctl.log")).unwrap();
+    assert_eq!(systemctl, "restart rke2-server\n", "once, for a file of the node was changed");
     let unproved = report["not_probed"].to_string();
     assert!(unproved.contains("played by kwok"), "{unproved}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_was_never_captured_is_passed_over_and_a_node_without_files_of_its_own_is_not_done() {
+    let (_plane, _, operator) = corrupted().await; // whose network alone was captured
+    let home = &operator.home;
+    host_root(&home.path().join("host"), NODE, MARKER).unwrap();
+    let here = ["--host-root", "host"];
+    let plan = operator.plan("full-stack", &here).await;
+    says(&plan["warnings"].to_string(), &["set host is passed over", "set certificates is passed over"]);
+    assert_eq!(plan["not_done"], json!([]), "{plan:#}");
+    assert!(plan["replace"].as_u64() > Some(0), "{plan:#}");
+    // A plan of one component needs every set that it names.
+    let refused = operator.restore("cni", &[&here[..], &["--dry-run"]].concat()).await.failed(1);
+    says(&refused, &["no snapshot of set host of node proj-k8s01"]);
+
+    host_root(&home.path().join("other"), "proj-k8s02", MARKER).unwrap();
+    home.netdr(&["backup", "--set", "host", "--host-root", "other"]).await.ok();
+    let plan = operator.plan("full-stack", &here).await; // what is not done makes its run partial
+    let elsewhere = "netdr restore --scenario full-stack --snapshot";
+    says(&plan["not_done"].to_string(), &["no snapshot of set host of node proj-k8s01", elsewhere]);
 }
