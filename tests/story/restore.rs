@@ -18,6 +18,7 @@ mod policies;
 mod probes;
 mod rebuilt;
 mod report;
+mod requests;
 mod resume;
 mod safety;
 mod traefik;
