@@ -12,6 +12,7 @@ pub use write::{Writer, Written, may_own};
 
 use std::{collections::BTreeSet, path::Path};
 
+use rustix::fs::Dir;
 use tree::{Skipped, Tree};
 
 use crate::{
@@ -60,6 +61,20 @@ pub fn is_rke2(root: &Path) -> bool {
 /// When the root cannot be opened, or the file is a link or cannot be read.
 pub fn read(root: &Path, path: &str) -> Result<Option<FileContent>> {
     Tree::open(root)?.file(path).map_err(|skipped| Error::failed(skipped.message()))
+}
+
+/// What a folder of the node holds; nothing where there is no such folder.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn names(root: &Path, folder: &str) -> Result<BTreeSet<String>> {
+    let tree = Tree::open(root)?;
+    let found = tree.folder(folder).map_err(|skipped| Error::failed(skipped.message()))?;
+    let Some(found) = found else { return Ok(BTreeSet::new()) };
+    let entries = Dir::read_from(&found).and_then(Iterator::collect::<rustix::io::Result<Vec<_>>>);
+    let entries = entries.map_err(|e| Error::failed(format!("cannot read folder {folder}")).because(e))?;
+    let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    Ok(names.filter(|name| name != "." && name != "..").collect())
 }
 
 /// Captures the files of component `host`.

@@ -8,7 +8,7 @@ mod changes;
 mod look;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     time::{Duration, Instant},
 };
@@ -24,8 +24,9 @@ use super::{
 use crate::{
     Error, Result,
     cluster::{Cluster, Discovery},
+    host,
     model::{ClusterIdentity, Component, ItemKey, RunId},
-    plan::{Changed, ResolvedPlan, RestorePlan, Source, UndoInputs, undo},
+    plan::{Changed, ResolvedPlan, RestorePlan, Source, UndoInputs, Verb, undo},
     report::Phase,
     seal::Identities,
 };
@@ -115,18 +116,42 @@ impl Undoing<'_> {
         let looks =
             self.changes.iter().map(|changed| look::look(self.cluster, &discovery, self.host_root, changed));
         let found: Vec<_> = stream::iter(looks).buffered(LOOKS).collect().await;
-        Ok(undo(UndoInputs {
+        let mut plan = undo(UndoInputs {
             plan: self.plan.clone(),
             source: self.source.clone(),
             cluster: cluster.uid.clone(),
             changes: self.changes.iter().cloned().zip(found).collect(),
             warnings: for_good(&self.past),
-        }))
+        });
+        let emptied = emptied(self.host_root, &plan);
+        plan.warnings.extend(emptied);
+        Ok(plan)
     }
 
     pub(super) fn components(&self) -> BTreeSet<Component> {
         self.changes.iter().map(|changed| changed.component).collect()
     }
+}
+
+/// Folders of the node that are empty afterwards. They stay: whether the run made one or found it is in no journal.
+fn emptied(root: &Path, plan: &ResolvedPlan) -> Vec<String> {
+    let mut going: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for act in plan.acts().filter(|act| act.verb == Verb::Delete) {
+        if let ItemKey::File { path, .. } = &act.key
+            && let Some((folder, name)) = path.rsplit_once('/')
+        {
+            going.entry(folder).or_default().insert(name);
+        }
+    }
+    let all =
+        |names: &BTreeSet<String>, gone: &BTreeSet<&str>| names.iter().all(|n| gone.contains(n.as_str()));
+    let empty =
+        going.into_iter().filter(|(folder, gone)| host::names(root, folder).is_ok_and(|n| all(&n, gone)));
+    empty
+        .map(|(folder, _)| {
+            format!("folder {folder} will be empty and stays; if the run made it: rmdir {folder}")
+        })
+        .collect()
 }
 
 /// A run can only be undone where it was done.

@@ -160,7 +160,8 @@ async fn a_nodes_files_come_back_as_they_were_and_an_undo_takes_them_back() {
     let run = report["run"].as_str().unwrap();
     let sealed = server.at("repo/runs").join(run).join("safety-host.tar.zst.age");
     assert!(sealed.exists(), "what was overwritten is saved");
-    server.netdr(&format!("undo {run} --yes")).await.ok();
+    let told = server.netdr(&format!("undo {run} --yes --json")).await.json(0);
+    says(&told["remarks"].to_string(), &["rmdir /etc/rancher/rke2/config.yaml.d"]);
     let mut undone = server.state();
     undone.retain(|(path, ..)| *path != server.file(DROP_IN).parent().unwrap());
     assert_eq!(undone, broken);
