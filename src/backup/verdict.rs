@@ -9,6 +9,7 @@ use super::{Job, Read};
 use crate::{
     Result,
     capture::shrunk,
+    catalog,
     model::{Component, Index, IndexEntry, SnapshotHeader, SnapshotState},
     repository::{Listed, retention::SKEW},
 };
@@ -55,7 +56,8 @@ fn future(job: &Job<'_>, read: &Read, listed: &[Listed]) -> Option<String> {
     })
 }
 
-/// A kind that could not be read did not shrink; it is named as that already.
+/// A kind that could not be read did not shrink, it is named as that already; nor did what only something unread leads
+/// to, such as what a Helm release rendered.
 fn judge(read: &Read, before: &[IndexEntry]) -> (SnapshotState, Vec<String>) {
     let failed: BTreeSet<(Component, String)> =
         read.failures.iter().map(|f| (f.component, f.kind.clone())).collect();
@@ -64,6 +66,8 @@ fn judge(read: &Read, before: &[IndexEntry]) -> (SnapshotState, Vec<String>) {
     let comparable = |entry: &&IndexEntry| {
         read.bundles.contains_key(&entry.component)
             && !failed.contains(&(entry.component, entry.key.kind_name()))
+            && (catalog::lists_all(entry.component, &entry.key)
+                || !failed.iter().any(|(component, _)| *component == entry.component))
     };
     let lost = shrunk(before.iter().filter(comparable), read.index.entries.iter());
     let state = match (failed.is_empty(), lost.is_empty()) {
@@ -157,9 +161,16 @@ mod tests {
         before.extend(entries(Component::Policies, "sets", 10));
         let (state, reasons) = judge(&now, &before);
         assert_eq!(state, SnapshotState::Partial);
-        assert_eq!(
-            reasons,
-            ["policies: policies.g could not be read", "policies: sets.g had 10 items and has 1"]
-        );
+        assert_eq!(reasons, ["policies: policies.g could not be read"], "what leads to a set may be unread");
+        let listed = |n| {
+            let group = |mut entry: IndexEntry| {
+                entry.key =
+                    ItemKey::resource("networking.k8s.io", "networkpolicies", Some("demo"), entry.key.name());
+                entry
+            };
+            entries(Component::Policies, "", n).into_iter().map(group).collect::<Vec<_>>()
+        };
+        let (_, reasons) = judge(&read(&["policies.g"], listed(1)), &listed(10));
+        assert_eq!(reasons[1], "policies: networkpolicies.networking.k8s.io had 10 items and has 1");
     }
 }

@@ -46,14 +46,12 @@ enum Sets {
 impl Backup {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
-        let sets = self.sets(cx.server_node())?;
-        if self.set == Sets::Host && !cx.server_node() {
+        let server = cx.server_node()?;
+        let sets = self.sets(server)?;
+        if self.set == Sets::Host && !server {
             // An empty snapshot that calls itself complete would be found out in the disaster.
-            let root = cx.flags.host_root.display();
-            return Err(Error::usage(format!(
-                "{root} is no RKE2 server's: it has no folder etc/rancher/rke2"
-            ))
-            .hint("run this on a server node, or name where its files are: --host-root DIR"));
+            return Err(Error::usage("/ is no RKE2 server's: it has no folder etc/rancher/rke2")
+                .hint("run this on a server node, or name where its files are: --host-root DIR"));
         }
         warn_about_identities(cx, &settings);
         let made = interrupt::run(

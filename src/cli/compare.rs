@@ -9,6 +9,7 @@ use super::{context::Context, settings::Settings, show::trusted, words::count};
 use crate::{
     Error, Result,
     capture::{Scope, capture},
+    catalog,
     cluster::Cluster,
     host,
     model::{Component, Content, Index, IndexEntry, ItemKey, Set, SnapshotHeader, SnapshotId, SnapshotState},
@@ -94,8 +95,12 @@ impl<'a> Snapshot<'a> {
         let changed = |e: &IndexEntry| stored.get(&(e.component, &e.key)).is_some_and(|s| *s != e.sha256);
         let keep = |entry: &IndexEntry| identities.is_some() && changed(entry);
         let live = capture(cluster, &scope, cx.now, &keep).await?;
+        // What only a release or another item leads to is not looked for where that could not be read.
         let unread = |d: &Difference| {
-            live.failures.iter().any(|f| f.component == d.component && f.kind == d.key.kind_name())
+            let led_to = !catalog::lists_all(d.component, &d.key);
+            live.failures
+                .iter()
+                .any(|f| f.component == d.component && (led_to || f.kind == d.key.kind_name()))
         };
         let after = live.items.iter().filter_map(|c| Some((key(&c.entry), c.content.clone()?))).collect();
         let entries = live.items.iter().map(|c| &c.entry);

@@ -1,10 +1,12 @@
 //! What every verb gets: the flags, the terminal, the clock, and the settings when it asks for them.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use rand::random;
 
 use super::{global::Global, settings::Settings, terminal::Terminal};
-use crate::{Result, model::SnapshotId};
+use crate::{Error, Result, model::SnapshotId};
 
 pub(super) struct Context {
     pub(super) flags: Global,
@@ -25,8 +27,19 @@ impl Context {
     }
 
     /// Whether the host root is that of an RKE2 node.
-    pub(super) fn server_node(&self) -> bool {
-        self.flags.host_root.join("etc/rancher/rke2").is_dir()
+    ///
+    /// # Errors
+    /// When a host root was named that is none: what is mistyped must not read as "no server".
+    pub(super) fn server_node(&self) -> Result<bool> {
+        let root = &self.flags.host_root;
+        match root.join("etc/rancher/rke2").is_dir() {
+            false if root != Path::new("/") => Err(Error::usage(format!(
+                "{} is no RKE2 server's: it has no folder etc/rancher/rke2",
+                root.display()
+            ))
+            .hint("name where a server's files are: --host-root DIR")),
+            server => Ok(server),
+        }
     }
 
     /// Says which newer snapshots `latest` did not take, and why.

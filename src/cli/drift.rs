@@ -92,7 +92,7 @@ impl Drift {
             return Ok((vec![snapshot], vec![]));
         }
         let listed = repository.list(&settings.trusted()?, cx.now)?;
-        let node = cx.server_node().then(|| host::node_name(&cx.flags.host_root)).transpose()?;
+        let node = cx.server_node()?.then(|| host::node_name(&cx.flags.host_root)).transpose()?;
         let mut sets = vec![(Set::Network, None), (Set::Certificates, None)];
         sets.extend(node.as_deref().map(|node| (Set::Host, Some(node))));
         let (mut yardsticks, mut missing) = (Vec::new(), Vec::new());

@@ -127,6 +127,8 @@ struct Resolver<'a> {
     definitions: BTreeSet<String>,
     /// Components that are passed over.
     passed: BTreeSet<Component>,
+    /// The component of the last step that has one: an operation belongs to it.
+    of: Option<Component>,
     /// Workloads that the steps so far write, with the replicas that they give them.
     replicas: BTreeMap<ItemKey, u32>,
     /// How many they had before the first `scale` step.
@@ -226,6 +228,7 @@ impl<'a> Resolver<'a> {
             namespaces: named("", "namespaces").collect(),
             definitions: named("apiextensions.k8s.io", "customresourcedefinitions").collect(),
             passed: BTreeSet::new(),
+            of: None,
             replicas: BTreeMap::new(),
             before: inputs.earlier.replicas.clone(),
             unchanged: 0,
@@ -256,7 +259,10 @@ impl<'a> Resolver<'a> {
             looks: Vec::new(),
             timeout_s: spec.timeout.as_secs(),
         };
-        if spec.action.component().is_some_and(|component| self.passed.contains(&component)) {
+        self.of = spec.action.component().or(self.of);
+        let operates = !spec.action.workloads().is_empty();
+        let component = if operates { self.of } else { spec.action.component() };
+        if component.is_some_and(|component| self.passed.contains(&component)) {
             return Ok(step);
         }
         match &spec.action {

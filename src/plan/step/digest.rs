@@ -14,14 +14,18 @@ use crate::{
 };
 
 impl ResolvedPlan {
-    /// sha256 over everything that will be done, and to which cluster (names, verbs, digests, preconditions' uids, what is
-    /// asked and waited for): what `--expect` compares.
+    /// sha256 over everything that will be done, from what and to which cluster (names, verbs, digests, preconditions'
+    /// uids, what is asked and waited for), and over what cannot be done: what `--expect` compares.
     ///
     /// The run, its guards' names and the times of its restarts are not in it.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut line = |parts: &[&str]| hash.update(format!("{}\n", parts.join("\t")));
         line(&["cluster", &self.cluster]);
+        self.source.names.iter().for_each(|name| line(&["source", &name.to_string()]));
+        self.refused.iter().for_each(|(key, why)| line(&["refused", &key.to_path(), why]));
+        self.unread.iter().for_each(|unread| line(&["unread", unread]));
+        self.not_done.iter().for_each(|not_done| line(&["not done", &json!(not_done).to_string()]));
         for step in &self.steps {
             line(&["step", &step.id, step.action, step.question.as_deref().unwrap_or_default()]);
             if let Some(command) = &step.command {

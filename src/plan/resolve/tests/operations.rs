@@ -200,5 +200,14 @@ fn of_several_components_one_that_nobody_has_is_passed_over_and_said() -> Result
     let plan = world().live([deployment(1)]).resolve()?;
     assert!(plan.warnings[0].contains("what the cluster has of it stays"), "{:?}", plan.warnings);
     assert!(plan.acts().all(|act| act.component == Component::Policies));
+    let steps = [apply("policies"), scale("1"), apply("loadbalancer"), scale("2")];
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    let world = World { workloads: live(0), ..World::new(&steps) };
+    let plan = world.source([policy("demo", "deny", None)]).live([deployment(0)]).resolve()?;
+    assert_eq!(
+        story(&plan).matches("scale").count(),
+        1,
+        "an operation belongs to the step before it: {plan:?}"
+    );
     Ok(())
 }
