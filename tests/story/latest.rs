@@ -19,7 +19,7 @@ async fn an_untrusted_newest_snapshot_is_passed_over_and_said() {
     let bad = store.backup_policies().await;
     store.shell(&format!("rm repo/snapshots/{bad}/snapshot.json.sig")).await.ok();
     let (source, warnings) = previewed(&store, "--snapshot latest").await;
-    assert_eq!(source["snapshots"], serde_json::json!([good]));
+    assert_eq!(source["names"], serde_json::json!([good]));
     says(&warnings, &[&format!("newer snapshot {bad} was passed over: untrusted: it is not signed")]);
     assert_eq!(store.listed(&bad).await["trusted"], false);
     let said = store.netdr(&format!("{RESTORE} --snapshot {bad}")).await.failed(5);
@@ -33,7 +33,7 @@ async fn a_snapshot_from_the_future_is_never_latest() {
     let ahead = store.backup_policies().await;
     let future = store.forge_future(&ahead).await;
     let (source, warnings) = previewed(&store, "").await;
-    assert_eq!(source["snapshots"], serde_json::json!([good]));
+    assert_eq!(source["names"], serde_json::json!([good]));
     says(&warnings, &[&format!("newer snapshot {future} was passed over: captured after the incident")]);
 }
 
@@ -47,7 +47,7 @@ async fn another_clusters_snapshot_is_taken_only_by_that_clusters_name() {
     let said = store.netdr(&format!("{RESTORE} --snapshot {id}")).await.failed(2);
     says(&said, &["is of cluster other-k8s, not of proj-k8s", "--from-cluster other-k8s"]);
     let (source, _) = previewed(&store, "--from-cluster other-k8s").await;
-    assert_eq!(source["snapshots"], serde_json::json!([id]));
+    assert_eq!(source["names"], serde_json::json!([id]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,11 +59,11 @@ async fn a_capture_after_mass_deletion_is_shrunk_until_it_is_accepted() {
     let shrunk = store.netdr("backup --set network --component policies").await.failed(3);
     says(&shrunk, &["networkpolicies", "--accept-shrunk"]);
     let (source, warnings) = previewed(&store, "").await;
-    assert_eq!(source["snapshots"], serde_json::json!([good]));
+    assert_eq!(source["names"], serde_json::json!([good]));
     says(&warnings, &["was passed over: shrunk"]);
     let accepted = store.json("backup --set network --component policies --accept-shrunk").await;
     let (source, _) = previewed(&store, "").await;
-    assert_eq!(source["snapshots"], serde_json::json!([accepted["snapshots"][0]["id"]]));
+    assert_eq!(source["names"], serde_json::json!([accepted["snapshots"][0]["id"]]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +75,7 @@ async fn a_source_that_equals_the_live_state_names_the_one_before_that_differs()
     store.forge_index(&differs, "sed '$d'").await; // one item fewer
     let corrupt = store.backup_policies().await;
     let (source, warnings) = previewed(&store, "").await;
-    assert_eq!(source["snapshots"], serde_json::json!([corrupt]));
+    assert_eq!(source["names"], serde_json::json!([corrupt]));
     let command = format!("netdr restore --scenario network-policies --snapshot {differs}");
     says(&warnings, &[&format!("the source {corrupt} equals the live state"), &command]);
 }
