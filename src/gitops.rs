@@ -19,11 +19,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Error, Result,
     model::Component,
     signature::{self, Trust, TrustedSigners},
+    yaml,
 };
 
 /// A folder of a repository in which people author objects of one component, or the values file of a Helm release: an
@@ -105,6 +107,20 @@ pub struct File {
 impl std::fmt::Debug for File {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "File({}, {} bytes)", self.path, self.bytes.len())
+    }
+}
+
+impl File {
+    /// The YAML documents in it.
+    ///
+    /// # Errors
+    /// Damaged, where it is no text; the one given, where it is a template; else where it is no YAML, by line.
+    fn documents(&self, template: impl FnOnce() -> Error) -> Result<Vec<Value>> {
+        let path = &self.path;
+        let text =
+            std::str::from_utf8(&self.bytes).map_err(|_| Error::damaged(format!("{path} is not text")))?;
+        yaml::documents(text)
+            .map_err(|error| if text.contains("{{") { template() } else { error.doing(path) })
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use forge::Forge;
 pub(crate) use helm_controller::HelmController;
 pub(crate) use home::{Home, Outcome};
 pub(crate) use library::Library;
-pub(crate) use objects::{Dump, Objects, POLICIES, touched};
+pub(crate) use objects::{Dump, NODES, Objects, POLICIES, touched};
 pub(crate) use operator::{Operator, acts, corrupted};
 pub(crate) use planes::{
     MARKER, Plane, audit_log, audited, cert_manager, everything, fresh, programs, shared,

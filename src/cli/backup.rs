@@ -50,8 +50,7 @@ impl Backup {
         let sets = self.sets(server)?;
         if self.set == Sets::Host && !server {
             // An empty snapshot that calls itself complete would be found out in the disaster.
-            return Err(Error::usage("/ is no RKE2 server's: it has no folder etc/rancher/rke2")
-                .hint("run this on a server node, or name where its files are: --host-root DIR"));
+            return Err(cx.no_server());
         }
         warn_about_identities(cx, &settings);
         let made = interrupt::run(

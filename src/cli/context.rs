@@ -33,13 +33,16 @@ impl Context {
     pub(super) fn server_node(&self) -> Result<bool> {
         let root = &self.flags.host_root;
         match root.join("etc/rancher/rke2").is_dir() {
-            false if root != Path::new("/") => Err(Error::usage(format!(
-                "{} is no RKE2 server's: it has no folder etc/rancher/rke2",
-                root.display()
-            ))
-            .hint("name where a server's files are: --host-root DIR")),
+            false if root != Path::new("/") => Err(self.no_server()),
             server => Ok(server),
         }
+    }
+
+    /// That the host root is no server's, and what to do.
+    pub(super) fn no_server(&self) -> Error {
+        let root = self.flags.host_root.display();
+        Error::usage(format!("{root} is no RKE2 server's: it has no folder etc/rancher/rke2"))
+            .hint("run this on a server node, or name where its files are: --host-root DIR")
     }
 
     /// Says which newer snapshots `latest` did not take, and why.

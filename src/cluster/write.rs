@@ -53,11 +53,10 @@ impl Cluster {
         kind: &ApiKind,
         namespace: Option<&str>,
         name: &str,
-        mut object: Value,
+        object: Value,
         seen: &Precondition,
     ) -> Answer<Value> {
-        object["metadata"]["resourceVersion"] = seen.resource_version.clone().into();
-        object["metadata"]["uid"] = seen.uid.clone().into();
+        let object = only_over(seen, object);
         let path = format!("{}?dryRun=All&fieldManager={FIELD_MANAGER}", kind.object(namespace, name));
         self.send(Method::PUT, &path, &[JSON], Some(&object)).await
     }
@@ -74,11 +73,8 @@ impl Cluster {
         self.put(&kind.object(namespace, name), object, seen).await
     }
 
-    async fn put(&self, path: &str, mut object: Value, seen: &Precondition) -> Answer<()> {
-        object["metadata"]["resourceVersion"] = seen.resource_version.clone().into();
-        if !seen.uid.is_empty() {
-            object["metadata"]["uid"] = seen.uid.clone().into();
-        }
+    async fn put(&self, path: &str, object: Value, seen: &Precondition) -> Answer<()> {
+        let object = only_over(seen, object);
         let path = format!("{path}?fieldManager={FIELD_MANAGER}");
         self.send_bytes(Method::PUT, &path, &[JSON], Some(object.to_string().into_bytes())).await.map(drop)
     }
@@ -127,4 +123,13 @@ impl Cluster {
             answer => answer.map(drop),
         }
     }
+}
+
+/// The object, to be written over the very one that was seen and no other.
+fn only_over(seen: &Precondition, mut object: Value) -> Value {
+    object["metadata"]["resourceVersion"] = seen.resource_version.clone().into();
+    if !seen.uid.is_empty() {
+        object["metadata"]["uid"] = seen.uid.clone().into();
+    }
+    object
 }

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Checkout, File, kustomize::Kustomizations};
-use crate::{Error, Result, model::Component, yaml};
+use crate::{Error, Result, model::Component};
+
+const PLAIN_YAML: &str =
+    "name a folder of plain YAML as `path` in git.sources, such as what `helm template` writes";
 
 /// An object as somebody wrote it. Its `Debug` names its place and never shows its content.
 pub struct Manifest {
@@ -52,7 +55,7 @@ pub fn manifests(checkout: &Checkout) -> Result<Manifests> {
             "{} is of a Helm chart, whose templates are not what is applied",
             chart.path
         ))
-        .hint("name a folder of plain YAML as `path` in git.sources, such as what `helm template` writes"));
+        .hint(PLAIN_YAML));
     }
     let kustomizations = Kustomizations::of(&checkout.files)?;
     for file in &checkout.files {
@@ -73,14 +76,9 @@ pub fn manifests(checkout: &Checkout) -> Result<Manifests> {
 impl Manifests {
     fn read(&mut self, file: &File) -> Result<()> {
         let path = &file.path;
-        let text =
-            std::str::from_utf8(&file.bytes).map_err(|_| Error::damaged(format!("{path} is not text")))?;
-        let documents = yaml::documents(text).map_err(|error| match text.contains("{{") {
-            true => Error::usage(format!("{path} is a template, and not what is applied")).hint(
-                "name a folder of plain YAML as `path` in git.sources, such as what `helm template` writes",
-            ),
-            false => error.doing(path),
-        })?;
+        let template =
+            || Error::usage(format!("{path} is a template, and not what is applied")).hint(PLAIN_YAML);
+        let documents = file.documents(template)?;
         let mut objects = Vec::new();
         documents.into_iter().for_each(|document| flatten(document, &mut objects));
         let several = objects.len() > 1;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{Checkout, GitSource, Wanted, read};
-use crate::{Error, Result, signature::TrustedSigners, yaml};
+use crate::{Error, Result, signature::TrustedSigners};
 
 /// Values, and the commit that they are of. Its `Debug` never shows them.
 #[derive(Clone)]
@@ -51,11 +51,8 @@ fn of(checkout: &Checkout) -> Result<Value> {
         return Err(Error::usage("its `path` is no single file").hint("name the values file in git.sources"));
     };
     let path = &file.path;
-    let text = std::str::from_utf8(&file.bytes).map_err(|_| Error::damaged(format!("{path} is not text")))?;
-    let mut documents = yaml::documents(text).map_err(|error| match text.contains("{{") {
-        true => Error::usage(format!("{path} is a template, and not what Helm is given")),
-        false => error.doing(path),
-    })?;
+    let template = || Error::usage(format!("{path} is a template, and not what Helm is given"));
+    let mut documents = file.documents(template)?;
     let values = documents.pop().unwrap_or_else(|| Map::new().into());
     if !documents.is_empty() || !values.is_object() {
         return Err(Error::usage(format!("{path} holds no values of a Helm release")));

@@ -13,6 +13,9 @@ use super::eventually;
 
 pub(crate) const POLICIES: &str = "networkpolicies.networking.k8s.io";
 
+/// The nodes of the believable cluster.
+pub(crate) const NODES: &str = include_str!("../../src/drill/cluster/nodes.yaml");
+
 /// Kinds that change without anybody's doing.
 const RESTLESS: [&str; 3] = ["leases.coordination.k8s.io", "events", "events.events.k8s.io"];
 

@@ -222,6 +222,17 @@ fn policy(namespace: &str, name: &str, from: Option<&str>) -> Item {
     )
 }
 
+/// The ingress' release, of this content.
+fn traefik(content: &Value) -> Item {
+    Item {
+        key: ItemKey::Release { namespace: "traefik".into(), name: "traefik".into() },
+        component: Component::Ingress,
+        class: Class::Config,
+        extent: Extent::Whole,
+        content: Content::Release(Json::new(content)),
+    }
+}
+
 /// `verb name` of every act, batches apart by `|`.
 fn story(plan: &ResolvedPlan) -> String {
     let act = |act: &Act| format!("{} {}", act.verb.name(), act.key.name());

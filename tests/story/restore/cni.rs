@@ -10,13 +10,14 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use netdr::drill::{Options, cluster::host_root};
 use serde_json::{Value, json};
 
-use crate::support::{HelmController, MARKER, NODE, Objects, Operator, Plane, audited, eventually, fresh};
+use crate::support::{
+    HelmController, MARKER, NODE, NODES, Objects, Operator, Plane, audited, eventually, fresh,
+};
 
 const SCENARIO: &str = "cni";
 /// Where this server's files are.
 pub(super) const HERE: [&str; 2] = ["--host-root", "host"];
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/charts/rke2-canal");
-const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
 pub(super) const CONFIGS: &str = "helmchartconfigs.helm.cattle.io";
 pub(super) const CANAL: &str = "kube-system/rke2-canal";
 pub(super) const FELIX: &str = "felixconfigurations.crd.projectcalico.org";

@@ -6,9 +6,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use netdr::drill::Options;
 use serde_json::{Value, json};
 
-use crate::support::{Objects, Operator, Pair, Plane, Server, everything, fresh, own_address};
+use crate::support::{NODES, Objects, Operator, Pair, Plane, Server, everything, fresh, own_address};
 
-const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
 const HOOKS: &str = "validatingwebhookconfigurations.admissionregistration.k8s.io";
 const SLICES: &str = "endpointslices.discovery.k8s.io";
 const POOLS: &str = "ipaddresspools.metallb.io";

@@ -4,9 +4,8 @@ use netdr::drill::Options;
 use serde_json::{Value, json};
 
 use super::resume::killed_at;
-use crate::support::{Objects, Operator, POLICIES, Plane, fresh};
+use crate::support::{NODES, Objects, Operator, POLICIES, Plane, fresh};
 
-const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
 const DEPLOYMENTS: &str = "deployments.apps";
 
 const OBJECTS: &str = "

@@ -3,9 +3,7 @@
 use netdr::drill::Options;
 use serde_json::{Value, json};
 
-use crate::support::{Objects, Operator, Pair, Server, everything, fresh};
-
-const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
+use crate::support::{NODES, Objects, Operator, Pair, Server, everything, fresh};
 
 const OBJECTS: &str = "
 apiVersion: v1

@@ -3,8 +3,7 @@
 use netdr::drill::Options;
 use serde_json::json;
 
-use super::traefik::NODES;
-use crate::support::{MARKER, Objects, Operator, everything, fresh, shared};
+use crate::support::{MARKER, NODES, Objects, Operator, everything, fresh, shared};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuilt_cluster_gets_its_policies_and_its_ingress() {

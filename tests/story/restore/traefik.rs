@@ -14,11 +14,10 @@ use chrono::{Days, Utc};
 use netdr::drill::Options;
 use serde_json::{Value, json};
 
-use crate::support::{Objects, Operator, Plane, audited, fresh, tls_secret};
+use crate::support::{NODES, Objects, Operator, Plane, audited, fresh, tls_secret};
 
 const SCENARIO: &str = "traefik";
 pub(super) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/charts/traefik");
-pub(super) const NODES: &str = include_str!("../../../src/drill/cluster/nodes.yaml");
 
 const NAMESPACE: &str = "
 apiVersion: v1

@@ -13,13 +13,7 @@ fn release(values: Value) -> Item {
     let content = json!({"name": "sh.helm.release.v1.traefik.v2", "labels": {}, "release": {
         "name": "traefik", "namespace": "traefik", "version": 2, "manifest": "", "config": values,
     }});
-    Item {
-        key: ItemKey::Release { namespace: "traefik".into(), name: "traefik".into() },
-        component: Ingress,
-        class: Class::Config,
-        extent: Extent::Whole,
-        content: Content::Release(Json::new(&content)),
-    }
+    traefik(&content)
 }
 
 fn in_git(values: Value, newest: bool) -> Result<Values, String> {

@@ -10,13 +10,7 @@ fn release(version: u64) -> Item {
         "name": format!("sh.helm.release.v1.traefik.v{version}"), "labels": {},
         "release": {"name": "traefik", "namespace": "traefik", "version": version, "manifest": manifest},
     });
-    Item {
-        key: ItemKey::Release { namespace: "traefik".into(), name: "traefik".into() },
-        component: Ingress,
-        class: Class::Config,
-        extent: Extent::Whole,
-        content: Content::Release(Json::new(&content)),
-    }
+    traefik(&content)
 }
 
 fn revision(version: u64, status: &str) -> Revision {
