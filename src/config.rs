@@ -3,8 +3,11 @@
 //! In: its text. Out: its values; an unknown key is an error that names it and the nearest known one.
 //! Invariant: pure; reading the file, the environment and the flags is the command line's.
 
+mod replicas;
+
 use std::path::{self, Path, PathBuf};
 
+pub use replicas::{LOCAL, S3, chosen};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use crate::{
@@ -13,9 +16,10 @@ use crate::{
     catalog::ExtraKind,
     gitops::{self, GitSource},
     model::Component,
-    repository::Retention,
+    repository::{Retention, s3::Place},
     strict,
 };
+use replicas::ReplicaSection;
 
 /// What the file says; everything may be absent.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +40,8 @@ pub struct Config {
     pub trusted_signers: Option<PathBuf>,
     /// `retention`.
     pub retention: Retention,
+    /// `replicas`: places outside that snapshots are copied to.
+    pub replicas: Vec<Place>,
     /// `scope`; its `components` are the command line's to fill.
     pub scope: Scope,
     /// `git.sources`: what people author.
@@ -85,6 +91,7 @@ impl Config {
             index_key: path(document.index_key),
             trusted_signers: path(document.trusted_signers),
             retention: document.retention.into(),
+            replicas: replicas::places(document.replicas, folder, &shown)?,
             scope: document.scope.into(),
             git_sources: document.git.sources.into_iter().map(|source| source.within(folder)).collect(),
             plans: path(document.plans),
@@ -105,8 +112,7 @@ struct Document {
     retention: RetentionSection,
     scope: ScopeSection,
     plans: Option<PathBuf>,
-    #[serde(deserialize_with = "present")]
-    replicas: bool,
+    replicas: Vec<ReplicaSection>,
     git: GitSection,
     #[serde(deserialize_with = "present")]
     metrics: bool,
@@ -228,12 +234,7 @@ impl SourceSection {
 
 impl Document {
     fn of_a_later_version(&self) -> Option<&'static str> {
-        let later = [
-            ("replicas", self.replicas),
-            ("git.history", self.git.history),
-            ("metrics", self.metrics),
-            ("notify", self.notify),
-        ];
+        let later = [("git.history", self.git.history), ("metrics", self.metrics), ("notify", self.notify)];
         later.into_iter().find_map(|(key, present)| present.then_some(key))
     }
 }
@@ -326,7 +327,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_refused_even_when_empty() {
-        for key in ["replicas", "metrics", "notify"] {
+        for key in ["metrics", "notify"] {
             for value in ["", " {}", " [x]"] {
                 let error = parse(&format!("{key}:{value}\n")).unwrap_err();
                 assert!(error.to_string().contains(&format!("has no `{key}` yet")), "{error}");

@@ -14,6 +14,7 @@ mod process;
 mod prune;
 mod read;
 pub mod retention;
+pub mod s3;
 mod staging;
 #[cfg(test)]
 mod tests;

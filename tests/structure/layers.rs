@@ -48,7 +48,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ssh_key", &["signature", "keys"]),
     ("x509_parser", &["certificates"]),
     ("git2", &["gitops"]),
-    ("rustls", &["certificates", "probe"]),
+    ("aws_config", &["repository"]),
+    ("aws_runtime", &["repository"]),
+    ("aws_sdk_s3", &["repository"]),
+    ("aws_smithy_http_client", &["repository"]),
+    ("rustls", &["certificates", "probe", "repository"]), // of the repository, S3's authorities
     ("rcgen", &["drill"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),

@@ -1,0 +1,92 @@
+//! Reading one object.
+//!
+//! In: its path and how large it may be. Out: its bytes, written piece by piece, and their sha256. Invariant: a body that
+//! breaks off is gone on with where it broke, of the same object or not at all; never is more written than it may have.
+
+use std::io::Write;
+
+use aws_sdk_s3::{error::SdkError, operation::get_object::GetObjectOutput};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Bucket, connect,
+    refusal::{self, GET},
+};
+use crate::{Error, Result, model::hex};
+
+/// How often a body may break off.
+const BREAKS: u32 = 5;
+
+impl Bucket {
+    /// Reads an object into `out`; returns its sha256 in hex and its size, none where there is no such object.
+    ///
+    /// # Errors
+    /// Damaged, when it is larger than `limit`; when it is archived, the place refuses, does not answer, or breaks off
+    /// again and again; and those of `out`, whose own words are its owner's to give.
+    pub async fn get(
+        &self,
+        path: &str,
+        limit: u64,
+        out: &mut (dyn Write + Send),
+    ) -> Result<Option<(String, u64)>> {
+        let Some(mut body) = self.body(path, limit, None).await? else { return Ok(None) };
+        let tag = body.e_tag.take();
+        let (mut hash, mut bytes, mut breaks) = (Sha256::new(), 0, 0);
+        loop {
+            match body.body.try_next().await {
+                Ok(Some(piece)) => {
+                    bytes += piece.len() as u64;
+                    if bytes > limit {
+                        let shown = self.place.url(path);
+                        return Err(Error::damaged(format!("{shown} has more than its {limit} bytes")));
+                    }
+                    hash.update(&piece);
+                    out.write_all(&piece)
+                        .map_err(|e| Error::failed("cannot write what is read").because(e))?;
+                }
+                Ok(None) => return Ok(Some((hex(&hash.finalize()), bytes))),
+                Err(error) if breaks == BREAKS => {
+                    let shown = self.place.url(path);
+                    return Err(Error::failed(format!(
+                        "{shown} breaks off after {bytes} bytes, again and again"
+                    ))
+                    .because(error)
+                    .hint("run the same command again"));
+                }
+                Err(_) => {
+                    breaks += 1;
+                    let rest = Some((bytes, tag.clone()));
+                    body = self.body(path, limit, rest).await?.ok_or_else(|| {
+                        Error::failed(format!("{} was deleted while it was read", self.place.url(path)))
+                    })?;
+                }
+            }
+        }
+    }
+
+    /// The answer up to its body: all of it, or from a byte on of the object with this tag.
+    async fn body(
+        &self,
+        path: &str,
+        limit: u64,
+        rest: Option<(u64, Option<String>)>,
+    ) -> Result<Option<GetObjectOutput>> {
+        let (from, tag) = rest.unwrap_or_default();
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&self.place.bucket)
+            .key(self.place.key(path))
+            .set_range((from > 0).then(|| format!("bytes={from}-")))
+            .set_if_match(tag)
+            .customize()
+            .config_override(connect::patience(limit))
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => Ok(None),
+            Err(error) => Err(refusal::words(&self.place, GET, path, error)),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Why a place did not do what it was asked, in words.
+//!
+//! In: the SDK's error, what was asked, of which object. Out: an error that says which right is missing, on what, and what to
+//! do. Invariant: pure; nothing of a request but its object is in it, so no credential either.
+//!
+//! Codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
+
+use aws_sdk_s3::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::RequestId as _,
+};
+
+use super::{Place, connect::ATTEMPTS};
+use crate::{Error, Kind};
+
+/// What was asked, and the action of IAM that allows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Action {
+    verb: &'static str,
+    iam: &'static str,
+}
+
+pub(super) const PUT: Action = Action { verb: "write", iam: "s3:PutObject" };
+pub(super) const LIST: Action = Action { verb: "list", iam: "s3:ListBucket" };
+pub(super) const GET: Action = Action { verb: "read", iam: "s3:GetObject" };
+pub(super) const HEAD: Action = Action { verb: "look at", iam: "s3:GetObject" };
+pub(super) const RESTORE: Action = Action { verb: "thaw", iam: "s3:RestoreObject" };
+pub(super) const VERSIONS: Action = Action { verb: "list the versions of", iam: "s3:ListBucketVersions" };
+pub(super) const DELETE: Action = Action { verb: "delete", iam: "s3:DeleteObjectVersion" };
+
+/// The HTTP status of what was answered.
+pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+    error.raw_response().map(|raw| raw.status().as_u16())
+}
+
+/// What was answered, whichever operation it was.
+#[derive(Debug, Default)]
+struct Answer {
+    status: u16,
+    code: String,
+    message: String,
+    /// `x-amz-bucket-region`, where it is another than ours.
+    region: Option<String>,
+    request: Option<String>,
+}
+
+/// The error in words.
+pub(super) fn words<E>(place: &Place, action: Action, path: &str, error: SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let Some(raw) = error.raw_response() else { return unanswered(place, action, path, error) };
+    let header = |name| raw.headers().get(name).map(ToOwned::to_owned);
+    let region = header("x-amz-bucket-region").filter(|region| place.region.as_deref() != Some(region));
+    let answer = Answer {
+        status: raw.status().as_u16(),
+        code: error.code().unwrap_or_default().into(),
+        message: error.message().unwrap_or_default().into(),
+        region,
+        request: raw.request_id().map(ToOwned::to_owned),
+    };
+    refused(place, action, path, &answer)
+}
+
+/// Nothing came back: no connection, no credentials, no time left.
+fn unanswered<E>(place: &Place, action: Action, path: &str, error: SdkError<E, HttpResponse>) -> Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let at = place.endpoint.as_deref().unwrap_or("AWS");
+    let error = match error.into_source() {
+        Ok(source) => Error::failed(format!("cannot {} {}", action.verb, place.url(path))).because(&*source),
+        Err(error) => Error::failed(format!("cannot {} {}", action.verb, place.url(path))).because(error),
+    };
+    let text = error.to_string().to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&["credential"]) {
+        return error
+            .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file: `credentials_file:` in netdr.yaml")
+            .hint("which credentials are found says: aws sts get-caller-identity");
+    }
+    if has(&["certificate", "unknownissuer", "tls"]) {
+        return error.hint(format!(
+            "if {at} has a certificate of an authority of your own, name it: `ca_file:` in netdr.yaml"
+        ));
+    }
+    error.hint(format!(
+        "is {at} reachable from here? Check `endpoint:`, `region:` and the network, then try again"
+    ))
+}
+
+fn refused(place: &Place, action: Action, path: &str, answer: &Answer) -> Error {
+    let Place { name, bucket, .. } = place;
+    let Answer { status, code, message, .. } = answer;
+    let failed = |kind: Kind, why: String| {
+        Error::new(kind, format!("cannot {} {}", action.verb, place.url(path))).why(why)
+    };
+    let said = match (code.is_empty(), message.is_empty()) {
+        (true, _) => format!("{status}"),
+        (false, true) => format!("{code} ({status})"),
+        (false, false) => format!("{message} ({status} {code})"),
+    };
+    let error = failed(Kind::Failed, said.clone());
+    let region = answer.region.as_deref();
+    match (code.as_str(), status) {
+        ("RequestTimeTooSkewed", _) => failed(Kind::Failed, format!("this machine's clock is wrong: {said}"))
+            .hint("set it: timedatectl set-ntp true; compare: date -u"),
+        ("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
+        | (_, 301 | 307) => match region.or_else(|| named_region(message)) {
+            Some(region) => failed(Kind::Failed, format!("bucket {bucket} is in region {region} ({status} {code})"))
+                .hint(format!("write into netdr.yaml, at place {name}: region: {region}")),
+            None => error.hint(format!("check `region:` and `endpoint:` of place {name} in netdr.yaml")),
+        },
+        ("NoSuchBucket", _) => failed(Kind::Failed, format!("there is no bucket {bucket} ({status} {code})"))
+            .hint(format!("make it, or correct `bucket:` of place {name} in netdr.yaml")),
+        ("InvalidObjectState", _) => {
+            let id = path.split('/').nth(1).unwrap_or("ID");
+            failed(Kind::Failed, format!("it is archived ({status} {code})"))
+                .hint(format!("bring it out of the archive first, which takes hours: netdr thaw {id} --wait"))
+        }
+        ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" | "TokenRefreshRequired", _) => {
+            // What S3 says of a signature quotes the request.
+            failed(Kind::Failed, format!("the credentials are not accepted ({status} {code})"))
+                .hint(format!("whose are they? aws sts get-caller-identity; place {name} takes its own from `credentials_file:`"))
+        }
+        ("InvalidStorageClass", _) => error.hint(format!(
+            "place {name} does not know this class: set `storage_class:` and `header_storage_class:` to one that it has"
+        )),
+        ("BadDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" | "InvalidDigest", _) => {
+            let id = path.split('/').nth(1).unwrap_or_default();
+            failed(Kind::Damaged, format!("its bytes are not what the header says ({status} {code})"))
+                .hint(format!("see what is wrong with it: netdr verify {id}"))
+        }
+        ("InvalidRequest" | "InvalidArgument" | "ObjectLockConfigurationNotFoundError", _)
+            if message.contains("Object Lock") || message.contains("ObjectLock") =>
+        {
+            error.hint(format!(
+                "bucket {bucket} was made without Object Lock: remove `object_lock:` of place {name}, or use one that has it"
+            ))
+        }
+        ("SlowDown" | "ServiceUnavailable" | "RequestLimitExceeded" | "Throttling", _) | (_, 429 | 503) => {
+            failed(Kind::Failed, format!("it asks to be asked less often: {said}; tried {ATTEMPTS} times"))
+                .hint("run the same command again later: it goes on where it stopped")
+        }
+        ("NotImplemented", _) | (_, 501) => {
+            error.hint(format!("place {name} does not speak this part of S3; netdr needs conditional writes and SHA-256 sums"))
+        }
+        (_, 500..) => {
+            let request = answer.request.as_deref().map_or_else(String::new, |id| format!("; its request id is {id}"));
+            failed(Kind::Failed, format!("the place failed: {said}; tried {ATTEMPTS} times{request}"))
+                .hint("run the same command again later: it goes on where it stopped")
+        }
+        ("AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden" | "", 401 | 403) => {
+            denied(place, action, path, error)
+        }
+        (_, 409) => error.hint("something else is writing the same object: run the same command again"),
+        _ => error,
+    }
+}
+
+/// Which rights to give, on what.
+fn denied(place: &Place, action: Action, path: &str, error: Error) -> Error {
+    let bucket = &place.bucket;
+    let on = match action.iam {
+        "s3:ListBucket" | "s3:ListBucketVersions" => format!("arn:aws:s3:::{bucket}"),
+        _ => format!("arn:aws:s3:::{bucket}/{}", place.key("*")),
+    };
+    let mut rights = action.iam.to_owned();
+    if action.iam == PUT.iam && place.object_lock.is_some() {
+        rights += " and s3:PutObjectRetention";
+    }
+    let mut error = error.hint(format!("allow {rights} on {on}; docs/s3.md has the least policies"));
+    if action.iam == DELETE.iam {
+        error = error.hint(format!(
+            "or Object Lock keeps it: aws s3api head-object --bucket {bucket} --key {}",
+            place.key(path)
+        ));
+    }
+    if place.encryption.as_ref().is_some_and(|encryption| encryption.kms_key.is_some()) {
+        error = error.hint("and kms:GenerateDataKey and kms:Decrypt on the key that encrypts it");
+    }
+    error.hint(format!("if {bucket} is another account's, its bucket policy has to allow it, too"))
+}
+
+/// `…; expecting 'eu-central-1'`: what S3 says where the signature is of another region.
+fn named_region(message: &str) -> Option<&str> {
+    message.split("expecting '").nth(1)?.split('\'').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repository::s3::{LockMode, ObjectLock, StorageClass};
+
+    fn place() -> Place {
+        Place {
+            name: "offsite".into(),
+            bucket: "dr".into(),
+            prefix: "proj-k8s".into(),
+            region: Some("us-east-1".into()),
+            endpoint: None,
+            path_style: false,
+            ca_file: None,
+            storage_class: StorageClass::DeepArchive,
+            storage_classes: [].into(),
+            header_storage_class: StorageClass::Standard,
+            object_lock: None,
+            encryption: None,
+            retention: None,
+            credentials_file: None,
+            profile: None,
+        }
+    }
+
+    const FILE: &str = "snapshots/20261124T010000Z-network-7f3a9c/cni.tar.zst.age";
+
+    fn said(action: Action, status: u16, code: &str, message: &str) -> String {
+        let answer = Answer { status, code: code.into(), message: message.into(), ..Answer::default() };
+        format!("{:?}", refused(&place(), action, FILE, &answer))
+    }
+
+    #[test]
+    fn a_missing_right_is_named_with_what_it_is_missing_on() {
+        let error = said(PUT, 403, "AccessDenied", "Access Denied");
+        for part in [
+            "cannot write s3://dr/proj-k8s/snapshots/20261124T010000Z-network-7f3a9c/cni.tar.zst.age: Access Denied (403",
+            "allow s3:PutObject on arn:aws:s3:::dr/proj-k8s/*;",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(said(LIST, 403, "AccessDenied", "").contains("allow s3:ListBucket on arn:aws:s3:::dr;"));
+        assert!(
+            said(HEAD, 403, "", "").contains("allow s3:GetObject on"),
+            "a HEAD has no body to say more in"
+        );
+        let lock = ObjectLock { mode: LockMode::Governance, days: 1 };
+        let place = Place { object_lock: Some(lock), ..place() };
+        let answer = Answer { status: 403, code: "AccessDenied".into(), ..Answer::default() };
+        let error = refused(&place, PUT, FILE, &answer);
+        assert!(error.hints()[0].contains("s3:PutObject and s3:PutObjectRetention"), "{error:?}");
+    }
+
+    #[test]
+    fn every_answer_says_what_to_do() {
+        let wrong_region =
+            "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-3'";
+        for (status, code, message, part) in [
+            (404, "NoSuchBucket", "", "there is no bucket dr"),
+            (400, "AuthorizationHeaderMalformed", wrong_region, "region: eu-west-3"),
+            (301, "PermanentRedirect", "", "check `region:`"),
+            (403, "RequestTimeTooSkewed", "", "clock is wrong"),
+            (400, "RequestTimeTooSkewed", "", "timedatectl"),
+            (409, "ConditionalRequestConflict", "", "run the same command again"),
+            (503, "SlowDown", "Please reduce your request rate.", "asked less often"),
+            (429, "", "", "asked less often"),
+            (500, "InternalError", "", "the place failed"),
+            (400, "InvalidStorageClass", "", "storage_class"),
+            (403, "InvalidObjectState", "", "netdr thaw 20261124T010000Z-network-7f3a9c --wait"),
+            (400, "BadDigest", "", "netdr verify 20261124T010000Z-network-7f3a9c"),
+            (400, "InvalidRequest", "Bucket is missing Object Lock Configuration", "without Object Lock"),
+            (501, "NotImplemented", "", "conditional writes"),
+            (403, "SignatureDoesNotMatch", "MARKER", "credentials are not accepted"),
+            (403, "InvalidAccessKeyId", "MARKER", "credentials are not accepted"),
+        ] {
+            let error = said(PUT, status, code, message);
+            assert!(error.contains(part) && error.contains("hint: "), "{code}: {error}");
+            assert!(
+                error.contains("s3://dr/proj-k8s/snapshots/") && !error.contains("MARKER"),
+                "{code}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_right_region_is_that_of_the_answer() {
+        let answer = Answer { status: 301, region: Some("eu-central-1".into()), ..Answer::default() };
+        let error = refused(&place(), LIST, "snapshots/", &answer);
+        assert!(error.hints()[0].ends_with("at place offsite: region: eu-central-1"), "{error:?}");
+    }
+}
