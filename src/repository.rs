@@ -22,7 +22,7 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
-pub use choose::{Choice, choose};
+pub use choose::{Choice, Unchosen, choose};
 pub use retention::{PrunePlan, Retention};
 pub use staging::Staging;
 pub use verify::Damage;

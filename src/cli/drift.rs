@@ -103,7 +103,7 @@ impl Drift {
                     let chosen = listed.iter().find(|l| l.id == choice.header.id);
                     yardsticks.extend(chosen.map(|l| Snapshot::open(repository, l, openers)).transpose()?);
                 }
-                Err(error) => missing.push((set, error)),
+                Err(none) => missing.push((set, none.to_compare())),
             }
         }
         if yardsticks.is_empty() {

@@ -49,7 +49,7 @@ pub(super) fn find(settings: &Settings, name: &str) -> Result<Authored> {
     let Some(at) = plans.iter().position(|p| p.plan.name == name) else {
         let known: Vec<&str> = plans.iter().map(|p| p.plan.name.as_str()).collect();
         return Err(Error::usage(format!("there is no scenario `{name}`"))
-            .hint(format!("scenarios: {}; or pass --plan FILE", known.join(", "))));
+            .hint(format!("scenarios: {}; see them with: netdr plan list", known.join(", "))));
     };
     Ok(plans.swap_remove(at))
 }

@@ -205,7 +205,8 @@ impl Restore {
         }
         let authored = match (&self.plan, &self.scenario) {
             (Some(file), _) => plans::read(file)?,
-            (None, name) => plans::find(settings, name.as_deref().unwrap_or_default())?,
+            (None, name) => plans::find(settings, name.as_deref().unwrap_or_default())
+                .map_err(|error| error.hint("or restore by a plan of your own: --plan FILE"))?,
         };
         let flag = match &self.plan {
             Some(file) => format!("--plan {}", shell_word(&file.display().to_string())),

@@ -3,13 +3,13 @@
 //! In: every snapshot, and whose state of when is wanted. Out: one, and the newer ones that were passed over.
 //! Invariant: pure; what is not trusted, complete, of this cluster and from before the incident is never chosen.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use chrono::{DateTime, Utc};
 
 use super::Listed;
 use crate::{
-    Error, Result,
+    Error,
     model::{Component, Set, SnapshotHeader, SnapshotId, SnapshotState},
     signature::Trust,
 };
@@ -21,6 +21,26 @@ pub struct Choice {
     pub header: SnapshotHeader,
     /// Newer ones that were passed over, newest first, and why.
     pub passed_over: Vec<(SnapshotId, String)>,
+}
+
+/// Why none was chosen.
+#[derive(Debug)]
+pub struct Unchosen {
+    /// Whose state was wanted, in words that fit after "no snapshot of".
+    of: String,
+    /// What there is, newest first.
+    passed_over: Vec<(SnapshotId, Objection)>,
+}
+
+/// Why not this one.
+#[derive(Debug)]
+enum Objection {
+    /// Nobody who is trusted answers for it, or it cannot be read: no verb takes it.
+    Untrusted(String),
+    /// It is of the cluster of this name.
+    Foreign(String),
+    /// Somebody who knows better may name it.
+    Doubtful(String),
 }
 
 /// The newest complete, unshrunk, trusted snapshot of this cluster and set captured before `before` that has
@@ -36,52 +56,112 @@ pub fn choose(
     node: Option<&str>,
     components: &BTreeSet<Component>,
     before: DateTime<Utc>,
-) -> Result<Choice> {
+) -> std::result::Result<Choice, Unchosen> {
     let mut candidates: Vec<&Listed> = listed.iter().filter(|l| l.is_of(set, node)).collect();
     candidates.sort_by(|a, b| b.age().cmp(&a.age()));
     let mut passed_over = Vec::new();
     for candidate in candidates {
         match objection(candidate, cluster, components, before) {
-            Ok(header) => return Ok(Choice { header: header.clone(), passed_over }),
+            Ok(header) => {
+                let words = |(id, why): (SnapshotId, Objection)| (id, why.to_string());
+                let passed_over = passed_over.into_iter().map(words).collect();
+                return Ok(Choice { header: header.clone(), passed_over });
+            }
             Err(why) => passed_over.push((candidate.id.clone(), why)),
         }
     }
-    let of = node.map_or_else(String::new, |node| format!(" of node {node}"));
-    let mut error =
-        Error::failed(format!("no snapshot of set {set}{of} of cluster {cluster} can be relied on"));
-    error = match passed_over.len() {
-        0 => error.why("there is none; make one with: netdr backup"),
-        _ => passed_over.iter().take(3).fold(error, |error, (id, why)| error.why(format!("{id} is {why}"))),
-    };
-    if passed_over.len() > 3 {
-        error = error.why(format!("and {} more", passed_over.len() - 3));
-    }
-    Err(error.hint("see them all with: netdr snapshots").hint("name one to use it anyway: --snapshot ID"))
+    let of_node = node.map_or_else(String::new, |node| format!(" of node {node}"));
+    Err(Unchosen { of: format!("set {set}{of_node} of cluster {cluster}"), passed_over })
 }
 
-/// The header, or why not this one, in words that fit after "is".
+impl Unchosen {
+    /// As an error of a restore, which takes what is named and of the cluster that is named.
+    pub fn to_restore(self) -> Error {
+        self.error("--snapshot", |cluster| {
+            format!("to restore the state of that cluster: --from-cluster {cluster}")
+        })
+    }
+
+    /// As an error of a comparison, which takes another cluster's snapshot by its id.
+    pub fn to_compare(self) -> Error {
+        let newest = self.newest(|why| matches!(why, Objection::Foreign(_))).map(|(id, _)| id.clone());
+        self.error("--against", |_| {
+            format!(
+                "to compare with that cluster: --against {}",
+                newest.map_or_else(String::new, |id| id.to_string())
+            )
+        })
+    }
+
+    fn newest(&self, so: impl Fn(&Objection) -> bool) -> Option<&(SnapshotId, Objection)> {
+        self.passed_over.iter().find(|(_, why)| so(why))
+    }
+
+    /// `flag` names a snapshot; only what it would accept is offered.
+    fn error(&self, flag: &str, another: impl FnOnce(&str) -> String) -> Error {
+        let message = format!("no snapshot of {} can be relied on", self.of);
+        let Some((first, _)) = self.passed_over.first() else {
+            return Error::failed(message).why("there is none").hint("make one with: netdr backup");
+        };
+        let untrusted = self.passed_over.iter().all(|(_, why)| matches!(why, Objection::Untrusted(_)));
+        let error = if untrusted { Error::damaged(message) } else { Error::failed(message) };
+        let shown = self.passed_over.iter().take(SHOWN);
+        let mut error = shown.fold(error, |error, (id, why)| error.why(format!("{id} is {why}")));
+        if self.passed_over.len() > SHOWN {
+            error = error.why(format!("and {} more", self.passed_over.len() - SHOWN));
+        }
+        if let Some((id, _)) = self.newest(|why| matches!(why, Objection::Doubtful(_))) {
+            error = error.hint(format!("to use it all the same: {flag} {id}"));
+        } else if let Some((_, Objection::Foreign(cluster))) =
+            self.newest(|why| matches!(why, Objection::Foreign(_)))
+        {
+            error = error.hint(another(cluster));
+        } else {
+            error = error
+                .hint(format!("what is wrong with one: netdr verify {first}"))
+                .hint("a signer becomes trusted by a line in the trusted_signers file");
+        }
+        error.hint("see them all with: netdr snapshots")
+    }
+}
+
+/// How many of those that were passed over are named.
+const SHOWN: usize = 3;
+
+/// In words that fit after "is".
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untrusted(why) => write!(f, "untrusted: {why}"),
+            Self::Foreign(cluster) => write!(f, "of another cluster: {cluster}"),
+            Self::Doubtful(why) => f.write_str(why),
+        }
+    }
+}
+
+/// The header, or why not this one.
 fn objection<'a>(
     candidate: &'a Listed,
     cluster: &str,
     components: &BTreeSet<Component>,
     before: DateTime<Utc>,
-) -> Result<&'a SnapshotHeader, String> {
+) -> std::result::Result<&'a SnapshotHeader, Objection> {
     let header = match (&candidate.header, &candidate.trust) {
-        (_, Trust::Untrusted(why)) | (Err(why), _) => return Err(format!("untrusted: {why}")),
+        (_, Trust::Untrusted(why)) | (Err(why), _) => return Err(Objection::Untrusted(why.clone())),
         (Ok(header), Trust::Trusted(_)) => header,
     };
     if header.cluster.name != cluster {
-        return Err(format!("of another cluster: {}", header.cluster.name));
+        return Err(Objection::Foreign(header.cluster.name.clone()));
     }
     if header.captured_at >= before {
-        return Err("captured after the incident".into());
+        return Err(Objection::Doubtful("captured after the incident".into()));
     }
     if let Some(missing) = components.iter().find(|c| header.bundles.iter().all(|b| b.component != **c)) {
-        return Err(format!("without component {missing}"));
+        return Err(Objection::Doubtful(format!("without component {missing}")));
     }
     match header.state {
         SnapshotState::Complete => Ok(header),
-        state => Err(format!("{}: {}", state.name(), header.reasons.join("; "))),
+        state => Err(Objection::Doubtful(format!("{}: {}", state.name(), header.reasons.join("; ")))),
     }
 }
 
@@ -110,7 +190,7 @@ mod tests {
     use super::*;
     use crate::repository::fixture::{at, listed};
 
-    fn latest(listed: &[Listed]) -> Result<Choice> {
+    fn latest(listed: &[Listed]) -> std::result::Result<Choice, Unchosen> {
         choose(listed, "c1", Set::Network, None, &BTreeSet::new(), at("2026-11-30T00:00:00Z"))
     }
 
@@ -147,7 +227,7 @@ mod tests {
         let all = [listed("2026-11-20T01:00:00Z", SnapshotState::Complete)];
         let needed = [Component::Policies, Component::Ingress].into();
         let later = at("2026-11-30T00:00:00Z");
-        let error = choose(&all, "c1", Set::Network, None, &needed, later).unwrap_err();
+        let error = choose(&all, "c1", Set::Network, None, &needed, later).unwrap_err().to_restore();
         assert!(error.to_string().contains("is without component ingress"), "{error}");
     }
 
@@ -163,10 +243,34 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_choose_says_what_there_is() {
-        assert!(latest(&[]).unwrap_err().to_string().contains("netdr backup"));
-        let error = latest(&[listed("2026-11-20T01:00:00Z", SnapshotState::Shrunk)]).unwrap_err();
+    fn only_what_would_be_accepted_is_offered() {
+        let none = latest(&[]).unwrap_err().to_restore();
+        assert!(none.hints()[0].contains("netdr backup"), "{none:?}");
+        let shrunk = || listed("2026-11-20T01:00:00Z", SnapshotState::Shrunk);
+        let mut untrusted = listed("2026-11-21T01:00:00Z", SnapshotState::Complete);
+        untrusted.trust = Trust::Untrusted("it is not signed".into());
+        let mut foreign = listed("2026-11-22T01:00:00Z", SnapshotState::Complete);
+        foreign.header.as_mut().unwrap().cluster.name = "c2".into();
+
+        let doubtful = || latest(&[shrunk(), untrusted.clone(), foreign.clone()]).unwrap_err();
+        let error = doubtful().to_restore();
         assert!(error.to_string().contains("20261120T010000Z-network-000000 is shrunk"), "{error}");
-        assert!(error.hints()[0].contains("netdr snapshots"));
+        assert!(error.hints()[0].ends_with(": --snapshot 20261120T010000Z-network-000000"), "{error:?}");
+        let error = doubtful().to_compare();
+        assert!(error.hints()[0].ends_with(": --against 20261120T010000Z-network-000000"), "{error:?}");
+
+        let others = || latest(&[untrusted.clone(), foreign.clone()]).unwrap_err();
+        let error = others().to_restore();
+        assert!(error.hints()[0].ends_with("--from-cluster c2"), "{error:?}");
+        assert_eq!(error.kind(), crate::Kind::Failed);
+        let error = others().to_compare();
+        assert!(error.hints()[0].ends_with("--against 20261122T010000Z-network-000000"), "{error:?}");
+
+        let error = latest(std::slice::from_ref(&untrusted)).unwrap_err().to_restore();
+        assert_eq!(error.kind(), crate::Kind::Damaged);
+        assert!(
+            !format!("{error:?}").contains("--snapshot") && error.hints()[0].contains("netdr verify"),
+            "{error:?}"
+        );
     }
 }

@@ -213,7 +213,7 @@ fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
         }
         let components = asked.components.iter().copied().filter(|c| c.set() == set).collect();
         let choice = repository::choose(listed, name, set, node, &components, asked.before)
-            .map_err(|error| hosts::others(error, listed, name, node));
+            .map_err(|none| hosts::others(none.to_restore(), listed, name, node));
         let choice = match choice {
             Ok(choice) => choice,
             Err(error) if may_be_absent => {

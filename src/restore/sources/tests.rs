@@ -204,7 +204,7 @@ fn a_plan_of_several_components_goes_on_without_a_set_and_says_so() {
     assert_eq!(said.len(), 3, "{said:?}");
     let says = |parts: [&str; 2]| said.iter().any(|line| parts.iter().all(|part| line.contains(part)));
     assert!(says(["of node n1", "there are files of n2"]), "{said:?}");
-    assert!(says(["is untrusted: no", "--snapshot ID"]), "{said:?}");
+    assert!(says(["is untrusted: no", "netdr verify 2026"]), "{said:?}");
     // A plan about one component needs its sets, and every plan needs one.
     let one = [Component::Host, Component::Cni];
     assert!(
