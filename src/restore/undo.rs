@@ -35,8 +35,6 @@ use crate::{
 const LOOKS: usize = 16;
 /// What an undo is given where the plan of the undone run cannot be read any more.
 const OBJECTIVE: Duration = Duration::from_secs(15 * 60);
-/// Steps whose effect is no object's content: there is no way back.
-const FOR_GOOD: [&str; 3] = ["run", "rolloutRestart", "renewCertificates"];
 
 /// What is asked for.
 pub struct Undo<'a> {
@@ -181,11 +179,46 @@ fn head(past: &Past) -> RestorePlan {
 
 /// What cannot be undone, said before.
 fn for_good(past: &Past) -> Vec<String> {
-    let steps = past.lines.iter().filter_map(|line| match &line.entry {
-        Entry::Step { step, action, outcome, .. } if outcome != "skipped" => Some((step, action)),
-        _ => None,
-    });
-    let lost = steps.filter(|(_, action)| FOR_GOOD.contains(&action.as_str()));
-    lost.map(|(step, action)| format!("step `{step}` ({action}) is not undone: what it did has no way back"))
+    let mut lost: Vec<(&str, &str)> = Vec::new();
+    for line in &past.lines {
+        let (step, what) = match &line.entry {
+            Entry::Run { step, .. } => (step, "run"),
+            Entry::Intent { step, verb: Verb::Restart, .. } => (step, "rolloutRestart"),
+            Entry::Intent { step, verb: Verb::Renew, .. } => (step, "renewCertificates"),
+            _ => continue,
+        };
+        if !lost.contains(&(step, what)) {
+            lost.push((step, what));
+        }
+    }
+    lost.into_iter()
+        .map(|(step, what)| format!("step `{step}` ({what}) is not undone: what it did has no way back"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_way_back_is_said_once_and_only_where_it_was_done() {
+        let lines = [
+            r#""event":"begun","run":"20261124T031500Z-cni-5b21d0","scenario":"cni","plan":"d","source":[],"cluster":{"name":"c","uid":"u","kubernetes":""},"operator":"me""#,
+            r#""event":"step","step":"service","action":"run","outcome":"done","seconds":0,"failures":[]"#,
+            r#""event":"intent","step":"restart","key":"resources/apps/daemonsets/kube-system/rke2-canal","verb":"restart""#,
+            r#""event":"resumed","plan":"d","operator":"me""#,
+            r#""event":"intent","step":"restart","key":"resources/apps/daemonsets/kube-system/rke2-canal","verb":"restart""#,
+            r#""event":"run","step":"again","command":["x"]"#,
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let text: String =
+            lines.iter().map(|line| format!("{{\"at\":\"2026-11-24T03:15:00Z\",{line}}}\n")).collect();
+        std::fs::write(folder.path().join("journal.jsonl"), text).unwrap();
+        let said = for_good(&Past::read(folder.path()).unwrap());
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].starts_with("step `restart` (rolloutRestart)")
+                && said[1].starts_with("step `again` (run)")
+        );
+    }
 }
