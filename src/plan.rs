@@ -3,6 +3,7 @@
 //! In: a plan file, a source's index and items, a capture of the live cluster. Out: a [`ResolvedPlan`].
 //! Invariant: pure; the same inputs give byte-equal steps.
 
+mod command_line;
 pub mod diff;
 mod guard;
 pub(crate) mod install;
@@ -18,6 +19,7 @@ mod webhooks;
 pub(crate) use guard::is_guard;
 pub(crate) use resolve::{RESTARTED, ROUTES, replicas};
 
+pub use command_line::CommandLine;
 pub use diff::{Change, Difference, FieldChange};
 pub use install::Install;
 pub use issuance::{Fate, Issuance, Reissue};

@@ -95,6 +95,17 @@ pub struct RecoveryReport {
     pub simulated: Vec<String>,
     /// What could not be proved.
     pub not_probed: Vec<String>,
+    /// What to do next, where the run did not come to its end or something is left.
+    pub next: Vec<Next>,
+}
+
+/// Something to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Next {
+    /// What it is for.
+    pub what: String,
+    /// The command that does it.
+    pub command: String,
 }
 
 impl Phase {
@@ -120,7 +131,7 @@ impl RecoveryReport {
         document["recovery_points"] = self.recovery_points().map(point).collect();
         for (number, step) in self.steps.iter().enumerate() {
             document["steps"][number]["seconds"] = (step.acting_s + step.waiting_s).into();
-            document["steps"][number]["failed"] = step.failures.len().into();
+            document["steps"][number]["failed"] = step.failed().into();
         }
         document
     }
@@ -173,8 +184,27 @@ impl RecoveryReport {
             sum(|s| s.applied),
             sum(|s| s.deleted),
             sum(|s| s.unchanged),
-            words::count(sum(|s| s.failures.len() as u64), "failure"),
+            words::count(sum(StepOutcome::failed), "failure"),
         )
+    }
+
+    /// The step that stopped the run; else the first that did not do all of its work.
+    pub(crate) fn cause(&self) -> Option<&StepOutcome> {
+        let first = |words: &[&str]| self.steps.iter().find(|step| words.contains(&step.outcome));
+        first(&["failed", "interrupted"]).or_else(|| first(&["partial"]))
+    }
+
+    /// The steps that were not tried, and why: one line, however many.
+    pub(crate) fn skipped(&self) -> Option<String> {
+        let because = self.steps.iter().find_map(|step| step.skipped.as_ref())?;
+        let steps = self.steps.iter().filter(|step| step.skipped.is_some());
+        let steps: Vec<&str> = steps.map(|step| step.id.as_str()).collect();
+        Some(format!("skipped because {because}: {}", steps.join(", ")))
+    }
+
+    /// What to do next, a line each.
+    fn nexts(&self) -> Vec<String> {
+        self.next.iter().map(|next| format!("{}: {}", next.what, next.command)).collect()
     }
 
     /// What was probed and passed or failed; what was not is among what was not probed.
@@ -223,6 +253,15 @@ impl RecoveryReport {
     }
 }
 
+/// What the reasons of a step that is not plainly done are reasons for.
+fn failures_of(step: &StepOutcome) -> &'static str {
+    match step.outcome {
+        "skipped" => "Why nothing was done in step",
+        "interrupted" => "Why the run ended in step",
+        _ => "Failures of step",
+    }
+}
+
 /// Steps as scripts read them: one time and one number of failures besides their parts.
 fn steps<S: Serializer>(steps: &[StepOutcome], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(steps.iter().map(|step| {
@@ -238,7 +277,8 @@ fn steps<S: Serializer>(steps: &[StepOutcome], serializer: S) -> Result<S::Ok, S
             "applied": step.applied,
             "unchanged": step.unchanged,
             "deleted": step.deleted,
-            "failed": step.failures.len(),
+            "failed": step.failed(),
+            "skipped": step.skipped,
             "failures": step.failures,
         })
     }))

@@ -35,6 +35,11 @@ const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const RKE2: &str = "/etc/rancher/rke2/rke2.yaml";
 
 impl Surroundings<'_> {
+    /// Whether a variable names just these files: then no flag did.
+    pub(super) fn names(&self, variable: &str, files: &[PathBuf]) -> bool {
+        (self.variable)(variable).is_some_and(|named| *files == [PathBuf::from(named)])
+    }
+
     /// The cluster: `--kubeconfig`, KUBECONFIG, the pod's service account, `~/.kube/config`, RKE2's own file.
     pub(super) fn access(&self, flag: Option<&Path>, context: Option<&str>) -> Result<Access> {
         let kubeconfig = |path: PathBuf| Access::Kubeconfig { path, context: context.map(ToOwned::to_owned) };

@@ -5,8 +5,8 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use rand::random;
 
-use super::{global::Global, settings::Settings, terminal::Terminal};
-use crate::{Error, Result, model::SnapshotId};
+use super::{access::surroundings, global::Global, settings::Settings, terminal::Terminal};
+use crate::{Error, Result, model::SnapshotId, plan::CommandLine};
 
 pub(super) struct Context {
     pub(super) flags: Global,
@@ -24,6 +24,12 @@ impl Context {
     /// The settings in force; verbs that need none never read a file.
     pub(super) fn settings(&self) -> Result<Settings> {
         Settings::load(&self.flags, &self.terminal)
+    }
+
+    /// What a command that is printed must repeat of this one; `state_dir` is the verb's own flag.
+    pub(super) fn again(&self, state_dir: Option<&Path>) -> CommandLine {
+        let line = self.flags.again(&surroundings());
+        state_dir.into_iter().fold(line, |line, folder| line.with("--state-dir", folder))
     }
 
     /// Whether the host root is that of an RKE2 node.

@@ -19,6 +19,7 @@ use crate::{
     Error, Kind, Result,
     cluster::Cluster,
     model::RunId,
+    plan::CommandLine,
     report::RecoveryReport,
     repository::Repository,
     restore::{Past, Prepared, Running, run},
@@ -71,6 +72,11 @@ impl Course {
             .hint("see what it would do with --dry-run, then pass --yes (and --expect DIGEST)"))
     }
 
+    /// What a command that is printed must repeat.
+    pub(super) fn again(&self, cx: &Context) -> CommandLine {
+        cx.again(self.state_dir.as_deref())
+    }
+
     /// The folder of a run.
     pub(super) fn folder(&self, repository: &Repository, run: &RunId) -> PathBuf {
         match &self.state_dir {
@@ -79,7 +85,7 @@ impl Course {
         }
     }
 
-    /// Does the work, and says after Ctrl-C or a failure in its midst how it goes on.
+    /// Does the work, and says after Ctrl-C or a failure in its midst how it goes on: `go_on` are netdr's words.
     pub(super) fn run(
         &self,
         cx: &Context,
@@ -88,11 +94,9 @@ impl Course {
         work: impl AsyncFnOnce(Going<'_>) -> Result<Exit>,
     ) -> Result<Exit> {
         let begun = Cell::new(false);
-        let kept =
-            self.state_dir.as_ref().map_or_else(String::new, |dir| format!(" --state-dir {}", dir.display()));
-        let advice = format!(
-            "what is done stays done; see it with: netdr runs show {run}{kept}; go on with: {go_on}{kept}"
-        );
+        let line = self.again(cx);
+        let (see, go_on) = (line.again(&format!("runs show {run}")), line.again(go_on));
+        let advice = format!("what is done stays done; see it with: {see}; go on with: {go_on}");
         let told = || if begun.get() { advice.clone() } else { "nothing was changed".into() };
         interrupt::run(&told, work(Going { course: self, cx, begun: &begun, advice: &advice }))
     }
@@ -185,7 +189,7 @@ impl Course {
             parallel: PARALLEL,
             poll: POLL,
         };
-        let report = run(prepared, &running).await;
+        let report = progress.beside(run(prepared, &running)).await;
         progress.pause();
         report
     }

@@ -1,8 +1,11 @@
 //! Flags that every verb takes; clap reads their environment variables, so a flag wins over its variable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
+
+use super::access::Surroundings;
+use crate::plan::CommandLine;
 
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Everywhere")]
@@ -47,4 +50,59 @@ pub(super) struct Global {
     /// Show no progress bars
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub(super) no_progress: bool,
+}
+
+impl Global {
+    /// The flags among them, for commands that are printed; clap took some from variables, which the next command has too.
+    pub(super) fn again(&self, surroundings: &Surroundings<'_>) -> CommandLine {
+        let one = |value: &Option<PathBuf>| value.iter().cloned().collect::<Vec<_>>();
+        let named = [
+            ("--config", "NETDR_CONFIG", one(&self.config)),
+            ("--repo", "NETDR_REPO", one(&self.repo)),
+            ("--identity", "NETDR_IDENTITY", self.identity.clone()),
+            ("--signing-key", "NETDR_SIGNING_KEY", one(&self.signing_key)),
+            ("--index-key", "NETDR_INDEX_KEY", one(&self.index_key)),
+            ("--trusted-signers", "NETDR_TRUSTED_SIGNERS", one(&self.trusted_signers)),
+        ];
+        let mut line = CommandLine::default();
+        for (flag, variable, values) in named {
+            if !surroundings.names(variable, &values) {
+                line = values.iter().fold(line, |line, value| line.with(flag, value));
+            }
+        }
+        if let Some(file) = &self.kubeconfig {
+            line = line.reaching("--kubeconfig", &file.display().to_string());
+        }
+        if let Some(context) = &self.context {
+            line = line.reaching("--context", context);
+        }
+        match self.host_root == Path::new("/") {
+            true => line,
+            false => line.here("--host-root", &self.host_root),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_command_has_the_flags_of_this_one_and_not_what_the_environment_says() {
+        let flags = Global {
+            repo: Some("/env".into()),
+            identity: vec!["a.txt".into(), "b.txt".into()],
+            kubeconfig: Some("k".into()),
+            host_root: "host".into(),
+            ..Global::default()
+        };
+        let variable = |name: &str| (name == "NETDR_REPO").then(|| "/env".to_owned());
+        let line = flags.again(&Surroundings { variable: &variable, exists: &|_| true });
+        assert_eq!(
+            line.again("x"),
+            "netdr x --identity a.txt --identity b.txt --kubeconfig k --host-root host"
+        );
+        let other = flags.again(&Surroundings { variable: &|_| None, exists: &|_| true });
+        assert!(other.again("x").starts_with("netdr x --repo /env --identity"), "{}", other.again("x"));
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
     cluster::Cluster,
     gitops::{self, GitSource, Revision},
     model::{ClusterIdentity, Index, RunId, SnapshotId, SourceName},
-    plan::{Earlier, Isolation, RestorePlan, shell_word},
+    plan::{CommandLine, Earlier, Isolation, RestorePlan, shell_word},
     restore::{Chosen, Past, Prepared, Request, prepare},
     seal::{self, Identities, Recipients},
 };
@@ -64,7 +64,7 @@ pub(super) struct Restore {
     /// Run the programs of the plan's `run` steps; the plan shows them word by word
     #[arg(long)]
     allow_run: bool,
-    /// Go on with this run, which was interrupted or killed: do what is left
+    /// Go on with this run, which was interrupted or killed or has failed: do what is left
     #[arg(
         long,
         value_name = "RUN",
@@ -141,7 +141,7 @@ impl Restore {
         let settings = cx.settings()?;
         let repository = settings.repository()?;
         let what = match &self.resume {
-            Some(run) => resumed(&self.course.folder(&repository, run))?,
+            Some(run) => resumed(&self.course.folder(&repository, run), &self.course.again(cx))?,
             None => self.what(&settings, cx)?,
         };
         let trusted = settings.trusted()?;
@@ -154,7 +154,7 @@ impl Restore {
             Err(_) if !settings.names_recipients() => identities.recipients()?, // undo will need the same identity
             recipients => recipients?,
         };
-        let go_on = format!("netdr restore --resume {}", what.run);
+        let go_on = format!("restore --resume {}", what.run);
         self.course.run(cx, &what.run.clone(), &go_on, async |going| {
             let cluster = Cluster::connect(&settings.access()?).await?;
             let configured = settings.config.cluster_name.as_deref();
@@ -166,6 +166,7 @@ impl Restore {
                 trusted: &trusted,
                 identities: &identities,
                 cluster: &cluster,
+                command_line: self.course.again(cx),
                 cluster_name: what.cluster.as_ref().map(|cluster| cluster.name.as_str()).or(configured),
                 host_root: &cx.flags.host_root,
                 from_cluster: what.from_cluster.as_deref(),
@@ -282,9 +283,9 @@ impl Restore {
 }
 
 /// An interrupted run, as its journal says.
-fn resumed(folder: &Path) -> Result<What> {
+fn resumed(folder: &Path, again: &CommandLine) -> Result<What> {
     let past = Past::read(folder)?;
-    past.resumable()?;
+    past.resumable(again)?;
     Ok(What {
         plan: past.plan()?,
         flag: past.plan_flag(),

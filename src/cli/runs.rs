@@ -8,11 +8,12 @@ use serde_json::json;
 use super::{
     context::Context,
     exit::Exit,
-    words::{table, time},
+    words::{count, table, time},
 };
 use crate::{
     Error, Result,
     model::RunId,
+    plan::CommandLine,
     restore::{Entry, journal, journal::Line},
 };
 
@@ -83,9 +84,10 @@ impl Show {
         let lines = journal::read(&folder)?;
         let document = json!({"run": self.run, "folder": folder, "journal": lines});
         cx.terminal.answer(&document, || {
-            let mut text: String = lines.iter().filter_map(said).collect();
+            let mut text: String =
+                lines.chunk_by(|a, b| skipped(a).is_some() && skipped(a) == skipped(b)).map(told).collect();
             if !lines.iter().any(|line| matches!(line.entry, Entry::Ended { .. })) {
-                text += &open_ended(&self.run, &lines);
+                text += &open_ended(&self.run, &lines, &cx.again(self.state_dir.as_deref()));
             }
             text
         })?;
@@ -102,7 +104,7 @@ fn folder(state_dir: &Option<PathBuf>, cx: &Context) -> Result<PathBuf> {
 }
 
 /// What a journal without an end leaves open: acts that began, of which nobody knows whether they were done.
-fn open_ended(run: &RunId, lines: &[Line]) -> String {
+fn open_ended(run: &RunId, lines: &[Line], again: &CommandLine) -> String {
     let ended = lines.iter().filter_map(|line| match &line.entry {
         Entry::Outcome { step, key, verb, .. } => Some((step, key, verb)),
         _ => None,
@@ -116,10 +118,34 @@ fn open_ended(run: &RunId, lines: &[Line]) -> String {
     let unknown: String =
         unknown.map(|(_, key, verb)| format!("  {} {key}: begun, may be done\n", verb.name())).collect();
     let on = match lines.first().map(|line| &line.entry) {
-        Some(Entry::Begun { undoes: Some(undone), .. }) => format!("netdr undo {undone}"),
-        _ => format!("netdr restore --resume {run}"),
+        Some(Entry::Begun { undoes: Some(undone), .. }) => again.again(&format!("undo {undone}")),
+        _ => again.again(&format!("restore --resume {run}")),
     };
     format!("no end: it still runs, or was interrupted; go on with: {on}\n{unknown}")
+}
+
+/// Why a step was not tried, where none was: it has no other reason than the step that stopped the run.
+fn skipped(line: &Line) -> Option<&[String]> {
+    match &line.entry {
+        Entry::Step { outcome, failures, .. } if outcome == "skipped" => Some(failures),
+        _ => None,
+    }
+}
+
+/// Steps that were skipped for one reason are one line, as any other entry is.
+fn told(lines: &[Line]) -> String {
+    let steps = lines.iter().filter_map(|line| match &line.entry {
+        Entry::Step { step, .. } => Some(step.as_str()),
+        _ => None,
+    });
+    let steps: Vec<&str> = steps.collect();
+    match lines {
+        [first, _, ..] => {
+            let why = skipped(first).unwrap_or_default().join("; ");
+            format!("{}  steps {} skipped: {why}\n", time(first.at), steps.join(", "))
+        }
+        lines => lines.iter().filter_map(said).collect(),
+    }
 }
 
 /// An entry as a line; of intents, the outcome tells.
@@ -139,7 +165,9 @@ fn said(line: &Line) -> Option<String> {
         Entry::Safety { file, .. } if file.ends_with("index.jsonl.zst.age") => {
             format!("saved their index in {file}")
         }
-        Entry::Safety { file, items, .. } => format!("saved {items} items to be overwritten in {file}"),
+        Entry::Safety { file, items, .. } => {
+            format!("saved {} to be overwritten in {file}", count(*items, "item"))
+        }
         Entry::Outcome { verb, key, outcome, why, .. } => {
             let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
             format!("  {} {key}: {outcome}{why}", verb.name())
@@ -149,7 +177,7 @@ fn said(line: &Line) -> Option<String> {
             format!("step {step} {outcome} after {seconds:.1} s{failures}")
         }
         Entry::Ended { outcome, differences_left } => {
-            format!("ended: {outcome}, {differences_left} differences left")
+            format!("ended: {outcome}, {} left", count(*differences_left, "difference"))
         }
         Entry::Run { step, command } => format!("  run {step}: {}", command.join(" ")),
         Entry::Exited { step, status: Some(status), bytes, file, .. } => {

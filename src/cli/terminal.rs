@@ -83,6 +83,13 @@ impl Terminal {
         }
     }
 
+    /// Says that something lasts, where there is no bar that shows it.
+    pub(super) fn still(&self, text: &str) {
+        if !self.bars {
+            self.note(text);
+        }
+    }
+
     /// Something that takes time: a spinner on a terminal, else one line.
     pub(super) fn phase(&self, text: impl Into<String>) -> Phase {
         let text = text.into();

@@ -35,7 +35,7 @@ impl Undo {
             recipients => recipients?,
         };
         let run = RunId::new(cx.now, "undo", cx.random());
-        let again = format!("netdr undo {}", self.run);
+        let again = format!("undo {}", self.run);
         self.course.run(cx, &run.clone(), &again, async |going| {
             let cluster = Cluster::connect(&settings.access()?).await?;
             let identities = || settings.identities();
@@ -45,6 +45,7 @@ impl Undo {
                 identities: &identities,
                 cluster: &cluster,
                 host_root: &cx.flags.host_root,
+                command_line: self.course.again(cx),
                 now: cx.now,
                 run,
             };

@@ -3,7 +3,7 @@
 //! In: a report. Out: the file's text. Invariant: the same report gives the same bytes, and nothing of it can be
 //! markup (see [`Markup`]); should that fail, the content policy in the head still forbids scripts and requests.
 
-use super::{RecoveryReport, Verdict, markup::Markup, timeline::Timeline, words};
+use super::{RecoveryReport, Verdict, failures_of, markup::Markup, timeline::Timeline, words};
 use crate::restore::StepOutcome;
 
 /// Failures named per step; the journal has them all.
@@ -30,6 +30,9 @@ pub fn render(report: &RecoveryReport) -> String {
     }
     if !report.probes.is_empty() {
         list(&mut m, "Probed", &report.probed(), "Nothing could be probed.");
+    }
+    if !report.next.is_empty() {
+        list(&mut m, "Next", &report.nexts(), "");
     }
     list(&mut m, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut m, "Simulated", &report.simulated, "None noted.");
@@ -114,8 +117,11 @@ fn steps(m: &mut Markup, report: &RecoveryReport) {
         row(m, step);
     }
     m.raw("</tbody>\n</table>\n</div>\n");
+    if let Some(skipped) = report.skipped() {
+        m.raw("<p>").text(skipped).raw("</p>\n");
+    }
     for step in report.steps.iter().filter(|step| !step.failures.is_empty()) {
-        m.raw("<h3>Failures of step ").text(&step.id).raw("</h3>\n<ul>\n");
+        m.raw("<h3>").raw(failures_of(step)).raw(" ").text(&step.id).raw("</h3>\n<ul>\n");
         for failure in step.failures.iter().take(NAMED) {
             m.raw("<li>").text(failure).raw("</li>\n");
         }
@@ -142,7 +148,7 @@ fn row(m: &mut Markup, step: &StepOutcome) {
     });
     m.text(step.outcome).raw("</td><td class=\"n\">").text(words::duration(step.acting_s + step.waiting_s));
     m.raw("</td><td class=\"n\">").text(words::duration(step.waiting_s)).raw("</td>");
-    for number in [step.applied, step.unchanged, step.deleted, step.failures.len() as u64] {
+    for number in [step.applied, step.unchanged, step.deleted, step.failed()] {
         m.raw("<td class=\"n\">").text(number).raw("</td>");
     }
     m.raw("</tr>\n");

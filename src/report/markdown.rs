@@ -3,7 +3,7 @@
 //! In: a report. Out: the same content as the HTML, without the drawing. Invariant: the same report gives the same
 //! bytes; no value can be markup, a table's cell border, a link or a mention.
 
-use super::{RecoveryReport, Verdict, html::NAMED, words};
+use super::{RecoveryReport, Verdict, failures_of, html::NAMED, words};
 
 /// Renders the text.
 pub fn render(report: &RecoveryReport) -> String {
@@ -30,6 +30,9 @@ pub fn render(report: &RecoveryReport) -> String {
     }
     if !report.probes.is_empty() {
         list(&mut out, "Probed", &report.probed(), "Nothing could be probed.");
+    }
+    if !report.next.is_empty() {
+        list(&mut out, "Next", &report.nexts(), "");
     }
     list(&mut out, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut out, "Simulated", &report.simulated, "None noted.");
@@ -89,12 +92,15 @@ fn steps(out: &mut String, report: &RecoveryReport) {
             step.applied.to_string(),
             step.unchanged.to_string(),
             step.deleted.to_string(),
-            step.failures.len().to_string(),
+            step.failed().to_string(),
         ]
     });
     table(out, &names, "llllrrrrrr", rows);
+    if let Some(skipped) = report.skipped() {
+        *out += &format!("\n{}\n", safe(&skipped));
+    }
     for step in report.steps.iter().filter(|step| !step.failures.is_empty()) {
-        *out += &format!("\n### Failures of step {}\n\n", safe(&step.id));
+        *out += &format!("\n### {} {}\n\n", failures_of(step), safe(&step.id));
         for failure in step.failures.iter().take(NAMED) {
             *out += &format!("- {}\n", safe(failure));
         }

@@ -16,6 +16,8 @@ fn step(n: usize, outcome: &'static str) -> StepOutcome {
         deleted: 1,
         failures: vec![],
         probes: vec![],
+        skipped: None,
+        unready: vec![],
         acts: vec![],
     }
 }
@@ -66,6 +68,7 @@ pub(crate) fn report() -> RecoveryReport {
         simulated: vec!["nodes and pods (kwok)".into()],
         probes: vec![Probed { name: "DNS".into(), result: "passed", detail: "2 addresses".into() }],
         not_probed: vec!["HTTP through the ingress".into()],
+        next: vec![],
     }
 }
 

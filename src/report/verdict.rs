@@ -66,7 +66,7 @@ impl Verdict {
     /// Why, in a sentence or two.
     pub(super) fn sentence(self, report: &RecoveryReport) -> String {
         let captured = words::time(report.captured_at);
-        let failures: u64 = report.steps.iter().map(|s| s.failures.len() as u64).sum();
+        let failures: u64 = report.steps.iter().map(crate::restore::StepOutcome::failed).sum();
         let left = report.differences_left;
         let elsewhere = match report.not_done.len() as u64 {
             0 => String::new(),

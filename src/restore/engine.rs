@@ -13,7 +13,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 
 use super::{
-    Done, Journal, Probed, StepOutcome,
+    Done, Journal, StepOutcome,
     acts::Acting,
     command,
     gates::{self, Waiting},
@@ -48,6 +48,13 @@ pub enum Event<'a> {
     Waiting(&'a str),
     /// A step ended.
     Ended(&'a StepOutcome),
+    /// These are not tried, and why.
+    Skipped {
+        /// What became of the step that stopped the run.
+        because: &'a str,
+        /// Their ids.
+        steps: &'a [&'a str],
+    },
 }
 
 /// What the engine needs besides the plan.
@@ -89,28 +96,28 @@ pub struct Engine<'a> {
 pub async fn execute(engine: &Engine<'_>, plan: &ResolvedPlan) -> Result<Vec<StepOutcome>> {
     let mut discovery = Discovery::default(); // asked for as soon as something needs it
     let mut outcomes = Vec::with_capacity(plan.steps.len());
-    let mut stopped_at: Option<&str> = None;
+    let mut stopped: Option<String> = None;
     for (number, step) in plan.steps.iter().enumerate() {
-        let acts = step.batches.iter().map(|batch| batch.acts.len()).sum();
-        (engine.event)(Event::Step { number, title: &step.title, acts });
         let mut outcome = StepOutcome::new(step, engine.began.elapsed());
-        match stopped_at {
-            Some(stop) => {
-                outcome.outcome = "skipped";
-                let why = format!("not tried, because step `{stop}` did not get through");
-                outcome.probes = step.looks.iter().map(|look| Probed::not(look, &why)).collect();
-                outcome.failures.push(why);
-            }
-            None => {
-                engine.step(step, &mut discovery, &mut outcome).await?;
-                if matches!(outcome.outcome, "failed" | "interrupted") {
-                    stopped_at = Some(&step.id);
-                }
-            }
+        if let Some(because) = &stopped {
+            outcome.skip(step, because);
+            engine.journal.write((engine.clock)(), [outcome.entry()])?;
+        } else {
+            let acts = step.batches.iter().map(|batch| batch.acts.len()).sum();
+            (engine.event)(Event::Step { number, title: &step.title, acts });
+            engine.step(step, &mut discovery, &mut outcome).await?;
+            stopped = outcome.stops();
+            engine.journal.write((engine.clock)(), [outcome.entry()])?;
+            (engine.event)(Event::Ended(&outcome));
         }
-        engine.journal.write((engine.clock)(), [outcome.entry()])?;
-        (engine.event)(Event::Ended(&outcome));
         outcomes.push(outcome);
+    }
+    if let Some(because) = &stopped {
+        let skipped = outcomes.iter().filter(|outcome| outcome.skipped.is_some());
+        let steps: Vec<&str> = skipped.map(|outcome| outcome.id.as_str()).collect();
+        if !steps.is_empty() {
+            (engine.event)(Event::Skipped { because, steps: &steps });
+        }
     }
     Ok(outcomes)
 }
@@ -286,7 +293,10 @@ impl Engine<'_> {
             .iter()
             .map(|gate| format!("{}: not waited for, it was not restored", gates::subject(gate)))
             .collect();
-        failures.extend(self.waiting(step).wait(pending, discovery).await);
+        for (gate, why) in self.waiting(step).wait(pending, discovery).await {
+            failures.push(why);
+            outcome.unready.push(gate.clone());
+        }
         let held = failures.is_empty();
         outcome.failures.extend(failures);
         held

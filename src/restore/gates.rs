@@ -56,12 +56,37 @@ pub(super) fn subject(gate: &Gate) -> String {
     }
 }
 
+/// What shows a person why a gate does not hold: words of kubectl.
+pub(super) fn shown_by(gate: &Gate) -> String {
+    let on = |verb: &str, key: &ItemKey, what: String| match key.namespace() {
+        Some(namespace) => format!("-n {namespace} {verb} {what}"),
+        None => format!("{verb} {what}"),
+    };
+    match gate {
+        Gate::Nodes => "get nodes".into(),
+        Gate::Webhooks { .. } => {
+            "get validatingwebhookconfigurations,mutatingwebhookconfigurations,endpointslices -A".into()
+        }
+        Gate::HelmChart { chart, .. } => {
+            let job = install::job(chart);
+            on("logs", &job, format!("job/{}", job.name()))
+        }
+        gate => object(gate)
+            .map(|key| on("describe", &key, format!("{} {}", key.kind_name(), key.name())))
+            .unwrap_or_default(),
+    }
+}
+
 impl Waiting<'_> {
     /// Waits for all of them; what does not hold at the deadline comes back in words. Discovery is read again while
     /// definitions are waited for, so that later steps see their kinds.
-    pub(super) async fn wait(&self, gates: Vec<&Gate>, discovery: &mut Discovery) -> Vec<String> {
+    pub(super) async fn wait<'g>(
+        &self,
+        gates: Vec<&'g Gate>,
+        discovery: &mut Discovery,
+    ) -> Vec<(&'g Gate, String)> {
         let deadline = Instant::now() + self.timeout;
-        let mut pending: Vec<(&Gate, String)> =
+        let mut pending: Vec<(&'g Gate, String)> =
             gates.into_iter().map(|gate| (gate, format!("{}: not looked at yet", subject(gate)))).collect();
         let mut told = String::new();
         while !pending.is_empty() {
@@ -74,8 +99,12 @@ impl Waiting<'_> {
             }
             pending = still;
             let Some((_, first)) = pending.first() else { break };
-            if *first != told {
-                told.clone_from(first);
+            let tell = match pending.len() - 1 {
+                0 => first.clone(),
+                more => format!("{first}; and {more} more"),
+            };
+            if tell != told {
+                told = tell;
                 (self.event)(Event::Waiting(&told));
             }
             if Instant::now() >= deadline {
@@ -94,7 +123,7 @@ impl Waiting<'_> {
             if let Some(workload) = behind {
                 lines.extend(self.reasons(&workload, discovery).await);
             }
-            failures.push(lines.join("; "));
+            failures.push((gate, lines.join("; ")));
         }
         failures
     }

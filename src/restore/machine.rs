@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::{
-    Result,
+    Error, Result,
     capture::{Capture, Captured, Failure},
     cluster::Precondition,
     host,
@@ -59,6 +59,26 @@ impl<'a> Machine<'a> {
         Ok(Self { root, node: Some(name), warnings })
     }
 
+    /// Refuses to go on with a run whose files are of another node than this.
+    ///
+    /// # Errors
+    /// Usage, with the names of both.
+    pub(super) fn began_here(&self, listed: &[Listed], named: &[SnapshotId]) -> Result<()> {
+        let headers = listed.iter().filter(|l| named.contains(&l.id)).filter_map(|l| l.header.as_ref().ok());
+        let mut nodes =
+            headers.filter(|header| header.set == Set::Host).filter_map(|header| header.node.as_deref());
+        let Some(began) = nodes.next().filter(|began| Some(*began) != self.node.as_deref()) else {
+            return Ok(());
+        };
+        let root = self.root.display();
+        let error = Error::usage(format!("the run began on node {began} and restores that node's files"));
+        Err(match &self.node {
+            Some(here) => error.why(format!("the files below {root} are of node {here}")),
+            None => error.why(format!("the files below {root} are no RKE2 server's")),
+        }
+        .hint(format!("name where the files of {began} are: --host-root DIR; or go on there")))
+    }
+
     /// What is not done where there is no node.
     pub(super) fn passed_over(&self) -> Option<NotDone> {
         let root = self.root.display();
@@ -98,5 +118,48 @@ impl<'a> Machine<'a> {
         }));
         (live.node, live.folders) = (Some(node.clone()), folders);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{ClusterIdentity, FORMAT, SnapshotHeader, SnapshotState},
+        signature::Trust,
+    };
+
+    #[test]
+    fn a_run_goes_on_with_the_files_of_the_node_that_it_began_on() {
+        let id: SnapshotId = "20261124T010000Z-host-n1-7f3a9c".parse().unwrap();
+        let header = SnapshotHeader {
+            format: FORMAT,
+            id: id.clone(),
+            set: Set::Host,
+            node: Some("n1".into()),
+            cluster: ClusterIdentity { name: "c".into(), uid: "u".into(), kubernetes: String::new() },
+            captured_at: Default::default(),
+            tool: "0.1.0".into(),
+            state: SnapshotState::Complete,
+            reasons: Vec::new(),
+            bundles: Vec::new(),
+            index_sha256: String::new(),
+        };
+        let trust = Trust::Trusted("job".into());
+        let (listed, named) = ([Listed { id: id.clone(), header: Ok(header), trust }], [id]);
+        let root = Path::new("/mnt/root");
+        let on = |node: Option<&str>| {
+            let machine = Machine { root, node: node.map(ToOwned::to_owned), warnings: Vec::new() };
+            machine.began_here(&listed, &named)
+        };
+        assert!(on(Some("n1")).is_ok());
+        let other = on(Some("n2")).unwrap_err();
+        assert_eq!(
+            other.to_string(),
+            "the run began on node n1 and restores that node's files: the files below /mnt/root are of node n2"
+        );
+        assert!(other.hints()[0].contains("--host-root DIR"), "{other:?}");
+        assert!(on(None).unwrap_err().to_string().ends_with("are no RKE2 server's"));
+        assert!(Machine::unasked(root).began_here(&listed, &[]).is_ok(), "a run without files of a node");
     }
 }

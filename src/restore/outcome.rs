@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Probed, journal::Entry};
 use crate::{
     model::ItemKey,
-    plan::{Step, Verb},
+    plan::{Gate, Step, Verb},
 };
 
 /// What became of one act.
@@ -64,6 +64,11 @@ pub struct StepOutcome {
     pub failures: Vec<String>,
     /// What was looked at.
     pub probes: Vec<Probed>,
+    /// Why it was not tried: what became of the step that stopped the run.
+    pub skipped: Option<String>,
+    /// What did not hold by the deadline.
+    #[serde(skip)]
+    pub unready: Vec<Gate>,
     /// Every act.
     #[serde(skip)]
     pub acts: Vec<Done>,
@@ -107,8 +112,32 @@ impl StepOutcome {
             deleted: 0,
             failures: Vec::new(),
             probes: Vec::new(),
+            skipped: None,
+            unready: Vec::new(),
             acts: Vec::new(),
         }
+    }
+
+    /// How many acts, waits and looks came to nothing; what was not tried did not fail.
+    pub fn failed(&self) -> u64 {
+        failed(self.outcome, &self.failures)
+    }
+
+    /// Why no step after this one is tried, where none is.
+    pub(super) fn stops(&self) -> Option<String> {
+        match self.outcome {
+            "failed" => Some(format!("step `{}` failed", self.id)),
+            "interrupted" => Some(format!("step `{}` was declined", self.id)),
+            _ => None,
+        }
+    }
+
+    /// It is not tried.
+    pub(super) fn skip(&mut self, step: &Step, because: &str) {
+        let why = format!("not tried, because {because}");
+        self.outcome = "skipped";
+        self.probes = step.looks.iter().map(|look| Probed::not(look, &why)).collect();
+        self.skipped = Some(because.to_owned());
     }
 
     pub(super) fn count(&mut self, done: Done) {
@@ -142,9 +171,17 @@ impl StepOutcome {
             action: self.action.into(),
             outcome: self.outcome.into(),
             seconds: self.acting_s + self.waiting_s,
-            failures: self.failures.clone(),
+            failures: match &self.skipped {
+                Some(because) => vec![format!("not tried, because {because}")],
+                None => self.failures.clone(),
+            },
         }
     }
+}
+
+/// How many of a step's failures are some: a step that was skipped, or that somebody declined, has only a reason.
+pub(super) fn failed(outcome: &str, failures: &[String]) -> u64 {
+    if matches!(outcome, "failed" | "partial") { failures.len() as u64 } else { 0 }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Invariant: nothing is changed, on the cluster or on disk; of the live objects only those that differ are kept, and
 //! of the snapshot only those that differ are opened.
 
+mod again;
 mod parts;
 mod reads;
 
@@ -34,8 +35,8 @@ use crate::{
     gitops,
     model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId, Set},
     plan::{
-        Action, AuthoredValues, Earlier, Inputs, Isolation, NotDone, Probe, ResolvedPlan, RestorePlan,
-        resolve,
+        Action, AuthoredValues, CommandLine, Earlier, Inputs, Isolation, NotDone, Probe, ResolvedPlan,
+        RestorePlan, resolve,
     },
     report::Phase,
     repository::{Listed, Repository},
@@ -59,6 +60,8 @@ pub struct Request<'a> {
     pub identities: &'a Identities,
     /// What is restored.
     pub cluster: &'a Cluster,
+    /// The flags of this call, for commands that are shown.
+    pub command_line: CommandLine,
     /// Its configured name; the kubeconfig's where none.
     pub cluster_name: Option<&'a str>,
     /// Below which the files of this machine are.
@@ -107,6 +110,9 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
         true => Machine::look(request.host_root, &listed, named)?,
         false => Machine::unasked(request.host_root),
     };
+    if request.sessions > 0 {
+        machine.began_here(&listed, named)?;
+    }
     // The node's files may be why the API server does not answer: they come first then, and the rest when it does.
     let first = machine.node.is_some() && request.plan.without_cluster() > 0;
     let silent = if first { request.cluster.answers().await.err() } else { None };
@@ -133,11 +139,6 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
         ))
         .why("and of this node's files, which may be the cause, there is no snapshot that could be restored")
         .hint("see on this node: journalctl -u rke2-server"));
-    }
-    if request.sessions > 0 && !named.iter().all(|id| sources.headers.iter().any(|h| h.id == *id)) {
-        return Err(Error::usage(format!("run {} began on another node", request.run))
-            .why("it restores files of that node")
-            .hint("go on with it there; or restore on this node, too, with a new run"));
     }
     sources.leave_out(&request.scope.exclude_namespaces);
     let authored = authored::values(&request).await;
@@ -174,7 +175,8 @@ impl Request<'_> {
             Chosen::Snapshots(ids) => {
                 let asked = sources::Asked {
                     ids,
-                    plan: &self.plan_flag,
+                    anew: &self.anew(),
+                    command_line: &self.command_line,
                     node: machine.node.as_deref(),
                     components,
                     cluster,

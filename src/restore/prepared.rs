@@ -13,7 +13,7 @@ use crate::{
     cluster::Cluster,
     host::{self, Writer},
     model::{ClusterIdentity, Component, Content, ItemKey, RunId, SnapshotId},
-    plan::{AuthoredValues, ResolvedPlan},
+    plan::{AuthoredValues, CommandLine, ResolvedPlan},
     report::Phase,
 };
 
@@ -125,6 +125,23 @@ impl Prepared<'_> {
     /// The run's id.
     pub fn run(&self) -> &RunId {
         &self.run
+    }
+
+    /// The command that does what is left: an undo is repeated, and a run whose end was reached is not resumed.
+    pub(super) fn go_on(&self, ended: bool) -> String {
+        match &self.origin {
+            Origin::Run(undoing) => undoing.command_line.again(&format!("undo {}", undoing.past.run)),
+            Origin::Source(from) if ended => from.request.once_more(),
+            Origin::Source(from) => from.request.resume(),
+        }
+    }
+
+    /// The flags of this call.
+    pub(super) fn command_line(&self) -> &CommandLine {
+        match &self.origin {
+            Origin::Source(from) => &from.request.command_line,
+            Origin::Run(undoing) => &undoing.command_line,
+        }
     }
 
     /// The run that is undone.

@@ -81,7 +81,7 @@ async fn look(waiting: &Waiting<'_>, discovery: &mut Discovery, look: &Look) -> 
     match look {
         Look::Holds(gate) => match waiting.wait(vec![gate], discovery).await.pop() {
             None => Passed(String::new()),
-            Some(why) => Failed(why),
+            Some((_, why)) => Failed(why),
         },
         Look::Http(asked) => https::look(waiting.cluster, discovery, asked).await,
         Look::Tcp { target, allowed } => {

@@ -3,6 +3,7 @@
 //! In: a prepared restore or undo that was said yes to. Out: a [`RecoveryReport`] and, in the run's folder, the journal and
 //! what was overwritten. Invariant: the report claims only what was looked at after the last act.
 
+mod next;
 mod summary;
 mod unproved;
 
@@ -161,7 +162,7 @@ impl<'a> AtWork<'a> {
             return Ok(ControlFlow::Break(prepared));
         }
         self.remarks.extend(remarks(&prepared.plan));
-        let run = prepared.run.clone();
+        let go_on = prepared.go_on(false);
         let rest = prepared.rest(clock()).await?;
         let reached = Entry::Reached { cluster: rest.cluster.clone(), plan: rest.plan.digest() };
         self.journal.write(clock(), [reached])?;
@@ -174,8 +175,7 @@ impl<'a> AtWork<'a> {
         if !agreed {
             asked.outcome = "interrupted";
             asked.failures.push(format!(
-                "{later}: not agreed to; look at what is left with: netdr restore --resume {run} --dry-run, and go on with: \
-                 netdr restore --resume {run}"
+                "{later}: not agreed to; look at what is left with: {go_on} --dry-run, and go on with: {go_on}"
             ));
         }
         self.ended(asked)?;
@@ -211,9 +211,11 @@ impl<'a> AtWork<'a> {
         let unproved = proof.left + checks.iter().filter(|check| check.is_failure()).count() as u64;
         let elsewhere = !prepared.plan.not_done.is_empty();
         let outcome = outcome(!needed && prepared.sessions == 0, &steps, unproved, elsewhere);
+        let next = next::next(&prepared, outcome, &steps, unproved);
         let ended_at = (running.clock)();
         journal.write(ended_at, [Entry::Ended { outcome: outcome.into(), differences_left: proof.left }])?;
 
+        let before = prepared.command_line().again(&format!("runs show {}", prepared.run));
         let (components, signed_by) = (prepared.components(), prepared.signed_by());
         let probes: Vec<Probed> = steps.iter().flat_map(|step| step.probes.iter().cloned()).collect();
         let not_probed = unproved::not_probed(&prepared.plan.plan, &components, &probes);
@@ -231,7 +233,7 @@ impl<'a> AtWork<'a> {
         said.extend(plan.not_done.iter().map(|part| format!("not done here: {part}")));
         said.extend(proof.remarks);
         if sessions > 0 {
-            said.push(format!("the run was resumed; what was done before: netdr runs show {run}"));
+            said.push(format!("the run was resumed; what was done before: {before}"));
         }
         Ok(RecoveryReport {
             run,
@@ -264,6 +266,7 @@ impl<'a> AtWork<'a> {
             simulated: if offline { Vec::new() } else { unproved::simulated(target).await },
             probes,
             not_probed,
+            next,
         })
     }
 }

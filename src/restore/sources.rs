@@ -24,7 +24,7 @@ use crate::{
         Class, ClusterIdentity, Component, Facts, Index, Set, SnapshotHeader, SnapshotId, SnapshotState,
         SourceName,
     },
-    plan::{NotDone, Source, diff},
+    plan::{CommandLine, NotDone, Source, diff},
     repository::{self, Listed, Repository},
     seal::Identities,
     signature::Trust,
@@ -37,8 +37,10 @@ const STALE: TimeDelta = TimeDelta::hours(48);
 pub(super) struct Asked<'a> {
     /// These; where a needed set is not among them, and where none is named, the latest of that set.
     pub(super) ids: &'a [SnapshotId],
-    /// How the plan is named, for the commands that go on elsewhere: `--scenario NAME`, `--plan FILE`.
-    pub(super) plan: &'a str,
+    /// The words that name the plan, for the commands that go on elsewhere: `restore --scenario NAME`.
+    pub(super) anew: &'a str,
+    /// The flags of this call.
+    pub(super) command_line: &'a CommandLine,
     /// The node whose files are restored: that netdr runs on, if it is one.
     pub(super) node: Option<&'a str>,
     /// What the plan touches.

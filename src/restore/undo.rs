@@ -26,7 +26,7 @@ use crate::{
     cluster::{Cluster, Discovery},
     host,
     model::{ClusterIdentity, Component, ItemKey, RunId},
-    plan::{Changed, ResolvedPlan, RestorePlan, Source, UndoInputs, Verb, undo},
+    plan::{Changed, CommandLine, ResolvedPlan, RestorePlan, Source, UndoInputs, Verb, undo},
     report::Phase,
     seal::Identities,
 };
@@ -48,6 +48,8 @@ pub struct Undo<'a> {
     pub cluster: &'a Cluster,
     /// Below which the files of this machine are.
     pub host_root: &'a Path,
+    /// The flags of this call, for commands that are shown.
+    pub command_line: CommandLine,
     /// When the command began.
     pub now: DateTime<Utc>,
     /// The id of the undo's own run.
@@ -59,6 +61,7 @@ pub(super) struct Undoing<'a> {
     pub(super) past: Past,
     cluster: &'a Cluster,
     pub(super) host_root: &'a Path,
+    pub(super) command_line: CommandLine,
     changes: Vec<Changed>,
     plan: RestorePlan,
     source: Source,
@@ -72,7 +75,7 @@ impl<'a> Undo<'a> {
     /// to others, or the cluster cannot be reached.
     pub async fn prepare(self) -> Result<Prepared<'a>> {
         let began = Instant::now();
-        let Self { past, folder, identities, cluster: target, host_root, now, run } = self;
+        let Self { past, folder, identities, cluster: target, host_root, command_line, now, run } = self;
         let held = past.lines.iter().any(|line| matches!(line.entry, Entry::Safety { .. }));
         // Files of a node are put back without an API server, for they may be why it does not answer.
         let files = past.changed().all(|key| matches!(key, ItemKey::File { .. }));
@@ -87,7 +90,7 @@ impl<'a> Undo<'a> {
         let opened = began.elapsed().as_secs_f64();
         let plan = head(&past);
         let source = Source { captured_at: now, ..Source::default() };
-        let undoing = Undoing { past, cluster: target, host_root, changes, plan, source };
+        let undoing = Undoing { past, cluster: target, host_root, command_line, changes, plan, source };
         let plan = undoing.resolve(&cluster).await?;
         let planned = began.elapsed().as_secs_f64() - opened;
         let phases = vec![Phase { name: "open", seconds: opened }, Phase { name: "plan", seconds: planned }];
@@ -160,7 +163,7 @@ fn same_cluster(past: &Past, live: &ClusterIdentity) -> Result<()> {
     let (run, name) = (&past.run, &past.cluster.name);
     Err(Error::usage(format!("run {run} changed another cluster: {name}, with uid {}", past.cluster.uid))
         .why(format!("this one's is {}", live.uid))
-        .hint(format!("name that cluster's kubeconfig: netdr --kubeconfig FILE undo {run}")))
+        .hint("name that cluster's kubeconfig with --kubeconfig FILE"))
 }
 
 /// An undo as a plan: its name, and the objective of the run that it undoes.
@@ -177,7 +180,7 @@ fn head(past: &Past) -> RestorePlan {
     }
 }
 
-/// What cannot be undone, said before.
+/// What was done that is no object's content, said before: there is no way back.
 fn for_good(past: &Past) -> Vec<String> {
     let mut lost: Vec<(&str, &str)> = Vec::new();
     for line in &past.lines {

@@ -13,7 +13,7 @@ use netdr::{
     cluster::Cluster,
     gitops::Wanted,
     model::{RunId, Set, SnapshotId},
-    plan::{Earlier, RestorePlan},
+    plan::{CommandLine, Earlier, RestorePlan},
     report::RecoveryReport,
     repository::Repository,
     restore::{Chosen, Event, Past, Prepared, Request, Running, Undo, prepare, run},
@@ -91,6 +91,7 @@ impl Library {
             trusted: &self.trusted,
             identities: &self.identities,
             cluster,
+            command_line: CommandLine::default(),
             cluster_name: None,
             host_root: Path::new("/nonexistent"),
             from_cluster: None,
@@ -132,7 +133,9 @@ impl Library {
         let now = Utc::now();
         let run = RunId::new(now, "undo", rand::random());
         let host_root = Path::new("/nonexistent");
-        let undo = Undo { past, folder: &folder, identities: &identities, cluster, host_root, now, run };
+        let command_line = CommandLine::default();
+        let (folder, identities) = (&folder, &identities);
+        let undo = Undo { past, folder, identities, cluster, host_root, command_line, now, run };
         let prepared = undo.prepare().await?;
         self.run_told(prepared, &|_| {}).await
     }

@@ -12,7 +12,7 @@ use crate::{
     Result,
     cli::{
         context::Context,
-        words::{duration, objective, table},
+        words::{count, duration, objective, table},
     },
     report::{RecoveryReport, html, markdown},
     restore::StepOutcome,
@@ -20,6 +20,8 @@ use crate::{
 
 /// Remarks that are shown; the report has them all.
 const SHOWN: usize = 20;
+/// Failures that are repeated at the end.
+const CAUSES: usize = 5;
 
 /// Writes HTML, Markdown and JSON into each folder. A folder that cannot be written is named and no reason to call
 /// a recovered cluster anything else.
@@ -68,24 +70,25 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
             s.outcome.to_owned(),
             format!("{:.2} s", s.acting_s + s.waiting_s),
         ];
-        row.extend([s.applied, s.unchanged, s.deleted, s.failures.len() as u64].map(|n| n.to_string()));
+        row.extend([s.applied, s.unchanged, s.deleted, s.failed()].map(|n| n.to_string()));
         row
     };
     let head = ["step", "action", "outcome", "took", "applied", "unchanged", "deleted", "failed"];
     let mut text =
         table(&head, &report.steps.iter().filter(|s| did_something(s)).map(row).collect::<Vec<_>>());
+    text += &report.skipped().map_or_else(String::new, |line| format!("{line}\n"));
     let phases: Vec<String> =
         report.phases.iter().map(|p| format!("{} {:.2} s", p.name, p.seconds)).collect();
     let met = |met: bool| if met { "met" } else { "missed" };
     let back = matches!(report.outcome, "recovered" | "nothing-to-do");
     let seconds = std::time::Duration::from_secs;
     text += &format!(
-        "{outcome}: {scenario} on {cluster}, {left} differences left\nrecovery time   {time:.1} s, objective {rto} {rto_met}\n\
+        "{outcome}: {scenario} on {cluster}, {left} left\nrecovery time   {time:.1} s, objective {rto} {rto_met}\n\
          recovery point  {point}, objective {rpo} {rpo_met}\nwhere it went   {phases}\n",
         outcome = report.outcome,
         scenario = report.scenario,
         cluster = report.cluster.name,
-        left = report.differences_left,
+        left = count(report.differences_left, "difference"),
         time = report.recovery_time_s,
         rto = objective(seconds(report.rto_s)),
         rto_met = if back { met(report.rto_met) } else { "not met: not all of it is back" },
@@ -117,10 +120,54 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
     for file in written.iter().filter(|file| file.extension().is_some_and(|form| form == "html")) {
         text += &format!("report          {} (and .md, .json)\n", file.display());
     }
-    text + &format!("journal         {}\n", run.display())
+    text += &format!("journal         {}\n", run.display());
+    text + &last(report)
 }
 
-/// Most steps of a plan find nothing to do; they are in the report.
+/// What a person needs who has read no further: why it is not done, and what to do about it.
+fn last(report: &RecoveryReport) -> String {
+    let mut text = String::new();
+    if let Some(step) = report.cause() {
+        text += &format!("\nstep `{}` {}:\n", step.id, step.outcome);
+        text += &step.failures.iter().take(CAUSES).map(|why| format!("  {why}\n")).collect::<String>();
+        if step.failures.len() > CAUSES {
+            text += &format!("  and {} more in the report\n", step.failures.len() - CAUSES);
+        }
+    }
+    text + &report.next.iter().map(|next| format!("{}:\n  {}\n", next.what, next.command)).collect::<String>()
+}
+
+/// Most steps of a plan find nothing to do, and those that were skipped have a line of their own; all are in the report.
 fn did_something(step: &StepOutcome) -> bool {
+    if step.skipped.is_some() {
+        return false;
+    }
     step.outcome != "done" || step.waiting_s >= 0.005 || step.applied + step.unchanged + step.deleted > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Next, tests as samples};
+
+    #[test]
+    fn a_failed_run_ends_with_its_cause_and_what_to_do_and_counts_nothing_that_was_not_tried() {
+        let mut report = samples::report();
+        (report.outcome, report.differences_left) = ("failed", 1);
+        (report.steps[1].outcome, report.steps[1].failures) =
+            ("failed", vec!["deployments.apps x/y: 0 of 1".into()]);
+        for step in &mut report.steps[2..] {
+            (step.outcome, step.skipped) = ("skipped", Some("step `step-1` failed".into()));
+        }
+        let (what, command) = ("go on".to_owned(), "netdr restore --resume RUN --host-root host".to_owned());
+        report.next = vec![Next { what, command }];
+        let text = text(&report, &[], Path::new("runs/RUN"));
+        assert!(text.contains("\nskipped because step `step-1` failed: step-2, step-3\n"), "{text}");
+        assert!(!text.contains("\nstep-2"), "{text}");
+        assert!(text.contains("1 difference left"), "{text}");
+        let row = text.lines().find(|line| line.starts_with("step-1 ")).unwrap();
+        assert!(row.ends_with(" 1"), "{row}");
+        let end = "\nstep `step-1` failed:\n  deployments.apps x/y: 0 of 1\ngo on:\n  netdr restore --resume RUN --host-root host\n";
+        assert!(text.ends_with(end), "{text}");
+    }
 }

@@ -1,15 +1,33 @@
-//! A run as it happens: a bar per step on a terminal, else one line per step.
+//! A run as it happens: a bar per step on a terminal, else a line per step, and a line now and then while one lasts.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    pin::pin,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::time::timeout;
 
 use crate::{
     cli::terminal::{Phase, Terminal},
     restore::{Event, StepOutcome},
 };
 
+/// How long nothing is said where there is no bar to see that something goes on.
+const SILENCE: Duration = Duration::from_secs(30);
+
 pub(super) struct Progress<'a> {
     terminal: &'a Terminal,
-    current: Mutex<Option<Phase>>,
+    current: Mutex<Option<Current>>,
+}
+
+/// What is under way.
+struct Current {
+    title: String,
+    phase: Option<Phase>,
+    since: Instant,
+    /// What is not ready.
+    waiting: String,
 }
 
 impl<'a> Progress<'a> {
@@ -20,14 +38,24 @@ impl<'a> Progress<'a> {
     pub(super) fn event(&self, event: &Event<'_>) {
         match event {
             Event::Step { number, title, acts } => {
-                let phase = self.terminal.phase(format!("step {}: {title}", number + 1));
+                let title = format!("step {}: {title}", number + 1);
+                let phase = self.terminal.phase(&title);
                 if *acts > 0 {
                     phase.parts(*acts as u64);
                 }
-                self.set(Some(phase));
+                self.set(Some(Current::new(title, Some(phase))));
             }
-            Event::Act => self.with(Phase::part),
-            Event::Waiting(what) => self.with(|phase| phase.waiting(what)),
+            Event::Act => self.with(|current| {
+                if let Some(phase) = &current.phase {
+                    phase.part();
+                }
+            }),
+            Event::Waiting(what) => self.with(|current| {
+                current.waiting = (*what).to_owned();
+                if let Some(phase) = &current.phase {
+                    phase.waiting(what);
+                }
+            }),
             Event::Ended(step) => {
                 self.set(None);
                 if step.outcome == "done" {
@@ -36,7 +64,20 @@ impl<'a> Progress<'a> {
                     self.terminal.note(ended(step));
                 }
             }
+            Event::Skipped { because, steps } => {
+                self.terminal.note(format!("skipped because {because}: {}", steps.join(", ")));
+            }
         }
+    }
+
+    /// Does the work; while it lasts, what it waits for is said every half minute where there is no bar.
+    pub(super) async fn beside<T>(&self, work: impl Future<Output = T>) -> T {
+        telling(work, SILENCE, || {
+            if let Some(current) = &*self.current.lock().unwrap_or_else(PoisonError::into_inner) {
+                self.terminal.still(&current.still());
+            }
+        })
+        .await
     }
 
     /// Takes the bar away, so that something can be asked or said.
@@ -44,13 +85,39 @@ impl<'a> Progress<'a> {
         self.set(None);
     }
 
-    fn set(&self, phase: Option<Phase>) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    fn set(&self, current: Option<Current>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = current;
     }
 
-    fn with(&self, act: impl FnOnce(&Phase)) {
-        if let Some(phase) = &*self.current.lock().unwrap_or_else(PoisonError::into_inner) {
-            act(phase);
+    /// What goes on between two steps has no title.
+    fn with(&self, act: impl FnOnce(&mut Current)) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        act(current.get_or_insert_with(|| Current::new("between steps".into(), None)));
+    }
+}
+
+impl Current {
+    fn new(title: String, phase: Option<Phase>) -> Self {
+        Self { title, phase, since: Instant::now(), waiting: String::new() }
+    }
+
+    /// What a person reads who sees nothing move.
+    fn still(&self) -> String {
+        let (title, seconds) = (&self.title, self.since.elapsed().as_secs());
+        match self.waiting.as_str() {
+            "" => format!("{title}: at work since {seconds} s"),
+            waiting => format!("{title}: waiting since {seconds} s: {waiting}"),
+        }
+    }
+}
+
+/// Does the work, and tells after every such pause that it is not done.
+async fn telling<T>(work: impl Future<Output = T>, pause: Duration, tell: impl Fn()) -> T {
+    let mut work = pin!(work);
+    loop {
+        match timeout(pause, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => tell(),
         }
     }
 }
@@ -61,4 +128,41 @@ fn ended(step: &StepOutcome) -> String {
         line += &format!("\n  {failure}");
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_again_and_again_until_the_work_is_done() {
+        let (told, times) = (Notify::new(), Cell::new(0));
+        let work = async {
+            told.notified().await;
+            told.notified().await;
+            "done"
+        };
+        let tell = || {
+            times.set(times.get() + 1);
+            told.notify_one();
+        };
+        assert_eq!(telling(work, Duration::from_millis(1), tell).await, "done");
+        assert!(times.get() >= 2);
+    }
+
+    #[test]
+    fn a_long_wait_names_the_step_and_what_is_not_ready() {
+        let terminal = Terminal::new(false, true, false, true);
+        let progress = Progress::new(&terminal);
+        progress.event(&Event::Step { number: 4, title: "The webhook answers", acts: 0 });
+        progress.event(&Event::Waiting("deployments.apps x/y: 0 of 1"));
+        progress.with(|current| {
+            let said = current.still();
+            assert_eq!(said, "step 5: The webhook answers: waiting since 0 s: deployments.apps x/y: 0 of 1");
+        });
+    }
 }

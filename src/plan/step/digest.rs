@@ -25,7 +25,10 @@ impl ResolvedPlan {
         self.source.names.iter().for_each(|name| line(&["source", &name.to_string()]));
         self.refused.iter().for_each(|(key, why)| line(&["refused", &key.to_path(), why]));
         self.unread.iter().for_each(|unread| line(&["unread", unread]));
-        self.not_done.iter().for_each(|not_done| line(&["not done", &json!(not_done).to_string()]));
+        for part in &self.not_done {
+            // Not the command that does it, which has the flags of whoever is shown it.
+            line(&["not done", part.node.as_deref().unwrap_or_default(), &part.what]);
+        }
         for step in &self.steps {
             line(&["step", &step.id, step.action, step.question.as_deref().unwrap_or_default()]);
             if let Some(command) = &step.command {

@@ -9,7 +9,7 @@ use super::{Asked, Entry, Line, read};
 use crate::{
     Error, Result,
     model::{ClusterIdentity, ItemKey, RunId, SourceName},
-    plan::{Earlier, RestorePlan, Verb},
+    plan::{CommandLine, Earlier, RestorePlan, Verb},
 };
 
 /// A run that began.
@@ -29,7 +29,7 @@ pub struct Past {
     pub undoes: Option<RunId>,
     /// In how many processes it ran.
     pub sessions: usize,
-    /// What it came to; none where it was interrupted or killed.
+    /// What it came to; none where it stopped before its end: interrupted, killed, or by a step that failed.
     pub ended: Option<String>,
     /// Everything.
     pub lines: Vec<Line>,
@@ -71,7 +71,10 @@ impl Past {
                     (sessions, ended) = (sessions + 1, None);
                     cluster = resumed.clone().unwrap_or(cluster);
                 }
-                Entry::Ended { outcome, .. } => ended = (outcome != "interrupted").then(|| outcome.clone()),
+                Entry::Ended { outcome, .. } => {
+                    let stopped = matches!(outcome.as_str(), "interrupted" | "failed");
+                    ended = (!stopped).then(|| outcome.clone());
+                }
                 _ => {}
             }
         }
@@ -143,10 +146,14 @@ impl Past {
     ///
     /// # Errors
     /// Usage: it ended, or is an undo, which is repeated instead.
-    pub fn resumable(&self) -> Result<()> {
+    pub fn resumable(&self, command_line: &CommandLine) -> Result<()> {
         if let Some(undone) = &self.undoes {
-            return Err(Error::usage(format!("run {} is an undo, which is not resumed", self.run))
-                .hint(format!("undo again, and what is left is done: netdr undo {undone}")));
+            return Err(Error::usage(format!("run {} is an undo, which is not resumed", self.run)).hint(
+                format!(
+                    "undo again, and what is left is done: {}",
+                    command_line.again(&format!("undo {undone}"))
+                ),
+            ));
         }
         match &self.ended {
             None => Ok(()),
@@ -154,7 +161,10 @@ impl Past {
                 "run {} ended ({outcome}), so nothing of it is left to resume",
                 self.run
             ))
-            .hint(format!("a new restore does what is left: netdr restore {}", self.plan_flag()))),
+            .hint(format!(
+                "a new restore does what is left: {}",
+                command_line.again(&format!("restore {}", self.plan_flag()))
+            ))),
         }
     }
 
@@ -194,16 +204,17 @@ mod tests {
         let past = past(&[BEGUN]);
         assert_eq!(past.plan().unwrap().name, "network-policies");
         assert_eq!(past.asked.incident_start, past.lines[0].at);
-        assert!(past.resumable().is_ok());
+        assert!(past.resumable(&CommandLine::default()).is_ok());
     }
 
     #[test]
-    fn what_ended_is_not_resumed_but_what_was_interrupted_is() {
-        let interrupted = past(&[BEGUN, &ended("interrupted")]);
-        assert!(interrupted.resumable().is_ok());
+    fn what_ended_is_not_resumed_but_what_stopped_before_its_end_is() {
+        for stopped in ["interrupted", "failed"] {
+            assert!(past(&[BEGUN, &ended(stopped)]).resumable(&CommandLine::default()).is_ok(), "{stopped}");
+        }
         let resumed = past(&[BEGUN, &ended("interrupted"), RESUMED]);
         assert_eq!((resumed.sessions, resumed.ended.clone()), (2, None));
-        let over = past(&[BEGUN, RESUMED, &ended("partial")]).resumable().unwrap_err();
+        let over = past(&[BEGUN, RESUMED, &ended("partial")]).resumable(&CommandLine::default()).unwrap_err();
         assert_eq!(over.kind(), crate::Kind::Usage);
         assert!(over.to_string().contains("ended (partial)"), "{over}");
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Entry, FILE, Line};
-use crate::{Error, Result, model::RunId};
+use crate::{Error, Result, model::RunId, restore::outcome};
 
 /// Reads the journal of the run in `folder`. A last line that a crash cut off is left out.
 ///
@@ -44,7 +44,7 @@ pub struct RunSummary {
     pub outcome: String,
     /// Acts that changed the cluster.
     pub changed: u64,
-    /// Acts that failed or were left alone.
+    /// Acts that failed or were left alone, and waits and looks that came to nothing: as its report counts.
     pub failed: u64,
 }
 
@@ -80,16 +80,28 @@ fn summary(run: RunId, lines: &[Line]) -> Option<RunSummary> {
     let first = lines.first()?;
     let Entry::Begun { scenario, .. } = &first.entry else { return None };
     let (mut outcome, mut changed, mut failed) = ("unfinished".to_owned(), 0, 0);
+    let mut open = 0; // of the step that has not ended
     for line in lines {
         match &line.entry {
             Entry::Outcome { outcome, .. } if outcome == "done" => changed += 1,
-            Entry::Outcome { outcome, .. } if outcome != "unchanged" => failed += 1,
+            Entry::Outcome { outcome, .. } if outcome != "unchanged" => open += 1,
+            Entry::Step { outcome, failures, .. } => {
+                failed += outcome::failed(outcome, failures);
+                open = 0;
+            }
             Entry::Ended { outcome: last, .. } => outcome.clone_from(last),
             Entry::Resumed { .. } => "unfinished".clone_into(&mut outcome),
             _ => {}
         }
     }
-    Some(RunSummary { run, scenario: scenario.clone(), began: first.at, outcome, changed, failed })
+    Some(RunSummary {
+        run,
+        scenario: scenario.clone(),
+        began: first.at,
+        outcome,
+        changed,
+        failed: failed + open,
+    })
 }
 
 #[cfg(test)]

@@ -3,14 +3,12 @@
 //! In: which part, and the cluster as far as it is known. Out: what will be done in that part. Invariant: the first part
 //! asks no cluster, and the rest is of the cluster that the source is of.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 
 use super::{Request, Restoring, reads};
 use crate::{
     Error, Result,
-    model::{ClusterIdentity, Component},
+    model::{ClusterIdentity, Set, SourceName},
     plan::{ResolvedPlan, RestorePlan},
     restore::{prepared::Part, sources::Sources},
 };
@@ -28,7 +26,7 @@ impl Restoring<'_> {
         reads::deleted(request.cluster, &mut plan).await?;
         plan.warnings.extend(plan.unread.iter().cloned());
         if part != Part::Rest && plan.changes().next().is_none() && plan.differences.is_empty() {
-            plan.warnings.push(request.nothing_differs(sources, &request.part(part).components())?);
+            plan.warnings.push(request.nothing_differs(sources, part)?);
         }
         Ok(plan)
     }
@@ -47,8 +45,14 @@ impl Restoring<'_> {
             "its kube-system has uid {}, in snapshot {} it has {}",
             live.uid, other.id, other.cluster.uid
         ))
-        .hint(format!("if {name} was rebuilt and is to be restored: netdr restore --resume {run}"))
-        .hint(format!("else put the node's files back: netdr undo {run}")))
+        .hint(format!(
+            "if {name} was rebuilt and is to be restored: {}",
+            self.request.resume()
+        ))
+        .hint(format!(
+            "else put the node's files back: {}",
+            self.request.command_line.again(&format!("undo {run}"))
+        )))
     }
 }
 
@@ -66,25 +70,65 @@ impl Request<'_> {
     }
 
     /// Equal does not mean right: the damage may be older than the snapshot.
-    fn nothing_differs(&self, sources: &Sources, components: &BTreeSet<Component>) -> Result<String> {
-        let names: Vec<String> = sources.source().names.iter().map(ToString::to_string).collect();
-        let names = names.join(" and ");
+    fn nothing_differs(&self, sources: &Sources, part: Part) -> Result<String> {
+        let components = self.part(part).components();
+        let of_part = |name: &&SourceName| match (part, name) {
+            (Part::First, SourceName::Snapshot(id)) => {
+                sources.headers.iter().any(|h| h.id == *id && h.set == Set::Host)
+            }
+            _ => true,
+        };
+        let source = sources.source();
+        let names: Vec<String> = source.names.iter().filter(of_part).map(ToString::to_string).collect();
+        let equal = equal(part, &names);
         if sources.given.is_some() {
-            return Ok(format!(
-                "the source {names} equals the live state; if that is wrong, so is the source"
-            ));
+            return Ok(format!("{equal}; if that is wrong, so is the source"));
         }
         let listed = self.repository.list(self.trusted, self.now)?;
-        let older = sources.older_that_differs(self.repository, &listed, self.identities, components);
+        let older = sources.older_that_differs(self.repository, &listed, self.identities, &components);
         let next = match older {
             Some(id) => format!(
-                "the newest one before it that differs is {id}: netdr restore {} --snapshot {id}",
-                self.plan_flag
+                "the newest one before it that differs is {id}: {}",
+                self.command_line.again(&format!("{} --snapshot {id}", self.anew()))
             ),
             None => "no older snapshot differs".into(),
         };
-        Ok(format!(
-            "the source {names} equals the live state; if the live state is wrong, so is this snapshot; {next}"
-        ))
+        let wrong = match part {
+            Part::First => "if they are wrong",
+            Part::All | Part::Rest => "if the live state is wrong",
+        };
+        Ok(format!("{equal}; {wrong}, so is what was captured; {next}"))
+    }
+}
+
+/// What was compared, and with what.
+fn equal(part: Part, names: &[String]) -> String {
+    let (source, equals) = match names {
+        [name] => (format!("source {name}"), "equals"),
+        names => (format!("sources {}", names.join(" and ")), "equal"),
+    };
+    match part {
+        Part::First => format!(
+            "the {source} {equals} the files of this node; nothing of the cluster was compared, for its API server does \
+             not answer"
+        ),
+        Part::All | Part::Rest => format!("the {source} {equals} the live state"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_says_what_was_compared() {
+        let (one, two) = (["a".to_owned()], ["a".to_owned(), "b".to_owned()]);
+        assert_eq!(equal(Part::All, &one), "the source a equals the live state");
+        assert_eq!(equal(Part::All, &two), "the sources a and b equal the live state");
+        let files = equal(Part::First, &one);
+        assert!(
+            files.starts_with("the source a equals the files of this node; nothing of the cluster"),
+            "{files}"
+        );
     }
 }

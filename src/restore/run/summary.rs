@@ -85,7 +85,8 @@ pub(super) fn outcome(
 /// Where the time went since the plan was shown.
 pub(super) fn spent(steps: &[StepOutcome], asked: f64, saving: f64, verifying: f64) -> [Phase; 4] {
     let seconds = |action: fn(&str) -> bool, of: fn(&StepOutcome) -> f64| -> f64 {
-        steps.iter().filter(|step| action(step.action)).map(of).sum()
+        // Not `sum`, whose sum of nothing is minus zero.
+        steps.iter().filter(|step| action(step.action)).map(of).fold(0.0, |sum, seconds| sum + seconds)
     };
     let (acting, waiting) = (|step: &StepOutcome| step.acting_s, |step: &StepOutcome| step.waiting_s);
     let looking = |step: &StepOutcome| step.acting_s + step.waiting_s;
@@ -118,6 +119,8 @@ mod tests {
             deleted: 0,
             failures: vec![],
             probes: vec![],
+            skipped: None,
+            unready: vec![],
             acts: vec![],
         }
     }
@@ -148,6 +151,7 @@ mod tests {
         let steps = [step("apply", "done"), step("confirm", "done"), step("probe", "done")];
         let seconds: Vec<f64> = spent(&steps, 4.0, 0.5, 0.25).iter().map(|phase| phase.seconds).collect();
         assert_eq!(seconds, [6.0, 2.5, 2.0, 3.25]);
+        assert!(spent(&[], 0.0, 0.0, 0.0).iter().all(|phase| phase.seconds.is_sign_positive()));
     }
 
     #[test]

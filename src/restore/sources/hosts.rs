@@ -26,10 +26,9 @@ pub(super) fn elsewhere(listed: &[Listed], cluster: &str, asked: &Asked<'_>, pic
                 .ok()
                 .map(|choice| choice.header)
         };
-        let command = named.or_else(latest).map(|header| {
-            let from = asked.from_cluster.map_or_else(String::new, |name| format!(" --from-cluster {name}"));
-            format!("netdr restore {} --snapshot {}{from}", asked.plan, header.id)
-        });
+        let command = named
+            .or_else(latest)
+            .map(|header| asked.command_line.elsewhere(&format!("{} --snapshot {}", asked.anew, header.id)));
         picked.not_done.push(NotDone {
             what: match command {
                 Some(_) => format!("files of node {node} are restored there"),

@@ -32,7 +32,8 @@ fn listed(id: &str, cluster: ClusterIdentity, state: SnapshotState, trust: Trust
 fn named_one(l: &Listed, from_cluster: Option<&str>) -> Result<(SnapshotHeader, String)> {
     let asked = Asked {
         ids: &[],
-        plan: "--scenario p",
+        anew: "restore --scenario p",
+        command_line: &CommandLine::default(),
         node: None,
         components: &BTreeSet::new(),
         cluster: &identity("prod", "u"),
@@ -68,7 +69,8 @@ fn a_person_is_told_what_is_odd_about_a_snapshot() {
     let partial = listed(ID, identity("prod", "old"), SnapshotState::Partial, Trust::Trusted("job".into()));
     let asked = Asked {
         ids: &[],
-        plan: "--scenario p",
+        anew: "restore --scenario p",
+        command_line: &CommandLine::default(),
         node: None,
         components: &BTreeSet::new(),
         cluster: &identity("prod", "new"),
@@ -131,7 +133,8 @@ fn host(node: &str, day: u32) -> Listed {
 fn picked(listed: &[Listed], ids: &[SnapshotId], node: Option<&str>) -> Result<(Vec<String>, Vec<String>)> {
     let asked = Asked {
         ids,
-        plan: "--plan my.yaml",
+        anew: "restore --plan my.yaml",
+        command_line: &CommandLine::default().with("--repo", "r".as_ref()).here("--host-root", "h".as_ref()),
         node,
         components: &BTreeSet::from([Component::Host]),
         cluster: &identity("prod", "u"),
@@ -148,7 +151,7 @@ fn picked(listed: &[Listed], ids: &[SnapshotId], node: Option<&str>) -> Result<(
 fn of_each_nodes_files_one_snapshot_is_taken_and_only_this_nodes_here() {
     let all = [host("n1", 20), host("n1", 21), host("n2", 20), host("n2", 21)];
     let id = |number: usize| all[number].id.to_string();
-    let command = |id: &str| format!("on n2: netdr restore --plan my.yaml --snapshot {id}");
+    let command = |id: &str| format!("on n2: netdr restore --plan my.yaml --snapshot {id} --repo r");
     let (here, elsewhere) = picked(&all, &[], Some("n1")).unwrap();
     assert_eq!(here, [id(1)]);
     assert!(elsewhere.len() == 1 && elsewhere[0].ends_with(&command(&id(3))), "{elsewhere:?}");
@@ -178,7 +181,8 @@ fn a_plan_of_several_components_goes_on_without_a_set_and_says_so() {
     let pick_for = |listed: &[Listed], components: &[Component], node| {
         let asked = Asked {
             ids: &[],
-            plan: "--scenario p",
+            anew: "restore --scenario p",
+            command_line: &CommandLine::default(),
             node,
             components: &components.iter().copied().collect(),
             cluster: &identity("prod", "u"),
@@ -218,7 +222,8 @@ fn a_set_that_the_plan_does_not_use_is_a_usage_error() {
     let network = listed(ID, identity("prod", "u"), SnapshotState::Complete, Trust::Trusted("job".into()));
     let asked = Asked {
         ids: std::slice::from_ref(&network.id),
-        plan: "--scenario p",
+        anew: "restore --scenario p",
+        command_line: &CommandLine::default(),
         node: None,
         components: &BTreeSet::from([Component::Certificates]),
         cluster: &identity("prod", "u"),

@@ -116,10 +116,10 @@ async fn killed_between_the_parts_it_is_resumed_and_a_digest_that_was_expected_i
         format!("restore --plan plan.yaml --yes --json --expect {}", plan["digest"].as_str().unwrap());
     let stopped = beside(&mut plane, &server, &words).await.json(130);
     let run = stopped["run"].as_str().unwrap();
-    says(
-        &stopped["steps"].to_string(),
-        &["not agreed to", &format!("netdr restore --resume {run} --dry-run")],
-    );
+    // As it must be typed: without these flags it would find neither the files nor what opens the snapshot.
+    let go_on = format!("netdr restore --resume {run} --identity keys/operator.txt --host-root host");
+    says(&stopped["steps"].to_string(), &["not agreed to", &format!("{go_on} --dry-run")]);
+    assert_eq!(stopped["next"][0]["command"], go_on, "{stopped:#}");
     assert_ne!(stopped["differences_left"], 0, "{stopped:#}");
     let plan = server.netdr(&format!("restore --resume {run} --dry-run --json")).await.json(0);
     let digest = plan["digest"].as_str().unwrap();

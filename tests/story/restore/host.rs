@@ -128,7 +128,7 @@ async fn a_nodes_files_come_back_as_they_were_and_an_undo_takes_them_back() {
         [&Value::from(ItemKey::File { node: NODE.into(), path: format!("/{EXTRA}") }.to_path())]
     );
     assert!(plan["warnings"].to_string().contains("this node is taken for proj-k8s01"), "{plan:#}");
-    let command = format!("netdr restore --plan plan.yaml --snapshot {other}");
+    let command = format!("netdr restore --plan plan.yaml --snapshot {other} --identity keys/operator.txt");
     assert_eq!(
         (&plan["not_done"][0]["node"], &plan["not_done"][0]["command"]),
         (&"proj-k8s02".into(), &command.clone().into())
