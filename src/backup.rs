@@ -183,6 +183,8 @@ fn finish(job: &Job<'_>, read: Read, verdict: Verdict, sealed: Sealed, began: In
         reasons: verdict.reasons.clone(),
         bundles: bundles.clone(),
         index_sha256: index.sha256,
+        sealed_to: job.recipients.fingerprints(),
+        reseals: None,
     };
     staging.commit(&header, &|bytes| job.signing_key.sign(signature::SNAPSHOT, bytes))?;
     let component = |bundle: &BundleEntry| ComponentSummary {

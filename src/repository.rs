@@ -13,6 +13,7 @@ mod lock;
 mod process;
 mod prune;
 mod read;
+mod resealed;
 pub mod retention;
 pub mod s3;
 mod staging;
@@ -23,6 +24,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 pub use choose::{Choice, Unchosen, choose};
+pub use resealed::resealed;
 pub use retention::{PrunePlan, Retention};
 pub use staging::Staging;
 pub use verify::Damage;

@@ -19,8 +19,8 @@ pub use bundle::{open_bundle, seal_bundle};
 pub use extract::extract;
 pub use identities::{Ask, Identities};
 pub use index::{open_index, seal_index};
-pub use recipients::Recipients;
-pub use stream::{Sealed, seal_bytes};
+pub use recipients::{Recipients, fingerprint};
+pub use stream::{Sealed, opens, seal_bytes};
 
 #[cfg(test)]
 mod tests;

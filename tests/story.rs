@@ -3,6 +3,7 @@
 mod access;
 mod capture;
 mod crash;
+mod custody;
 mod damage;
 mod failures;
 mod faults;

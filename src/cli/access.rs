@@ -31,6 +31,10 @@ pub(super) fn ssh_keys() -> Vec<PathBuf> {
     keys.into_iter().flatten().filter(|key| key.is_file()).collect()
 }
 
+/// Files of age identities, and of an SSH private key (getsops.io, "Encrypting using age").
+const SOPS_FILES: [&str; 2] = ["SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE"];
+/// Age identities themselves.
+pub(super) const SOPS_KEY: &str = "SOPS_AGE_KEY";
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const RKE2: &str = "/etc/rancher/rke2/rke2.yaml";
 
@@ -73,22 +77,26 @@ impl Surroundings<'_> {
             .hint("pass --kubeconfig FILE, or on an RKE2 server node run as root"))
     }
 
-    /// The identity files: those named, else SOPS_AGE_KEY_FILE, else SOPS' default places.
+    /// The identities: those named, else what SOPS' variables say, else SOPS' default places.
     pub(super) fn identities(&self, named: &[PathBuf]) -> Found {
         if !named.is_empty() {
-            return Found { files: named.to_vec(), looked: vec![] };
+            return Found { files: named.to_vec(), ..Found::default() };
         }
-        if let Some(file) = (self.variable)("SOPS_AGE_KEY_FILE") {
-            return Found { files: vec![file.into()], looked: vec![] };
+        let files = SOPS_FILES.map(|name| (self.variable)(name).map(PathBuf::from));
+        let said = Found {
+            files: files.into_iter().flatten().collect(),
+            key: (self.variable)(SOPS_KEY),
+            looked: vec![],
+        };
+        if said.is_any() {
+            return said;
         }
         let configuration = (self.variable)("XDG_CONFIG_HOME").map(PathBuf::from);
         let configuration = configuration.or_else(|| Some(self.home()?.join(".config")));
         let ssh = |name: &str| self.home().map(|h| h.join(".ssh").join(name));
         let places = [configuration.map(|c| c.join("sops/age/keys.txt")), ssh("id_ed25519"), ssh("id_rsa")];
-        let mut found = Found {
-            files: vec![],
-            looked: ["--identity", "NETDR_IDENTITY", "SOPS_AGE_KEY_FILE"].map(ToOwned::to_owned).to_vec(),
-        };
+        let looked = ["--identity", "NETDR_IDENTITY", SOPS_FILES[0], SOPS_FILES[1], SOPS_KEY];
+        let mut found = Found { looked: looked.map(ToOwned::to_owned).to_vec(), ..Found::default() };
         for place in places.into_iter().flatten() {
             if (self.exists)(&place) {
                 found.files = vec![place];
@@ -104,18 +112,24 @@ impl Surroundings<'_> {
     }
 }
 
-/// Identity files, and where they were looked for in vain.
-#[derive(Debug, PartialEq, Eq)]
+/// Identities, and where they were looked for in vain. It has no `Debug`: one may be the key itself.
+#[derive(Default)]
 pub(super) struct Found {
     pub(super) files: Vec<PathBuf>,
+    /// What SOPS_AGE_KEY holds.
+    pub(super) key: Option<String>,
     pub(super) looked: Vec<String>,
 }
 
 impl Found {
-    /// The files, or an error that says where they could be.
-    pub(super) fn needed(self) -> Result<Vec<PathBuf>> {
-        if !self.files.is_empty() {
-            return Ok(self.files);
+    fn is_any(&self) -> bool {
+        !self.files.is_empty() || self.key.is_some()
+    }
+
+    /// What was found, or an error that says where it could be.
+    pub(super) fn needed(self) -> Result<Self> {
+        if self.is_any() {
+            return Ok(self);
         }
         Err(Error::usage("no identity that could open a bundle was found")
             .hint(format!("looked at: {}", self.looked.join(", ")))
@@ -192,7 +206,11 @@ mod tests {
         assert_eq!(files(&[], &[sops, HOME], &all), [Path::new("/sops")]);
         assert_eq!(files(&[], &[HOME], &all), [Path::new(keys)]);
         assert_eq!(files(&[], &[HOME], &all[1..]), [Path::new(all[1])]);
-        let error = look(&[HOME], &[], |s| s.identities(&[]).needed()).unwrap_err();
+        let both = look(&[sops, (SOPS_KEY, "AGE-SECRET-KEY-1X"), HOME], &all, |s| s.identities(&[]));
+        assert_eq!((both.files, both.key.as_deref()), (vec!["/sops".into()], Some("AGE-SECRET-KEY-1X")));
+        let key = look(&[(SOPS_KEY, "AGE-SECRET-KEY-1X"), HOME], &all, |s| s.identities(&[]));
+        assert_eq!((key.files, key.looked), (vec![], vec![]), "it was named");
+        let error = look(&[HOME], &[], |s| s.identities(&[]).needed()).err().unwrap();
         for place in ["NETDR_IDENTITY", "SOPS_AGE_KEY_FILE", keys, "/home/op/.ssh/id_rsa"] {
             assert!(error.hints()[0].contains(place), "{error:?}");
         }

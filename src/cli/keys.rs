@@ -1,57 +1,30 @@
-//! `netdr keys generate`: the keys of an installation.
+//! `netdr keys`: the keys of an installation.
 
-use std::path::PathBuf;
+mod check;
+mod generate;
+mod rotate;
 
-use clap::{Args, Subcommand};
-use serde_json::json;
+use clap::Subcommand;
 
 use super::{context::Context, exit::Exit};
-use crate::{Result, keys};
+use crate::Result;
 
-/// Make the keys of an installation.
+pub(super) use generate::custody;
+
+/// Make keys, prove that they open what they must, seal to others.
 #[derive(Subcommand)]
 pub(super) enum Keys {
-    Generate(Generate),
-}
-
-/// Make identities, recipients, index key, signing key and trusted signers.
-#[derive(Args)]
-pub(super) struct Generate {
-    /// Write them into this folder; nothing in it is overwritten
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    Generate(generate::Generate),
+    Check(check::Check),
+    Rotate(rotate::Rotate),
 }
 
 impl Keys {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
-        let Self::Generate(generate) = self;
-        let made = keys::generate(&generate.out, cx.now)?;
-        let document = json!({"recipients": made.recipient_lines, "signer": made.signer});
-        cx.terminal.answer(&document, || custody(&made))?;
-        Ok(Exit::Done)
+        match self {
+            Self::Generate(verb) => verb.run(cx),
+            Self::Check(verb) => verb.run(cx),
+            Self::Rotate(verb) => verb.run(cx),
+        }
     }
-}
-
-/// Who keeps which file.
-pub(super) fn custody(made: &keys::Keys) -> String {
-    let leaving = [
-        (&made.operator, "to the operator's password store"),
-        (&made.break_glass, "offline, on paper or in a safe"),
-    ];
-    let staying = [
-        (&made.signing, "signs snapshots"),
-        (&made.index, "opens indexes, no content"),
-        (&made.recipients, "public: to whom snapshots are sealed"),
-        (&made.trusted_signers, "public: whose snapshots are trusted"),
-    ];
-    let lines = |files: &[(&PathBuf, &str)]| -> String {
-        let shown: Vec<String> = files.iter().map(|(file, _)| file.display().to_string()).collect();
-        let width = shown.iter().map(String::len).max().unwrap_or(0);
-        shown.iter().zip(files).map(|(file, (_, why))| format!("  {file:width$}  {why}\n")).collect()
-    };
-    format!(
-        "These leave this machine now, they open every snapshot:\n{}These stay with the job that backs up:\n{}",
-        lines(&leaving),
-        lines(&staying)
-    )
 }

@@ -26,7 +26,7 @@ impl Prune {
         let repository = settings.repository()?;
         let listed = repository.list(&settings.trusted()?, cx.now)?;
         let plan = retention::plan(&listed, settings.config.retention, cx.now);
-        let gone = if self.dry_run { plan.delete.clone() } else { repository.prune(&plan, cx.now)? };
+        let gone = if self.dry_run { plan.delete.clone() } else { repository.prune(&plan.delete, cx.now)? };
         let expired = safety::expired(&repository.root().join("runs"), cx.now)?;
         if !self.dry_run {
             expired.iter().try_for_each(Expired::delete)?;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    access::{Found, surroundings},
+    access::{Found, SOPS_KEY, surroundings},
     global::Global,
     guard, prompt,
     terminal::Terminal,
@@ -20,6 +20,7 @@ use crate::{
     Error, Result,
     cluster::Access,
     config::Config,
+    keys::Opener,
     repository::Repository,
     seal::{Identities, Recipients},
     signature::{SigningKey, TrustedSigners},
@@ -129,7 +130,17 @@ impl Settings {
 
     /// What opens bundles.
     pub(super) fn identities(&self) -> Result<Identities> {
-        Identities::read(&self.identity_files().needed()?, &prompt::passphrase)
+        opened(self.identity_files().needed()?)
+    }
+
+    /// The same, each place for itself.
+    pub(super) fn openers(&self) -> Result<Vec<Opener>> {
+        let found = self.identity_files().needed()?;
+        let file =
+            |file: PathBuf| (file.display().to_string(), Found { files: vec![file], ..Found::default() });
+        let key = found.key.map(|key| (SOPS_KEY.to_owned(), Found { key: Some(key), ..Found::default() }));
+        let each = found.files.into_iter().map(file).chain(key);
+        each.map(|(name, one)| Ok(Opener { name, identities: opened(one)? })).collect()
     }
 
     /// What opens bundles, where somebody named it; nobody is asked for the passphrase of a key found by chance.
@@ -139,7 +150,7 @@ impl Settings {
         if !named {
             return Ok(None);
         }
-        Identities::read(&found.files, &prompt::passphrase).map(Some)
+        opened(found).map(Some)
     }
 
     /// What opens indexes: the index key, else an identity.
@@ -153,6 +164,14 @@ impl Settings {
 
     pub(super) fn access(&self) -> Result<Access> {
         surroundings().access(self.kubeconfig.as_deref(), self.context.as_deref())
+    }
+}
+
+fn opened(found: Found) -> Result<Identities> {
+    let identities = Identities::read(&found.files, &prompt::passphrase)?;
+    match found.key {
+        Some(key) => identities.and_text(key, SOPS_KEY, &prompt::passphrase),
+        None => Ok(identities),
     }
 }
 

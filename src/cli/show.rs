@@ -84,6 +84,12 @@ fn said(header: &SnapshotHeader, trust: &Trust, index: Option<&Index>, cx: &Cont
     for reason in &header.reasons {
         text += &format!("    {reason}\n");
     }
+    if !header.sealed_to.is_empty() {
+        text += &format!("  sealed to recipients of fingerprint {}\n", header.sealed_to.join(", "));
+    }
+    if let Some(old) = &header.reseals {
+        text += &format!("  it is {old}, sealed anew\n");
+    }
     let rows: Vec<Vec<String>> = header
         .bundles
         .iter()

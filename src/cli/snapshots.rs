@@ -15,7 +15,7 @@ use crate::{
     Result,
     model::{Index, Series, Set, SnapshotHeader},
     plan::{Change, diff},
-    repository::Listed,
+    repository::{Listed, resealed},
     seal::Identities,
 };
 
@@ -58,6 +58,7 @@ impl Snapshots {
         let listed = repository.list(&settings.trusted()?, cx.now)?;
         let key = if settings.index_key.is_some() { Some(settings.index_key()?) } else { None };
         let open = |header: &SnapshotHeader, key: &Identities| repository.index(header, key).ok();
+        let resealed = resealed(&listed);
         let mut before: BTreeMap<Series<'_>, Index> = BTreeMap::new();
         let mut lines = Vec::new();
         for one in &listed {
@@ -70,7 +71,11 @@ impl Snapshots {
                 }
                 before.insert(header.series(), index);
             }
-            lines.push(Line::of(one, changes, cx));
+            let mut line = Line::of(one, changes, cx);
+            if let Some(new) = resealed.get(&one.id) {
+                line.remark = Some(format!("{new} stands in for it; it goes with the next: netdr prune"));
+            }
+            lines.push(line);
         }
         cx.terminal.answer(&json!({"snapshots": lines}), || said(&lines))?;
         Ok(Exit::Done)

@@ -37,6 +37,12 @@ pub struct SnapshotHeader {
     pub bundles: Vec<BundleEntry>,
     /// sha256 of `index.jsonl.zst.age`, in hex.
     pub index_sha256: String,
+    /// Whom it is sealed to: fingerprints of the recipients, sorted. Empty in snapshots from before this was recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed_to: Vec<String>,
+    /// The snapshot whose content this is, sealed anew: it stands in for that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reseals: Option<SnapshotId>,
 }
 
 /// Snapshots of one series stand in for each other: cluster's name, set, node and components are the same.

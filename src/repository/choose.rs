@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 
 use chrono::{DateTime, Utc};
 
-use super::Listed;
+use super::{Listed, resealed};
 use crate::{
     Error,
     model::{Component, Set, SnapshotHeader, SnapshotId, SnapshotState},
@@ -57,7 +57,9 @@ pub fn choose(
     components: &BTreeSet<Component>,
     before: DateTime<Utc>,
 ) -> std::result::Result<Choice, Unchosen> {
-    let mut candidates: Vec<&Listed> = listed.iter().filter(|l| l.is_of(set, node)).collect();
+    let old = resealed(listed);
+    let current = |l: &&Listed| l.is_of(set, node) && !old.contains_key(&l.id);
+    let mut candidates: Vec<&Listed> = listed.iter().filter(current).collect();
     candidates.sort_by(|a, b| b.age().cmp(&a.age()));
     let mut passed_over = Vec::new();
     for candidate in candidates {

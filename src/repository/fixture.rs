@@ -27,6 +27,8 @@ pub(super) fn listed(time: &str, state: SnapshotState) -> Listed {
         reasons: Vec::new(),
         bundles: Vec::new(),
         index_sha256: String::new(),
+        sealed_to: vec![],
+        reseals: None,
     };
     Listed { id, header: Ok(header), trust: Trust::Trusted("netdr".into()) }
 }

@@ -180,7 +180,7 @@ impl<R: Read> Read for Unchanged<'_, R> {
 }
 
 /// What errors call a file of a snapshot.
-fn named(id: &SnapshotId, file: &str) -> String {
+pub(super) fn named(id: &SnapshotId, file: &str) -> String {
     format!("{file} of snapshot {id}")
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Listed;
+use super::{Listed, resealed};
 use crate::model::{Series, SnapshotHeader, SnapshotId, SnapshotState};
 
 /// Clocks of two servers differ by less.
@@ -42,14 +42,15 @@ pub struct PrunePlan {
 /// Decides. Untrusted and unreadable snapshots are neither kept nor deleted: they are left alone.
 ///
 /// Days, weeks and months count where they have a snapshot, so that a month without backups deletes nothing.
-/// They count within a series.
+/// They count within a series. A snapshot that was sealed anew counts once: as the new one.
 pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> PrunePlan {
     let mut series: BTreeMap<Series<'_>, Vec<&SnapshotHeader>> = BTreeMap::new();
-    let trusted = listed.iter().filter(|l| l.trust.is_trusted());
+    let resealed = resealed(listed);
+    let trusted = listed.iter().filter(|l| l.trust.is_trusted() && !resealed.contains_key(&l.id));
     for header in trusted.filter_map(|l| l.header.as_ref().ok()) {
         series.entry(header.series()).or_default().push(header);
     }
-    let mut plan = PrunePlan::default();
+    let mut plan = PrunePlan { delete: resealed.into_keys().cloned().collect(), ..PrunePlan::default() };
     for mut headers in series.into_values() {
         headers.sort_by(|a, b| (b.captured_at, &b.id).cmp(&(a.captured_at, &a.id)));
         for (header, reasons) in headers.iter().zip(reasons(&headers, retention, now)) {

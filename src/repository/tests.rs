@@ -29,6 +29,8 @@ fn header(id: &SnapshotId) -> SnapshotHeader {
         reasons: vec![],
         bundles: vec![],
         index_sha256: String::new(),
+        sealed_to: vec![],
+        reseals: None,
     }
 }
 
@@ -121,8 +123,7 @@ fn what_a_killed_backup_left_is_hidden_and_swept_by_the_next_and_the_living_are_
 fn prune_deletes_what_is_named_and_finishes_what_a_killed_prune_began() {
     let (folder, repository) = fresh();
     (1..=3).for_each(|n| commit(&repository, &id(n)));
-    let plan = PrunePlan { keep: vec![], delete: vec![id(1), id(9)] };
-    assert_eq!(repository.prune(&plan, at(NOW)).unwrap(), [id(1)]);
+    assert_eq!(repository.prune(&[id(1), id(9)], at(NOW)).unwrap(), [id(1)]);
     fs::rename(layout::snapshot(folder.path(), &id(2)), layout::gone(folder.path(), &id(2))).unwrap();
     assert_eq!(listed(&repository).len(), 1);
     commit(&repository, &id(4));
@@ -133,9 +134,8 @@ fn prune_deletes_what_is_named_and_finishes_what_a_killed_prune_began() {
 fn four_backups_and_a_prune_at_once_all_succeed() {
     let (folder, repository) = fresh();
     commit(&repository, &id(1));
-    let plan = PrunePlan { keep: vec![], delete: vec![id(1)] };
     thread::scope(|scope| {
-        scope.spawn(|| repository.prune(&plan, at(NOW)).unwrap());
+        scope.spawn(|| repository.prune(&[id(1)], at(NOW)).unwrap());
         (2..6).for_each(|n| {
             let repository = &repository;
             scope.spawn(move || commit(repository, &id(n)));

@@ -3,13 +3,13 @@
 //! In: a listed snapshot, and identities where there are some. Out: everything that is wrong with it.
 //! Invariant: damage never hides other damage.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs::File};
 
 use super::{Listed, Repository, disk, layout, read};
 use crate::{
     Kind, Result,
     model::{SnapshotHeader, SnapshotId},
-    seal::Identities,
+    seal::{self, Identities},
     signature::Trust,
 };
 
@@ -66,6 +66,24 @@ impl Repository {
             self.verify_items(header, &intact, identities, &mut damage)?;
         }
         Ok(damages)
+    }
+
+    /// Whether the identities open every sealed file of a snapshot. Keys are tried, content is not read: whether that is
+    /// whole says [`Repository::verify`].
+    ///
+    /// # Errors
+    /// When a file is missing, cannot be read, or is not sealed.
+    pub fn opens(&self, header: &SnapshotHeader, identities: &Identities) -> Result<bool> {
+        let folder = layout::snapshot(&self.root, &header.id);
+        let bundles = header.bundles.iter().map(|bundle| layout::bundle(bundle.component));
+        for name in bundles.chain([layout::INDEX.to_owned()]) {
+            let path = folder.join(&name);
+            let mut file = File::open(&path).map_err(|e| disk::cannot("read", &path, e))?;
+            if !seal::opens(&mut file, identities, &read::named(&header.id, &name))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Opens the index and every intact bundle.

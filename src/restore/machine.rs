@@ -144,6 +144,8 @@ mod tests {
             reasons: Vec::new(),
             bundles: Vec::new(),
             index_sha256: String::new(),
+            sealed_to: vec![],
+            reseals: None,
         };
         let trust = Trust::Trusted("job".into());
         let (listed, named) = ([Listed { id: id.clone(), header: Ok(header), trust }], [id]);

@@ -6,7 +6,7 @@
 
 mod expired;
 
-pub use expired::{Expired, KEPT, expired};
+pub use expired::{Expired, KEPT, expired, saved};
 
 use std::{
     collections::{BTreeMap, BTreeSet},

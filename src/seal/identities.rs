@@ -12,7 +12,7 @@ use std::{
 use age::{
     armor::ArmoredReader,
     secrecy::{ExposeSecret, SecretSlice, SecretString},
-    ssh::{Identity as SshKey, UnsupportedKey},
+    ssh::{Identity as SshKey, Recipient as SshRecipient, UnsupportedKey},
 };
 
 use super::Recipients;
@@ -42,16 +42,28 @@ impl Identities {
         Ok(identities)
     }
 
-    /// The recipients that belong to the X25519 identities (the index key's own recipient).
+    /// Adds the keys of a text, such as SOPS_AGE_KEY; `name` names it in errors.
     ///
     /// # Errors
-    /// When there is no X25519 identity: an SSH key's recipient is its `.pub` file.
+    /// As [`Identities::read`].
+    pub fn and_text(mut self, text: String, name: &str, ask: &Ask<'_>) -> Result<Self> {
+        self.add(SecretSlice::from(text.into_bytes()), name, ask)?;
+        Ok(self)
+    }
+
+    /// The recipients that belong to them.
+    ///
+    /// # Errors
+    /// When there is no identity.
     pub fn recipients(&self) -> Result<Recipients> {
-        if self.age.is_empty() {
-            return Err(Error::usage("no age identity was given, only those have a recipient of their own")
+        let age = self.age.iter().map(|key| key.to_public().to_string());
+        let ssh = self.ssh.iter().filter_map(|key| SshRecipient::try_from(key.clone()).ok());
+        let recipients = Recipients::of(age.chain(ssh.map(|key| key.to_string())));
+        if recipients.lines().is_empty() {
+            return Err(Error::usage("no identity was given, and so there is no recipient of one")
                 .hint("make one with: age-keygen -o FILE"));
         }
-        Ok(Recipients::of(self.age.iter().map(age::x25519::Identity::to_public)))
+        Ok(recipients)
     }
 
     /// How many keys there are.
@@ -69,14 +81,17 @@ impl Identities {
         let name = file.display().to_string();
         let bytes = fs::read(file)
             .map_err(|error| Error::usage(format!("cannot read the identity file {name}")).because(error))?;
-        let mut content = SecretSlice::from(bytes);
+        self.add(SecretSlice::from(bytes), &name, ask)
+    }
+
+    fn add(&mut self, mut content: SecretSlice<u8>, name: &str, ask: &Ask<'_>) -> Result<()> {
         if is_encrypted(content.expose_secret()) {
-            content = decrypt(content.expose_secret(), &name, ask)?;
+            content = decrypt(content.expose_secret(), name, ask)?;
         }
         let text = std::str::from_utf8(content.expose_secret())
             .map_err(|_| Error::usage(format!("{name} is no identity file: it is not text")))?;
         let before = self.count();
-        self.add_text(text, &name, ask)?;
+        self.add_text(text, name, ask)?;
         if self.count() == before {
             return Err(Error::usage(format!("{name} holds no identity")));
         }
@@ -103,12 +118,31 @@ impl Identities {
             } else {
                 // The parser's own text could quote the line, which may be a key with a typing error.
                 self.age.push(line.trim().parse().map_err(|_| {
-                    Error::usage(format!("{name}: line {} is no identity", number + 1))
+                    let error = Error::usage(format!("{name}: line {} is no identity", number + 1));
+                    match of_another_kind(line.trim()) {
+                        Some(why) => error.why(why),
+                        None => error,
+                    }
                         .hint("an identity file holds lines AGE-SECRET-KEY-1…, or SSH private keys of type ed25519 or RSA")
                 })?);
             }
         }
         Ok(())
+    }
+}
+
+/// What it is instead, where that can be said without a word of it.
+fn of_another_kind(line: &str) -> Option<&'static str> {
+    if line.starts_with("AGE-SECRET-KEY-PQ-1") {
+        Some("it is a post-quantum identity, which netdr does not open with")
+    } else if line.starts_with("AGE-PLUGIN-") {
+        Some(
+            "it is a plugin's identity, and netdr runs no plugins: open with stock age, or by another recipient",
+        )
+    } else if line.starts_with("age1") || line.starts_with("ssh-") {
+        Some("it is a recipient, which is public and opens nothing; an identity is its secret half")
+    } else {
+        None
     }
 }
 
@@ -205,7 +239,9 @@ mod tests {
         );
         let identities = Identities::read(&[file(folder.path(), "keys", text.as_bytes())], &refuse).unwrap();
         assert_eq!((identities.age.len(), identities.ssh.len()), (2, 1));
-        let lines = [a.to_public().to_string(), b.to_public().to_string()];
+        let public = fs::read_to_string(ssh.with_extension("pub")).unwrap();
+        let public = public.rsplit_once(' ').unwrap().0.to_owned(); // without its comment
+        let lines = [a.to_public().to_string(), b.to_public().to_string(), public];
         assert_eq!(identities.recipients().unwrap().lines(), lines);
         assert_eq!(format!("{identities:?}"), "Identities(3 keys)");
     }
@@ -258,6 +294,15 @@ mod tests {
         assert_eq!(error.to_string(), format!("{}: line 2 is no identity", path.display()));
         assert!(!format!("{error:?}").contains(wrong));
 
+        for (kind, why) in [
+            ("AGE-SECRET-KEY-PQ-1MARKER", "post-quantum"),
+            ("AGE-PLUGIN-YUBIKEY-1MARKER", "plugin"),
+            ("age1MARKER", "it is a recipient"),
+        ] {
+            let error = Identities::default().and_text(kind.into(), "SOPS_AGE_KEY", &refuse).unwrap_err();
+            assert!(error.to_string().starts_with("SOPS_AGE_KEY: line 1 is no identity: "), "{error}");
+            assert!(error.to_string().contains(why) && !format!("{error:?}").contains("MARKER"), "{error:?}");
+        }
         let empty = file(folder.path(), "empty", b"# nothing\n");
         assert!(Identities::read(&[empty], &refuse).unwrap_err().to_string().ends_with("holds no identity"));
         let absent = Identities::read(&["/nonexistent/key".into()], &refuse).unwrap_err();

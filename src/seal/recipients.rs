@@ -3,7 +3,9 @@
 //! In: lines of text. Out: recipients that age seals to. Invariant: a line that does not parse is never passed
 //! over: a backup that the break-glass key cannot open is found out now, not in the disaster.
 
-use crate::{Error, Result};
+use sha2::{Digest as _, Sha256};
+
+use crate::{Error, Result, model::hex};
 
 /// Whom a bundle is sealed to; public.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,14 @@ impl Recipients {
         &self.lines
     }
 
+    /// What a header says of them: of each, the first 16 hex digits of the sha256 of its text, as
+    /// `printf %s "$recipient" | sha256sum | cut -c1-16` shows it; sorted.
+    pub fn fingerprints(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.lines.iter().map(|line| fingerprint(line)).collect();
+        all.sort();
+        all
+    }
+
     /// These and those of `other`.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
@@ -52,10 +62,10 @@ impl Recipients {
         both
     }
 
-    /// The recipients of X25519 identities; none is an empty list, which seals to nobody.
-    pub(super) fn of(keys: impl IntoIterator<Item = age::x25519::Recipient>) -> Self {
+    /// Recipients by their text; none is an empty list, which seals to nobody.
+    pub(super) fn of(lines: impl IntoIterator<Item = String>) -> Self {
         let mut recipients = Self { lines: Vec::new() };
-        keys.into_iter().for_each(|key| recipients.add(key.to_string()));
+        lines.into_iter().for_each(|line| recipients.add(line));
         recipients
     }
 
@@ -72,6 +82,13 @@ impl Recipients {
     }
 }
 
+/// A recipient's fingerprint; see [`Recipients::fingerprints`].
+pub fn fingerprint(recipient: &str) -> String {
+    let mut digest = hex(&Sha256::digest(recipient));
+    digest.truncate(16);
+    digest
+}
+
 /// One recipient: its text without a comment, and as age takes it.
 fn parse(line: &str) -> Result<(String, Box<dyn age::Recipient>), String> {
     use age::ssh::ParseRecipientKeyError as Ssh;
@@ -79,6 +96,9 @@ fn parse(line: &str) -> Result<(String, Box<dyn age::Recipient>), String> {
         return Err(
             "it is an identity, which is secret and opens bundles; a recipient is its public half".into()
         );
+    }
+    if let Some(why) = of_another_kind(line) {
+        return Err(why.into());
     }
     if line.starts_with("ssh-") {
         let key: age::ssh::Recipient = line.parse().map_err(|error| match error {
@@ -92,6 +112,25 @@ fn parse(line: &str) -> Result<(String, Box<dyn age::Recipient>), String> {
     }
     let key: age::x25519::Recipient = line.parse().map_err(str::to_string)?;
     Ok((key.to_string(), Box::new(key)))
+}
+
+/// Why not, for what other versions and plugins of age seal to.
+fn of_another_kind(line: &str) -> Option<&'static str> {
+    // bech32: what stands before its last `1` names the kind.
+    let kind = line.rsplit_once('1').map_or("", |(kind, _)| kind);
+    if kind == "age1pq" {
+        return Some(
+            "it is a post-quantum recipient, and those cannot be mixed with age1… and ssh-… of today",
+        );
+    }
+    if kind.starts_with("age1") {
+        return Some("it is a plugin's recipient (hardware keys and the like), and netdr runs no plugins");
+    }
+    let hardware = ["sk-ssh-", "sk-ecdsa-"].iter().any(|start| line.starts_with(start));
+    if hardware || line.starts_with("ecdsa-") {
+        return Some("age seals to SSH keys of type ed25519 and RSA only");
+    }
+    None
 }
 
 #[cfg(test)]
@@ -110,6 +149,15 @@ mod tests {
     }
 
     #[test]
+    fn fingerprints_are_what_stock_tools_compute_in_an_order_of_their_own() {
+        let recipients = Recipients::parse([SSH, AGE], "x").unwrap();
+        assert_eq!(recipients.fingerprints(), Recipients::parse([AGE, SSH], "x").unwrap().fingerprints());
+        let script = format!("printf %s '{AGE}' | sha256sum | cut -c1-16");
+        let shown = std::process::Command::new("sh").args(["-c", &script]).output().unwrap().stdout;
+        assert_eq!(String::from_utf8(shown).unwrap().trim(), fingerprint(AGE));
+    }
+
+    #[test]
     fn a_line_that_is_no_recipient_is_named_and_never_quoted() {
         let identity = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
         for wrong in [identity, "age1nonsense", "ssh-dss AAAA", "ssh-ed25519 !", "SECRETWORD"] {
@@ -117,6 +165,15 @@ mod tests {
             assert!(error.to_string().starts_with("recipients.txt: line 2 is no recipient: "), "{error}");
             assert!(!format!("{error:?}").contains(wrong), "{error:?}");
             assert_eq!(error.kind(), crate::Kind::Usage);
+        }
+        for (kind, why) in [
+            ("age1pq1qqqqqqqq", "post-quantum"),
+            ("age1yubikey1qqqqqqqq", "plugin"),
+            ("sk-ssh-ed25519@openssh.com AAAA", "type ed25519 and RSA only"),
+            ("ecdsa-sha2-nistp256 AAAA", "type ed25519 and RSA only"),
+        ] {
+            let error = Recipients::parse([kind], "recipients.txt").unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
         }
         let error = Recipients::parse(["# nobody"], "recipients.txt").unwrap_err();
         assert_eq!(error.to_string(), "recipients.txt names no recipient");

@@ -28,8 +28,7 @@ const LEVEL: i32 = 3;
 const MAX_WINDOW_LOG: u32 = 23;
 
 pub(super) type Writer<'a, 'b> = zstd::Encoder<'static, age::stream::StreamWriter<&'a mut Digesting<'b>>>;
-pub(super) type Reader<'a> =
-    zstd::Decoder<'static, BufReader<age::stream::StreamReader<BufReader<&'a mut dyn Read>>>>;
+pub(super) type Reader<'a> = zstd::Decoder<'static, BufReader<Clear<'a>>>;
 
 /// Seals what `fill` writes; it returns how many items that was.
 pub(super) fn seal(
@@ -59,15 +58,39 @@ pub fn seal_bytes(bytes: &[u8], recipients: &Recipients, out: &mut dyn Write) ->
 
 /// Opens a sealed stream; `what` names it in errors.
 pub(super) fn open<'a>(input: &'a mut dyn Read, identities: &Identities, what: &str) -> Result<Reader<'a>> {
+    let clear = unseal(input, identities, what)?.map_err(|error| opening(what, identities, error))?;
+    let mut reader = zstd::Decoder::new(clear).map_err(|error| reading(what, &error))?;
+    reader.window_log_max(MAX_WINDOW_LOG).map_err(|error| reading(what, &error))?;
+    Ok(reader)
+}
+
+type Clear<'a> = age::stream::StreamReader<BufReader<&'a mut dyn Read>>;
+
+/// The age layer, or why it stays closed.
+fn unseal<'a>(
+    input: &'a mut dyn Read,
+    identities: &Identities,
+    what: &str,
+) -> Result<Result<Clear<'a>, DecryptError>> {
     let mut input = BufReader::new(input);
     if !input.fill_buf().map_err(|error| reading(what, &error))?.starts_with(b"age-encryption.org/") {
         return Err(Error::damaged(format!("{what} is damaged: it does not begin as an age file")));
     }
-    let decryptor = age::Decryptor::new_buffered(input).map_err(|error| opening(what, identities, error))?;
-    let clear = decryptor.decrypt(identities.keys()).map_err(|error| opening(what, identities, error))?;
-    let mut reader = zstd::Decoder::new(clear).map_err(|error| reading(what, &error))?;
-    reader.window_log_max(MAX_WINDOW_LOG).map_err(|error| reading(what, &error))?;
-    Ok(reader)
+    Ok(age::Decryptor::new_buffered(input).and_then(|decryptor| decryptor.decrypt(identities.keys())))
+}
+
+/// Whether one of the identities opens a sealed stream. Its content is not read: two keys that open it open the same.
+///
+/// # Errors
+/// Damaged, when it does not begin as a sealed stream does; and when it cannot be read.
+pub fn opens(input: &mut dyn Read, identities: &Identities, what: &str) -> Result<bool> {
+    match unseal(input, identities, what)? {
+        Ok(_) => Ok(true),
+        Err(
+            DecryptError::NoMatchingKeys | DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed,
+        ) => Ok(false),
+        Err(error) => Err(opening(what, identities, error)),
+    }
 }
 
 /// A failure to write a sealed file.

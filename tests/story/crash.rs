@@ -15,7 +15,7 @@ const BACKUP: &str = "backup --set host --host-root host";
 
 /// Sends the signal after this part of the time that the command takes, and returns its exit code. The delay is the
 /// fault itself: nothing is waited for.
-async fn stopped(store: &Store, words: &str, signal: Signal, after: Duration) -> Option<i32> {
+pub(super) async fn stopped(store: &Store, words: &str, signal: Signal, after: Duration) -> Option<i32> {
     let words: Vec<&str> = words.split_whitespace().collect();
     let mut command = store.home().command("netdr", &words);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -34,7 +34,7 @@ async fn duration(store: &Store, words: &str) -> Duration {
 
 /// What only a writer at work, or a dead one, has in the repository. A lock without its first byte may be that of
 /// somebody who is about to write it: it stays for half an hour.
-fn leftovers(store: &Store) -> Vec<String> {
+pub(super) fn leftovers(store: &Store) -> Vec<String> {
     let paths = |folder: &str| fs::read_dir(store.path(folder)).unwrap().map(|entry| entry.unwrap().path());
     let hidden = |path: &PathBuf| path.file_name().unwrap().as_encoded_bytes().starts_with(b".");
     let empty = |path: &PathBuf| fs::metadata(path).unwrap().len() == 0;

@@ -16,9 +16,9 @@ const ORDER: &[&str] = &[
     "config",
     "velero",
     "gitops",
-    "capture", // stages
+    "capture",
+    "keys", // stages
     "repository",
-    "keys",
     "signature",
     "seal",
     "helm",

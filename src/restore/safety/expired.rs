@@ -28,6 +28,21 @@ pub struct Expired {
 /// # Errors
 /// When a folder cannot be read.
 pub fn expired(runs: &Path, now: DateTime<Utc>) -> Result<Vec<Expired>> {
+    let mut found = all(runs)?;
+    found.pop(); // the newest one's stays
+    found.retain(|expired| now - expired.saved_at > KEPT);
+    Ok(found)
+}
+
+/// The runs whose safety snapshot is there, oldest first.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn saved(runs: &Path) -> Result<Vec<RunId>> {
+    Ok(all(runs)?.into_iter().map(|saved| saved.run).collect())
+}
+
+fn all(runs: &Path) -> Result<Vec<Expired>> {
     let mut found = Vec::new();
     for folder in children(runs)? {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -46,8 +61,6 @@ pub fn expired(runs: &Path, now: DateTime<Utc>) -> Result<Vec<Expired>> {
         }
     }
     found.sort_by(|a, b| a.run.cmp(&b.run));
-    found.pop(); // the newest one's stays
-    found.retain(|expired| now - expired.saved_at > KEPT);
     Ok(found)
 }
 
@@ -127,6 +140,7 @@ mod tests {
         }
         assert_eq!(children(&old)?, [old.join("journal.jsonl")]);
         assert_eq!(names("2026-10-01T00:00:01Z")?, [""; 0]);
+        assert_eq!(saved(runs.path())?.len(), 2);
         assert!(expired(&runs.path().join("none"), at("2099-01-01T00:00:00Z"))?.is_empty());
         Ok(())
     }

@@ -25,6 +25,8 @@ fn listed(id: &str, cluster: ClusterIdentity, state: SnapshotState, trust: Trust
         reasons: vec!["policies: 403".into()],
         bundles: vec![],
         index_sha256: String::new(),
+        sealed_to: vec![],
+        reseals: None,
     };
     Listed { id, header: Ok(header), trust }
 }

@@ -1,0 +1,197 @@
+//! `netdr keys rotate`: what is local, sealed to other recipients.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{
+    Error, Kind, Result,
+    cli::{
+        context::Context,
+        exit::Exit,
+        guard,
+        settings::{LOCAL, Settings},
+        words::count,
+    },
+    keys::{Left, Rotation, Work},
+    model::{RunId, SnapshotId},
+    restore::safety,
+    seal::Recipients,
+};
+
+/// Seal every local snapshot anew, to other recipients; needs an identity that opens them and the signing key
+///
+/// Each becomes a new snapshot of the same capture, and the old one is deleted after the new one was read back. Run again
+/// after an interruption, it goes on. Copies in other places, and what runs saved for their undo, stay as they are.
+#[derive(Args)]
+pub(in crate::cli) struct Rotate {
+    /// Seal to the age or SSH recipients in this file, one a line
+    #[arg(long, value_name = "FILE")]
+    recipients: PathBuf,
+    /// Only say what would be sealed anew
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What was done.
+#[derive(Default)]
+struct Done {
+    /// Old and, but for a dry run, new.
+    resealed: Vec<(SnapshotId, Option<SnapshotId>)>,
+    left: Vec<Left>,
+}
+
+/// What the configuration still says.
+struct Stale {
+    file: PathBuf,
+    line: Option<usize>,
+    change_to: String,
+}
+
+impl Rotate {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        let repository = settings.repository()?;
+        let text = guard::read(&self.recipients, "recipients")?;
+        let recipients = Recipients::parse(text.lines(), &self.recipients.display().to_string())?;
+        let trusted = settings.trusted()?;
+        let rotation = Rotation {
+            repository: &repository,
+            identities: &settings.identities()?,
+            recipients: &recipients,
+            index_key: &settings.index_key()?,
+            signing_key: &settings.signing_key()?,
+            trusted: &trusted,
+            now: (cx.now, Instant::now()),
+        };
+        let work = rotation.work(&repository.list(&trusted, cx.now)?)?;
+        let unchanged = work.done.clone();
+        let done = if self.dry_run { planned(work) } else { act(&rotation, work, cx) };
+        let saved = safety::saved(&repository.root().join("runs"))?;
+        let stale = self.stale(&settings, &recipients)?;
+        warn(&done, &saved, stale.as_ref(), &recipients, cx);
+        let document = json!({
+            "dry_run": self.dry_run,
+            "resealed": done.resealed.iter().map(|(old, new)| json!({"id": old, "as": new})).collect::<Vec<Value>>(),
+            "unchanged": unchanged,
+            "left": done.left.iter().map(|left| json!({"id": left.id, "why": left.why.to_string()})).collect::<Vec<Value>>(),
+            "safety_snapshots": saved,
+            "configuration": stale.as_ref().map(|stale| json!({"file": stale.file, "line": stale.line, "change_to": stale.change_to})),
+        });
+        cx.terminal.answer(&document, || self.said(&done, unchanged.len() as u64))?;
+        let damaged = done.left.iter().any(|left| left.why.kind() == Kind::Damaged);
+        Ok(Exit::Damaged.when(damaged).max(Exit::Partial.when(!done.left.is_empty())))
+    }
+
+    /// Where the configuration names other recipients: the next backup would be sealed to those.
+    fn stale(&self, settings: &Settings, recipients: &Recipients) -> Result<Option<Stale>> {
+        let named = settings.names_recipients().then(|| settings.recipients()).and_then(Result::ok);
+        if named.is_some_and(|named| named.fingerprints() == recipients.fingerprints()) {
+            return Ok(None);
+        }
+        let file = settings.file.clone().unwrap_or_else(|| LOCAL.into());
+        let line = line_of_recipients(&fs::read_to_string(&file).unwrap_or_default());
+        let path = std::path::absolute(&self.recipients)
+            .map_err(|e| Error::usage(format!("{} is no path", self.recipients.display())).because(e))?;
+        Ok(Some(Stale { file, line, change_to: format!("recipients_file: {}", path.display()) }))
+    }
+
+    fn said(&self, done: &Done, unchanged: u64) -> String {
+        let line = |(old, new): &(SnapshotId, Option<SnapshotId>)| match new {
+            Some(new) => format!("sealed anew  {old} as {new}\n"),
+            None => format!("would seal anew  {old}\n"),
+        };
+        let mut text: String = done.resealed.iter().map(line).collect();
+        text += &format!(
+            "{} {}, {unchanged} sealed to these recipients already, {} left as they are\n",
+            count(done.resealed.len() as u64, "snapshot"),
+            if self.dry_run { "would be sealed anew" } else { "sealed anew" },
+            done.left.len(),
+        );
+        if !self.dry_run {
+            text += "Prove it with each new identity: netdr keys check --identity FILE\n";
+        }
+        text
+    }
+}
+
+fn planned(work: Work) -> Done {
+    let reseal = work.reseal.into_iter().map(|header| (header.id, None));
+    let finish = work.finish.into_iter().map(|(old, new)| (old, Some(new)));
+    Done { resealed: finish.chain(reseal).collect(), left: work.left }
+}
+
+/// One snapshot that fails stops no other.
+fn act(rotation: &Rotation<'_>, work: Work, cx: &Context) -> Done {
+    let mut done = Done { left: work.left, ..Done::default() };
+    let all = work.finish.len() + work.reseal.len();
+    let phase = cx.terminal.phase(format!("sealing {} anew", count(all as u64, "snapshot")));
+    phase.parts(all as u64);
+    let mut note = |old: SnapshotId, outcome: Result<SnapshotId>| {
+        match outcome {
+            Ok(new) => done.resealed.push((old, Some(new))),
+            Err(why) => done.left.push(Left { id: old, why }),
+        }
+        phase.part();
+    };
+    for (old, new) in work.finish {
+        let finished = rotation.finish(&old, &new).map(|()| new);
+        note(old, finished);
+    }
+    for header in work.reseal {
+        note(header.id.clone(), rotation.reseal(&header, cx.random()));
+    }
+    done
+}
+
+/// What stays open to the old identities, and what the configuration still says.
+fn warn(done: &Done, saved: &[RunId], stale: Option<&Stale>, recipients: &Recipients, cx: &Context) {
+    for left in &done.left {
+        cx.terminal.warn(format!("{} stays as it is: {:?}", left.id, left.why));
+    }
+    if !saved.is_empty() {
+        cx.terminal.warn(format!(
+            "what {} saved for undo stays open to the old identities until netdr prune deletes it, after 30 days",
+            count(saved.len() as u64, "run"),
+        ));
+    }
+    if recipients.lines().len() < 2 {
+        cx.terminal.warn(
+            "one recipient is too few: if that one key is lost, so is every snapshot; add an offline break-glass recipient",
+        );
+    }
+    if let Some(Stale { file, line, change_to }) = stale {
+        let place = line.map_or_else(String::new, |line| format!(", line {line},"));
+        cx.terminal.warn(format!(
+            "{}{place} names other recipients, and the next backup is sealed to those; make it: {change_to}",
+            shown(file),
+        ));
+    }
+}
+
+fn shown(file: &Path) -> String {
+    file.display().to_string()
+}
+
+/// The line of a configuration that names recipients, from 1.
+fn line_of_recipients(text: &str) -> Option<usize> {
+    let names = |line: &str| line.starts_with("recipients:") || line.starts_with("recipients_file:");
+    text.lines().position(names).map(|at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_to_change_is_found() {
+        assert_eq!(line_of_recipients("# x\nrepository: /r\nrecipients_file: /f\n"), Some(3));
+        assert_eq!(line_of_recipients("recipients:\n- age1x\n"), Some(1));
+        assert_eq!(line_of_recipients("repository: /r\n"), None);
+    }
+}
