@@ -1,0 +1,130 @@
+//! The rule on examples, and what must hold of it whatever the calendar and the nights are.
+
+mod calendar;
+
+use super::*;
+use crate::{
+    model::{BundleEntry, Component},
+    repository::fixture::{at, listed},
+    signature::Trust,
+};
+use proptest::prelude::*;
+
+const NOW: &str = "2026-11-24T12:00:00Z";
+
+fn kept(plan: &PrunePlan, time: &str) -> Vec<String> {
+    let id = listed(time, SnapshotState::Complete).id;
+    plan.keep.iter().find(|(kept, _)| *kept == id).map(|(_, reasons)| reasons.clone()).unwrap_or_default()
+}
+
+#[test]
+fn a_year_of_nights_becomes_seven_days_four_weeks_three_months() {
+    let nights = (0..365).map(|n| at("2026-11-24T01:00:00Z") - TimeDelta::days(n));
+    let all: Vec<Listed> = nights.map(|night| listed(&night.to_rfc3339(), SnapshotState::Complete)).collect();
+    let plan = plan(&all, Retention::default(), at(NOW));
+    assert_eq!(
+        kept(&plan, "2026-11-24T01:00:00Z"),
+        ["newest", "daily 2026-11-24", "weekly 2026-W48", "monthly 2026-11"]
+    );
+    assert_eq!(kept(&plan, "2026-11-22T01:00:00Z"), ["daily 2026-11-22", "weekly 2026-W47"]);
+    assert_eq!(kept(&plan, "2026-10-31T01:00:00Z"), ["monthly 2026-10"]);
+    let ids: Vec<&str> = plan.keep.iter().map(|(id, _)| &id.as_str()[..8]).collect();
+    assert_eq!(
+        ids,
+        [
+            "20260930", "20261031", "20261108", "20261115", "20261118", "20261119", "20261120", "20261121",
+            "20261122", "20261123", "20261124"
+        ]
+    );
+    assert_eq!(plan.delete.len(), 365 - plan.keep.len());
+}
+
+#[test]
+fn a_snapshot_of_some_components_takes_no_place_of_one_that_has_more() {
+    let mut all = [
+        listed("2026-11-23T01:00:00Z", SnapshotState::Complete),
+        listed("2026-11-23T15:00:00Z", SnapshotState::Complete),
+    ];
+    let mut bundle = |of: usize, component| {
+        let bundle = BundleEntry { component, sha256: String::new(), bytes: 0, items: 0 };
+        all[of].header.as_mut().unwrap().bundles.push(bundle);
+    };
+    bundle(0, Component::Policies);
+    bundle(0, Component::Ingress);
+    bundle(1, Component::Policies);
+    assert_eq!(plan(&all, Retention::default(), at(NOW)).delete, []);
+}
+
+#[test]
+fn the_newest_of_a_day_wins_and_what_is_not_complete_displaces_nothing() {
+    let all = [
+        listed("2026-11-20T01:00:00Z", SnapshotState::Partial),
+        listed("2026-11-23T01:00:00Z", SnapshotState::Complete),
+        listed("2026-11-23T09:00:00Z", SnapshotState::Complete),
+        listed("2026-11-23T10:00:00Z", SnapshotState::Shrunk),
+        listed("2026-11-24T01:00:00Z", SnapshotState::Partial),
+    ];
+    let plan = plan(&all, Retention::default(), at(NOW));
+    assert_eq!(plan.delete, [all[0].id.clone(), all[1].id.clone()]);
+    assert_eq!(kept(&plan, "2026-11-23T09:00:00Z")[0], "newest");
+    assert_eq!(kept(&plan, "2026-11-24T01:00:00Z"), ["partial, younger than the oldest daily"]);
+}
+
+#[test]
+fn untrusted_and_unreadable_ones_are_left_alone_and_sets_nodes_clusters_are_apart() {
+    let mut all: Vec<Listed> =
+        (10..14).map(|h| listed(&format!("2026-11-23T{h}:00:00Z"), SnapshotState::Complete)).collect();
+    all[0].trust = Trust::Untrusted("foreign".into());
+    all[1].header = Err("broken".into());
+    all[2].header.as_mut().unwrap().node = Some("n1".into());
+    let kept = plan(&all, Retention::default(), at(NOW)).keep.len();
+    assert_eq!((kept, plan(&all, Retention::default(), at(NOW)).delete), (2, vec![]));
+}
+
+fn any_listed() -> impl Strategy<Value = Vec<Listed>> {
+    let state = prop_oneof![
+        4 => Just(SnapshotState::Complete), 1 => Just(SnapshotState::Partial), 1 => Just(SnapshotState::Shrunk)
+    ];
+    let one = (-200_000i64..12_000_000, state, 0..8u8).prop_map(|(seconds, state, luck)| {
+        let mut one = listed(&(at(NOW) - TimeDelta::seconds(seconds)).to_rfc3339(), state);
+        if luck == 0 {
+            one.trust = Trust::Untrusted("unlucky".into());
+        }
+        one
+    });
+    prop::collection::vec(one, 0..120).prop_map(|mut all| {
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all.dedup_by(|a, b| a.id == b.id);
+        all
+    })
+}
+
+proptest! {
+    #[test]
+    fn planning_again_on_what_is_kept_deletes_nothing(
+        all in any_listed(), daily in 0..9u32, weekly in 0..5u32, monthly in 0..4u32
+    ) {
+        let retention = Retention { daily, weekly, monthly };
+        let first = plan(&all, retention, at(NOW));
+        let left: Vec<Listed> = all.into_iter().filter(|l| !first.delete.contains(&l.id)).collect();
+        let again = plan(&left, retention, at(NOW));
+        prop_assert_eq!(again.delete, vec![]);
+        prop_assert_eq!(again.keep, first.keep);
+    }
+
+    #[test]
+    fn the_newest_complete_one_and_the_future_are_never_deleted(all in any_listed(), daily in 0..3u32) {
+        let plan = plan(&all, Retention { daily, weekly: 0, monthly: 0 }, at(NOW));
+        let ours = all.iter().filter(|l| l.trust.is_trusted()).filter_map(|l| l.header.as_ref().ok());
+        let past = ours.clone().filter(|h| h.captured_at <= at(NOW) + SKEW && h.state == SnapshotState::Complete);
+        if let Some(newest) = past.max_by_key(|h| h.captured_at) {
+            prop_assert!(!plan.delete.contains(&newest.id));
+        }
+        for future in ours.filter(|h| h.captured_at > at(NOW) + SKEW) {
+            prop_assert!(!plan.delete.contains(&future.id));
+        }
+        for untrusted in all.iter().filter(|l| !l.trust.is_trusted()) {
+            prop_assert!(!plan.delete.contains(&untrusted.id) && plan.keep.iter().all(|k| k.0 != untrusted.id));
+        }
+    }
+}
