@@ -23,6 +23,7 @@ pub(crate) fn measure() {
     let shop = Shop::new(&kubeconfig);
     let mut best = Duration::MAX;
     for _ in 0..5 {
+        forget(&server);
         let started = Instant::now();
         let mut netdr = shop.netdr(&["backup", "--set", "network"]);
         let mut child = netdr.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -33,4 +34,11 @@ pub(crate) fn measure() {
         drop(accepted);
     }
     println!("start to first request: {:.1} ms", best.as_secs_f64() * 1000.0);
+}
+
+/// A process may have asked for a second connection before it was killed: it is none of the next one's.
+fn forget(server: &TcpListener) {
+    server.set_nonblocking(true).unwrap();
+    while server.accept().is_ok() {}
+    server.set_nonblocking(false).unwrap();
 }
