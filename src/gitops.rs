@@ -141,6 +141,7 @@ pub async fn read(wanted: &Wanted, trusted: &TrustedSigners, now: DateTime<Utc>)
             branch: branch.to_owned(),
             revision: wanted.revision.of(url),
             ssh_keys: wanted.ssh_keys.clone(),
+            most: fetch::MOST,
         };
         let (trusted, trust_commits) = (trusted.clone(), wanted.trust_commits.clone());
         let checkout = move |fetched: &Fetched, place: &Place| {

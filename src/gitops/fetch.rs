@@ -1,22 +1,29 @@
 //! Reaching a repository, and finding the commit in it.
 //!
 //! In: a [`Place`]. Out: a repository on this machine, and a commit of it. Invariant: a clone on this machine is only
-//! read; what is fetched goes into a bare repository in a temporary folder; and a network that is silent ends in an
-//! error, not in a wait.
+//! read; what is fetched goes into a bare repository in a temporary folder; a network that is silent ends in an error,
+//! not in a wait; and what a remote may send before anybody answers for its commit has a limit.
 
-use std::{path::PathBuf, thread, time::Duration};
+mod login;
+mod words;
+
+use std::{cell::Cell, path::PathBuf, thread, time::Duration};
 
 use chrono::{DateTime, Utc};
 use git2::{
-    AutotagOption, Config, Cred, CredentialType, ErrorCode, FetchOptions, Oid, RemoteCallbacks, Repository,
+    AutotagOption, CertificateCheckStatus, ErrorCode, FetchOptions, Oid, RemoteCallbacks, Repository,
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{Error, Result};
+use login::Login;
+use words::{Seen, unreachable};
 
 /// How long a repository may be silent.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How much a remote may send, in bytes: far more than the newest commit of what people author, far less than a disk.
+pub(super) const MOST: usize = 512 << 20;
 
 /// A branch of a repository, and which commit of it; none for the newest.
 pub(super) struct Place {
@@ -24,6 +31,8 @@ pub(super) struct Place {
     pub(super) branch: String,
     pub(super) revision: Option<String>,
     pub(super) ssh_keys: Vec<PathBuf>,
+    /// How much may come over the network, in bytes.
+    pub(super) most: usize,
 }
 
 /// A repository on this machine.
@@ -83,10 +92,30 @@ fn reach<T: Send + 'static>(place: &Place, tell: &UnboundedSender<News<T>>) -> R
     let folder =
         tempfile::tempdir().map_err(|e| Error::failed("cannot make a temporary folder").because(e))?;
     let repository = Repository::init_bare(folder.path()).map_err(fail)?;
+    let (seen, chatter) = (Seen::default(), Cell::new(0));
+    let mut login = Login::new(&place.ssh_keys, &seen.tried);
+    // Whether it may go on; what it says of its own progress counts, too.
+    let more = |received: usize| {
+        let enough = received.saturating_add(chatter.get()) > place.most;
+        seen.too_much.set(seen.too_much.get().or(enough.then_some(place.most)));
+        !enough && tell.send(News::Progress).is_ok()
+    };
+    let received = Cell::new(0);
     let mut callbacks = RemoteCallbacks::new();
-    callbacks.credentials(credentials(place.ssh_keys.clone()));
-    callbacks.transfer_progress(|_| tell.send(News::Progress).is_ok());
-    callbacks.sideband_progress(|_| tell.send(News::Progress).is_ok());
+    callbacks.credentials(|url, user, allowed| login.next(url, user, allowed));
+    callbacks.certificate_check(|certificate, _| {
+        let key = certificate.as_hostkey().and_then(|key| key.hash_sha256());
+        seen.host_key.set(key.copied());
+        Ok(CertificateCheckStatus::CertificatePassthrough) // libgit2 judges: it has the known hosts
+    });
+    callbacks.transfer_progress(|progress| {
+        received.set(progress.received_bytes());
+        more(received.get())
+    });
+    callbacks.sideband_progress(|text| {
+        chatter.set(chatter.get() + text.len());
+        more(received.get())
+    });
     let mut options = FetchOptions::new();
     options.remote_callbacks(callbacks).download_tags(AutotagOption::None);
     let branch = format!("+refs/heads/{0}:refs/heads/{0}", place.branch);
@@ -100,7 +129,7 @@ fn reach<T: Send + 'static>(place: &Place, tell: &UnboundedSender<News<T>>) -> R
     repository
         .remote_anonymous(&place.url)
         .and_then(|mut remote| remote.fetch(&refs, Some(&mut options), None))
-        .map_err(fail)?;
+        .map_err(|error| words::refused(&place.url, &error, &seen))?;
     Ok(Fetched { repository, is_clone: false, _folder: Some(folder) })
 }
 
@@ -126,39 +155,6 @@ pub fn local(url: &str) -> Option<&str> {
         // `host:path` is SSH's.
         None => (url.starts_with(['/', '.']) || !url.contains(':')).then_some(url),
     }
-}
-
-/// What git itself would try: the SSH agent, the usual keys, and its credential helper.
-fn credentials(
-    ssh_keys: Vec<PathBuf>,
-) -> impl FnMut(&str, Option<&str>, CredentialType) -> Result<Cred, git2::Error> {
-    let (mut agent, mut helper, mut keys) = (true, true, ssh_keys.into_iter());
-    move |url, user, allowed| {
-        let name = user.unwrap_or("git");
-        if allowed.contains(CredentialType::USERNAME) {
-            return Cred::username(name);
-        }
-        if allowed.contains(CredentialType::SSH_KEY) {
-            if std::mem::take(&mut agent) {
-                return Cred::ssh_key_from_agent(name);
-            }
-            if let Some(key) = keys.next() {
-                return Cred::ssh_key(name, None, &key, None);
-            }
-        }
-        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && std::mem::take(&mut helper) {
-            return Cred::credential_helper(&Config::open_default()?, url, user);
-        }
-        Err(git2::Error::from_str(
-            "neither the SSH agent nor a key without a passphrase nor git's credential helper opens it",
-        ))
-    }
-}
-
-fn unreachable(url: &str, why: &str) -> Error {
-    Error::failed(format!("Git repository {url} cannot be read"))
-        .why(why)
-        .hint("with the network down, name a clone on this machine as `url` in git.sources, or restore from a snapshot: --from snapshot")
 }
 
 impl Fetched {

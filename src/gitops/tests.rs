@@ -1,8 +1,9 @@
 use std::{
     fs,
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -200,6 +201,11 @@ impl Daemon {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "git-daemon does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         Self { port, child }
     }
 }
@@ -219,15 +225,7 @@ async fn over_the_network_only_what_is_needed_is_fetched_and_a_dead_one_says_the
     let daemon = Daemon::of(forge.folder.path());
     let mut wanted = forge.wanted(Revision::Head);
     wanted.sources[0].url = format!("git://127.0.0.1:{}/k8s", daemon.port);
-    let mut newest = forge.read(&wanted).await;
-    for _ in 0..500 {
-        if newest.is_ok() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await; // it is not listening yet
-        newest = forge.read(&wanted).await;
-    }
-    let newest = newest.unwrap();
+    let newest = forge.read(&wanted).await.unwrap();
     assert_eq!((newest.commit, newest.newest), (second, true));
     wanted.revision = Revision::Named(first.clone());
     let old = forge.read(&wanted).await.unwrap();
@@ -235,4 +233,21 @@ async fn over_the_network_only_what_is_needed_is_fetched_and_a_dead_one_says_the
     drop(daemon);
     let dead = forge.read(&wanted).await.unwrap_err();
     assert!(dead.hints()[0].contains("name a clone on this machine"), "{dead:?}");
+}
+
+#[tokio::test]
+async fn a_remote_that_sends_without_end_is_cut_off_before_anybody_trusts_it() {
+    let forge = Forge::new();
+    let noise = (0..1 << 16).map(|_| format!("{:016x}", rand::random::<u64>()));
+    forge.write("policies/noise.txt", &noise.collect::<String>()); // of 1 MiB half stays when it is packed
+    let id = forge.commit(true);
+    let daemon = Daemon::of(forge.folder.path());
+    let fetched = async |most| {
+        let url = format!("git://127.0.0.1:{}/k8s", daemon.port);
+        let place = Place { url, branch: "main".into(), revision: None, ssh_keys: vec![], most };
+        fetch::with(place, |fetched, place| Ok(fetched.commit(place)?.id.to_string())).await
+    };
+    assert_eq!(fetched(1 << 20).await.unwrap(), id);
+    let cut_off = fetched(256 << 10).await.unwrap_err().to_string();
+    assert!(cut_off.contains("sent more than 256 KiB"), "{cut_off}");
 }

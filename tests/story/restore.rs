@@ -8,6 +8,7 @@ mod down;
 mod faults;
 mod full_stack;
 mod git;
+mod git_https;
 mod host;
 mod killed_files;
 mod lease;

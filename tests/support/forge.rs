@@ -32,6 +32,15 @@ impl<'a> Forge<'a> {
         std::fs::write(self.home.path().join("k8s").join(self.folder).join(file), text).unwrap();
     }
 
+    /// Names another URL of it in the configuration.
+    pub(crate) fn at(&self, url: &str) {
+        let file = self.home.path().join("netdr.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (before, rest) = text.split_once("url: ").unwrap();
+        let (_, after) = rest.split_once(", path:").unwrap();
+        std::fs::write(file, format!("{before}url: {url}, path:{after}")).unwrap();
+    }
+
     /// Commits everything; the commit's id.
     pub(crate) async fn commit(&self, sign: &str) -> String {
         let script =

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     crypto::ring,
@@ -37,6 +37,18 @@ impl Pair {
         Self { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
+    /// One for a name by an authority of its own, and that authority's certificate in PEM.
+    pub(crate) fn with_authority(name: &str) -> (Self, String) {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "an authority of our own");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let (key, own) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let authority = params.self_signed(&own).unwrap().pem();
+        let leaf = CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = leaf.signed_by(&key, &Issuer::new(params, own)).unwrap();
+        (Self { certificate: certificate.pem(), key: key.serialize_pem() }, authority)
+    }
+
     fn config(&self) -> ServerConfig {
         let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap();
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
@@ -55,6 +67,19 @@ impl Server {
         at: &str,
         pair: &Pair,
         answer: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(at, pair, move |_, body| {
+            let text = answer(&String::from_utf8_lossy(body));
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ";
+            format!("{head}{}\r\n\r\n{text}", text.len()).into_bytes()
+        })
+    }
+
+    /// Answers every request, head and body, with what `answer` makes of it: a whole answer of HTTP/1.1.
+    pub(crate) fn serve(
+        at: &str,
+        pair: &Pair,
+        answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((at, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -81,7 +106,7 @@ impl Server {
 /// HTTP/1.1 with keep-alive.
 fn serve(
     mut stream: StreamOwned<ServerConnection, TcpStream>,
-    answer: &dyn Fn(&str) -> String,
+    answer: &dyn Fn(&str, &[u8]) -> Vec<u8>,
     counted: &AtomicUsize,
 ) -> std::io::Result<()> {
     loop {
@@ -91,19 +116,20 @@ fn serve(
             stream.read_exact(&mut byte)?;
             head.push(byte[0]);
         }
-        let head = String::from_utf8_lossy(&head).to_lowercase();
-        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
-        let mut body = vec![0; length.unwrap_or(0)];
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let mut body = vec![0; header(&head, "content-length").map_or(0, |length| length.parse().unwrap())];
         stream.read_exact(&mut body)?;
-        let text = answer(&String::from_utf8_lossy(&body));
+        let answer = answer(&head, &body);
         counted.fetch_add(1, Ordering::Relaxed);
-        write!(
-            stream,
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
-            text.len()
-        )?;
+        stream.write_all(&answer)?;
         stream.flush()?;
     }
+}
+
+/// A header's value.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 /// This machine's own address: a loopback one cannot be an endpoint.

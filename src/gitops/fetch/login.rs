@@ -1,0 +1,58 @@
+//! Who netdr says it is to a Git server: what git itself would try.
+//!
+//! In: the SSH keys at hand. Out: one credential after the other, until none is left. Invariant: each is tried once, and
+//! what was tried is known by name, never by content.
+
+use std::{cell::RefCell, path::PathBuf, slice::Iter};
+
+use git2::{Config, Cred, CredentialType, Error, ErrorClass, ErrorCode};
+
+pub(super) struct Login<'a> {
+    agent: bool,
+    keys: Iter<'a, PathBuf>,
+    helper: bool,
+    tried: &'a RefCell<Vec<String>>,
+}
+
+impl<'a> Login<'a> {
+    pub(super) fn new(keys: &'a [PathBuf], tried: &'a RefCell<Vec<String>>) -> Self {
+        Self { agent: true, keys: keys.iter(), helper: true, tried }
+    }
+
+    /// The SSH agent, the usual keys; of HTTPS git's credential helper.
+    ///
+    /// # Errors
+    /// When nothing is left to try.
+    pub(super) fn next(
+        &mut self,
+        url: &str,
+        user: Option<&str>,
+        allowed: CredentialType,
+    ) -> Result<Cred, Error> {
+        let name = user.unwrap_or("git");
+        if allowed.contains(CredentialType::USERNAME) {
+            return Cred::username(name);
+        }
+        if allowed.contains(CredentialType::SSH_KEY) {
+            if std::mem::take(&mut self.agent) {
+                self.try_now("the SSH agent");
+                return Cred::ssh_key_from_agent(name);
+            }
+            if let Some(key) = self.keys.next() {
+                self.try_now(&key.display().to_string());
+                return Cred::ssh_key(name, None, key, None);
+            }
+        }
+        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && std::mem::take(&mut self.helper) {
+            if let Ok(found) = Cred::credential_helper(&Config::open_default()?, url, user) {
+                self.try_now("git's credential helper");
+                return Ok(found);
+            }
+        }
+        Err(Error::new(ErrorCode::Auth, ErrorClass::Callback, "nothing is left to try"))
+    }
+
+    fn try_now(&self, what: &str) {
+        self.tried.borrow_mut().push(what.to_owned());
+    }
+}

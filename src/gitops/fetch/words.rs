@@ -1,0 +1,138 @@
+//! Why a Git server was not read, and what to do about it.
+//!
+//! In: libgit2's error, and what was seen on the way to it. Out: an error that names the repository and the way out.
+//! Invariant: pure.
+
+use std::cell::{Cell, RefCell};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use git2::{ErrorClass, ErrorCode};
+
+use crate::Error;
+
+/// What was seen on the way to a server.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// sha256 of the SSH server's key.
+    pub(super) host_key: Cell<Option<[u8; 32]>>,
+    /// What was tried as credentials.
+    pub(super) tried: RefCell<Vec<String>>,
+    /// The limit, where it sent more.
+    pub(super) too_much: Cell<Option<usize>>,
+}
+
+/// Where a server is.
+#[derive(Debug, PartialEq, Eq)]
+struct Server<'a> {
+    host: &'a str,
+    port: Option<&'a str>,
+}
+
+/// One that could not be reached, or broke off.
+pub(super) fn unreachable(url: &str, why: &str) -> Error {
+    failed(url, why).hint("with the network down, name a clone on this machine as `url` in git.sources, or restore from a snapshot: --from snapshot")
+}
+
+/// One that answered with no, or that was not trusted.
+pub(super) fn refused(url: &str, error: &git2::Error, seen: &Seen) -> Error {
+    let said = error.message();
+    let look = format!("see what git itself says: git ls-remote {url}");
+    if let Some(most) = seen.too_much.get() {
+        return failed(url, &format!("it sent more than {}, and nobody has answered for its commit yet", size(most)))
+            .hint("name a repository that holds what people author and little else; or clone it yourself, and name the clone as `url` in git.sources");
+    }
+    let Some(server) = Server::of(url) else { return unreachable(url, said) };
+    match (error.class(), error.code()) {
+        (ErrorClass::Ssh, ErrorCode::Certificate) => unknown_host(url, &server, seen),
+        (ErrorClass::Ssl, _) => failed(url, &format!("TLS with {} failed: {said}", server.host))
+            .hint("where its certificate is by an authority of your own: SSL_CERT_FILE=AUTHORITY.pem netdr …; netdr trusts that and the system's own, and does not read git's http.sslCAInfo")
+            .hint(format!("see what it shows: openssl s_client -connect {}:{} -servername {0}", server.host, server.port.unwrap_or("443"))),
+        (ErrorClass::Http, _) if said.contains("404") => failed(url, "there is no such repository (404), or only for those who say who they are").hint(look),
+        (_, ErrorCode::Auth) => denied(url, seen).hint(look),
+        (ErrorClass::Ssh, _) if !seen.tried.borrow().is_empty() && said.contains("authenticate") => {
+            denied(url, seen).why(said).hint(look)
+        }
+        _ => unreachable(url, said).hint(look),
+    }
+}
+
+fn failed(url: &str, why: &str) -> Error {
+    Error::failed(format!("Git repository {url} cannot be read")).why(why)
+}
+
+/// The host of an SSH server is known by its key alone.
+fn unknown_host(url: &str, server: &Server<'_>, seen: &Seen) -> Error {
+    let Server { host, port } = server;
+    let key = seen.host_key.get().map(|sha256| format!("SHA256:{}", STANDARD_NO_PAD.encode(sha256)));
+    let shown = key.as_deref().unwrap_or("none that netdr knows");
+    let (option, known) = match port {
+        Some(port) => (format!("-p {port} "), format!("[{host}]:{port}")),
+        None => (String::new(), (*host).to_owned()),
+    };
+    failed(
+        url,
+        &format!("the key of {host} is not in ~/.ssh/known_hosts, or is another one there: it shows {shown}"),
+    )
+    .hint(format!(
+        "ask who runs {host} whether that is its key; then: ssh-keyscan {option}{host} >> ~/.ssh/known_hosts"
+    ))
+    .hint(format!("where it has another one there and was given this one: ssh-keygen -R '{known}' first"))
+}
+
+fn denied(url: &str, seen: &Seen) -> Error {
+    let tried = seen.tried.borrow();
+    let ssh = !url.starts_with("http");
+    let error = match (ssh, tried.is_empty()) {
+        (true, true) => failed(url, "it takes no SSH key, and netdr has nothing else"),
+        (true, false) => failed(url, &format!("it lets nobody in with {}", tried.join(", "))),
+        (false, true) => failed(url, "it wants a user and a password, and git's credential helper has none"),
+        (false, false) => failed(url, "it refuses the user and password that git's credential helper has"),
+    };
+    match ssh {
+        true => error.hint("give the agent a key that it lets in: ssh-add KEY; a key with a passphrase is only used from the agent"),
+        false => error.hint("git config --global credential.helper store makes git keep what the following command asks for, and netdr uses it"),
+    }
+}
+
+impl<'a> Server<'a> {
+    /// Of `SCHEME://[USER@]HOST[:PORT]/…` and `[USER@]HOST:PATH`.
+    fn of(url: &'a str) -> Option<Self> {
+        let (authority, has_port) = match url.split_once("://") {
+            Some((_, rest)) => (rest.split('/').next()?, true),
+            None => (url, false),
+        };
+        let authority = authority.split_once('@').map_or(authority, |(_, place)| place);
+        let (host, rest) = match authority.strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?,
+            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        };
+        let port = rest.strip_prefix(':').filter(|port| has_port && !port.is_empty());
+        (!host.is_empty()).then_some(Self { host, port })
+    }
+}
+
+fn size(bytes: usize) -> String {
+    match bytes >> 20 {
+        0 => format!("{} KiB", bytes >> 10),
+        mebi => format!("{mebi} MiB"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_and_the_port_of_a_url_are_found() {
+        for (url, host, port) in [
+            ("ssh://git@forge.lab:2222/ops/k8s.git", "forge.lab", Some("2222")),
+            ("ssh://git@[fd00::1]:22/k8s", "fd00::1", Some("22")),
+            ("git@forge.lab:ops/k8s.git", "forge.lab", None),
+            ("forge.lab:22/k8s", "forge.lab", None), // a path
+            ("https://forge.lab/ops/k8s.git", "forge.lab", None),
+        ] {
+            assert_eq!(Server::of(url), Some(Server { host, port }), "{url}");
+        }
+        assert_eq!(Server::of("ssh:///k8s"), None);
+    }
+}
