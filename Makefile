@@ -20,9 +20,10 @@ control-plane: ## the programs that tests and demo run against (once, then cache
 	@tests/control-plane/build
 
 test: control-plane ## every test that needs nothing installed but Rust, Go, git, tar, zstd and ssh-keygen
-	cargo test
+	cargo test -- --skip story::sshd
 
-test-all: test ## every test
+test-all: test ## every test, also that which needs a real sshd (make test-tools)
+	cargo test --test integration story::sshd
 
 test-tools: ## the stock programs that tests call, by apt (needs root where some are missing)
 	@tests/tools

@@ -21,5 +21,6 @@ mod reissue;
 mod repository;
 mod restore;
 mod signals;
+mod sshd;
 mod stock_tools;
 mod trust;

@@ -1,0 +1,119 @@
+//! `--from git` over SSH, from a real sshd. It is no part of what `make test` needs: `make test-tools` installs it, and
+//! `make test-all` runs this.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    path::Path,
+};
+
+use tokio::process::Child;
+
+use crate::support::{Forge, Home, Objects, Operator, eventually, everything, fresh, says};
+
+const PLAN: &str = "netdr restore --scenario network-policies --from git --dry-run --json";
+const POLICY: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: shop}
+spec: {podSelector: {}}
+";
+const SHOP: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}";
+
+/// A program that ends with the test.
+struct Running {
+    _child: Child,
+}
+
+/// Lets whoever runs this in, with the keys of `sshd/authorized`; its port.
+async fn sshd(home: &Home) -> (Running, u16) {
+    let found = home.shell("PATH=$PATH:/usr/sbin:/usr/local/sbin command -v sshd").await;
+    assert_eq!(found.code, Some(0), "sshd is not installed; it comes with: make test-tools");
+    // Where sshd drops its rights to: its unit makes it, and a container without an init system has none.
+    if rustix::process::geteuid().is_root() {
+        std::fs::create_dir_all("/run/sshd").unwrap();
+    }
+    home.shell("mkdir -m 700 .ssh sshd; ssh-keygen -q -t ed25519 -N '' -f sshd/host; touch sshd/authorized")
+        .await
+        .ok();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = home.path().join("sshd");
+    let folder = folder.display();
+    let config = format!(
+        "ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nPidFile none\n\
+         StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n"
+    );
+    std::fs::write(home.path().join("sshd/config"), config).unwrap();
+    let (config, log) = (format!("{folder}/config"), format!("{folder}/log"));
+    let child = home.command(found.stdout.trim(), &["-D", "-E", &log, "-f", &config]).spawn().unwrap();
+    eventually("sshd to listen", async || TcpStream::connect(("127.0.0.1", port)).ok()).await;
+    (Running { _child: child }, port)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_behind_ssh_is_read_with_a_known_host_and_a_key_that_it_lets_in() {
+    let plane = fresh(everything()).await;
+    Objects::of(&plane).await.create(SHOP).await;
+    let operator = Operator::of(&plane).await;
+    let home = &operator.home;
+    let forge = Forge::in_home(home).await;
+    forge.write("shop.yaml", POLICY);
+    let commit = forge.commit("-S").await;
+    let (_sshd, port) = sshd(home).await;
+    let me = home.run("id", &["-un"]).await.ok();
+    let url = format!("ssh://{}@127.0.0.1:{port}{}", me.trim(), home.path().join("k8s").display());
+    forge.at(&url);
+    let refused = async || home.shell(PLAN).await.failed(1);
+    let read = async |environment: &str| {
+        let plan = home.shell(&format!("{environment} {PLAN}")).await.json(0);
+        assert_eq!(
+            (&plan["create"], plan["source"].to_string().contains(&commit)),
+            (&1.into(), true),
+            "{plan:#}"
+        );
+    };
+
+    // An unknown host, by the command that netdr names.
+    let shown = home.run("ssh-keygen", &["-lf", "sshd/host.pub"]).await.ok();
+    let fingerprint = shown.split(' ').nth(1).unwrap();
+    let scan = format!("ssh-keyscan -p {port} 127.0.0.1 >> ~/.ssh/known_hosts");
+    says(&refused().await, &["the key of 127.0.0.1 is not in ~/.ssh/known_hosts", fingerprint, &scan]);
+    home.shell(&scan).await.ok();
+
+    // Nothing that opens; a key that it does not know; one that it does, and that is tried next.
+    says(&refused().await, &["lets nobody in with the SSH agent", "ssh-add KEY"]);
+    home.shell("ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519").await.ok();
+    let wrong = home.path().join(".ssh/id_ed25519").display().to_string();
+    says(&refused().await, &[&format!("lets nobody in with the SSH agent, {wrong}")]);
+    home.shell("ssh-keygen -q -t ecdsa -N '' -f .ssh/id_ecdsa; cat .ssh/id_ecdsa.pub >> sshd/authorized")
+        .await
+        .ok();
+    read("").await;
+    let (there, gone) = (url.as_str(), url.replace("/k8s", "/no-such"));
+    forge.at(&gone);
+    says(&refused().await, &["does not appear to be a git repository"]);
+    forge.at(there);
+
+    // A key with a passphrase is of use only in the agent.
+    home.shell("rm .ssh/id_*; ssh-keygen -q -t ed25519 -N secret -f .ssh/id_ed25519; cat .ssh/*.pub > sshd/authorized").await.ok();
+    says(&refused().await, &[&wrong, "a key with a passphrase is only used from the agent"]);
+    let _agent = agent(home).await;
+    home.shell("printf '#!/bin/sh\\necho secret\\n' > ask; chmod +x ask; SSH_ASKPASS=./ask SSH_ASKPASS_REQUIRE=force SSH_AUTH_SOCK=agent ssh-add .ssh/id_ed25519").await.ok();
+    read("SSH_AUTH_SOCK=agent").await;
+
+    // Somebody else's machine at the address of a known one.
+    home.shell("ssh-keygen -q -t ed25519 -N '' -f other; k=$(cut -d' ' -f1 .ssh/known_hosts | head -1); echo \"$k $(cat other.pub)\" > .ssh/known_hosts").await.ok();
+    let known = format!("ssh-keygen -R '[127.0.0.1]:{port}'");
+    says(&refused().await, &["or is another one there", fingerprint, &known]);
+}
+
+/// An SSH agent at `agent`.
+async fn agent(home: &Home) -> Running {
+    let child = home
+        .command("ssh-agent", &["-D", "-a", "agent"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let socket = home.path().join("agent");
+    eventually("the agent to listen", async || Path::exists(&socket).then_some(())).await;
+    Running { _child: child }
+}
