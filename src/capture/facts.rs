@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Batch, Capture, Failure, Role, gather::Gathering};
 use crate::{
     cluster::{Answer, ApiKind, Cluster, Discovery, ListOptions, Refusal, Selector},
-    model::{Class, Component, Extent, Facts},
+    model::{Class, Component, Extent, Facts, ItemKey},
 };
 
 /// Reads namespaces and nodes.
@@ -26,6 +26,8 @@ pub(super) async fn namespaces_and_nodes(g: &Gathering<'_>, batch: &mut Batch, c
     }
     if g.scope.components.contains(&Component::Cni) {
         capture.facts = network(g).await;
+        let unread = capture.facts.unread.iter();
+        capture.warnings.extend(unread.map(|why| format!("{why}; no restore can compare the network by it")));
         // A failure to list nodes is reported already: they are a row of the catalog.
         if let Ok((_, nodes)) = core(g, "nodes").await {
             nodes.iter().for_each(|node| add_node(node, &mut capture.facts));
@@ -92,14 +94,23 @@ fn add_node(node: &Value, facts: &mut Facts) {
     }
 }
 
-/// Canal's rendered configuration says what is in force: the HelmChartConfig may not have been applied yet.
+/// Canal's rendered configuration says what is in force: the HelmChartConfig may not have been applied yet. What cannot be
+/// read is named: it is not the same as what is not there.
 async fn network(g: &Gathering<'_>) -> Facts {
-    let get = async |group: &str, plural: &str, namespace: Option<&str>, name: &str| {
+    let mut unread = Vec::new();
+    let mut get = async |group: &str, plural: &str, namespace: Option<&str>, name: &str| {
         let kind = g.discovery.find(group, plural)?;
-        g.cluster.get(kind, namespace, name).await.ok().flatten()
+        g.cluster.get(kind, namespace, name).await.unwrap_or_else(|refusal| {
+            let key = ItemKey::resource(group, plural, namespace, name);
+            unread.push(format!("{key} could not be read: {refusal}"));
+            None
+        })
     };
-    let mut facts = Facts::default();
-    if let Some(canal) = get("", "configmaps", Some("kube-system"), "rke2-canal-config").await {
+    let canal = get("", "configmaps", Some("kube-system"), "rke2-canal-config").await;
+    let chart = get("helm.cattle.io", "helmcharts", Some("kube-system"), "rke2-canal").await;
+    let range = get("networking.k8s.io", "servicecidrs", None, "kubernetes").await;
+    let mut facts = Facts { unread, ..Facts::default() };
+    if let Some(canal) = canal {
         facts.cni = Some("canal".into());
         facts.mtu = canal["data"]["veth_mtu"].as_str().and_then(|mtu| mtu.parse().ok());
         let network = canal["data"]["net-conf.json"].as_str().and_then(|t| serde_json::from_str(t).ok());
@@ -107,13 +118,10 @@ async fn network(g: &Gathering<'_>) -> Facts {
         facts.cluster_cidr = network["Network"].as_str().map(Into::into);
         facts.backend = network["Backend"]["Type"].as_str().map(str::to_lowercase);
     }
-    let chart =
-        get("helm.cattle.io", "helmcharts", Some("kube-system"), "rke2-canal").await.unwrap_or_default();
-    let set = |name: &str| chart["spec"]["set"][name].as_str().map(str::to_owned);
+    let set = |name: &str| chart.as_ref()?["spec"]["set"][name].as_str().map(str::to_owned);
     facts.cluster_cidr = facts.cluster_cidr.or_else(|| set("global.clusterCIDR"));
-    let range = get("networking.k8s.io", "servicecidrs", None, "kubernetes").await.unwrap_or_default();
-    facts.service_cidr =
-        range["spec"]["cidrs"][0].as_str().map(str::to_owned).or_else(|| set("global.serviceCIDR"));
+    let range = range.as_ref().and_then(|range| range["spec"]["cidrs"][0].as_str().map(str::to_owned));
+    facts.service_cidr = range.or_else(|| set("global.serviceCIDR"));
     facts
 }
 

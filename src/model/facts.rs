@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the preflight gate compares between a snapshot and a live cluster. RKE2 "does not support changing the
 /// primary CNI Plugin, CNI backend, or cluster/service CIDRs on a running cluster" (RKE2 docs, basic network options).
-/// A fact that could not be read is absent, never empty.
+/// A fact that could not be read is absent, never empty, and what it would have been read from is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
@@ -31,4 +31,7 @@ pub struct Facts {
     /// Node name to flannel's and Calico's annotations on it: runtime, recorded so that people can see it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub node_annotations: BTreeMap<String, BTreeMap<String, String>>,
+    /// Objects that could not be read, with why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }

@@ -17,6 +17,8 @@ use cidr::{Cidr, networks};
 /// Usage, with both values of each contradiction: nothing may be changed.
 pub(super) fn preflight(stored: &Facts, live: &Facts) -> Result<Vec<String>> {
     let mut gate = Gate::default();
+    gate.warnings.extend(stored.unread.iter().map(|why| format!("when the source was captured, {why}")));
+    gate.warnings.extend(live.unread.iter().cloned());
     gate.word("CNI plugin", stored.cni.as_deref(), live.cni.as_deref());
     gate.word("CNI backend", stored.backend.as_deref(), live.backend.as_deref());
     gate.network("cluster CIDR", stored.cluster_cidr.as_deref(), live.cluster_cidr.as_deref());

@@ -53,6 +53,18 @@ async fn not_knowing_where_an_issuer_s_secrets_are_is_a_failure() {
     assert_eq!(failure.kind, "deployments.apps");
 }
 
+/// What the preflight gate reads: forbidden is not the same as not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fact_of_the_network_that_is_forbidden_is_named() {
+    let faults = Faults::default();
+    faults.inject("GET", "/configmaps/rke2-canal-config", 9, Fault::Status(403, "Forbidden"));
+    let capture = captured(Component::Cni, shared().await.kubeconfig(), &faults).await;
+    let [unread] = &capture.facts.unread[..] else { panic!("{:?}", capture.facts) };
+    assert!(unread.starts_with("configmaps kube-system/rke2-canal-config could not be read"), "{unread}");
+    assert!(unread.contains("(403)") && capture.warnings.join("\n").contains(unread), "{capture:?}");
+    assert_eq!(capture.facts.cni, None);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_passes_is_waited_out() {
     let whole = policies_through(&Faults::default()).await;
