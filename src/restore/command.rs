@@ -1,8 +1,8 @@
 //! The program of a `run` step.
 //!
 //! In: program and arguments, a deadline. Out: how it ended, and what it wrote. Invariant: no shell reads the words, it
-//! reads no input, it ends by the deadline with every process of its group, and what it wrote is never on disk in
-//! clear: it may hold secrets.
+//! reads no input, it ends by the deadline or with the run with every process of its group, and what it wrote is never on
+//! disk in clear: it may hold secrets.
 
 use std::{
     fs::OpenOptions,
@@ -66,10 +66,11 @@ async fn run_until(command: &Command, deadline: impl Future<Output = ()>) -> Res
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0) // what it starts ends with it at the deadline
+        .process_group(0) // what it starts ends with it
         .kill_on_drop(true)
         .spawn()
         .map_err(|e| format!("`{command}` cannot be started: {e}"))?;
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)));
     let output = Mutex::new(Output::default());
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (ended, over) = oneshot::channel();
@@ -79,8 +80,9 @@ async fn run_until(command: &Command, deadline: impl Future<Output = ()>) -> Res
             status = child.wait() => status.ok(),
             () = deadline => None,
         };
-        if status.is_none() {
-            stop(&mut child).await;
+        match status {
+            Some(_) => group.0 = None, // what it leaves behind on purpose stays
+            None => stop(&mut group, &mut child).await,
         }
         let _ = ended.send(());
         status
@@ -125,12 +127,26 @@ async fn read(from: Option<impl AsyncRead + Unpin>, output: &Mutex<Output>) {
     }
 }
 
-/// Ends its whole group.
-async fn stop(child: &mut Child) {
-    let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
+/// A program with what it started. Dropped while it runs, as on Ctrl-C, all of it ends: who is asked to stop must not leave
+/// half of it at work on the node.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn kill(&mut self) {
+        if let Some(group) = self.0.take() {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+async fn stop(group: &mut Group, child: &mut Child) {
+    group.kill();
     let _ = child.kill().await;
 }
 
@@ -184,21 +200,41 @@ mod tests {
         assert_eq!((ended.status, ended.output.bytes, ended.output.kept.len()), (Some(0), 9_000_000, KEPT));
     }
 
-    #[tokio::test]
-    async fn at_the_deadline_it_ends_with_what_it_started() {
+    /// A script that starts something, and what reads to its end when nothing of both is left.
+    fn starts_something() -> (tempfile::TempDir, String, impl Future<Output = File>) {
         let folder = tempfile::tempdir().unwrap();
         let alive = folder.path().join("alive");
         mknodat(CWD, &alive, FileType::Fifo, Mode::RWXU, 0).unwrap();
         // Reading it begins when what was started has it open, and is over when nobody has any more.
         let script = format!("sleep 300 > {} & wait", alive.display());
         let opened = spawn_blocking(move || File::open(alive).unwrap());
-        let mut alive = None;
-        let deadline = async { alive = Some(opened.await.unwrap()) };
-        let ended = run_until(&shell(&script), deadline).await.unwrap();
-        assert_eq!((ended.status, ended.late), (None, true));
-        let mut alive = alive.unwrap();
+        (folder, script, async { opened.await.unwrap() })
+    }
+
+    async fn assert_over(mut alive: File) {
         let over = spawn_blocking(move || alive.read_to_end(&mut Vec::new()).unwrap());
         assert_eq!(timeout(LONG, over).await.unwrap().unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn at_the_deadline_it_ends_with_what_it_started() {
+        let (_folder, script, opened) = starts_something();
+        let mut alive = None;
+        let deadline = async { alive = Some(opened.await) };
+        let ended = run_until(&shell(&script), deadline).await.unwrap();
+        assert_eq!((ended.status, ended.late), (None, true));
+        assert_over(alive.unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn when_the_run_is_stopped_it_ends_with_what_it_started() {
+        let (_folder, script, opened) = starts_something();
+        let command = shell(&script);
+        let alive = select! {
+            _ = run(&command, LONG) => panic!("it ended"),
+            alive = opened => alive,
+        };
+        assert_over(alive).await;
     }
 
     #[tokio::test]
