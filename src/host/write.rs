@@ -76,7 +76,7 @@ impl Writer {
     }
 
     /// Makes the file at an absolute path what is wanted, if it still is what was planned (sha256; none stands for "no such
-    /// file"). Missing folders on the way are made, root's and 0755.
+    /// file"). Missing folders on the way are made, root's, with the modes that RKE2 would make them with.
     ///
     /// # Errors
     /// Why not, in words that name the path, with the way out; the file is as it was.
@@ -139,7 +139,7 @@ impl Writer {
         for step in path.split('/').filter(|step| !step.is_empty()) {
             so_far = format!("{so_far}/{step}");
             folder = match enter(&folder, step) {
-                Err(Errno::NOENT) => make(&folder, step),
+                Err(Errno::NOENT) => make(&folder, step, mode(&so_far)),
                 entered => entered,
             }
             .map_err(|cause| words("open folder", &so_far, cause))?;
@@ -171,8 +171,16 @@ fn place(path: &str) -> Result<(&str, &str), String> {
     parts.ok_or_else(|| format!("{path} is no configuration that netdr restores"))
 }
 
-fn make(parent: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
-    let mode = Mode::from_raw_mode(0o755);
+/// What a folder that is missing is made with: no snapshot has the modes of folders. Inside RKE2's own two it is root's
+/// alone, as RKE2 makes `server` (k3s, pkg/server: setupDataDirAndChdir, 0700); those two themselves hold what others read
+/// (rke2.yaml, kubectl), and the distribution's are open to all.
+fn mode(folder: &str) -> Mode {
+    let inside =
+        ["/etc/rancher/rke2/", "/var/lib/rancher/rke2/"].iter().any(|rke2s| folder.starts_with(rke2s));
+    Mode::from_raw_mode(if inside { 0o700 } else { 0o755 })
+}
+
+fn make(parent: &OwnedFd, name: &str, mode: Mode) -> rustix::io::Result<OwnedFd> {
     mkdirat(parent, name, mode)?;
     let folder = enter(parent, name)?;
     fchmod(&folder, mode)?; // whatever the umask

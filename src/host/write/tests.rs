@@ -77,13 +77,21 @@ fn a_file_comes_back_with_mode_and_owner_and_nothing_beside_it() {
 }
 
 #[test]
-fn folders_that_are_missing_are_made_and_open_to_readers() {
+fn folders_that_are_missing_are_made_as_rke2_makes_them() {
     let root = Root::new();
     let deep = "/var/lib/rancher/rke2/server/manifests/mine/pools.yaml";
-    for path in [DROP_IN, deep] {
+    for path in [DROP_IN, deep, "/etc/sysctl.d/90-rke2.conf"] {
         assert_eq!(root.writer().put(path, &file("x\n", 0o600), None), Ok(Written::Done));
-        let folder = fs::metadata(root.at(path).parent().unwrap()).unwrap();
-        assert_eq!((folder.mode() & 0o7777, folder.uid()), (0o755, geteuid().as_raw()));
+    }
+    for (folder, mode) in [
+        ("/etc/rancher/rke2/config.yaml.d", 0o700),
+        ("/var/lib/rancher/rke2", 0o755),
+        ("/var/lib/rancher/rke2/server", 0o700),
+        ("/var/lib/rancher/rke2/server/manifests/mine", 0o700),
+        ("/etc/sysctl.d", 0o755),
+    ] {
+        let stat = fs::metadata(root.at(folder)).unwrap();
+        assert_eq!((stat.mode() & 0o7777, stat.uid()), (mode, geteuid().as_raw()), "{folder}");
     }
 }
 
