@@ -137,21 +137,26 @@ impl Acting<'_> {
             }
             (Verb::Recreate, Some(body), _, Some(seen)) if same_object(act, &seen) => {
                 self.cluster.delete(read, *namespace, name, &seen).await?;
-                if let Some(held_by) = self.wait_gone(place, &seen.uid).await? {
-                    return Ok(going(act, &held_by));
-                }
-                match self.cluster.create(write, *namespace, body).await {
-                    Err(refusal) if !refusal.is_conflict() => {
-                        let why = words::failure(act, &refusal, self.cluster.server());
-                        return Ok(ActOutcome::Failed(format!("deleted, but not made again: {why}")));
-                    }
-                    answer => answer?,
-                }
+                return self.create_again(act, place, body, &seen.uid).await;
             }
             // Replace and merge found nothing, delete and recreate another object of the same name.
             _ => return Ok(ActOutcome::ChangedSincePlanned),
         }
         Ok(ActOutcome::Done)
+    }
+
+    /// The second half of a recreation. What fails from here on leaves the object deleted, and that is said.
+    async fn create_again(&self, act: &Act, place: &Place<'_>, body: &[u8], uid: &str) -> Answer<ActOutcome> {
+        let created = match self.wait_gone(place, uid).await {
+            Ok(None) => self.cluster.create(&place.write, place.namespace, body).await,
+            Ok(Some(held_by)) => return Ok(going(act, &held_by)),
+            Err(refusal) => Err(refusal),
+        };
+        match created {
+            Ok(()) => Ok(ActOutcome::Done),
+            Err(refusal) if refusal.is_conflict() => Err(refusal), // somebody did, or it did and the answer was lost
+            Err(refusal) => Ok(ActOutcome::Failed(words::half_done(act, &refusal, self.cluster.server()))),
+        }
     }
 
     /// Waits until the very object is gone; says who holds it when it does not go.

@@ -14,12 +14,18 @@ pub(super) fn failure(act: &Act, refusal: &Refusal, server: &str) -> String {
     format!("{}; {}", decide::said(act.item.as_ref(), refusal), way_out(act, refusal, server))
 }
 
+/// As [`failure`], of an object that was deleted to be created anew: what is missing now is the creation.
+pub(super) fn half_done(act: &Act, refusal: &Refusal, server: &str) -> String {
+    let creation = Act { verb: Verb::Create, ..act.clone() };
+    format!("deleted, not created again: {}", failure(&creation, refusal, server))
+}
+
 fn way_out(act: &Act, refusal: &Refusal, server: &str) -> String {
     let kind = act.key.kind_name();
     let namespace = act.key.namespace().unwrap_or_default();
     let place = if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") };
     match refusal.code {
-        0 => format!("is the API server up? try: curl -k {server}/readyz"),
+        0 => format!("is the API server up? try: curl -k {server}/readyz; then run the same command again"),
         401 => "get a new kubeconfig, then run the same command again".into(),
         403 if refusal.message.contains("being terminated") => {
             format!("wait until namespace {namespace} is gone, then run the same command again")
@@ -103,6 +109,15 @@ mod tests {
             failure(&act(Verb::Create), &refusal(422, "spec.password: Invalid value: \"hunter2\""), "");
         assert!(!said.contains("hunter2"), "{said}");
         assert!(said.contains("spec.password"), "{said}");
+    }
+
+    #[test]
+    fn what_is_deleted_and_not_created_is_said_with_the_right_that_is_missing() {
+        let said = half_done(&act(Verb::Recreate), &refusal(403, "quota"), "");
+        assert!(said.starts_with("deleted, not created again: quota (403)"), "{said}");
+        assert!(said.contains("kubectl auth can-i create bgppeers.metallb.io -n metallb-system"), "{said}");
+        let said = half_done(&act(Verb::Recreate), &refusal(0, "connection refused"), "https://n1:6443");
+        assert!(said.contains("curl -k https://n1:6443/readyz; then run the same command again"), "{said}");
     }
 
     #[test]

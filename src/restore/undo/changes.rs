@@ -85,7 +85,7 @@ fn of(past: &Past, key: &ItemKey, mut acts: Vec<Act<'_>>, saved: &Saved) -> Resu
     for act in &acts[last_done.unwrap_or(0)..] {
         after.insert(act.wanted.map(str::to_owned));
         if act.verb == Verb::Recreate && act.done.is_none() {
-            after.insert(None); // deleted, and not made again
+            after.insert(None); // deleted, and not created again
         }
     }
     let before = first.live.and_then(|sha256| saved.get(&(key.clone(), sha256.to_owned())).cloned());
