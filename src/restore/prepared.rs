@@ -12,8 +12,8 @@ use crate::{
     Result,
     cluster::Cluster,
     host::{self, Writer},
-    model::{ClusterIdentity, Component, Content, ItemKey, RunId, SnapshotId},
-    plan::{AuthoredValues, CommandLine, ResolvedPlan},
+    model::{ClusterIdentity, Component, Content, FileContent, ItemKey, RunId, SnapshotId},
+    plan::{Act, AuthoredValues, CommandLine, ResolvedPlan},
     report::Phase,
 };
 
@@ -65,17 +65,22 @@ pub(super) struct Restoring<'a> {
     pub(super) machine: Machine<'a>,
 }
 
+/// The files of a node that acts put, write over or take away.
+fn files<'a>(acts: impl Iterator<Item = &'a Act>) -> impl Iterator<Item = &'a FileContent> {
+    let contents = acts.flat_map(|act| act.item.iter().map(|item| &item.content).chain(&act.live));
+    contents.filter_map(|content| match content {
+        Content::File(file) => Some(file),
+        Content::Resource(_) | Content::Release(_) => None,
+    })
+}
+
 impl Prepared<'_> {
-    /// Refuses what this process could not write.
+    /// Refuses what this process could not write or take away.
     ///
     /// # Errors
     /// Usage: there are files of the node among it, and it is not root.
     pub fn may_write(&self) -> Result<()> {
-        let files = self.plan.acts().filter_map(|act| match &act.item.as_ref()?.content {
-            Content::File(file) => Some(file),
-            _ => None,
-        });
-        host::may_own(files)
+        host::may_own(files(self.plan.acts()))
     }
 
     /// What writes the files of this node, where the plan may have some.
@@ -212,5 +217,29 @@ impl Prepared<'_> {
             asked,
             undoes: self.undoes().cloned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cluster::Precondition, model::Class, plan::Verb};
+
+    #[test]
+    fn who_takes_a_file_away_needs_the_rights_of_its_owner_too() {
+        let theirs = FileContent { mode: 0o600, uid: 12, gid: 34, bytes: b"x".to_vec() };
+        let act = Act {
+            key: ItemKey::File { node: "n1".into(), path: "/etc/sysctl.d/x.conf".into() },
+            component: Component::Host,
+            verb: Verb::Delete,
+            item: None,
+            seen: Some(Precondition::default()),
+            live_sha256: Some(theirs.sha256()),
+            live: Some(Content::File(theirs.clone())),
+            class: Class::Config,
+            remarks: vec![],
+        };
+        let found: Vec<_> = files([act].iter()).map(FileContent::sha256).collect();
+        assert_eq!(found, [theirs.sha256()]);
     }
 }
