@@ -56,9 +56,15 @@ pub(super) async fn look(
 }
 
 fn file(root: &Path, changed: &Changed, node: &str, path: &str) -> Found {
-    let file = host::likely_node(root).and_then(|here| match here.name == node {
-        true => host::read(root, path),
-        false => Err(Error::failed(format!("it is a file of {node}, and this is {}: undo there", here.name))),
+    let file = host::likely_node(root).and_then(|here| match (here.name == node, here.doubt) {
+        (true, _) => host::read(root, path),
+        (false, None) => Err(Error::failed(format!("it is a file of {node}, and this is {}: undo there", here.name))),
+        // What the undo itself takes away may be what named this node.
+        (false, Some(doubt)) => Err(Error::failed(format!(
+            "it is a file of {node}, and this node is taken for {}: {doubt}; if it is {node}, let a file say so and undo \
+             again: echo 'node-name: {node}' > /etc/rancher/rke2/config.yaml.d/node-name.yaml; else undo there",
+            here.name
+        ))),
     });
     match file {
         Err(error) => Found::Unknown(error.to_string()),
@@ -139,4 +145,48 @@ fn live(changed: &Changed, content: Content, seen: Precondition) -> Live {
         content,
     };
     Live { sha256: item.sha256(), content: item.content, seen, secret: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::model::Component;
+
+    #[test]
+    fn a_node_whose_name_is_in_doubt_is_told_how_to_say_which_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let (node, path) = ("n1", "/etc/sysctl.d/90-rke2.conf");
+        let changed = Changed {
+            key: ItemKey::File { node: node.into(), path: path.into() },
+            component: Component::Host,
+            step: "files".into(),
+            batch: 0,
+            before: None,
+            after: BTreeSet::new(),
+            extent: Extent::Whole,
+        };
+        let why = || match file(root.path(), &changed, node, path) {
+            Found::Unknown(why) => why,
+            found => panic!("{found:?}"),
+        };
+        write("etc/hostname", "other\n");
+        write(&path[1..], "a=1\n");
+        let said = why();
+        for part in
+            ["this node is taken for other: /etc/rancher/rke2/config.yaml is missing", "node-name: n1"]
+        {
+            assert!(said.contains(part), "{said}");
+        }
+        write("etc/rancher/rke2/config.yaml", "node-name: n2\n");
+        assert!(why().ends_with("this is n2: undo there"), "{}", why());
+        write("etc/rancher/rke2/config.yaml", "node-name: n1\n");
+        assert!(matches!(file(root.path(), &changed, node, path), Found::Live(_)));
+    }
 }
