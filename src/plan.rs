@@ -13,6 +13,7 @@ mod preflight;
 pub mod resolve;
 pub mod spec;
 pub mod step;
+mod tally;
 pub mod undo;
 mod webhooks;
 

@@ -34,8 +34,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    Act, Action, Command, Difference, Existing, Gate, Install, Isolation, ResolvedPlan, RestorePlan, Source,
-    Step, StepSpec, Wait, preflight::preflight,
+    Act, Action, Command, Existing, Gate, Install, Isolation, ResolvedPlan, RestorePlan, Source, Step,
+    StepSpec, Wait, preflight::preflight, tally::Tally,
 };
 use crate::{
     Result,
@@ -133,11 +133,8 @@ struct Resolver<'a> {
     replicas: BTreeMap<ItemKey, u32>,
     /// How many they had before the first `scale` step.
     before: BTreeMap<ItemKey, u32>,
-    unchanged: u64,
-    kept: Vec<(ItemKey, String)>,
-    refused: Vec<(ItemKey, String)>,
+    tally: Tally,
     warnings: Vec<String>,
-    differences: Vec<Difference>,
     /// Kinds of Calico's policies that were renamed since.
     renamed: BTreeSet<&'static str>,
     /// Deployments whose own strategy comes back when their rollout is done.
@@ -174,26 +171,11 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     let charts = resolver.chart_warnings(&steps);
     resolver.warnings.extend(charts);
     let issuance = resolver.issue(&plan, &mut steps);
-    let Resolver { unchanged, kept, refused, mut warnings, mut differences, .. } = resolver;
+    let Resolver { tally, mut warnings, .. } = resolver;
     warnings.splice(0..0, said);
     warnings.extend(issuance.broken());
-    differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
-    Ok(ResolvedPlan {
-        plan,
-        source,
-        cluster,
-        steps,
-        unchanged,
-        kept,
-        refused,
-        unread,
-        warnings,
-        differences,
-        authored,
-        not_done: Vec::new(),
-        issuance,
-        later: Vec::new(),
-    })
+    let resolved = tally.plan(plan, source, cluster, steps);
+    Ok(ResolvedPlan { unread, warnings, authored, issuance, ..resolved })
 }
 
 impl<'a> Resolver<'a> {
@@ -231,11 +213,8 @@ impl<'a> Resolver<'a> {
             of: None,
             replicas: BTreeMap::new(),
             before: inputs.earlier.replicas.clone(),
-            unchanged: 0,
-            kept: Vec::new(),
-            refused: Vec::new(),
+            tally: Tally::default(),
             warnings: Vec::new(),
-            differences: Vec::new(),
             renamed: tiers::renamed(inputs.index, live.items.iter().map(|live| &live.entry.key)),
             strategies: Vec::new(),
         }

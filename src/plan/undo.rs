@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Act, Batch, Change, Difference, Issuance, ResolvedPlan, RestorePlan, Source, Step, Verb, diff, guard,
+    Act, Batch, Change, Difference, ResolvedPlan, RestorePlan, Source, Step, Verb, diff, guard,
     resolve::immutable::{self, Way},
+    tally::Tally,
 };
 use crate::{
     cluster::Precondition,
@@ -89,25 +90,8 @@ pub fn undo(inputs: UndoInputs) -> ResolvedPlan {
     for (changed, found) in changes.into_iter().rev() {
         undoing.judge(changed, found);
     }
-    let Undoing { steps, unchanged, kept, refused, mut differences, .. } = undoing;
-    differences.sort_by(|a, b| (a.component, &a.key).cmp(&(b.component, &b.key)));
-    let unread = Vec::new();
-    ResolvedPlan {
-        plan,
-        source,
-        cluster,
-        steps,
-        unchanged,
-        kept,
-        refused,
-        unread,
-        warnings,
-        differences,
-        authored: Vec::new(),
-        not_done: Vec::new(),
-        issuance: Issuance::default(),
-        later: Vec::new(),
-    }
+    let Undoing { steps, tally, .. } = undoing;
+    ResolvedPlan { warnings, ..tally.plan(plan, source, cluster, steps) }
 }
 
 /// A release that was brought back in a Secret of its own is undone as that Secret: deleted, or made again what it was if
@@ -158,10 +142,7 @@ struct Undoing {
     steps: Vec<Step>,
     /// The batch of the run that the last act undoes.
     batch: Option<usize>,
-    unchanged: u64,
-    kept: Vec<(ItemKey, String)>,
-    refused: Vec<(ItemKey, String)>,
-    differences: Vec<Difference>,
+    tally: Tally,
 }
 
 impl Undoing {
@@ -174,9 +155,9 @@ impl Undoing {
             Found::Absent | Found::Unknown(_) => None,
         };
         match verdict {
-            Same => self.unchanged += 1,
-            Keep(why) => self.kept.push((changed.key, why)),
-            Refuse(why) => self.refused.push((changed.key, why)),
+            Same => self.tally.unchanged += 1,
+            Keep(why) => self.tally.kept.push((changed.key, why)),
+            Refuse(why) => self.tally.refused.push((changed.key, why)),
             Do(verb) => {
                 self.differs(&changed, before.as_ref(), live.as_ref());
                 let act = Act {
@@ -230,7 +211,7 @@ impl Undoing {
             _ => (Change::Removed, Vec::new()),
         };
         let (key, component) = (changed.key.clone(), changed.component);
-        self.differences.push(Difference { key, component, change, fields });
+        self.tally.differences.push(Difference { key, component, change, fields });
     }
 }
 

@@ -285,6 +285,7 @@ impl Request<'_> {
                 .push(format!("routes could not be read, so none of their hosts is probed: {refusal}"));
         }
         plan.not_done.clone_from(&sources.not_done);
+        reads::deleted(self.cluster, &live.discovery, &mut plan).await?;
         reads::webhooks(self.cluster, &live.discovery, &mut plan).await;
         plan.warnings.extend(authored.into_iter().flat_map(|authored| authored.warnings));
         Ok(plan)

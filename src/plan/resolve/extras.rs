@@ -58,7 +58,7 @@ impl<'a> Resolver<'a> {
                 }
             };
             let who = brought_by.map_or_else(String::new, |who| format!(" ({who} brought it)"));
-            self.kept.push((key.clone(), format!("{why}{who}")));
+            self.tally.kept.push((key.clone(), format!("{why}{who}")));
         }
         Ok(deletes)
     }

@@ -21,7 +21,7 @@ impl<'a> Resolver<'a> {
         let entries = self.live.items.iter().map(|live| &live.entry);
         let files = entries.filter(|e| e.component == Component::Host && e.class == Class::Config);
         let extras = files.filter(|entry| !known.contains(&entry.key));
-        self.kept.extend(extras.map(|extra| {
+        self.tally.kept.extend(extras.map(|extra| {
             (extra.key.clone(), "extra: the source has none; netdr deletes no file of a node".to_owned())
         }));
         Ok(Batch { note: "files of this node", acts })

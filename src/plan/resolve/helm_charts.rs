@@ -70,7 +70,7 @@ impl Resolver<'_> {
                     revision.status,
                     install::job(&chart)
                 );
-                self.refused.push((release, why));
+                self.tally.refused.push((release, why));
                 continue;
             }
             acts.push(remove(Component::Cni, revision));

@@ -59,7 +59,7 @@ impl Resolver<'_> {
         let named = |key: &ItemKey| kinds.contains(&key.kind_name());
         let entries =
             self.index.entries.iter().filter(|e| e.component == component && e.class == Class::Config);
-        let refused: BTreeSet<&ItemKey> = self.refused.iter().map(|(key, _)| key).collect();
+        let refused: BTreeSet<&ItemKey> = self.tally.refused.iter().map(|(key, _)| key).collect();
         let keys = entries.map(|entry| &entry.key).filter(|key| named(key) && !refused.contains(key));
         keys.map(|key| Gate::Ready(key.clone())).collect()
     }

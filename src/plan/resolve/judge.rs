@@ -47,20 +47,20 @@ impl<'a> Resolver<'a> {
         let live = self.seen.get(&(entry.component, &entry.key)).copied();
         if let Some(live) = live.filter(|live| live.entry.sha256 == entry.sha256) {
             match live.entry.class {
-                Class::Evidence => self.refused.push((entry.key.clone(), DELETING.into())),
-                Class::Config | Class::Generated => self.unchanged += 1,
+                Class::Evidence => self.tally.refused.push((entry.key.clone(), DELETING.into())),
+                Class::Config | Class::Generated => self.tally.unchanged += 1,
             }
             return Ok(None);
         }
         let wanted = self.wanted(entry)?;
         match self.verdict(entry, &wanted, live, rules)? {
             Keep(why) => {
-                self.kept.push((entry.key.clone(), why));
+                self.tally.kept.push((entry.key.clone(), why));
                 Ok(None)
             }
             Refuse(why) => {
                 self.differs(entry, Some(&wanted), live);
-                self.refused.push((entry.key.clone(), why));
+                self.tally.refused.push((entry.key.clone(), why));
                 Ok(None)
             }
             Do(verb) => {
@@ -208,7 +208,7 @@ impl<'a> Resolver<'a> {
             (Some(wanted), Some(live)) => diff::fields(&entry.key, live, &wanted.content),
             _ => Vec::new(),
         };
-        self.differences.push(Difference {
+        self.tally.differences.push(Difference {
             key: entry.key.clone(),
             component: entry.component,
             change,

@@ -102,7 +102,7 @@ impl Resolver<'_> {
 
     /// The serial number that the source's certificate has; none where another one is there by intent.
     fn serial(&self, secret: &ItemKey, steps: &[Step]) -> Option<String> {
-        let kept = self.kept.iter().any(|(key, _)| key == secret);
+        let kept = self.tally.kept.iter().any(|(key, _)| key == secret);
         let mut acts = steps.iter().flat_map(|step| &step.batches).flat_map(|batch| &batch.acts);
         let renewed = acts.any(|act| act.verb == Verb::Renew && act.key.namespace() == secret.namespace());
         self.routes.serials.get(secret).filter(|_| !kept && !renewed).cloned()

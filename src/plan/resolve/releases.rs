@@ -24,7 +24,7 @@ impl<'a> Resolver<'a> {
             let (namespace, release) = name.split_once('/').unwrap_or((name, name));
             let key = ItemKey::Release { namespace: namespace.into(), name: release.into() };
             if !held.iter().any(|entry| entry.key == key) {
-                self.refused.push((key, "the source has no such release".into()));
+                self.tally.refused.push((key, "the source has no such release".into()));
             }
         }
         let mut same = Batch { note: "what holds the release's number first", acts: Vec::new() };
@@ -47,14 +47,14 @@ impl<'a> Resolver<'a> {
     ) -> Result<Option<u64>> {
         let live = self.seen.get(&(entry.component, &entry.key)).copied();
         if let Some(live) = live.filter(|live| live.entry.sha256 == entry.sha256) {
-            self.unchanged += 1;
+            self.tally.unchanged += 1;
             let stored = self.revisions(&entry.key).find(|revision| revision.seen.uid == live.seen.uid);
             return Ok(stored.map(|revision| revision.version));
         }
         let wanted = self.wanted(entry)?;
         self.differs(entry, Some(&wanted), live);
         if let Some(why) = self.obstacle(entry, live.is_some()) {
-            self.refused.push((entry.key.clone(), why));
+            self.tally.refused.push((entry.key.clone(), why));
             return Ok(None);
         }
         let content = wanted.json().map(Json::value).unwrap_or_default();

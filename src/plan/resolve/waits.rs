@@ -21,7 +21,7 @@ impl Resolver<'_> {
         let keys = self.stored(component, move |class| class == Class::Config || evidence);
         let keys: BTreeSet<&ItemKey> = keys.filter(|key| workload(key)).collect();
         let restored =
-            keys.into_iter().filter(|key| !self.refused.iter().any(|(refused, _)| refused == *key));
+            keys.into_iter().filter(|key| !self.tally.refused.iter().any(|(refused, _)| refused == *key));
         restored.map(|key| Gate::RolledOut(key.clone())).collect()
     }
 

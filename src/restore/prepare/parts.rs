@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Request, Restoring, reads};
+use super::{Request, Restoring};
 use crate::{
     Error, Result,
     model::{ClusterIdentity, Set, SourceName},
@@ -23,7 +23,6 @@ impl Restoring<'_> {
     ) -> Result<ResolvedPlan> {
         let Self { request, sources, authored, machine } = self;
         let mut plan = request.resolve(machine, sources, authored, cluster, part, now).await?;
-        reads::deleted(request.cluster, &mut plan).await?;
         plan.warnings.extend(plan.unread.iter().cloned());
         if part != Part::Rest && plan.changes().next().is_none() && plan.differences.is_empty() {
             plan.warnings.push(request.nothing_differs(sources, part)?);

@@ -79,20 +79,11 @@ async fn read(cluster: &Cluster, discovery: &Discovery, key: &ItemKey) -> Result
 
 /// What will be deleted and is known by its metadata alone, such as newer revisions of a release (up to 1 MiB each): the
 /// safety snapshot must hold it.
-pub(super) async fn deleted(cluster: &Cluster, plan: &mut ResolvedPlan) -> Result<()> {
+pub(super) async fn deleted(cluster: &Cluster, discovery: &Discovery, plan: &mut ResolvedPlan) -> Result<()> {
     let unread = |act: &&mut Act| act.verb == Verb::Delete && act.seen.is_some() && act.live.is_none();
     let acts = plan.steps.iter_mut().flat_map(|s| &mut s.batches).flat_map(|b| &mut b.acts);
-    let unread: Vec<&mut Act> = acts.filter(unread).collect();
-    if unread.is_empty() {
-        return Ok(());
-    }
-    let discovery = cluster.discover().await?;
-    for act in unread {
-        let ItemKey::Resource { group, plural, namespace, name } = &act.key else { continue };
-        let Some(kind) = discovery.find(group, plural) else { continue };
-        let object = cluster.get(kind, namespace.as_deref(), name).await.map_err(|refusal| {
-            refusal.about("cannot read, to keep it,", &act.key.to_string(), cluster.server())
-        })?;
+    for act in acts.filter(unread) {
+        let object = read(cluster, discovery, &act.key).await?;
         act.live = object.map(|object| Content::Resource(Json::new(&canonical::canonical(&act.key, object))));
         act.live_sha256 = act.overwritten().map(|item| item.sha256()); // by which undo finds it
     }
