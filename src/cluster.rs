@@ -15,7 +15,7 @@ pub use list::{ListOptions, Listed, Selector};
 pub use request::{Answer, Refusal};
 pub use write::Precondition;
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, Mutex};
 
 use futures::future::try_join;
 use kube::Client;
@@ -34,14 +34,13 @@ pub struct Cluster {
     server: String,
     /// The kubeconfig's name of the cluster, the default of `cluster.name`.
     name: String,
-    /// Whether it has answered once: then it is worth waiting for when it does not.
-    answered: Arc<AtomicBool>,
+    presence: Arc<Mutex<request::Presence>>,
 }
 
 impl Cluster {
     /// Wraps a client that exists already, for tests that put layers in front of the API server.
     pub fn from_client(client: Client, server: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { client, server: server.into(), name: name.into(), answered: Arc::default() }
+        Self { client, server: server.into(), name: name.into(), presence: Arc::default() }
     }
 
     /// The kubeconfig's name of the cluster.

@@ -1,6 +1,6 @@
 //! Sending one request: retries, and turning every failure into words.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{sync::PoisonError, time::Duration};
 
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -12,14 +12,36 @@ use crate::{Error, Result};
 
 /// How long one request is tried again before its failure counts.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long an API server that answered before may not be there: it restarts.
-const RESTART: Duration = Duration::from_secs(10);
-/// How long one may that never did: more likely the kubeconfig leads nowhere.
+/// How long an API server that answered before may not be there: it restarts. RKE2 takes a minute or more on its servers:
+/// etcd comes first, then the kubelet finds the static pods.
+const RESTART: Duration = Duration::from_secs(120);
+/// How long one may not that never did: more likely the kubeconfig leads nowhere.
 const ABSENT: Duration = Duration::from_secs(3);
 /// The reason of a refusal that no answer was.
 const UNREACHABLE: &str = "Unreachable";
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// What is known of whether the API server is there.
+#[derive(Default)]
+pub(super) struct Presence {
+    /// It answered once: then it is worth waiting for when it does not.
+    answered: bool,
+    /// Since when it has not answered any request. Whoever asks after it was waited for does not wait as long again.
+    silent: Option<Instant>,
+}
+
+impl Presence {
+    /// Until when a request that began then, and has just got no answer, is tried again.
+    fn wait_until(&mut self, began: Instant) -> Instant {
+        let silent = *self.silent.get_or_insert_with(Instant::now);
+        if self.answered { silent.min(began) + RESTART } else { began + ABSENT }
+    }
+
+    fn heard(&mut self) {
+        (self.answered, self.silent) = (true, None);
+    }
+}
 
 /// What the API server said no to, for callers that decide by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,17 +152,20 @@ impl Cluster {
                 Retry::After(asked) => asked.max(delay),
                 Retry::Soon => delay,
             };
-            let patience = match refusal.code {
-                0 if self.answered.load(Ordering::Relaxed) => RESTART,
-                0 => ABSENT,
-                _ => PATIENCE,
+            let until = match refusal.code {
+                0 => self.presence(|presence| presence.wait_until(started)),
+                _ => started + PATIENCE,
             };
-            if started.elapsed() + wait > patience {
+            if Instant::now() + wait > until {
                 return Err(refusal);
             }
             sleep(wait).await;
             delay = (delay * 2).min(LONGEST_DELAY);
         }
+    }
+
+    fn presence<T>(&self, of: impl FnOnce(&mut Presence) -> T) -> T {
+        of(&mut self.presence.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn send_once(
@@ -164,7 +189,7 @@ impl Cluster {
         };
         let response =
             self.client.send(request.map(kube::client::Body::from)).await.map_err(lost_connection)?;
-        self.answered.store(true, Ordering::Relaxed);
+        self.presence(Presence::heard);
         let (parts, body) = response.into_parts();
         let bytes = body
             .collect()
@@ -272,4 +297,23 @@ fn connection_words(error: &kube::Error) -> String {
         source = inner.source();
     }
     words.pop().unwrap_or_else(|| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_restarts_is_waited_for_once_and_one_that_never_was_there_hardly() {
+        let (began, second) = (Instant::now(), Duration::from_secs(1));
+        let mut presence = Presence::default();
+        assert_eq!(presence.wait_until(began), began + ABSENT);
+        presence.heard();
+        assert_eq!(presence.wait_until(began), began + RESTART);
+        // Who asks for the first time after all that does not wait as long again.
+        let silent = presence.silent.unwrap();
+        assert_eq!(presence.wait_until(silent + RESTART), silent + RESTART);
+        presence.heard();
+        assert!(presence.wait_until(began + second) > began + second);
+    }
 }

@@ -14,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -38,8 +38,6 @@ const EVERY: Duration = Duration::from_secs(10);
 const FRESH: TimeDelta = TimeDelta::seconds(2);
 /// How long giving it back may take where somebody waits for the program to end.
 const MOMENT: Duration = Duration::from_millis(500);
-/// How long an API server may be away, for example because RKE2 is restarted, before a run gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a write is tried again that another one overtook.
 const ATTEMPTS: usize = 8;
 
@@ -109,9 +107,15 @@ impl Lease {
         self.held.renew(known).await
     }
 
-    /// Gives it back. One that cannot be given back ends by itself.
-    pub(super) async fn release(self) {
-        self.held.give_back().await;
+    /// Gives it back. One that cannot be given back, as with a credential that expired, ends by itself: when, is said.
+    pub(super) async fn release(self) -> Option<String> {
+        let refusal = self.held.give_back().await.err()?;
+        let tenure = self.held.tenure.lock().await;
+        let (lease, ends, run) = (named(), time(tenure.claim.ends()), tenure.claim.run());
+        Some(format!(
+            "{lease} could not be given back ({refusal}): other restores are refused until {ends}, and netdr restore \
+             --resume {run} is not"
+        ))
     }
 }
 
@@ -131,10 +135,14 @@ impl Drop for Lease {
 }
 
 impl Held {
-    async fn give_back(&self) {
+    async fn give_back(&self) -> Answer<()> {
         let tenure = self.tenure.lock().await; // not in the midst of a renewal
-        if tenure.lost.is_none() && !self.given_back.swap(true, Ordering::SeqCst) {
-            drop(self.cluster.delete(&kind(), Some(NAMESPACE), NAME, &tenure.seen).await);
+        if tenure.lost.is_some() || self.given_back.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        match self.cluster.delete(&kind(), Some(NAMESPACE), NAME, &tenure.seen).await {
+            Err(refusal) if refusal.is_not_found() || refusal.is_conflict() => Ok(()), // it is not ours any more
+            deleted => deleted,
         }
     }
 
@@ -152,12 +160,7 @@ impl Held {
             return Ok(());
         }
         let claim = Claim { renewed: now, ..tenure.claim.clone() };
-        let began = Instant::now();
-        let mut written = write(&self.cluster, &claim, true, self.clock).await;
-        while written.as_ref().is_err_and(|refusal| refusal.code == 0) && began.elapsed() < PATIENCE {
-            written = write(&self.cluster, &claim, true, self.clock).await;
-        }
-        match written {
+        match write(&self.cluster, &claim, true, self.clock).await {
             Err(refusal) => Err(refusal.about("cannot renew", &named(), self.cluster.server())),
             Ok(Err(other)) => {
                 let error = lost(&other, &tenure.claim);

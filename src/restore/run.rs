@@ -91,8 +91,14 @@ pub async fn run(mut prepared: Prepared<'_>, running: &Running<'_>) -> Result<Re
         work.conclude(prepared).await
     };
     let report = report.await;
-    lease.release().await;
-    report
+    match (report, lease.release().await) {
+        (Ok(mut report), kept) => {
+            report.remarks.extend(kept);
+            Ok(report)
+        }
+        (Err(error), Some(kept)) => Err(error.hint(kept)),
+        (Err(error), None) => Err(error),
+    }
 }
 
 impl<'a> AtWork<'a> {

@@ -10,7 +10,7 @@ use netdr::{
 use serde_json::{Value, json};
 
 use super::{changed::through, safety::tarpit};
-use crate::support::{Fault, Faults, Library, Operator, corrupted, eventually, everything, fresh};
+use crate::support::{Fault, Faults, Library, Operator, corrupted, eventually, everything, fresh, says};
 
 const SCENARIO: &str = "network-policies";
 const LEASES: &str = "leases.coordination.k8s.io";
@@ -106,7 +106,7 @@ async fn who_loses_the_lease_stops_before_the_next_act() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_that_is_away_for_longer_than_a_request_waits_ends_no_run() {
+async fn an_api_server_that_is_away_while_the_lease_is_renewed_ends_no_run() {
     let plane = fresh(everything()).await.loaded().await;
     let operator = Operator::of(&plane).await;
     operator.backup().await;
@@ -116,7 +116,7 @@ async fn an_api_server_that_is_away_for_longer_than_a_request_waits_ends_no_run(
     let library = Library::of(operator.home.path());
     let prepared = library.prepare(&cluster, "network-policies").await;
     let folder = library.repository.run_folder(prepared.run());
-    // One request is given up after 10 s, which are nine tries.
+    // About a quarter of a minute.
     let away = |event: Event<'_>| {
         if let Event::Step { number: 0, .. } = event {
             faults.inject("*", "netdr-restore", 10, Fault::Reset);
@@ -124,4 +124,20 @@ async fn an_api_server_that_is_away_for_longer_than_a_request_waits_ends_no_run(
     };
     let report = run(prepared, &Running { event: &away, ..library.running(&folder) }).await.unwrap();
     assert_eq!((report.outcome, report.differences_left, faults.hit().len()), ("recovered", 0, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_cannot_be_given_back_is_said_with_its_end() {
+    let plane = fresh(everything()).await.loaded().await;
+    let operator = Operator::of(&plane).await;
+    operator.backup().await;
+    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let faults = Faults::default();
+    let cluster = through(&faults, &plane).await;
+    let library = Library::of(operator.home.path());
+    let prepared = library.prepare(&cluster, "network-policies").await;
+    faults.inject("DELETE", "netdr-restore", 1, Fault::Status(401, "Unauthorized"));
+    let report = library.run(prepared).await;
+    assert_eq!((report.outcome, report.differences_left), ("recovered", 0));
+    says(&report.remarks.join("\n"), &["could not be given back", "(401)", "--resume"]);
 }
