@@ -94,10 +94,25 @@ impl Resolver<'_> {
                 secret,
             })
         };
-        let looks = hosts.into_iter().map(look).collect();
+        let mut looks: Vec<Look> = hosts.into_iter().map(look).collect();
+        if http.hosts.is_empty() && !looks.is_empty() {
+            looks.extend(self.unserved());
+        }
         let why = "no route names a TLS Secret of the source; hosts can be named in a plan of your own: \
                    probe: {http: {hosts: [HOST]}}";
         or_nothing(looks, "HTTPS".into(), why)
+    }
+
+    /// The source's certificates that no host is known to show.
+    fn unserved(&self) -> Option<Look> {
+        let served: BTreeSet<&ItemKey> = self.routes.secured.values().collect();
+        let secrets =
+            self.certificates.keys().filter(|key| self.known.contains(key) && !served.contains(key));
+        let secrets: Vec<String> = secrets.map(ToString::to_string).collect();
+        (!secrets.is_empty()).then(|| Look::Nothing {
+            what: format!("the certificates of {}", secrets.join(", ")),
+            why: "no Ingress or IngressRoute names their Secret for a host".into(),
+        })
     }
 
     /// The serial number that the source's certificate has; none where another one is there by intent.

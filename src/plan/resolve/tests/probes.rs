@@ -20,6 +20,17 @@ fn live_routes_say_where_certificates_alone_are_probed() -> Result<()> {
     let [Look::Http(look)] = looks(&plan)[..] else { panic!("{:?}", looks(&plan)) };
     assert_eq!((look.host.as_str(), look.serial.is_some()), ("a.example.org", true), "{look}");
 
+    // One that a Certificate names and no route does is said, too.
+    let spec = json!({"spec": {"secretName": "mail-tls", "dnsNames": ["mail.example.org"]}});
+    let group = crate::certificates::GROUP;
+    let mail = item(Component::Certificates, group, "certificates", "Certificate", ("demo", "mail"), spec);
+    let held = item(Component::Certificates, "", "secrets", "Secret", ("demo", "mail-tls"), json!({}));
+    let routes = vec![route("a.example.org", "web-tls")];
+    let world = World { routes, ..World::built_in("certificates") }.source([stored.clone(), mail, held]);
+    let plan = world.resolve()?;
+    let [Look::Http(_), Look::Nothing { what, .. }] = looks(&plan)[..] else { panic!("{:?}", looks(&plan)) };
+    assert_eq!(what, "the certificates of secrets demo/mail-tls");
+
     let plan = World::built_in("certificates").source([stored]).resolve()?;
     let [Look::Nothing { why, .. }] = looks(&plan)[..] else { panic!("{:?}", looks(&plan)) };
     assert!(why.contains("probe: {http: {hosts: [HOST]}}"), "{why}");
