@@ -10,12 +10,14 @@ use super::{Resolver, releases::remove};
 use crate::{
     helm,
     model::{Class, Component, Item, ItemKey, Json},
-    plan::{Act, Batch, Gate, Step, Verb, install},
+    plan::{Act, Batch, Gate, Install, Step, Verb, install},
 };
 
 impl Resolver<'_> {
-    /// The gates of a `wait: {helmCharts: …}` step.
-    pub(super) fn helm_charts(&self, charts: &[ItemKey], before: &[Step]) -> Vec<Gate> {
+    /// The gates of a `wait: {helmCharts: …}` step. A chart of which neither side has anything is another CNI's.
+    pub(super) fn helm_charts(&mut self, charts: &[ItemKey], before: &[Step]) -> Vec<Gate> {
+        let (charts, others): (Vec<_>, Vec<_>) = charts.iter().partition(|chart| self.is_charted(chart));
+        others.into_iter().for_each(|chart| self.passed_over(chart, "waited for"));
         let acts = || before.iter().flat_map(|step| &step.batches).flat_map(|batch| &batch.acts);
         let gate = |chart: &ItemKey| {
             let install = self.installs.get(chart);
@@ -42,7 +44,14 @@ impl Resolver<'_> {
                 replaces: install.and_then(|install| install.hash.clone()).filter(|_| values),
             }
         };
-        charts.iter().map(gate).collect()
+        charts.into_iter().map(gate).collect()
+    }
+
+    fn is_charted(&self, chart: &ItemKey) -> bool {
+        let config = ItemKey::resource("helm.cattle.io", "helmchartconfigs", chart.namespace(), chart.name());
+        let live = self.live.items.iter().any(|live| live.entry.key == *chart);
+        let installed = self.installs.get(chart).is_some_and(|install| *install != Install::default());
+        live || installed || [chart, &config].into_iter().any(|key| self.known.contains(key))
     }
 
     /// Revisions newer than the deployed one that an interrupted Helm left pending: with one of them there Helm refuses

@@ -101,7 +101,7 @@ impl Resolver<'_> {
         self.workloads.contains_key(key) || self.index.entries.iter().any(|entry| entry.key == *key)
     }
 
-    fn passed_over(&mut self, key: &ItemKey, what: &str) {
+    pub(super) fn passed_over(&mut self, key: &ItemKey, what: &str) {
         self.warnings.push(format!("{key} is not {what}: neither the cluster nor the source has it"));
     }
 

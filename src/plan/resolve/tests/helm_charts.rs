@@ -57,6 +57,19 @@ fn gate(world: &World) -> (bool, Option<String>) {
 }
 
 #[test]
+fn a_chart_of_which_nobody_has_anything_is_not_waited_for() {
+    let around = [namespace(Cni, "kube-system")];
+    let other = World::new(&[WAIT]).source(around.clone()).live(around);
+    let plan = other.resolve().unwrap();
+    assert!(plan.steps[0].gates.is_empty());
+    let said = "helmcharts.helm.cattle.io kube-system/rke2-canal is not waited for";
+    assert!(plan.warnings.iter().any(|warning| warning.starts_with(said)), "{:?}", plan.warnings);
+    // Where it is configured, it is to come.
+    let configured = World::new(&[WAIT]).source([config("mtu: 1450", "abort")]);
+    assert_eq!(configured.resolve().unwrap().steps[0].gates.len(), 1);
+}
+
+#[test]
 fn the_gate_knows_what_the_plan_changes_of_a_chart() {
     let of = |source: Vec<Item>, live: Vec<Item>| gate(&world(&[APPLY, WAIT]).source(source).live(live));
     let (wanted, other) = (config("a", "abort"), config("b", "abort"));
