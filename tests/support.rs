@@ -28,7 +28,7 @@ pub(crate) use library::Library;
 pub(crate) use objects::{Dump, NODES, Objects, POLICIES, touched};
 pub(crate) use operator::{Operator, acts, corrupted};
 pub(crate) use planes::{
-    MARKER, Plane, audit_log, audited, cert_manager, everything, fresh, programs, shared,
+    MARKER, Plane, audit_log, audited, built, cert_manager, everything, fresh, programs, shared,
 };
 pub(crate) use store::{NODE, Store, content, digest, says};
 pub(crate) use tls::{Pair, Server, own_address};

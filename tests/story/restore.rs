@@ -2,6 +2,7 @@
 
 mod certificates;
 mod changed;
+mod charts;
 mod cni;
 mod denied;
 mod down;

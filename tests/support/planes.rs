@@ -50,7 +50,7 @@ pub(crate) fn programs() -> Programs {
 }
 
 /// `target/control-plane`.
-pub(super) fn built() -> PathBuf {
+pub(crate) fn built() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/control-plane")
 }
 
