@@ -14,16 +14,19 @@ mod diff;
 mod drift;
 mod exit;
 mod extract;
+mod fetch;
 mod global;
 mod guard;
 mod init;
 mod interrupt;
 mod keys;
 mod man;
+mod places;
 mod plan;
 mod plans;
 mod prompt;
 mod prune;
+mod replicate;
 mod restore;
 mod runs;
 mod settings;
@@ -88,6 +91,8 @@ enum Verb {
     Restore(restore::Restore),
     Undo(undo::Undo),
     Prune(prune::Prune),
+    Replicate(replicate::Replicate),
+    Fetch(fetch::Fetch),
     Runs(runs::Runs),
     #[command(subcommand)]
     Plan(plan::Plan),
@@ -122,6 +127,8 @@ impl Verb {
             Self::Restore(verb) => verb.run(cx),
             Self::Undo(verb) => verb.run(cx),
             Self::Prune(verb) => verb.run(cx),
+            Self::Replicate(verb) => verb.run(cx),
+            Self::Fetch(verb) => verb.run(cx),
             Self::Runs(verb) => verb.run(cx),
             Self::Plan(verb) => verb.run(cx),
             Self::Demo(verb) => verb.run(cx),

@@ -5,6 +5,7 @@
 
 mod choose;
 mod disk;
+pub mod fetch;
 #[cfg(test)]
 mod fixture;
 mod init;
@@ -13,6 +14,7 @@ mod lock;
 mod process;
 mod prune;
 mod read;
+pub mod replicate;
 mod resealed;
 pub mod retention;
 pub mod s3;

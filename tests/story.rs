@@ -20,6 +20,7 @@ mod reading;
 mod reissue;
 mod repository;
 mod restore;
+mod s3;
 mod signals;
 mod sshd;
 mod stock_tools;

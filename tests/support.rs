@@ -12,6 +12,7 @@ mod library;
 mod objects;
 mod operator;
 mod planes;
+mod s3;
 mod store;
 mod tls;
 mod wait;
@@ -30,6 +31,7 @@ pub(crate) use operator::{Operator, acts, corrupted};
 pub(crate) use planes::{
     MARKER, Plane, audit_log, audited, built, cert_manager, everything, fresh, programs, shared,
 };
+pub(crate) use s3::{S3, SECRET, credentials};
 pub(crate) use store::{NODE, Store, content, digest, says};
 pub(crate) use tls::{Pair, Server, own_address};
 pub(crate) use wait::eventually;

@@ -9,16 +9,18 @@ use super::{
     context::Context,
     exit::Exit,
     interrupt,
+    replicate::{self, Outcome},
     settings::Settings,
     words::{bytes, count, table},
 };
 use crate::{
-    Error, Result,
+    Error, Kind, Result,
     backup::{self, Job, Summary},
     capture::Scope,
     cluster::Cluster,
     host,
     model::{ClusterIdentity, Component, Set, SnapshotState},
+    repository::s3::Place,
 };
 
 /// Take a snapshot of each set.
@@ -53,9 +55,9 @@ impl Backup {
             return Err(cx.no_server());
         }
         warn_about_identities(cx, &settings);
-        let made = interrupt::run(
+        let (made, outcomes) = interrupt::run(
             &|| "nothing of the unfinished snapshot is kept; take it again with: netdr backup".into(),
-            self.take(cx, &settings, &sets),
+            self.take_and_replicate(cx, &settings, &sets),
         )?;
         let partial = made.iter().any(|s| s.state != SnapshotState::Complete);
         for summary in &made {
@@ -63,8 +65,39 @@ impl Backup {
                 cx.terminal.warn(format!("{}: {line}", summary.set));
             }
         }
-        cx.terminal.answer(&json!({"snapshots": made}), || said(&made))?;
-        Ok(Exit::Partial.when(partial))
+        let document = json!({"snapshots": made, "places": replicate::document(&outcomes)});
+        cx.terminal.answer(&document, || said(&made) + &replicate::said(&outcomes))?;
+        Ok(Exit::Partial.when(partial).max(report(cx, &outcomes)))
+    }
+
+    /// What is here is copied, also where a set could not be taken: a disaster may be why.
+    async fn take_and_replicate(
+        &self,
+        cx: &Context,
+        settings: &Settings,
+        sets: &[Set],
+    ) -> Result<(Vec<Summary>, Vec<Outcome>)> {
+        let taken = self.take(cx, settings, sets).await;
+        let places: Vec<&Place> = settings.config.replicas.iter().collect();
+        let usage = taken.as_ref().is_err_and(|error| error.kind() == Kind::Usage);
+        if places.is_empty() || usage {
+            return Ok((taken?, Vec::new()));
+        }
+        let copied: Result<_> = async {
+            let repository = settings.repository()?;
+            let listed = repository.list(&settings.trusted()?, chrono::Utc::now())?;
+            Ok(replicate::to(cx, &repository, &listed, &places, false).await)
+        }
+        .await;
+        match (taken, copied) {
+            (Ok(made), copied) => Ok((made, copied?)),
+            (Err(error), copied) => {
+                if let Ok(outcomes) = copied {
+                    report(cx, &outcomes);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// The sets to take, each with at least one component asked for.
@@ -131,6 +164,15 @@ impl Backup {
         let wanted = |c: &Component| self.component.is_empty() || self.component.contains(c);
         Scope { components: set.components().filter(wanted).collect(), ..settings.config.scope.clone() }
     }
+}
+
+/// Says what places lack; the snapshots are good whatever it is.
+fn report(cx: &Context, outcomes: &[Outcome]) -> Exit {
+    replicate::report(
+        cx,
+        outcomes,
+        &["the snapshots here are good; to copy what is missing: netdr replicate"],
+    )
 }
 
 /// A failure, and what is there in spite of it.

@@ -10,7 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{
-    access::ssh_keys, context::Context, course::Course, exit::Exit, plans, settings::Settings, words::age,
+    access::ssh_keys, context::Context, course::Course, exit::Exit, places, plans, settings::Settings,
+    words::age,
 };
 use crate::{
     Error, Result,
@@ -139,6 +140,9 @@ impl Restore {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         self.course.may_ask("restore")?;
         let settings = cx.settings()?;
+        if self.resume.is_none() && matches!(self.from, Place::Snapshot) {
+            places::some_here(cx, &settings)?;
+        }
         let repository = settings.repository()?;
         let what = match &self.resume {
             Some(run) => resumed(&self.course.folder(&repository, run), &self.course.again(cx))?,

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
@@ -36,28 +36,36 @@ pub(super) fn cannot(doing: &str, path: &Path, cause: io::Error) -> Error {
 
 /// Creates `path`, lets `fill` write it, and syncs it.
 pub(super) fn write_new<T>(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    write_all(file.map_err(|e| cannot("create", path, e))?, path, fill)
-}
-
-fn write_all<T>(file: File, path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
-    let mut out = Out { file, failed: None };
+    let mut out = NewFile::create(path)?;
     let filled = fill(&mut out);
-    if let Some(cause) = out.failed {
-        return Err(cannot("write", path, cause));
-    }
-    let filled = filled?;
-    out.file.sync_all().map_err(|e| cannot("write", path, e))?;
-    Ok(filled)
+    out.settle(filled)
 }
 
-/// Remembers why writing failed: whoever writes through age and zstd gets to know less.
-struct Out {
+/// A file being written. Remembers why writing failed: whoever writes through age and zstd gets to know less.
+pub(super) struct NewFile {
     file: File,
+    path: PathBuf,
     failed: Option<io::Error>,
 }
 
-impl Write for Out {
+impl NewFile {
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path);
+        Ok(Self { file: file.map_err(|e| cannot("create", path, e))?, path: path.into(), failed: None })
+    }
+
+    /// Syncs what was filled in, or says why that went wrong.
+    pub(super) fn settle<T>(self, filled: Result<T>) -> Result<T> {
+        if let Some(cause) = self.failed {
+            return Err(cannot("write", &self.path, cause));
+        }
+        let filled = filled?;
+        self.file.sync_all().map_err(|e| cannot("write", &self.path, e))?;
+        Ok(filled)
+    }
+}
+
+impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes).map_err(|cause| {
             let told = io::Error::from(cause.kind());
@@ -116,11 +124,10 @@ mod tests {
     #[test]
     fn a_full_disk_is_named_whatever_the_writer_above_makes_of_it() {
         let path = Path::new("/dev/full");
-        let full = OpenOptions::new().write(true).open(path).unwrap();
-        let written = write_all(full, path, |out| {
-            out.write_all(&[0; 10]).map_err(|_| Error::failed("sealing went wrong somehow"))
-        });
-        let error = written.unwrap_err();
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        let mut full = NewFile { file, path: path.into(), failed: None };
+        let filled = full.write_all(&[0; 10]).map_err(|_| Error::failed("sealing went wrong somehow"));
+        let error = full.settle(filled).unwrap_err();
         assert!(error.to_string().starts_with("cannot write /dev/full: No space left"), "{error}");
         assert!(error.hints()[0].contains("netdr prune"));
     }

@@ -77,6 +77,22 @@ impl Repository {
         }
     }
 
+    /// Whether nothing is at `root`, or no more than what an interrupted init left.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn is_absent(root: &Path) -> Result<bool> {
+        if !root.exists() {
+            return Ok(true);
+        }
+        let left = |names: Vec<String>| names.iter().all(|name| layout::is_ours(name));
+        let snapshots = layout::snapshots(root);
+        Ok(root.is_dir()
+            && !root.join(layout::REPOSITORY).exists()
+            && left(disk::names(root)?)
+            && (!snapshots.exists() || disk::names(&snapshots)?.is_empty()))
+    }
+
     /// Whether it has no snapshot, nor anything that was or was to become one.
     ///
     /// # Errors
@@ -191,10 +207,12 @@ mod tests {
             fs::create_dir(root.join(name)).unwrap();
         }
         fs::write(root.join(layout::REPOSITORY_NEW), "{\"form").unwrap();
+        assert!(Repository::is_absent(root).unwrap());
         let error = Repository::open(root).unwrap_err();
         assert!(error.to_string().contains("half-initialised"), "{error}");
         Repository::init(root, 1).unwrap();
         Repository::open(root).unwrap();
+        assert!(!Repository::is_absent(root).unwrap());
     }
 
     #[test]

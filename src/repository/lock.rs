@@ -112,6 +112,11 @@ impl Lock {
         Ok(lock)
     }
 
+    /// Whether it is the lock of this name.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.path.ends_with(name)
+    }
+
     /// Holds it for another [`LIFETIME`]. Fails where it was taken away: another may work in its stead.
     pub(super) fn renew(&self) -> Result<()> {
         if !self.path.exists() {

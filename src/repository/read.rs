@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// No header or signature of ours comes near; anything larger is not read into memory.
-const LARGEST_HEADER: u64 = 1 << 20;
+pub(super) const LARGEST_HEADER: u64 = 1 << 20;
 
 impl Repository {
     /// Every snapshot, oldest first, whatever is wrong with it; folders that no snapshot can be called are none.
@@ -60,21 +60,8 @@ impl Repository {
 
     fn listed(&self, id: SnapshotId, trusted: &TrustedSigners, now: DateTime<Utc>) -> Listed {
         let folder = layout::snapshot(&self.root, &id);
-        let bytes = match small_file(&folder.join(layout::HEADER)) {
-            Ok(bytes) => bytes,
-            Err(why) => return unreadable(id, why),
-        };
-        let header = match parse(&bytes) {
-            Ok(header) => header,
-            Err(why) => return unreadable(id, why),
-        };
         let signature = small_file(&folder.join(layout::SIGNATURE)).ok();
-        let signature = signature.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let mut trust = trusted.check(signature::SNAPSHOT, &bytes, signature.as_deref(), now);
-        if trust.is_trusted() && header.id != id {
-            trust = Trust::Untrusted(format!("its header is that of {}", header.id));
-        }
-        Listed { id, header: Ok(header), trust }
+        Listed::judge(id, small_file(&folder.join(layout::HEADER)), signature.as_deref(), trusted, now)
     }
 
     /// Opens the index, checked against the header's sha256.
@@ -156,6 +143,28 @@ impl Repository {
     }
 }
 
+impl Listed {
+    /// What header and signature are worth, wherever they were read; an error says why there is no header.
+    pub(super) fn judge(
+        id: SnapshotId,
+        header: Result<Vec<u8>, String>,
+        signature: Option<&[u8]>,
+        trusted: &TrustedSigners,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let (bytes, header) = match header.and_then(|bytes| parse(&bytes).map(|header| (bytes, header))) {
+            Ok(read) => read,
+            Err(why) => return Self { id, trust: Trust::Untrusted(why.clone()), header: Err(why) },
+        };
+        let signature = signature.map(String::from_utf8_lossy);
+        let mut trust = trusted.check(signature::SNAPSHOT, &bytes, signature.as_deref(), now);
+        if trust.is_trusted() && header.id != id {
+            trust = Trust::Untrusted(format!("its header is that of {}", header.id));
+        }
+        Self { id, header: Ok(header), trust }
+    }
+}
+
 /// A bundle that is unpacked without its index: hashed again while it is read, because whoever may write here could
 /// have changed it since it was opened. It ends in an error where it did, and once it is stopped.
 struct Unchanged<'a, R> {
@@ -182,10 +191,6 @@ impl<R: Read> Read for Unchanged<'_, R> {
 /// What errors call a file of a snapshot.
 pub(super) fn named(id: &SnapshotId, file: &str) -> String {
     format!("{file} of snapshot {id}")
-}
-
-fn unreadable(id: SnapshotId, why: String) -> Listed {
-    Listed { id, trust: Trust::Untrusted(why.clone()), header: Err(why) }
 }
 
 /// Parses a header; the error fits after "untrusted: ".

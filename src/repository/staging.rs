@@ -5,14 +5,16 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    Repository, disk, layout,
+    Repository,
+    disk::{self, NewFile},
+    layout,
     lock::{self, Lock, Mode},
 };
 use crate::{
@@ -36,18 +38,25 @@ impl Repository {
     /// When a prune holds the lock, the id is taken, or the repository cannot be written.
     pub fn stage(&self, id: &SnapshotId, now: DateTime<Utc>) -> Result<Staging> {
         let lock = Lock::take(&layout::locks(&self.root), Mode::Shared, Some(id), now, lock::WAIT)?;
-        self.sweep(now);
+        self.sweep(&lock, now);
         let folder = layout::staging(&self.root, id);
-        fs::create_dir(&folder).map_err(|e| disk::cannot("create", &folder, e))?;
+        fs::create_dir(&folder).map_err(|e| match e.kind() {
+            // A fetch, killed or under way: a new snapshot has an id that nobody else has.
+            ErrorKind::AlreadyExists => Error::failed(format!("another process brings snapshot {id} here"))
+                .hint("wait for it to end, then try again"),
+            _ => disk::cannot("create", &folder, e),
+        })?;
         Ok(Staging { repository: self.clone(), id: id.clone(), folder, lock })
     }
 
     /// Removes what dead writers left. Folders are read before locks, and a writer locks before it makes its
-    /// folder: a folder without a lock has no writer. What cannot be removed is hidden anyway and stays.
-    fn sweep(&self, now: DateTime<Utc>) {
+    /// folder: a folder without a lock has no writer. What cannot be removed is hidden anyway and stays. A fetch that was
+    /// killed left a folder of the very snapshot that `own` is for.
+    fn sweep(&self, own: &Lock, now: DateTime<Utc>) {
         let found = disk::names(&layout::snapshots(&self.root)).unwrap_or_default();
         let Ok(holders) = lock::holders(&layout::locks(&self.root), now) else { return };
-        let alive: Vec<SnapshotId> = holders.into_iter().filter_map(|(_, holder)| holder?.snapshot).collect();
+        let others = holders.into_iter().filter(|(name, _)| !own.is(name));
+        let alive: Vec<SnapshotId> = others.filter_map(|(_, holder)| holder?.snapshot).collect();
         for name in found {
             if let Some(id) = layout::leftover(&name).filter(|id| !alive.contains(id)) {
                 let _ = remove(&self.root, &layout::snapshots(&self.root).join(name), &id);
@@ -70,6 +79,12 @@ impl Staging {
         disk::write_new(&self.folder.join(layout::bundle(component)), fill)
     }
 
+    /// A file of a snapshot that is whole elsewhere, to be filled piece by piece.
+    pub(super) fn file(&self, name: &str) -> Result<NewFile> {
+        self.lock.renew()?;
+        NewFile::create(&self.folder.join(name))
+    }
+
     /// Writes the index likewise.
     ///
     /// # Errors
@@ -84,18 +99,25 @@ impl Staging {
     /// # Errors
     /// When the header is another snapshot's, signing fails, or the repository cannot be written.
     pub fn commit(self, header: &SnapshotHeader, sign: &dyn Fn(&[u8]) -> Result<String>) -> Result<()> {
-        let Self { id, folder, .. } = &self;
+        let id = &self.id;
         if header.id != *id {
             return Err(Error::failed(format!("the header of {} does not belong to {id}", header.id)));
         }
         let mut text = serde_json::to_vec_pretty(header)
             .map_err(|e| Error::failed(format!("cannot write the header of {id}")).because(e))?;
         text.push(b'\n');
-        disk::write_bytes(&folder.join(layout::SIGNATURE), sign(&text)?.as_bytes())?;
-        disk::write_bytes(&folder.join(layout::HEADER), &text)?;
+        let signature = sign(&text)?;
+        self.commit_signed(&text, signature.as_bytes())
+    }
+
+    /// The same with a header that was signed before.
+    pub(super) fn commit_signed(self, header: &[u8], signature: &[u8]) -> Result<()> {
+        let Self { repository, id, folder, .. } = &self;
+        disk::write_bytes(&folder.join(layout::SIGNATURE), signature)?;
+        disk::write_bytes(&folder.join(layout::HEADER), header)?;
         disk::sync_folder(folder)?;
-        disk::rename(folder, &layout::snapshot(&self.repository.root, id))?;
-        disk::sync_folder(&layout::snapshots(&self.repository.root))
+        disk::rename(folder, &layout::snapshot(&repository.root, id))?;
+        disk::sync_folder(&layout::snapshots(&repository.root))
     }
 }
 

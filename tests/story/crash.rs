@@ -26,7 +26,7 @@ pub(super) async fn stopped(store: &Store, words: &str, signal: Signal, after: D
 }
 
 /// How long the command takes when nobody stops it.
-async fn duration(store: &Store, words: &str) -> Duration {
+pub(super) async fn duration(store: &Store, words: &str) -> Duration {
     let began = Instant::now();
     store.netdr(words).await.ok();
     began.elapsed()
@@ -44,7 +44,7 @@ pub(super) fn leftovers(store: &Store) -> Vec<String> {
 }
 
 /// Every listed snapshot is trusted and verifies.
-async fn whole(store: &Store) {
+pub(super) async fn whole(store: &Store) {
     let answer = store.json("snapshots").await;
     for snapshot in answer["snapshots"].as_array().unwrap() {
         assert_eq!(

@@ -8,7 +8,7 @@ const BACKUP: &str = "netdr backup --set host --host-root host";
 
 /// Runs `mounts` as root of a user namespace, then `script` as who we are, on top of these mounts: so it works for
 /// root and for anybody, and no mount is left behind.
-async fn with_mounts(store: &Store, mounts: &str, script: &str) -> Outcome {
+pub(super) async fn with_mounts(store: &Store, mounts: &str, script: &str) -> Outcome {
     const NAMESPACE: &str = "unshare --user --map-root-user --mount";
     let possible = store.shell(&format!("{NAMESPACE} true")).await;
     assert_eq!(

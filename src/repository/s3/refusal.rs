@@ -112,7 +112,7 @@ fn refused(place: &Place, action: Action, path: &str, answer: &Answer) -> Error 
                 .hint(format!("write into netdr.yaml, at place {name}: region: {region}")),
             None => error.hint(format!("check `region:` and `endpoint:` of place {name} in netdr.yaml")),
         },
-        ("NoSuchBucket", _) => failed(Kind::Failed, format!("there is no bucket {bucket} ({status} {code})"))
+        ("NoSuchBucket" | "InvalidBucketName", _) => failed(Kind::Failed, format!("there is no bucket {bucket} ({status} {code})"))
             .hint(format!("make it, or correct `bucket:` of place {name} in netdr.yaml")),
         ("InvalidObjectState", _) => {
             let id = path.split('/').nth(1).unwrap_or("ID");
@@ -183,9 +183,9 @@ fn denied(place: &Place, action: Action, path: &str, error: Error) -> Error {
     error.hint(format!("if {bucket} is another account's, its bucket policy has to allow it, too"))
 }
 
-/// `…; expecting 'eu-central-1'`: what S3 says where the signature is of another region.
+/// `…; expecting 'eu-central-1'`: what is said where the signature is of another region; some servers quote it otherwise.
 fn named_region(message: &str) -> Option<&str> {
-    message.split("expecting '").nth(1)?.split('\'').next()
+    message.split("expecting ").nth(1)?.split(['\'', '"']).nth(1)
 }
 
 #[cfg(test)]

@@ -1,0 +1,232 @@
+//! `netdr fetch`: snapshots back from a place outside.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use clap::{ArgGroup, Args};
+use rand::random;
+use serde_json::{Value, json};
+
+use super::{
+    context::Context,
+    exit::Exit,
+    interrupt, places,
+    settings::Settings,
+    words::{bytes, count},
+};
+use crate::{
+    Error, Kind, Result, config,
+    model::SnapshotId,
+    repository::{Repository, fetch, s3::Bucket},
+    signature::TrustedSigners,
+};
+
+/// Bring snapshots back from a place outside, proved; makes the repository where there is none
+#[derive(Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
+pub(super) struct Fetch {
+    /// Which snapshots; latest is the newest complete one of each set and node
+    #[arg(value_name = "ID|latest")]
+    ids: Vec<Which>,
+    /// All that are not here
+    #[arg(long)]
+    all: bool,
+    /// Only from this place [default: whichever has it, in the order of `replicas`]
+    #[arg(long, value_name = "NAME")]
+    place: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Which {
+    Latest,
+    Snapshot(SnapshotId),
+}
+
+impl FromStr for Which {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        if s == "latest" { Ok(Self::Latest) } else { s.parse().map(Self::Snapshot) }
+    }
+}
+
+/// What fetching came to.
+#[derive(Default)]
+struct Fetched {
+    /// Where from, and how large.
+    fetched: Vec<(SnapshotId, String, u64)>,
+    present: Vec<SnapshotId>,
+    failed: Vec<(SnapshotId, Error)>,
+    /// Places that could not be asked.
+    unasked: Vec<Error>,
+    /// The repository was made.
+    made: bool,
+}
+
+impl Fetch {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        let trusted = settings.trusted()?;
+        let done = interrupt::run(
+            &|| "what is fetched stays; nothing of the unfinished one is kept: fetch it again".into(),
+            self.fetch(cx, &settings, &trusted),
+        )?;
+        let mut errors: Vec<&Error> = done.failed.iter().map(|(_, error)| error).collect();
+        errors.extend(&done.unasked);
+        errors.iter().for_each(|error| cx.terminal.error(error));
+        let document = json!({
+            "fetched": done.fetched.iter()
+                .map(|(id, place, bytes)| json!({"snapshot": id, "place": place, "bytes": bytes})).collect::<Vec<Value>>(),
+            "present": done.present,
+            "failed": done.failed.iter()
+                .map(|(id, error)| json!({"snapshot": id, "why": error.to_string()})).collect::<Vec<Value>>(),
+            "repository": done.made.then_some(settings.repository_path()?),
+        });
+        cx.terminal.answer(&document, || said(&done))?;
+        let nothing = done.fetched.is_empty() && done.present.is_empty();
+        let damaged = errors.iter().any(|error| error.kind() == Kind::Damaged);
+        let trouble = Exit::Partial.when(!errors.is_empty()).max(Exit::Damaged.when(damaged));
+        // Of one snapshot that was asked for and did not come, nothing is done in part.
+        Ok(trouble.max(Exit::Failed.when(nothing && !errors.is_empty() && !damaged)))
+    }
+
+    async fn fetch(&self, cx: &Context, settings: &Settings, trusted: &TrustedSigners) -> Result<Fetched> {
+        let mut done = Fetched::default();
+        let chosen = config::chosen(&settings.config.replicas, self.place.as_deref())?;
+        let mut buckets = Vec::new();
+        let mut places_of: BTreeMap<SnapshotId, Vec<usize>> = BTreeMap::new();
+        for (name, bucket) in places::open(&chosen).await {
+            let asked: Result<_> = async {
+                let bucket = bucket?;
+                let stored = bucket.stored().await.map_err(|error| places::at(&name, error))?;
+                Ok((bucket, fetch::whole(&stored)))
+            }
+            .await;
+            match asked {
+                Ok((bucket, ids)) => {
+                    ids.into_iter().for_each(|id| places_of.entry(id).or_default().push(buckets.len()));
+                    buckets.push(bucket);
+                }
+                Err(error) => done.unasked.push(error),
+            }
+        }
+        if buckets.is_empty() {
+            return Err(done.unasked.swap_remove(0));
+        }
+        let wanted = self.wanted(cx, settings, trusted, &buckets, &places_of).await?;
+        let repository = repository(cx, settings, &buckets, &mut done).await?;
+        let phase = cx.terminal.phase(format!("fetching {}", count(wanted.len() as u64, "snapshot")));
+        phase.parts(wanted.len() as u64);
+        for id in wanted {
+            if repository.has(&id) {
+                done.present.push(id);
+            } else {
+                let mut error = None;
+                for bucket in places_of[&id].iter().map(|place| &buckets[*place]) {
+                    let name = &bucket.place().name;
+                    match repository.fetch(bucket, &id, trusted, chrono::Utc::now()).await {
+                        Ok(bytes) => {
+                            done.fetched.push((id.clone(), name.clone(), bytes));
+                            error = None;
+                            break;
+                        }
+                        Err(e) => error = error.or(Some(e)),
+                    }
+                }
+                done.failed.extend(error.map(|error| (id, error)));
+            }
+            phase.part();
+        }
+        Ok(done)
+    }
+
+    /// The ids asked for, each of which some place has.
+    async fn wanted(
+        &self,
+        cx: &Context,
+        settings: &Settings,
+        trusted: &TrustedSigners,
+        buckets: &[Bucket],
+        places_of: &BTreeMap<SnapshotId, Vec<usize>>,
+    ) -> Result<Vec<SnapshotId>> {
+        if self.all {
+            return Ok(places_of.keys().cloned().collect());
+        }
+        let mut wanted = Vec::new();
+        for which in &self.ids {
+            match which {
+                Which::Snapshot(id) if places_of.contains_key(id) => wanted.push(id.clone()),
+                Which::Snapshot(id) => return Err(unknown(id, buckets, places_of)),
+                Which::Latest => {
+                    let mut listed = Vec::new();
+                    for (number, bucket) in buckets.iter().enumerate() {
+                        let first = |places: &Vec<usize>| places.first() == Some(&number);
+                        let ids: Vec<SnapshotId> =
+                            places_of.iter().filter(|(_, p)| first(p)).map(|(id, _)| id.clone()).collect();
+                        listed.extend(bucket.listed(&ids, trusted, cx.now).await?);
+                    }
+                    listed.sort_by(|a, b| a.id.cmp(&b.id));
+                    let newest = fetch::newest(&listed, settings.config.cluster_name.as_deref());
+                    if newest.is_empty() {
+                        return Err(Error::failed("no place has a complete snapshot that is trusted").hint(
+                            "name one to fetch it anyway: netdr fetch ID; what there is: netdr snapshots",
+                        ));
+                    }
+                    wanted.extend(newest.into_iter().map(|header| header.id.clone()));
+                }
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+fn unknown(id: &SnapshotId, buckets: &[Bucket], places_of: &BTreeMap<SnapshotId, Vec<usize>>) -> Error {
+    let names: Vec<&str> = buckets.iter().map(|bucket| bucket.place().name.as_str()).collect();
+    let error = Error::usage(format!("no snapshot {id} in {}", names.join(", ")));
+    let nearest = crate::strict::nearest(id.as_str(), places_of.keys().map(SnapshotId::as_str));
+    match nearest {
+        Some(near) => error.hint(format!("the nearest there is: {near}")),
+        None => error,
+    }
+    .hint("list them with: netdr snapshots")
+}
+
+/// The repository here; where nothing is, one with the id of that in the first place that names one.
+async fn repository(
+    cx: &Context,
+    settings: &Settings,
+    buckets: &[Bucket],
+    done: &mut Fetched,
+) -> Result<Repository> {
+    let root = settings.repository_path()?;
+    if !Repository::is_absent(root)? {
+        return Repository::open(root);
+    }
+    let mut id = None;
+    for bucket in buckets {
+        let found = bucket.repository_id().await.map_err(|error| places::at(&bucket.place().name, error))?;
+        id = id.or(found);
+    }
+    done.made = true;
+    let shown = root.display();
+    match id {
+        Some(id) => cx.terminal.note(format!(
+            "{shown} has nothing in it yet: it becomes repository {id:016x}, as the place outside is"
+        )),
+        None => cx.terminal.note(format!(
+            "{shown} has nothing in it yet: it becomes a new repository, because no place names one"
+        )),
+    }
+    Repository::init(root, id.unwrap_or_else(random))
+}
+
+fn said(done: &Fetched) -> String {
+    let mut text: String = done
+        .fetched
+        .iter()
+        .map(|(id, place, size)| format!("fetched {id} from {place} ({})\n", bytes(*size)))
+        .collect();
+    text += &done.present.iter().map(|id| format!("here already: {id}\n")).collect::<String>();
+    if !done.fetched.is_empty() {
+        text += "Next: netdr snapshots\n";
+    }
+    text
+}

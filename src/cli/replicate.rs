@@ -1,0 +1,170 @@
+//! `netdr replicate`: what places outside lack.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{
+    context::Context,
+    exit::Exit,
+    interrupt, places,
+    words::{bytes, count},
+};
+use crate::{
+    Error, Kind, Result, config,
+    model::SnapshotId,
+    repository::{
+        Listed, Repository,
+        replicate::{self, Replicated},
+        s3::Place,
+    },
+};
+
+/// Copy to the places outside (`replicas` of the configuration) what they lack
+#[derive(Args)]
+pub(super) struct Replicate {
+    /// Which snapshots [default: all but those that the place's own retention would delete again]
+    #[arg(value_name = "ID")]
+    ids: Vec<SnapshotId>,
+    /// Only to this place [default: all of them]
+    #[arg(long, value_name = "NAME")]
+    place: Option<String>,
+}
+
+/// What replicating to one place came to.
+pub(super) struct Outcome {
+    place: String,
+    expired: Vec<SnapshotId>,
+    result: Result<Replicated>,
+}
+
+impl Replicate {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        let places = config::chosen(&settings.config.replicas, self.place.as_deref())?;
+        let (repository, trusted) = (settings.repository()?, settings.trusted()?);
+        let listed = match &self.ids[..] {
+            [] => repository.list(&trusted, cx.now)?,
+            ids => ids.iter().map(|id| repository.get(id, &trusted, cx.now)).collect::<Result<_>>()?,
+        };
+        if let (Some(untrusted), false) = (listed.iter().find(|l| !l.trust.is_trusted()), self.ids.is_empty())
+        {
+            return Err(Error::damaged(format!("{} is untrusted and not copied", untrusted.id))
+                .hint("why it is untrusted says: netdr snapshots"));
+        }
+        let outcomes = interrupt::run(
+            &|| "what is copied stays; the rest is copied by: netdr replicate".into(),
+            async { Ok(to(cx, &repository, &listed, &places, !self.ids.is_empty()).await) },
+        )?;
+        let exit = report(cx, &outcomes, &[]);
+        cx.terminal.answer(&json!({"places": document(&outcomes)}), || said(&outcomes))?;
+        let nowhere = outcomes.iter().all(|outcome| outcome.result.is_err());
+        Ok(exit.max(Exit::Failed.when(nowhere)))
+    }
+}
+
+/// Copies to one place after the other; `named` ones whatever retention says of them.
+pub(super) async fn to(
+    cx: &Context,
+    repository: &Repository,
+    listed: &[Listed],
+    places: &[&Place],
+    named: bool,
+) -> Vec<Outcome> {
+    let left_alone = listed.iter().filter(|one| !one.trust.is_trusted()).count();
+    if left_alone > 0 {
+        cx.terminal.warn(format!(
+            "{} untrusted or unreadable: not copied, see netdr snapshots",
+            count(left_alone as u64, "snapshot")
+        ));
+    }
+    let mut outcomes = Vec::new();
+    for (place, (name, bucket)) in places.iter().zip(places::open(places).await) {
+        let retention = place.retention.filter(|_| !named);
+        let (wanted, expired) = replicate::wanted(listed, retention, cx.now);
+        let phase = cx.terminal.phase(format!("replicating to {name}"));
+        phase.parts(wanted.len() as u64);
+        let result = async {
+            let copied = repository.replicate(&bucket?, &wanted, cx.now, &|_| phase.part()).await;
+            copied.map_err(|error| places::at(&name, error))
+        };
+        let result = result.await;
+        outcomes.push(Outcome { place: name, expired, result });
+    }
+    outcomes
+}
+
+/// Says what went wrong: in full the first failure of each place, whose way out is mostly that of the others.
+pub(super) fn report(cx: &Context, outcomes: &[Outcome], hints: &[&str]) -> Exit {
+    let mut exit = Exit::Done;
+    for Outcome { place, result, .. } in outcomes {
+        let failures: Vec<&Error> = match result {
+            Ok(done) => done.failed.iter().map(|(_, error)| error).collect(),
+            Err(error) => vec![error],
+        };
+        if let [first, others @ ..] = &failures[..] {
+            cx.terminal.error(first);
+            hints.iter().for_each(|hint| cx.terminal.note(format!("  hint: {hint}")));
+            if !others.is_empty() {
+                cx.terminal.warn(format!("place {place}: {} more", count(others.len() as u64, "failure")));
+            }
+            exit = exit.max(Exit::Partial);
+        }
+        let Ok(done) = result else { continue };
+        for damage in &done.damaged {
+            cx.terminal.warn(format!(
+                "place {place}: {} is damaged: {}: {}",
+                damage.snapshot, damage.place, damage.what
+            ));
+        }
+        exit = exit.max(Exit::Damaged.when(!done.damaged.is_empty()));
+        if done.unproved {
+            cx.terminal.note(format!(
+                "place {place} names no sha256 of what it takes: only reading it back proves it"
+            ));
+        }
+    }
+    exit
+}
+
+pub(super) fn document(outcomes: &[Outcome]) -> Vec<Value> {
+    let empty = Replicated::default();
+    let one = |outcome: &Outcome| {
+        let done = outcome.result.as_ref().unwrap_or(&empty);
+        let failed = done.failed.iter().map(|(id, why)| json!({"snapshot": id, "why": why.to_string()}));
+        let damaged =
+            done.damaged.iter().map(|d| json!({"snapshot": d.snapshot, "what": d.what, "where": d.place}));
+        json!({
+            "place": outcome.place,
+            "copied": done.copied,
+            "present": done.present,
+            "expired": outcome.expired,
+            "failed": failed.collect::<Vec<Value>>(),
+            "damaged": damaged.collect::<Vec<Value>>(),
+            "bytes": done.bytes,
+            "error": outcome.result.as_ref().err().map(ToString::to_string),
+        })
+    };
+    outcomes.iter().map(one).collect()
+}
+
+pub(super) fn said(outcomes: &[Outcome]) -> String {
+    let line = |Outcome { place, expired, result }: &Outcome| match result {
+        Err(error) if error.kind() == Kind::Usage => format!("{place}: not asked\n"),
+        Err(_) => format!("{place}: nothing copied\n"),
+        Ok(done) => {
+            let number = |n: usize| count(n as u64, "snapshot");
+            let mut text = format!("{place}: {} copied ({})", number(done.copied.len()), bytes(done.bytes));
+            for (n, what) in [
+                (done.present.len(), "there already"),
+                (expired.len(), "not copied, because retention would delete them there"),
+                (done.failed.len(), "not copied"),
+            ] {
+                if n > 0 {
+                    text += &format!(", {n} {what}");
+                }
+            }
+            text + "\n"
+        }
+    };
+    outcomes.iter().map(line).collect()
+}

@@ -1,0 +1,215 @@
+//! Bringing snapshots back from a place outside.
+//!
+//! In: a place, an id. Out: the snapshot in the local repository. Invariant: what is listed was proved: its signature before
+//! anything else of it is read, every file's sha256 before it is renamed into place; whatever stops it leaves nothing.
+
+use std::{collections::BTreeSet, io::Write as _};
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, stream};
+
+use super::{
+    Listed, Repository, Staging, layout,
+    read::LARGEST_HEADER,
+    s3::{self, Bucket, Stored},
+};
+use crate::{
+    Error, Result,
+    model::{SnapshotHeader, SnapshotId, SnapshotState},
+    signature::{Trust, TrustedSigners},
+};
+
+/// How many headers are read at once.
+const PARALLEL: usize = 16;
+/// No index comes near.
+const LARGEST_INDEX: u64 = 1 << 30;
+
+/// A header as it lies in a place, with its signature.
+struct Signed {
+    header: Vec<u8>,
+    signature: Option<Vec<u8>>,
+}
+
+impl Bucket {
+    /// The id of the repository that a place is a copy of; none where the place is none.
+    ///
+    /// # Errors
+    /// When it cannot be read; damaged, when it is no such file.
+    pub async fn repository_id(&self) -> Result<Option<u64>> {
+        let mut text = Vec::new();
+        if self.get(layout::REPOSITORY, LARGEST_HEADER, &mut text).await?.is_none() {
+            return Ok(None);
+        }
+        let value: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        let id = value["id"].as_str().and_then(|id| u64::from_str_radix(id, 16).ok());
+        let shown = self.place().url(layout::REPOSITORY);
+        id.map(Some).ok_or_else(|| Error::damaged(format!("{shown} names no repository")))
+    }
+
+    /// The snapshots of these ids with their trust, in the same order, as [`Repository::list`] says it of local ones.
+    ///
+    /// # Errors
+    /// When the place refuses or does not answer. A header that is missing or broken is no error.
+    pub async fn listed(
+        &self,
+        ids: &[SnapshotId],
+        trusted: &TrustedSigners,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Listed>> {
+        let read = stream::iter(ids.iter().cloned()).map(async |id| {
+            let signed = self.signed(&id).await?;
+            Ok(judge(id, signed.as_ref(), trusted, now))
+        });
+        read.buffered(PARALLEL).collect::<Vec<_>>().await.into_iter().collect()
+    }
+
+    async fn signed(&self, id: &SnapshotId) -> Result<Option<Signed>> {
+        let Some(header) = self.small(id, layout::HEADER).await? else { return Ok(None) };
+        let signature = self.small(id, layout::SIGNATURE).await?;
+        Ok(Some(Signed { header, signature }))
+    }
+
+    async fn small(&self, id: &SnapshotId, file: &str) -> Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        let got = self.get(&s3::path(id, file), LARGEST_HEADER, &mut bytes).await?;
+        Ok(got.map(|_| bytes))
+    }
+}
+
+fn judge(id: SnapshotId, signed: Option<&Signed>, trusted: &TrustedSigners, now: DateTime<Utc>) -> Listed {
+    let header = signed.map(|signed| signed.header.clone());
+    let header = header.ok_or_else(|| format!("{} is missing", layout::HEADER));
+    Listed::judge(id, header, signed.and_then(|signed| signed.signature.as_deref()), trusted, now)
+}
+
+/// Those that have a header: the others are not wholly there, and so not there.
+pub fn whole(stored: &Stored) -> Vec<SnapshotId> {
+    let whole =
+        stored.iter().filter(|(_, objects)| objects.iter().any(|object| object.name == layout::HEADER));
+    whole.map(|(id, _)| id.clone()).collect()
+}
+
+/// The newest complete, trusted one of every cluster, set and node; of `cluster` alone where it is named.
+pub fn newest<'a>(listed: &'a [Listed], cluster: Option<&str>) -> Vec<&'a SnapshotHeader> {
+    let trusted = listed.iter().rev().filter(|one| one.trust.is_trusted());
+    let good = trusted.filter_map(|one| one.header.as_ref().ok()).filter(|header| {
+        header.state == SnapshotState::Complete && cluster.is_none_or(|name| header.cluster.name == name)
+    });
+    let mut seen = BTreeSet::new();
+    let mut newest: Vec<_> =
+        good.filter(|h| seen.insert((&h.cluster.name, h.set, h.node.as_deref()))).collect();
+    newest.reverse();
+    newest
+}
+
+impl Repository {
+    /// Whether a snapshot of this id is here, whatever is wrong with it.
+    pub fn has(&self, id: &SnapshotId) -> bool {
+        layout::snapshot(&self.root, id).exists()
+    }
+
+    /// Brings one snapshot here; returns how large it is.
+    ///
+    /// # Errors
+    /// Damaged, when it is untrusted or a file of it is not what its header says; when a bundle is archived, the place
+    /// does not have it, refuses, or does not answer; or the repository cannot be written.
+    pub async fn fetch(
+        &self,
+        bucket: &Bucket,
+        id: &SnapshotId,
+        trusted: &TrustedSigners,
+        now: DateTime<Utc>,
+    ) -> Result<u64> {
+        let name = &bucket.place().name;
+        let signed = bucket.signed(id).await?.ok_or_else(|| {
+            Error::failed(format!("place {name} has no snapshot {id}")).hint("what is where: netdr snapshots")
+        })?;
+        let Listed { header, trust, .. } = judge(id.clone(), Some(&signed), trusted, now);
+        let header = match (header, trust) {
+            (Ok(header), Trust::Trusted(_)) => header,
+            (Err(why), _) | (_, Trust::Untrusted(why)) => {
+                return Err(Error::damaged(format!("snapshot {id} of place {name} is untrusted: {why}"))
+                    .hint("nothing of it was fetched; choose another: netdr snapshots"));
+            }
+        };
+        let (repository, of) = (self.clone(), id.clone());
+        let staged = tokio::task::spawn_blocking(move || repository.stage(&of, now)).await;
+        let staging = staged.map_err(|e| Error::failed("fetching was interrupted").because(e))??;
+        let mut bytes = 0;
+        for bundle in &header.bundles {
+            let file = layout::bundle(bundle.component);
+            bytes += file_of(bucket, id, &staging, &file, &bundle.sha256, bundle.bytes).await?;
+        }
+        file_of(bucket, id, &staging, layout::INDEX, &header.index_sha256, LARGEST_INDEX).await?;
+        staging.commit_signed(&signed.header, &signed.signature.unwrap_or_default())?;
+        Ok(bytes)
+    }
+}
+
+/// Brings one file into a staged snapshot, proved.
+async fn file_of(
+    bucket: &Bucket,
+    id: &SnapshotId,
+    staging: &Staging,
+    file: &str,
+    sha256: &str,
+    limit: u64,
+) -> Result<u64> {
+    let path = s3::path(id, file);
+    let damaged = |what: &str| {
+        Error::damaged(format!("{} {what}", bucket.place().url(&path)))
+            .hint("nothing of the snapshot is kept here; choose another: netdr snapshots")
+    };
+    let mut out = staging.file(file)?;
+    let got = bucket.get(&path, limit, &mut out).await;
+    out.flush().map_err(|e| Error::failed(format!("cannot write {file}")).because(e))?;
+    match out.settle(got)? {
+        None => Err(damaged("is missing: a lifecycle rule, or somebody, deleted it")),
+        Some((is, _)) if is != sha256 => Err(damaged(&format!("has sha256 {is}, not {sha256}"))),
+        Some((_, bytes)) => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repository::fixture::{at, listed};
+
+    #[test]
+    fn a_snapshot_without_its_header_is_none() {
+        let object = |name: &str| s3::Object {
+            name: name.into(),
+            bytes: 1,
+            class: None,
+            modified: at("2026-11-24T01:00:00Z"),
+            restore: None,
+        };
+        let id = |text: &str| text.parse::<SnapshotId>().unwrap();
+        let (half, wholly) = (id("20261123T010000Z-network-000001"), id("20261124T010000Z-network-000002"));
+        let stored = [
+            (half, vec![object("cni.tar.zst.age"), object("snapshot.json.sig")]),
+            (wholly.clone(), vec![object("cni.tar.zst.age"), object("snapshot.json")]),
+        ];
+        assert_eq!(whole(&stored.into()), [wholly]);
+    }
+
+    #[test]
+    fn latest_is_the_newest_good_one_of_each_set_and_node() {
+        let day = |day: u32, state| listed(&format!("2026-11-{day}T01:00:00Z"), state);
+        let mut all = vec![
+            day(20, SnapshotState::Complete),
+            day(21, SnapshotState::Complete),
+            day(22, SnapshotState::Complete),
+            day(23, SnapshotState::Complete),
+            day(24, SnapshotState::Partial),
+        ];
+        all[0].header.as_mut().unwrap().node = Some("n1".into());
+        all[2].header.as_mut().unwrap().cluster.name = "c2".into();
+        all[3].trust = Trust::Untrusted("foreign".into());
+        let days = |cluster| {
+            newest(&all, cluster).iter().map(|h| h.id.as_str()[6..8].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(days(None), ["20", "21", "22"]);
+        assert_eq!(days(Some("c1")), ["20", "21"]);
+    }
+}

@@ -1,0 +1,276 @@
+//! Copying snapshots to a place outside.
+//!
+//! In: trusted snapshots, and what a place has. Out: what is missing there, copied. Invariant: the header goes last, so
+//! that a snapshot is wholly there or is none; what is there is never overwritten, and nothing is read back, so the
+//! rights to list and to put are enough.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt as _, stream};
+
+use super::{
+    Damage, Listed, Repository, Retention, disk, layout, retention,
+    s3::{self, Body, Bucket, Object, Place, Put, StorageClass, Written},
+};
+use crate::{
+    Error, Kind, Result,
+    model::{SnapshotHeader, SnapshotId},
+};
+
+/// How many snapshots are on their way at once, each with one object: a line with long ways is filled, and each object
+/// in flight costs a few buffers of memory.
+const PARALLEL: usize = 8;
+/// What was captured within this time is copied whatever a place's retention says of it: it is decided when the day is over.
+const FRESH: TimeDelta = TimeDelta::days(1);
+
+/// What replicating to one place came to.
+#[derive(Debug, Default)]
+pub struct Replicated {
+    /// Copied now, wholly.
+    pub copied: Vec<SnapshotId>,
+    /// There already.
+    pub present: Vec<SnapshotId>,
+    /// Not copied, because something else than ours is there or here; left as it is.
+    pub damaged: Vec<Damage>,
+    /// Not copied, and why; the next time goes on.
+    pub failed: Vec<(SnapshotId, Error)>,
+    /// How much was put.
+    pub bytes: u64,
+    /// Whether the place named no sha256 of something it took.
+    pub unproved: bool,
+}
+
+/// Those that a place's own retention keeps, and those that it would delete again.
+pub fn wanted(
+    listed: &[Listed],
+    retention: Option<Retention>,
+    now: DateTime<Utc>,
+) -> (Vec<&Listed>, Vec<SnapshotId>) {
+    let trusted = listed.iter().filter(|one| one.trust.is_trusted());
+    let Some(retention) = retention else { return (trusted.collect(), Vec::new()) };
+    let mut expired = retention::plan(listed, retention, now).delete;
+    expired.retain(|id| id.captured_at() < now - FRESH);
+    (trusted.filter(|one| !expired.contains(&one.id)).collect(), expired)
+}
+
+/// One file of a snapshot, and how it is put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Source {
+    name: String,
+    file: PathBuf,
+    bytes: u64,
+    sha256: String,
+    class: StorageClass,
+}
+
+/// What is missing of a snapshot, in the order in which it is put; or what is there that is not ours.
+fn missing(sources: Vec<Source>, there: &[Object]) -> Result<Vec<Source>, Vec<(String, String)>> {
+    let of = |source: &Source| there.iter().find(|object| object.name == source.name);
+    let other = |source: &Source| {
+        let object = of(source).filter(|object| object.bytes != source.bytes)?;
+        Some((source.name.clone(), format!("has {} bytes there, not {}", object.bytes, source.bytes)))
+    };
+    let damage: Vec<_> = sources.iter().filter_map(other).collect();
+    if !damage.is_empty() {
+        return Err(damage);
+    }
+    Ok(sources.into_iter().filter(|source| of(source).is_none()).collect())
+}
+
+impl Repository {
+    /// Copies what is missing of these snapshots, which are trusted, newest first; `each` is told of every one that is
+    /// done with.
+    ///
+    /// # Errors
+    /// When the place cannot be listed. What happens to one snapshot stops no other.
+    pub async fn replicate(
+        &self,
+        bucket: &Bucket,
+        snapshots: &[&Listed],
+        now: DateTime<Utc>,
+        each: &dyn Fn(&SnapshotId),
+    ) -> Result<Replicated> {
+        let stored = bucket.stored().await?;
+        let mut result = Replicated::default();
+        let mut copies = Vec::new();
+        for listed in snapshots.iter().rev() {
+            let Ok(header) = &listed.header else { continue };
+            let id = &header.id;
+            let there: &[Object] = stored.get(id).map_or(&[], Vec::as_slice);
+            match self.sources(header, bucket.place()) {
+                Err(error) => result.failed(id, error),
+                Ok(sources) => match missing(sources, there) {
+                    Err(damage) => result.damaged.extend(damage.into_iter().map(|(file, what)| Damage {
+                        snapshot: id.clone(),
+                        what,
+                        place: bucket.place().url(&s3::path(id, &file)),
+                    })),
+                    Ok(sources) if sources.is_empty() => result.present.push(id.clone()),
+                    Ok(sources) => {
+                        copies.push((id, sources));
+                        continue;
+                    }
+                },
+            }
+            each(id);
+        }
+        if !copies.is_empty() {
+            self.identify(bucket, now).await?;
+        }
+        let copied = stream::iter(copies)
+            .map(async |(id, sources)| (id, copy(bucket, id, sources, now).await))
+            .buffer_unordered(PARALLEL);
+        let mut copied = std::pin::pin!(copied);
+        while let Some((id, outcome)) = copied.next().await {
+            match outcome {
+                Ok(Copied { bytes, proved }) => {
+                    result.copied.push(id.clone());
+                    result.bytes += bytes;
+                    result.unproved |= !proved;
+                }
+                Err(error) => result.failed(id, error),
+            }
+            each(id);
+        }
+        result.copied.sort();
+        result.present.sort();
+        result.failed.sort_by(|a, b| b.0.cmp(&a.0));
+        Ok(result)
+    }
+
+    /// Puts the repository's own file there, so that a new machine finds its id. Of several repositories in one place
+    /// the first names it: snapshots are told apart by their ids.
+    async fn identify(&self, bucket: &Bucket, now: DateTime<Utc>) -> Result<()> {
+        let file = self.root.join(layout::REPOSITORY);
+        let text = fs::read(&file).map_err(|e| disk::cannot("read", &file, e))?;
+        let (sha256, _) = disk::digest(&mut &text[..]).map_err(|e| disk::cannot("read", &file, e))?;
+        let class = bucket.place().header_storage_class;
+        let put = Put { path: layout::REPOSITORY, body: Body::Bytes(&text), sha256: &sha256, class, now };
+        bucket.put(&put).await.map(|_| ())
+    }
+
+    /// The files of a snapshot in the order in which they are put: bundles, index, signature, header.
+    fn sources(&self, header: &SnapshotHeader, place: &Place) -> Result<Vec<Source>> {
+        let folder = layout::snapshot(&self.root, &header.id);
+        let bundles = header.bundles.iter().map(|bundle| {
+            (layout::bundle(bundle.component), Some(bundle.sha256.clone()), place.class_of(header.set))
+        });
+        let index = (layout::INDEX.to_owned(), Some(header.index_sha256.clone()), place.header_storage_class);
+        let small =
+            [layout::SIGNATURE, layout::HEADER].map(|n| (n.to_owned(), None, place.header_storage_class));
+        let files = bundles.chain([index]).chain(small);
+        files
+            .map(|(name, sha256, class)| {
+                let file = folder.join(&name);
+                let unreadable = |e| disk::cannot("read", &file, e);
+                let bytes = fs::metadata(&file).map_err(unreadable)?.len();
+                let sha256 = match sha256 {
+                    Some(sha256) => sha256,
+                    None => disk::digest(&mut File::open(&file).map_err(unreadable)?).map_err(unreadable)?.0,
+                };
+                Ok(Source { name, file, bytes, sha256, class })
+            })
+            .collect()
+    }
+}
+
+impl Replicated {
+    /// Damage is a finding, everything else a failure that the next time may not meet.
+    fn failed(&mut self, id: &SnapshotId, error: Error) {
+        if error.kind() == Kind::Damaged {
+            let (snapshot, what) = (id.clone(), error.to_string());
+            self.damaged.push(Damage { snapshot, what, place: "local".into() });
+        } else {
+            self.failed.push((id.clone(), error));
+        }
+    }
+}
+
+struct Copied {
+    bytes: u64,
+    proved: bool,
+}
+
+/// Puts what is missing of one snapshot, one object after the other.
+async fn copy(bucket: &Bucket, id: &SnapshotId, sources: Vec<Source>, now: DateTime<Utc>) -> Result<Copied> {
+    let mut copied = Copied { bytes: 0, proved: true };
+    for source in sources {
+        let path = s3::path(id, &source.name);
+        let body = Body::File(&source.file, source.bytes);
+        let put = Put { path: &path, body, sha256: &source.sha256, class: source.class, now };
+        match bucket.put(&put).await? {
+            Written::New { proved } => {
+                copied.bytes += source.bytes;
+                copied.proved &= proved;
+            }
+            // Another was quicker, or the answer to our own first attempt was lost.
+            Written::There => match missing(vec![source], &bucket.objects(id).await?) {
+                Ok(gone) if gone.is_empty() => {}
+                Ok(_) => {
+                    return Err(Error::failed(format!("{} comes and goes", bucket.place().url(&path)))
+                        .hint("something else writes and deletes there; run the same command again"));
+                }
+                Err(damage) => {
+                    let what = damage.into_iter().map(|(_, what)| what).collect::<String>();
+                    return Err(Error::damaged(format!("{} {what}", bucket.place().url(&path))));
+                }
+            },
+        }
+    }
+    Ok(copied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::SnapshotState,
+        repository::fixture::{at, listed},
+        signature::Trust,
+    };
+
+    fn source(name: &str, bytes: u64) -> Source {
+        let class = StorageClass::Standard;
+        Source { name: name.into(), file: PathBuf::new(), bytes, sha256: String::new(), class }
+    }
+
+    fn object(name: &str, bytes: u64) -> Object {
+        let modified = at("2026-11-24T01:00:00Z");
+        Object { name: name.into(), bytes, class: None, modified, restore: None }
+    }
+
+    #[test]
+    fn only_what_is_missing_is_put_and_in_the_same_order() {
+        let sources = || vec![source("a", 1), source("b", 2), source("snapshot.json", 3)];
+        let names = |there: &[Object]| {
+            missing(sources(), there).map(|sources| sources.into_iter().map(|s| s.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[]).unwrap(), ["a", "b", "snapshot.json"]);
+        assert_eq!(names(&[object("b", 2), object("foreign", 9)]).unwrap(), ["a", "snapshot.json"]);
+        assert_eq!(names(&[object("a", 1), object("b", 2), object("snapshot.json", 3)]).unwrap(), [""; 0]);
+        // A rule that expired a bundle: it comes back.
+        assert_eq!(names(&[object("b", 2), object("snapshot.json", 3)]).unwrap(), ["a"]);
+        let damage = names(&[object("a", 9)]).unwrap_err();
+        assert_eq!(damage, [("a".into(), "has 9 bytes there, not 1".into())], "and nothing is put");
+    }
+
+    #[test]
+    fn what_a_places_own_retention_would_delete_is_not_copied_again_and_again() {
+        let now = at("2026-11-24T12:00:00Z");
+        let mut all: Vec<Listed> = (1..=24)
+            .map(|day| listed(&format!("2026-11-{day:02}T01:00:00Z"), SnapshotState::Complete))
+            .chain([listed("2026-11-24T03:00:00Z", SnapshotState::Complete)])
+            .collect();
+        all[3].trust = Trust::Untrusted("foreign".into());
+        assert_eq!(wanted(&all, None, now).0.len(), 24);
+        let two = Retention { daily: 2, weekly: 0, monthly: 0 };
+        let (wanted, expired) = wanted(&all, Some(two), now);
+        let wanted: Vec<&str> = wanted.iter().map(|one| &one.id.as_str()[..16]).collect();
+        assert_eq!(wanted, ["20261123T010000Z", "20261124T010000Z", "20261124T030000Z"], "today's stay");
+        assert_eq!(expired.len(), 21);
+    }
+}
