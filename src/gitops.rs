@@ -196,7 +196,12 @@ fn answers(
             Ok(format!("the operator, with --trust-commit ({why})"))
         }
         Trust::Untrusted(why) => {
-            Err(Error::damaged(format!("commit {id} of {url} is untrusted: {why}"))
+            let mut error = Error::damaged(format!("commit {id} of {url} is untrusted: {why}"));
+            if !trust_commits.is_empty() {
+                error = error
+                    .why(format!("--trust-commit names {}, and not this commit", trust_commits.join(", ")));
+            }
+            Err(error
                 .hint("its author signs it with: git -c gpg.format=ssh commit --amend --no-edit -S; whose key is trusted says a line in the trusted_signers file: NAME namespaces=\"git\" ssh-ed25519 AAAA…")
                 .hint(format!("or read it (git show {id}) and answer for it yourself: --trust-commit {id}")))
         }

@@ -20,7 +20,7 @@ pub use extract::extract;
 pub use identities::{Ask, Identities};
 pub use index::{open_index, seal_index};
 pub use recipients::{Recipients, fingerprint};
-pub use stream::{Sealed, opens, seal_bytes};
+pub use stream::{Sealed, opens, prove, seal_bytes};
 
 #[cfg(test)]
 mod tests;

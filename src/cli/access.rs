@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::settings::there;
 use crate::{Error, Result, cluster::Access};
 
 /// The world as far as looking is concerned.
@@ -39,6 +40,11 @@ const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const RKE2: &str = "/etc/rancher/rke2/rke2.yaml";
 
 impl Surroundings<'_> {
+    /// Who named a file: the variable, if it has just this value, for clap reads it where there is no flag.
+    pub(super) fn by(&self, file: &Path, flag: &'static str, variable: &'static str) -> &'static str {
+        if self.names(variable, &[file.to_owned()]) { variable } else { flag }
+    }
+
     /// Whether a variable names just these files: then no flag did.
     pub(super) fn names(&self, variable: &str, files: &[PathBuf]) -> bool {
         (self.variable)(variable).is_some_and(|named| *files == [PathBuf::from(named)])
@@ -80,11 +86,13 @@ impl Surroundings<'_> {
     /// The identities: those named, else what SOPS' variables say, else SOPS' default places.
     pub(super) fn identities(&self, named: &[PathBuf]) -> Found {
         if !named.is_empty() {
-            return Found { files: named.to_vec(), ..Found::default() };
+            let by = if self.names("NETDR_IDENTITY", named) { "NETDR_IDENTITY" } else { "--identity" };
+            return Found { files: named.to_vec(), by, ..Found::default() };
         }
         let files = SOPS_FILES.map(|name| (self.variable)(name).map(PathBuf::from));
         let said = Found {
             files: files.into_iter().flatten().collect(),
+            by: "a variable of SOPS",
             key: (self.variable)(SOPS_KEY),
             looked: vec![],
         };
@@ -116,14 +124,24 @@ impl Surroundings<'_> {
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) files: Vec<PathBuf>,
+    /// Who named them.
+    pub(super) by: &'static str,
     /// What SOPS_AGE_KEY holds.
     pub(super) key: Option<String>,
     pub(super) looked: Vec<String>,
 }
 
+/// What to do without one.
+const BRING: &str = "bring operator.txt or break-glass.txt to this machine and pass --identity FILE";
+
 impl Found {
     fn is_any(&self) -> bool {
         !self.files.is_empty() || self.key.is_some()
+    }
+
+    /// Refuses files that are not there.
+    pub(super) fn there(&self) -> Result<()> {
+        self.files.iter().try_for_each(|file| there(file, "identity file", self.by, BRING))
     }
 
     /// What was found, or an error that says where it could be.
@@ -133,7 +151,7 @@ impl Found {
         }
         Err(Error::usage("no identity that could open a bundle was found")
             .hint(format!("looked at: {}", self.looked.join(", ")))
-            .hint("bring operator.txt or break-glass.txt to this machine and pass --identity FILE"))
+            .hint(BRING))
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use super::{guard, settings::Settings};
+use super::{
+    guard,
+    settings::{Settings, there},
+};
 use crate::{Error, Result, plan::RestorePlan};
 
 /// A plan and where it is from.
@@ -15,6 +18,12 @@ pub(super) struct Authored {
 
 /// The plan in a file.
 pub(super) fn read(file: &Path) -> Result<Authored> {
+    there(
+        file,
+        "plan",
+        "the command line",
+        "print one to start from: netdr plan show NAME > FILE; see them with: netdr plan list",
+    )?;
     let text = guard::read(file, "plan")?;
     let origin = file.display().to_string();
     Ok(Authored { plan: RestorePlan::parse(&text, &origin)?, text, origin })

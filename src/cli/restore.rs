@@ -10,7 +10,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{
-    access::ssh_keys, context::Context, course::Course, exit::Exit, places, plans, settings::Settings,
+    access::ssh_keys,
+    context::Context,
+    course::Course,
+    exit::Exit,
+    places, plans,
+    settings::{Settings, there},
     words::age,
 };
 use crate::{
@@ -259,7 +264,15 @@ impl Restore {
                 trust_commits: self.trust_commit.clone(),
                 ..authored(settings, false)?
             }),
-            Place::Velero(file) => Chosen::Velero { file: anywhere(file)?, sha256: None },
+            Place::Velero(file) => {
+                there(
+                    file,
+                    "Velero archive",
+                    "--from",
+                    "download it: velero backup download BACKUP --output FILE",
+                )?;
+                Chosen::Velero { file: anywhere(file)?, sha256: None }
+            }
         })
     }
 

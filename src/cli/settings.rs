@@ -53,6 +53,15 @@ impl Settings {
             return Ok(Self::merge(flags, Config::default(), None));
         };
         terminal.detail(format!("configuration: {}", file.display()));
+        let by = surroundings().by(&file, "--config", "NETDR_CONFIG");
+        there(
+            &file,
+            "configuration",
+            by,
+            &format!(
+                "without it, ./{LOCAL} or {SYSTEM} is read; one is made by: netdr init --repo PATH --generate-keys DIR"
+            ),
+        )?;
         let config = Config::parse(&guard::read(&file, "configuration")?, &file)?;
         Ok(Self::merge(flags, config, Some(file)))
     }
@@ -73,7 +82,9 @@ impl Settings {
     }
 
     pub(super) fn repository_path(&self) -> Result<&Path> {
-        named(&self.repository, "repository", "--repo PATH", "NETDR_REPO", "repository")
+        REPOSITORY.named(&self.repository).map_err(|error| {
+            error.hint("a new one, with all keys, is made by: netdr init --repo PATH --generate-keys DIR")
+        })
     }
 
     pub(super) fn repository(&self) -> Result<Repository> {
@@ -81,36 +92,26 @@ impl Settings {
     }
 
     pub(super) fn trusted(&self) -> Result<TrustedSigners> {
-        let file = named(
-            &self.trusted_signers,
-            "trusted signers",
-            "--trusted-signers FILE",
-            "NETDR_TRUSTED_SIGNERS",
-            "trusted_signers",
-        )?;
+        let file = TRUSTED_SIGNERS.file(&self.trusted_signers, &self.config.trusted_signers)?;
         guard::check(file, "trusted signers")?;
         TrustedSigners::read(file)
     }
 
     pub(super) fn signing_key(&self) -> Result<SigningKey> {
-        let file = named(
-            &self.signing_key,
-            "signing key",
-            "--signing-key FILE",
-            "NETDR_SIGNING_KEY",
-            "signing_key",
-        )?;
+        let file = SIGNING_KEY.file(&self.signing_key, &self.config.signing_key)?;
         SigningKey::read(file, &prompt::passphrase)
     }
 
     pub(super) fn index_key(&self) -> Result<Identities> {
-        let file = named(&self.index_key, "index key", "--index-key FILE", "NETDR_INDEX_KEY", "index_key")?;
+        let file = INDEX_KEY.file(&self.index_key, &self.config.index_key)?;
         Identities::read(&[file.to_owned()], &prompt::passphrase)
     }
 
     /// Whom bundles are sealed to; only a configuration names them.
     pub(super) fn recipients(&self) -> Result<Recipients> {
         if let Some(file) = &self.config.recipients_file {
+            let next = "an age identity's recipient is printed by: age-keygen -y FILE; new keys, with that file, are made by: netdr keys generate --out DIR";
+            there(file, "recipients file", "`recipients_file` of the configuration", next)?;
             let text = guard::read(file, "recipients")?;
             return Recipients::parse(text.lines(), &file.display().to_string());
         }
@@ -136,8 +137,9 @@ impl Settings {
     /// The same, each place for itself.
     pub(super) fn openers(&self) -> Result<Vec<Opener>> {
         let found = self.identity_files().needed()?;
-        let file =
-            |file: PathBuf| (file.display().to_string(), Found { files: vec![file], ..Found::default() });
+        let file = |file: PathBuf| {
+            (file.display().to_string(), Found { files: vec![file], by: found.by, ..Found::default() })
+        };
         let key = found.key.map(|key| (SOPS_KEY.to_owned(), Found { key: Some(key), ..Found::default() }));
         let each = found.files.into_iter().map(file).chain(key);
         each.map(|(name, one)| Ok(Opener { name, identities: opened(one)? })).collect()
@@ -167,7 +169,9 @@ impl Settings {
     }
 }
 
+/// Reads what was found.
 fn opened(found: Found) -> Result<Identities> {
+    found.there()?;
     let identities = Identities::read(&found.files, &prompt::passphrase)?;
     match found.key {
         Some(key) => identities.and_text(key, SOPS_KEY, &prompt::passphrase),
@@ -175,17 +179,81 @@ fn opened(found: Found) -> Result<Identities> {
     }
 }
 
-fn named<'a>(
-    value: &'a Option<PathBuf>,
-    what: &str,
-    flag: &str,
-    variable: &str,
-    key: &str,
-) -> Result<&'a Path> {
-    value.as_deref().ok_or_else(|| {
-        Error::usage(format!("no {what} is named"))
-            .hint(format!("pass {flag}, set {variable}, or write `{key}:` into netdr.yaml"))
-    })
+/// A file or folder that a flag, a variable or the configuration names.
+struct Asked {
+    what: &'static str,
+    flag: &'static str,
+    value: &'static str,
+    variable: &'static str,
+    key: &'static str,
+    /// What to do where the file is not there.
+    lost: &'static str,
+}
+
+const REPOSITORY: Asked = Asked {
+    what: "repository",
+    flag: "--repo",
+    value: "PATH",
+    variable: "NETDR_REPO",
+    key: "repository",
+    lost: "",
+};
+const TRUSTED_SIGNERS: Asked = Asked {
+    what: "trusted signers",
+    flag: "--trusted-signers",
+    value: "FILE",
+    variable: "NETDR_TRUSTED_SIGNERS",
+    key: "trusted_signers",
+    lost: "put it back; a line of it is: netdr namespaces=\"netdr-snapshot\" and then what signing.pub says",
+};
+const SIGNING_KEY: Asked = Asked {
+    what: "signing key",
+    flag: "--signing-key",
+    value: "FILE",
+    variable: "NETDR_SIGNING_KEY",
+    key: "signing_key",
+    lost: "put it back; where it is lost, new keys are made by: netdr keys generate --out DIR",
+};
+const INDEX_KEY: Asked = Asked {
+    what: "index key",
+    flag: "--index-key",
+    value: "FILE",
+    variable: "NETDR_INDEX_KEY",
+    key: "index_key",
+    lost: "put it back; where it is lost, an identity opens indexes, too, and new keys are made by: netdr keys generate --out DIR",
+};
+
+impl Asked {
+    fn named<'a>(&self, value: &'a Option<PathBuf>) -> Result<&'a Path> {
+        let Self { what, flag, value: metavariable, variable, key, .. } = self;
+        value.as_deref().ok_or_else(|| {
+            Error::usage(format!("no {what} is named")).hint(format!(
+                "pass {flag} {metavariable}, set {variable}, or write `{key}:` into netdr.yaml"
+            ))
+        })
+    }
+
+    /// The file, which is there; `configured` is what the configuration says.
+    fn file<'a>(&self, value: &'a Option<PathBuf>, configured: &Option<PathBuf>) -> Result<&'a Path> {
+        let file = self.named(value)?;
+        let key = format!("`{}` of the configuration", self.key);
+        let by = match configured.as_deref() == Some(file) {
+            true => key.as_str(),
+            false => surroundings().by(file, self.flag, self.variable),
+        };
+        there(file, self.what, by, self.lost)?;
+        Ok(file)
+    }
+}
+
+/// Refuses a file that is not there, with who named it and what to do.
+pub(super) fn there(file: &Path, what: &str, by: &str, next: &str) -> Result<()> {
+    match file.try_exists() {
+        Ok(false) => Err(Error::usage(format!("{what} {} does not exist", file.display()))
+            .why(format!("{by} names it"))
+            .hint(next)),
+        _ => Ok(()), // what cannot be looked at is for its reader to say
+    }
 }
 
 fn find(flag: Option<&Path>, terminal: &Terminal) -> Option<PathBuf> {

@@ -37,6 +37,8 @@ pub struct Manifests {
     pub objects: Vec<Manifest>,
     /// What was left out, with why.
     pub ignored: Vec<String>,
+    /// Files that a kustomization in or above their folder does not name: by its path, theirs.
+    pub narrowed: BTreeMap<String, Vec<String>>,
     /// Whether nothing was left out that may be one of them: behind a link or in a submodule, or encrypted.
     pub complete: bool,
 }
@@ -48,8 +50,8 @@ pub struct Manifests {
 /// kustomization that changes what is written.
 pub fn manifests(checkout: &Checkout) -> Result<Manifests> {
     let passed_over = &checkout.passed_over;
-    let mut found =
-        Manifests { objects: Vec::new(), ignored: passed_over.clone(), complete: passed_over.is_empty() };
+    let (ignored, complete) = (passed_over.clone(), passed_over.is_empty());
+    let mut found = Manifests { ignored, complete, ..Manifests::default() };
     if let Some(chart) = checkout.files.iter().find(|file| name(&file.path) == "Chart.yaml") {
         return Err(Error::usage(format!(
             "{} is of a Helm chart, whose templates are not what is applied",
@@ -64,7 +66,7 @@ pub fn manifests(checkout: &Checkout) -> Result<Manifests> {
         }
         match kustomizations.leaves_out(&file.path) {
             Some(kustomization) => {
-                found.ignored.push(format!("{} is not among the resources of {kustomization}", file.path));
+                found.narrowed.entry(kustomization.to_owned()).or_default().push(file.path.clone());
             }
             None => found.read(file)?,
         }
@@ -205,6 +207,17 @@ mod tests {
             assert!(said.contains(part), "{part} is not in {said}");
         }
         assert!(!said.contains("MARKER"));
+    }
+
+    #[test]
+    fn what_a_kustomization_does_not_name_is_told_apart_by_it() {
+        let (one, old) = (policy("a"), policy("old"));
+        let files =
+            [("p/kustomization.yaml", "resources: [a.yaml]\n"), ("p/a.yaml", &one), ("p/old.yaml", &old)];
+        let found = read(&files).unwrap();
+        assert_eq!(found.objects.len(), 1);
+        let narrowed = BTreeMap::from([("p/kustomization.yaml".to_owned(), vec!["p/old.yaml".to_owned()])]);
+        assert_eq!(found.narrowed, narrowed);
     }
 
     #[test]

@@ -106,7 +106,11 @@ async fn nothing_of_a_commit_that_nobody_answers_for_is_read() {
     );
 
     wanted.trust_commits = vec!["0".repeat(40)];
-    assert!(forge.read(&wanted).await.is_err());
+    let other = forge.read(&wanted).await.unwrap_err().to_string();
+    assert!(
+        other.ends_with(&format!("--trust-commit names {}, and not this commit", "0".repeat(40))),
+        "{other}"
+    );
     wanted.trust_commits = vec![id.clone()];
     let checkout = forge.read(&wanted).await.unwrap();
     assert!(checkout.answers.starts_with("the operator, with --trust-commit"), "{}", checkout.answers);

@@ -21,6 +21,7 @@ mod surge;
 #[cfg(test)]
 mod tests;
 mod tiers;
+mod unread;
 mod waits;
 
 pub use authored::{AuthoredValues, Compared};
@@ -39,7 +40,7 @@ use super::{
 };
 use crate::{
     Result,
-    capture::{Capture, Captured, Failure},
+    capture::{Capture, Captured},
     certificates::Observed,
     cluster::Discovery,
     model::{Component, Index, IndexEntry, Item, ItemKey},
@@ -150,8 +151,7 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     let Inputs { plan, source, index, .. } = &inputs;
     let (passed, mut said) = passed::passed_over(&inputs)?;
     let (plan, source, cluster) = (plan.clone(), source.clone(), inputs.cluster.to_owned());
-    let unread = |f: &Failure| format!("{}: {} could not be read: {}", f.component, f.kind, f.why);
-    let unread = inputs.live.failures.iter().map(unread).collect();
+    let unread = inputs.live.failures.iter().map(unread::kind).collect();
     let (claims, twice) = claims::claims(&plan, index, &inputs.items);
     said.extend(twice);
     if plan.components().contains(&Component::Cni) {

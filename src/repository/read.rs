@@ -104,6 +104,26 @@ impl Repository {
         seal::open_bundle(&mut file, identities, component, index, &what, wanted, each)
     }
 
+    /// Proves that the identities open a component's bundle, by the first bytes of it: whether the rest is what the header
+    /// says is for whoever reads it.
+    ///
+    /// # Errors
+    /// As [`Repository::items`].
+    pub fn prove(
+        &self,
+        header: &SnapshotHeader,
+        component: Component,
+        identities: &Identities,
+    ) -> Result<()> {
+        let name = layout::bundle(component);
+        let path = layout::snapshot(&self.root, &header.id).join(&name);
+        let mut file = File::open(&path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => damaged(&header.id, &name, "is missing"),
+            _ => disk::cannot("read", &path, e),
+        })?;
+        seal::prove(&mut file, identities, &named(&header.id, &name))
+    }
+
     /// Unpacks a component's bundle below `to`; returns how many files.
     ///
     /// # Errors
@@ -225,11 +245,15 @@ fn checked(id: &SnapshotId, path: &Path, sha256: &str, bytes: Option<u64>) -> Re
         (_, wrong) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let wrong = wrong.unwrap_or_else(|| "is missing".into());
-            Err(Error::damaged(format!("snapshot {id} is damaged: {name} {wrong}"))
-                .hint(format!("see all that is wrong with it: netdr verify {id}"))
-                .hint("choose another snapshot: netdr snapshots"))
+            Err(damaged(id, &name, &wrong))
         }
     }
+}
+
+fn damaged(id: &SnapshotId, file: &str, wrong: &str) -> Error {
+    Error::damaged(format!("snapshot {id} is damaged: {file} {wrong}"))
+        .hint(format!("see all that is wrong with it: netdr verify {id}"))
+        .hint("choose another snapshot: netdr snapshots")
 }
 
 /// The file, rewound, and what is wrong with it in words that fit after its name.

@@ -69,7 +69,11 @@ async fn list(
         .await;
     match listed {
         Err(refusal) if !refusal.is_not_found() => {
-            unread.push(format!("{plural}.{GROUP} could not be read: {refusal}"))
+            let right = match refusal.code {
+                403 => format!("; see: kubectl auth can-i list {plural}.{GROUP} -A"),
+                _ => String::new(),
+            };
+            unread.push(format!("{plural}.{GROUP} could not be read: {refusal}{right}"));
         }
         _ => {}
     }

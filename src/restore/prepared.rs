@@ -12,7 +12,7 @@ use crate::{
     Result,
     cluster::Cluster,
     host::{self, Writer},
-    model::{ClusterIdentity, Component, Content, FileContent, ItemKey, RunId, SnapshotId},
+    model::{ClusterIdentity, Component, Content, FileContent, ItemKey, RunId, Set, SnapshotId},
     plan::{Act, AuthoredValues, CommandLine, ResolvedPlan},
     report::Phase,
 };
@@ -139,6 +139,22 @@ impl Prepared<'_> {
             Origin::Source(from) if ended => from.request.once_more(),
             Origin::Source(from) => from.request.resume(),
         }
+    }
+
+    /// What a source that people author leaves out of the files beside it.
+    pub fn narrowed(&self) -> &[String] {
+        match &self.origin {
+            Origin::Source(from) => from.sources.narrowed(),
+            Origin::Run(_) => &[],
+        }
+    }
+
+    /// The command that unpacks the node's files as the source has them, in clear, into a private folder.
+    pub fn extract_files(&self) -> Option<String> {
+        let Origin::Source(from) = &self.origin else { return None };
+        let header = from.sources.headers.iter().find(|header| header.set == Set::Host)?;
+        let words = format!("extract {} --component host --to extracted", header.id);
+        Some(from.request.command_line.again(&words))
     }
 
     /// The flags of this call.

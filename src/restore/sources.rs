@@ -93,6 +93,11 @@ impl Sources {
         for (header, signer) in headers.into_values() {
             let one = repository.index(&header, identities)?;
             hosts::own(&header, &one)?;
+            // Now, and not when something differs: a rehearsal is to find out that the key is the wrong one.
+            let bundles = header.bundles.iter().map(|bundle| bundle.component);
+            for component in bundles.filter(|component| asked.components.contains(component)) {
+                repository.prove(&header, component, identities)?;
+            }
             index.entries.extend(one.entries.into_iter().filter(|e| asked.components.contains(&e.component)));
             if one.facts != Facts::default() {
                 index.facts = one.facts;
@@ -138,6 +143,11 @@ impl Sources {
             captured_at: captured.unwrap_or_default(),
             lossless: false,
         }
+    }
+
+    /// What kustomizations leave out of an authored source.
+    pub(super) fn narrowed(&self) -> &[String] {
+        self.given.as_ref().map_or(&[], |given| &given.narrowed)
     }
 
     /// Whether every kind was read when they were captured.

@@ -26,6 +26,8 @@ pub type Ask<'a> = dyn Fn(&str) -> Result<String> + 'a;
 pub struct Identities {
     age: Vec<age::x25519::Identity>,
     ssh: Vec<SshKey>,
+    /// Where they were read from.
+    files: Vec<String>,
 }
 
 impl Identities {
@@ -66,6 +68,11 @@ impl Identities {
         Ok(recipients)
     }
 
+    /// The files that they were read from.
+    pub(super) fn files(&self) -> &[String] {
+        &self.files
+    }
+
     /// How many keys there are.
     pub(super) fn count(&self) -> usize {
         self.age.len() + self.ssh.len()
@@ -95,6 +102,7 @@ impl Identities {
         if self.count() == before {
             return Err(Error::usage(format!("{name} holds no identity")));
         }
+        self.files.push(name.to_owned());
         Ok(())
     }
 

@@ -93,6 +93,14 @@ pub fn opens(input: &mut dyn Read, identities: &Identities, what: &str) -> Resul
     }
 }
 
+/// As [`opens`], where the answer must be yes.
+///
+/// # Errors
+/// When none of them does, too; `what` names the file.
+pub fn prove(input: &mut dyn Read, identities: &Identities, what: &str) -> Result<()> {
+    unseal(input, identities, what)?.map(drop).map_err(|error| opening(what, identities, error))
+}
+
 /// A failure to write a sealed file.
 pub(super) fn writing(error: io::Error) -> Error {
     Error::failed("cannot write the sealed file").because(error)
@@ -122,7 +130,11 @@ fn opening(what: &str, identities: &Identities, error: DecryptError) -> Error {
                 1 => format!("the identity given does not open {what}"),
                 count => format!("none of the {count} identities given opens {what}"),
             };
-            Error::failed(message).hint(
+            let error = match identities.files() {
+                [] => Error::failed(message),
+                files => Error::failed(message).why(format!("tried {}", files.join(", "))),
+            };
+            error.hint(
                 "bundles open with the operator's or the break-glass identity: --identity FILE (NETDR_IDENTITY); \
                  indexes also with the index key: --index-key FILE (NETDR_INDEX_KEY)",
             )

@@ -52,7 +52,11 @@ async fn keys_that_are_none_or_ask_for_a_passphrase_nobody_can_give_are_named() 
     fs::write(store.path("keys/signing"), "nonsense").unwrap();
     refused(&store, &["keys/signing is no signing key", "ssh-keygen -t ed25519"]).await;
     fs::remove_file(store.path("keys/signing")).unwrap();
-    refused(&store, &["cannot read the signing key", "keys/signing", "No such file"]).await;
+    refused(
+        &store,
+        &["signing key", "does not exist: `signing_key` of the configuration names it", "keys/signing"],
+    )
+    .await;
     let store = Store::new().await;
     fs::write(store.path("keys/index.txt"), "AGE-SECRET-KEY-1NONSENSE\n").unwrap();
     refused(&store, &["keys/index.txt: line 1 is no identity", "AGE-SECRET-KEY-1…"]).await;

@@ -87,4 +87,7 @@ async fn an_identity_that_opens_nothing_changes_nothing() {
     store.home().run("age-keygen", &["-o", "stranger.txt"]).await.ok();
     let restore = "restore --scenario network-policies --dry-run --identity stranger.txt";
     says(&store.netdr(restore).await.failed(1), &["does not open", &id, "--identity FILE (NETDR_IDENTITY)"]);
+    // It opens the index, nothing differs, and a rehearsal says all the same that the restore would not work.
+    let rehearsal = store.netdr(&restore.replace("stranger.txt", "keys/index.txt")).await.failed(1);
+    says(&rehearsal, &["does not open policies.tar.zst.age", "tried keys/index.txt"]);
 }

@@ -9,12 +9,14 @@ use crate::{
     },
     cluster::Cluster,
     model::{Component, ItemKey, SourceName},
-    plan::{Act, Difference, Fate, Issuance, Reissue, ResolvedPlan, Step, Verb, diff},
+    plan::{Act, Difference, Fate, Issuance, Look, Reissue, ResolvedPlan, Step, Verb, diff},
     restore::Prepared,
 };
 
 /// Creates of one step that are named without `-v`: thousands of lines hide the few that matter.
 const NAMED: usize = 50;
+/// Looks of one step that are named.
+const LOOKS: usize = 10;
 /// Limits of Let's Encrypt that are shown, the fullest first.
 const LIMITS: usize = 10;
 
@@ -23,6 +25,7 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     let plan = &prepared.plan;
     let authored = &plan.plan;
     let server = cluster.server();
+    let taken = if plan.source.is_authored() { "committed" } else { "captured " };
     let mut text = format!(
         "{what}: {title}\n  cluster     {name} at {server}\n",
         what = if prepared.undoes().is_some() { "Undo".into() } else { format!("Restore {}", authored.name) },
@@ -33,7 +36,7 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     text += &format!("  signed by   {}\n", prepared.signed_by());
     if prepared.undoes().is_none() {
         let captured = plan.source.captured_at;
-        text += &format!("  captured    {} ({})\n", time(captured), age(captured, cx.now));
+        text += &format!("  {taken}   {} ({})\n", time(captured), age(captured, cx.now));
         if plan.source.names.len() > 1 {
             for id in plan.source.names.iter().filter_map(SourceName::snapshot) {
                 text += &format!("              {id} ({})\n", age(id.captured_at(), cx.now));
@@ -42,6 +45,7 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
         let (rto, rpo) = (objective(authored.rto), objective(authored.rpo));
         text += &format!("  objectives  back within {rto}, at most {rpo} lost\n");
     }
+    text += &prepared.narrowed().iter().map(|line| format!("  left out    {line}\n")).collect::<String>();
     let deleted: Vec<&Act> = acts(&plan.steps).filter(|a| a.verb == Verb::Delete).collect();
     if !deleted.is_empty() {
         text += &format!("\nDeletes {}:\n", count(deleted.len() as u64, "object"));
@@ -51,6 +55,7 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     for (number, step) in plan.steps.iter().enumerate() {
         text += &step_text(number + 1, step, &differences, cx);
     }
+    text += &hidden(prepared, &differences);
     text += &issuance(&plan.issuance);
     text += &reasons("Cannot be restored", &plan.refused);
     text += &reasons("Left as they are", &plan.kept);
@@ -76,7 +81,8 @@ pub(super) fn question(prepared: &Prepared<'_>, cx: &Context) -> String {
         None => {
             let captured = age(plan.source.captured_at, cx.now);
             let what = if plan.later.is_empty() { "cluster" } else { "this node of cluster" };
-            format!("Change {what} {cluster} to what was captured {captured}")
+            let taken = if plan.source.is_authored() { "committed" } else { "captured" };
+            format!("Change {what} {cluster} to what was {taken} {captured}")
         }
     };
     format!("{what} ({})?", totals(plan))
@@ -88,9 +94,10 @@ fn step_text(number: usize, step: &Step, differences: &Differences<'_>, cx: &Con
     if step.question.is_none()
         && step.command.is_none()
         && step.gates.is_empty()
+        && step.looks.is_empty()
         && acts(slice::from_ref(step)).next().is_none()
     {
-        return String::new(); // nothing is asked, done or waited for
+        return String::new(); // nothing is asked, done, waited for or looked at
     }
     let mut text = format!("\nStep {number}, {}: {}\n", step.id, step.title);
     if let Some(question) = &step.question {
@@ -117,7 +124,38 @@ fn step_text(number: usize, step: &Step, differences: &Differences<'_>, cx: &Con
     if !step.gates.is_empty() {
         text += &format!("  then waits for {}\n", count(step.gates.len() as u64, "object"));
     }
+    for look in step.looks.iter().take(LOOKS) {
+        text += &match look {
+            Look::Nothing { what, why } => format!("  does not probe {what}: {why}\n"),
+            look => format!("  probes whether {look}\n"),
+        };
+        if let Look::Connectivity { image, .. } = look {
+            text += &format!(
+                "    for that it makes a pod on every node, by two Jobs netdr-connectivity-* in kube-system (image {image}), and \
+                 removes them\n"
+            );
+        }
+    }
+    if step.looks.len() > LOOKS {
+        text += &format!("  and {} more\n", step.looks.len() - LOOKS);
+    }
     text
+}
+
+/// How to see what is only said to differ, in files of this node. A private folder, because it is written in clear.
+fn hidden(prepared: &Prepared<'_>, differences: &Differences<'_>) -> String {
+    let secret = |act: &&Act| {
+        let difference = differences.get(&(act.component, &act.key));
+        difference.is_some_and(|difference| difference.fields.iter().any(|field| field.secret))
+    };
+    let mut files = acts(&prepared.plan.steps).filter(secret).filter_map(|act| match &act.key {
+        ItemKey::File { node, path } => Some((node, path)),
+        _ => None,
+    });
+    let (Some((node, path)), Some(command)) = (files.next(), prepared.extract_files()) else {
+        return String::new();
+    };
+    format!("\nTo see what differs in files of the node: {command}; diff {path} host/host/{node}{path}\n")
 }
 
 fn act_text(act: &Act, differences: &Differences<'_>) -> String {
@@ -142,9 +180,20 @@ fn issuance(issuance: &Issuance) -> String {
     if !issuance.looked {
         return String::new();
     }
-    let mut text = match issuance.expected().count() as u64 {
-        0 => "\nNo certificate will be issued anew.\n".to_owned(),
-        n => format!("\n{} will be issued anew:\n", count(n, "certificate")),
+    let of = |fate: Fate| issuance.reissues.iter().filter(|reissue| reissue.fate == fate).count() as u64;
+    let mut parts = Vec::new();
+    for (n, what) in [
+        (issuance.expected().count() as u64, "will be issued anew"),
+        (of(Fate::Unknown), "may be issued anew, which could not be told"),
+        (of(Fate::Stuck), "will not be issued before a person acts"),
+    ] {
+        if n > 0 {
+            parts.push(format!("{} {what}", count(n, "certificate")));
+        }
+    }
+    let mut text = match parts.as_slice() {
+        [] => "\nNo certificate will be issued anew.\n".to_owned(),
+        parts => format!("\n{}:\n", parts.join("; ")),
     };
     let line = |reissue: &Reissue| {
         let by = match reissue.fate {
@@ -200,4 +249,34 @@ fn totals(plan: &ResolvedPlan) -> String {
         parts.push(format!("refused {}", counts.refused));
     }
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_certificates_is_one_statement() {
+        let reissue = |fate| Reissue {
+            certificate: ItemKey::resource("cert-manager.io", "certificates", Some("n"), "web"),
+            secret: ItemKey::resource("", "secrets", Some("n"), "web-tls"),
+            fate,
+            reason: String::new(),
+            why: "because".into(),
+            counted: false,
+        };
+        let said = |fates: &[Fate]| {
+            let reissues = fates.iter().map(|fate| reissue(*fate)).collect();
+            issuance(&Issuance { looked: true, reissues, ..Issuance::default() })
+        };
+        assert_eq!(said(&[]), "\nNo certificate will be issued anew.\n");
+        let unknown = said(&[Fate::Unknown]);
+        assert!(
+            unknown.starts_with("\n1 certificate may be issued anew, which could not be told:\n"),
+            "{unknown}"
+        );
+        let both = said(&[Fate::Reissued, Fate::Renewed, Fate::Unknown]);
+        assert!(both.starts_with("\n2 certificates will be issued anew; 1 certificate may be"), "{both}");
+        assert_eq!(issuance(&Issuance::default()), "", "the plan is not about certificates");
+    }
 }

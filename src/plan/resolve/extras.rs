@@ -43,9 +43,12 @@ impl<'a> Resolver<'a> {
                 Extras::Delete if !self.source_complete => {
                     "extra: left alone, for the source is not complete and may only not have read it"
                 }
+                Extras::Delete if !self.knows(component, key) && self.authored => {
+                    "extra: left alone, for nobody authors an object of its kind there"
+                }
                 Extras::Delete if !self.knows(component, key) => {
                     "extra: left alone, for the source has neither an object of its kind nor its \
-                     CustomResourceDefinition: it is newer than the source"
+                     CustomResourceDefinition: the kind is newer than the source, or was not saved"
                 }
                 Extras::Delete if self.veleros && is_kept_from_velero(live) => {
                     "extra: left alone, for its label velero.io/exclude-from-backup keeps it out of Velero's backups"

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Resolver, immutable, operations, tiers};
+use super::{Resolver, immutable, operations, tiers, unread};
 use crate::{
     Error, Result,
     capture::Captured,
@@ -145,7 +145,7 @@ impl<'a> Resolver<'a> {
         let failed =
             |kind: &str| self.live.failures.iter().find(|f| f.component == component && f.kind == kind);
         if let Some(failure) = failed(&kind).filter(|_| !exists) {
-            return Some(format!("whether it exists could not be read: {}", failure.why));
+            return Some(format!("whether it exists {}", unread::object(failure, &entry.key)));
         }
         let namespace = match &entry.key {
             key if key.is_kind("", "namespaces") => Some(key.name()),

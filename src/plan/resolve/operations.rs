@@ -102,7 +102,10 @@ impl Resolver<'_> {
     }
 
     pub(super) fn passed_over(&mut self, key: &ItemKey, what: &str) {
-        self.warnings.push(format!("{key} is not {what}: neither the cluster nor the source has it"));
+        let said = format!("{key} is not {what}: neither the cluster nor the source has it");
+        if !self.warnings.contains(&said) {
+            self.warnings.push(said); // a plan may scale it up and back
+        }
     }
 
     fn operation(&self, plan: &RestorePlan, key: &ItemKey, verb: Verb, spec: Value) -> Act {

@@ -43,9 +43,12 @@ impl Sources {
         let mut items = BTreeMap::new();
         let mut places = BTreeMap::new();
         let mut complete = true;
-        let mut warnings = Vec::new();
+        let (mut warnings, mut narrowed) = (Vec::new(), Vec::new());
         for checkout in &checkouts {
             let found = gitops::manifests(checkout)?;
+            narrowed.extend(found.narrowed.iter().map(|(kustomization, files)| {
+                format!("{} (not among the resources of {kustomization})", some(files))
+            }));
             let mut ignored = found.ignored;
             complete &= found.complete;
             for manifest in found.objects {
@@ -74,8 +77,8 @@ impl Sources {
             absent: BTreeSet::new(),
             signed_by: answers.into_iter().collect::<Vec<_>>().join(", "),
             index: Index { facts: Facts::default(), entries: items.values().map(IndexEntry::of).collect() },
-            warnings,
-            given: Some(Given { source, complete, authored: true, items }),
+            warnings: said(&narrowed).chain(warnings).collect(),
+            given: Some(Given { source, complete, authored: true, narrowed, items }),
         })
     }
 }
@@ -113,15 +116,25 @@ fn remarks(checkout: &Checkout, request: &Request<'_>) -> Vec<String> {
 }
 
 fn left_out(checkout: &Checkout, ignored: &[String]) -> Option<String> {
-    let named = ignored.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
-    let more = match ignored.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
     let commit = &checkout.commit;
     (!ignored.is_empty()).then(|| {
-        format!("left out of commit {commit}, for netdr restores none of it from there: {named}{more}")
+        format!("left out of commit {commit}, for netdr restores none of it from there: {}", some(ignored))
     })
+}
+
+/// What kustomizations leave out is not what the cluster should have: what it has of it, it has too much.
+fn said(narrowed: &[String]) -> impl Iterator<Item = String> {
+    let line =
+        |files: &String| format!("left out of what is restored, and extra where the cluster has it: {files}");
+    narrowed.iter().map(line)
+}
+
+fn some(names: &[String]) -> String {
+    let named = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    match names.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named}; and {more} more"),
+    }
 }
 
 /// The item that an authored object is; or, where it is none of its component, its name.
@@ -262,6 +275,15 @@ mod tests {
         let error = once(&mut places, &item, "b.yaml of /two".into()).unwrap_err();
         let said = "networkpolicies.networking.k8s.io demo/x is in Git twice: in a.yaml of /one and in b.yaml of /two";
         assert_eq!(error.to_string(), said);
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_this_often_then_counted() {
+        let names: Vec<String> = (0..NAMED + 2).map(|n| format!("f{n}")).collect();
+        assert!(some(&names).ends_with("f7; and 2 more"), "{}", some(&names));
+        let line =
+            said(&["p/old.yaml (not among the resources of p/kustomization.yaml)".into()]).next().unwrap();
+        assert!(line.starts_with("left out of what is restored") && line.contains("p/old.yaml"), "{line}");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(in crate::restore) struct Given {
     pub(super) complete: bool,
     /// Whether people wrote it: then it lacks what the API server adds by itself.
     pub(super) authored: bool,
+    /// What the kustomizations in it leave out, a line each.
+    pub(super) narrowed: Vec<String>,
     /// Everything in it of the plan's components.
     pub(super) items: BTreeMap<(Component, ItemKey), Item>,
 }

@@ -45,6 +45,7 @@ impl Sources {
                 source: Source { names: vec![name], captured_at: backup.captured_at, lossless: false },
                 complete: backup.complete,
                 authored: false,
+                narrowed: Vec::new(),
                 items: backup.items,
             }),
         })

@@ -101,10 +101,11 @@ async fn killed_between_the_parts_it_is_resumed_and_a_digest_that_was_expected_i
     says(&waited["remarks"].to_string(), &["not begun: policies"]);
     assert_eq!(waited["differences_left"], 1, "a step that was not looked at: {waited:#}");
     plane.start_again(API_SERVER).await.unwrap();
-    let report = server.netdr("restore --plan plan.yaml --yes --json").await.json(0);
+    // A run that failed goes on as one that was killed does.
+    let report = server.netdr(&format!("restore --resume {run} --yes --json")).await.json(0);
     assert_eq!(
-        (&report["outcome"], &report["differences_left"]),
-        (&"recovered".into(), &0.into()),
+        (&report["run"], &report["outcome"], &report["differences_left"]),
+        (&run.into(), &"recovered".into(), &0.into()),
         "{report:#}"
     );
 

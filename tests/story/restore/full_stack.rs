@@ -80,7 +80,8 @@ async fn the_whole_network_comes_back_in_one_run() {
         report["recovery_points"].as_array().unwrap().iter().map(|point| point["recovery_point_s"].as_i64());
     assert!(report["recovery_point_s"].as_i64() >= worst.max().unwrap(), "{report:#}");
     let remarks = report["remarks"].to_string();
-    assert!(remarks.contains("metallb-system/controller is not scaled: neither"), "{remarks}");
+    let said = remarks.matches("metallb-system/controller is not scaled: neither").count();
+    assert_eq!(said, 1, "up and back are one: {remarks}");
     assert!(home.path().join("host/etc/rancher/rke2/registries.yaml").exists());
     let systemctl = std::fs::read_to_string(home.path().join("systemctl.log")).unwrap();
     assert_eq!(systemctl, "restart rke2-server\n", "once, for a file of the node was changed");

@@ -18,7 +18,10 @@ use crate::{
         secret_of, written_over,
     },
     model::{Class, Component, Content, Extent, ItemKey},
-    plan::{Act, Batch, Fate, Issuance, Reissue, Step, Verb, resolve::Resolver},
+    plan::{
+        Act, Batch, Fate, Issuance, Reissue, Step, Verb,
+        resolve::{Resolver, unread},
+    },
 };
 
 /// The state after some acts.
@@ -131,7 +134,7 @@ impl Resolver<'_> {
         }
         let unread = self.live.failures.iter().find(|failure| failure.kind == "secrets");
         if let Some(failure) = unread.filter(|_| secret.is_none()) {
-            return unknown(format!("whether {secret_key} exists could not be read: {}", failure.why));
+            return unknown(format!("whether {secret_key} exists {}", unread::object(failure, secret_key)));
         }
         if let Some(word) = issuing(certificate) {
             return Some((Fate::Reissued, word.to_owned(), "it is being issued already".to_owned()));

@@ -60,7 +60,9 @@ fn what_is_not_known_is_never_taken_for_absent() -> Result<()> {
     let kind = "networkpolicies.networking.k8s.io".to_owned();
     let why = "the server refuses (403)".to_owned();
     let failed = World { failures: vec![Failure { component: Policies, kind, why }], ..world };
-    let expected = "p: whether it exists could not be read: the server refuses (403)".to_owned();
+    let expected = "p: whether it exists could not be read: the server refuses (403); \
+                    see: kubectl auth can-i list networkpolicies.networking.k8s.io -A"
+        .to_owned();
     assert_eq!(refusal(&failed)?, (String::new(), vec![expected]));
 
     let seen_all_the_same = policy("demo", "p", Some("0.0.0.0/0"));

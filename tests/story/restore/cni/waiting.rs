@@ -32,6 +32,12 @@ async fn an_installation_and_nodes_that_never_come_are_named_with_why() {
             "helmcharts.helm.cattle.io kube-system/rke2-canal: helm-controller has made no Job for it yet, after 1 s",
         ],
     );
+    let next: Vec<&str> =
+        report["next"].as_array().unwrap().iter().map(|next| next["command"].as_str().unwrap()).collect();
+    let run = report["run"].as_str().unwrap();
+    let words = format!("netdr restore --resume {run} --identity keys/operator.txt");
+    assert_eq!(next[..2], ["kubectl -n kube-system logs job/helm-install-rke2-canal", &words]);
+    assert_eq!(step(&report, "restart")["failed"], 0, "what was not tried did not fail");
     assert_eq!(
         step(&report, "restart")["outcome"],
         "skipped",
