@@ -43,11 +43,12 @@ impl<'a> Login<'a> {
                 return Cred::ssh_key(name, None, key, None);
             }
         }
-        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) && std::mem::take(&mut self.helper) {
-            if let Ok(found) = Cred::credential_helper(&Config::open_default()?, url, user) {
-                self.try_now("git's credential helper");
-                return Ok(found);
-            }
+        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT)
+            && std::mem::take(&mut self.helper)
+            && let Ok(found) = Cred::credential_helper(&Config::open_default()?, url, user)
+        {
+            self.try_now("git's credential helper");
+            return Ok(found);
         }
         Err(Error::new(ErrorCode::Auth, ErrorClass::Callback, "nothing is left to try"))
     }
