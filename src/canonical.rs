@@ -82,7 +82,7 @@ pub fn canonical(key: &ItemKey, mut object: Value) -> Value {
     object
 }
 
-/// The part of a shared object that is netdr's: none where the object has nothing of it.
+/// The part of a shared object that is netdr's, which may be no more than its name; none where no part of such an object is.
 pub fn owned_fields(key: &ItemKey, object: &Value) -> Option<Value> {
     let ItemKey::Resource { plural, namespace, name, .. } = key else { return None };
     let metadata = &object["metadata"];
@@ -120,9 +120,6 @@ pub fn owned_fields(key: &ItemKey, object: &Value) -> Option<Value> {
             spec.insert((*field).into(), value.clone());
         }
     }
-    if plural != "namespaces" && labels.is_empty() && annotations.is_empty() && spec.is_empty() {
-        return None;
-    }
     let mut kept = json!({
         "apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": {"name": name},
     });
@@ -140,12 +137,21 @@ pub fn owned_fields(key: &ItemKey, object: &Value) -> Option<Value> {
     Some(kept)
 }
 
-/// [`canonical`] or [`owned_fields`], by the item's extent.
-pub fn content(key: &ItemKey, extent: Extent, object: Value) -> Option<Value> {
+/// [`canonical`] or [`owned_fields`], by the item's extent: what there is of an item whose object exists.
+pub fn present(key: &ItemKey, extent: Extent, object: Value) -> Option<Value> {
     match extent {
         Extent::Whole => Some(canonical(key, object)),
         Extent::Fields => owned_fields(key, &object),
     }
+}
+
+/// As [`present`], and none where a shared object has nothing of netdr's: that is no item. A namespace always is one.
+pub fn content(key: &ItemKey, extent: Extent, object: Value) -> Option<Value> {
+    let owns = |kept: &Value| ["labels", "annotations"].iter().any(|map| !kept["metadata"][map].is_null());
+    let item = |kept: &Value| {
+        extent == Extent::Whole || key.is_kind("", "namespaces") || owns(kept) || !kept["spec"].is_null()
+    };
+    present(key, extent, object).filter(item)
 }
 
 /// Puts back into `wanted` what only the live object can know, before a PUT: owners, finalizers, bookkeeping,
@@ -298,7 +304,7 @@ mod tests {
     fn what_metallb_says_of_a_service_is_no_intent() {
         let service = |annotations: Value| {
             let object = json!({"kind": "Service", "metadata": {"name": "x", "annotations": annotations}});
-            owned_fields(&key("", "services"), &object)
+            content(&key("", "services"), Extent::Fields, object)
         };
         let pool = json!({"metallb.io/ip-allocated-from-pool": "edge"});
         assert_eq!(service(pool), None);
@@ -319,8 +325,12 @@ mod tests {
             Some(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
                 "name": "x", "labels": {"team": "a"}, "annotations": {"np.rke2.io/dns": "resolved"}}}))
         );
-        let node = json!({"metadata": {"name": "x", "annotations": {"flannel.alpha.coreos.com/backend-data": "{}"}}});
-        assert_eq!(owned_fields(&ItemKey::resource("", "nodes", None, "x"), &node), None);
+        let node = json!({"apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": "x", "annotations": {"flannel.alpha.coreos.com/backend-data": "{}"}}});
+        let key = ItemKey::resource("", "nodes", None, "x");
+        assert_eq!(content(&key, Extent::Fields, node.clone()), None);
+        let bare = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "x"}});
+        assert_eq!(present(&key, Extent::Fields, node), Some(bare), "it exists all the same");
     }
 
     #[test]

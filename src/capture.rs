@@ -34,7 +34,8 @@ pub struct Scope {
     /// Helm releases as `namespace/name`; empty: those the catalog knows by name.
     pub helm_releases: Vec<String>,
     /// Objects to read whether or not something names them. A restore asks for what its source has: an object that
-    /// only a reference or a release led to is still there when what led to it is gone.
+    /// only a reference or a release led to is still there when what led to it is gone, and one that others own is there
+    /// when it has lost whatever of it is netdr's.
     pub also: BTreeSet<(Component, ItemKey)>,
 }
 

@@ -226,7 +226,12 @@ impl Gathering<'_> {
         if kind.group == TRAEFIK_V2 {
             batch.warnings.push(format!("{key} is dead: Traefik v3 does not read API group {TRAEFIK_V2}"));
         }
-        let Some(content) = canonical::content(&key, role.extent, object) else { return };
+        // What the source has exists here too, even if all that netdr owns of it was taken away.
+        let content = match self.scope.also.contains(&(role.component, key.clone())) {
+            true => canonical::present(&key, role.extent, object),
+            false => canonical::content(&key, role.extent, object),
+        };
+        let Some(content) = content else { return };
         let content = Content::Resource(Json::new(&content));
         self.push(
             batch,

@@ -61,7 +61,8 @@ impl Gathering<'_> {
 
     /// Reads what the caller named and no list, reference or release led to; namespaces come with all others.
     pub(super) async fn also(&self, batch: &mut Batch, capture: &mut Capture) {
-        let also = self.scope.also.iter().filter(|(_, key)| !key.is_kind("", "namespaces"));
+        let listed = |(component, key): &&(Component, ItemKey)| catalog::lists_all(*component, key);
+        let also = self.scope.also.iter().filter(|also| !also.1.is_kind("", "namespaces") && !listed(also));
         let mut unread: BTreeSet<(Component, &ItemKey)> =
             also.map(|(component, key)| (*component, key)).collect();
         for captured in &batch.captured {

@@ -41,7 +41,7 @@ pub(super) fn digest(act: &Act, live: Value) -> Option<String> {
     let extent = act.item.as_ref().map_or(Extent::Whole, |item| item.extent);
     let content = match &act.key {
         ItemKey::Release { .. } => Content::Release(Json::new(&helm::decode(&live).ok()?)),
-        key => Content::Resource(Json::new(&canonical::content(key, extent, live)?)),
+        key => Content::Resource(Json::new(&canonical::present(key, extent, live)?)),
     };
     let (key, component, class) = (act.key.clone(), act.component, act.class);
     Some(Item { key, component, class, extent, content }.sha256())

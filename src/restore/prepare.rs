@@ -33,7 +33,7 @@ use crate::{
     certificates::{self, Observed},
     cluster::Cluster,
     gitops,
-    model::{Class, ClusterIdentity, Component, IndexEntry, Item, ItemKey, RunId, Set},
+    model::{Class, ClusterIdentity, Component, Extent, IndexEntry, Item, ItemKey, RunId, Set},
     plan::{
         Action, AuthoredValues, CommandLine, Earlier, Inputs, Isolation, NotDone, Probe, ResolvedPlan,
         RestorePlan, resolve,
@@ -224,10 +224,9 @@ impl Request<'_> {
         let differs = |live: &IndexEntry| {
             stored.get(&(live.component, &live.key)).is_none_or(|stored| stored.sha256 != live.sha256)
         };
-        let named =
-            sources.index.entries.iter().filter(|entry| {
-                entry.class == Class::Config && !catalog::lists_all(entry.component, &entry.key)
-            });
+        let unlisted = |entry: &&IndexEntry| !catalog::lists_all(entry.component, &entry.key);
+        let config = sources.index.entries.iter().filter(|entry| entry.class == Class::Config);
+        let named = config.filter(|entry| unlisted(entry) || entry.extent == Extent::Fields);
         let also = named.map(|entry| (entry.component, entry.key.clone())).collect();
         let mut components = plan.components();
         let all = components.clone();

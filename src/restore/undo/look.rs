@@ -88,8 +88,8 @@ fn resource(changed: &Changed, object: Value) -> Found {
         return Found::Unknown("it is being deleted: when it is gone, undo again".into());
     }
     let seen = Precondition::of(&object);
-    let Some(content) = canonical::content(&changed.key, changed.extent, object) else {
-        return Found::Absent; // nothing of it is netdr's
+    let Some(content) = canonical::present(&changed.key, changed.extent, object) else {
+        return Found::Absent; // nothing of such an object is netdr's
     };
     Found::Live(Box::new(live(changed, Content::Resource(Json::new(&content)), seen)))
 }
