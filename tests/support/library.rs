@@ -28,6 +28,8 @@ pub(crate) struct Library {
     recipients: Recipients,
     signing_key: SigningKey,
     keys: PathBuf,
+    /// Where this machine's files are.
+    pub(crate) host_root: PathBuf,
 }
 
 impl Library {
@@ -44,6 +46,7 @@ impl Library {
             recipients: Recipients::parse(recipients.lines(), "recipients.txt").unwrap(),
             signing_key: SigningKey::read(&key("signing"), &ask).unwrap(),
             keys,
+            host_root: "/nonexistent".into(),
         }
     }
 
@@ -93,7 +96,7 @@ impl Library {
             cluster,
             command_line: CommandLine::default(),
             cluster_name: None,
-            host_root: Path::new("/nonexistent"),
+            host_root: &self.host_root,
             from_cluster: None,
             from: Chosen::Snapshots(Vec::new()),
             values: Wanted::default(),
@@ -132,7 +135,7 @@ impl Library {
         let identities = || identities(&self.keys);
         let now = Utc::now();
         let run = RunId::new(now, "undo", rand::random());
-        let host_root = Path::new("/nonexistent");
+        let host_root = &self.host_root;
         let command_line = CommandLine::default();
         let (folder, identities) = (&folder, &identities);
         let undo = Undo { past, folder, identities, cluster, host_root, command_line, now, run };

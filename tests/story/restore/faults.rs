@@ -1,8 +1,10 @@
 //! The matrix of docs/reliability.md: what goes wrong, in which stage, and what becomes of it. One story per row proves
 //! its five cells on a plane of its own, and that the next attempt, when the trouble is over, leaves nothing to do.
 
+mod damage;
 mod disk;
 mod killed;
+mod played;
 mod stages;
 mod trouble;
 mod world;
@@ -67,7 +69,7 @@ matrix! {
     answers_that_break_off: BrokenAnswer,    [WaitedOut, WaitedOut, WaitedOut, WaitedOut, WaitedOut];
     conflicts_409: Conflict,                 [Unaffected, Unaffected, WaitedOut, WaitedOut, WaitedOut];
     slow_answers: Slow,                      [WaitedOut, WaitedOut, WaitedOut, WaitedOut, WaitedOut];
-    an_expired_token: ExpiredToken,          [Partial, Partial, Failed, Failed, Failed];
+    an_expired_token: ExpiredToken,          [Partial, Failed, Failed, Failed, Failed];
     a_webhook_without_endpoints: NoEndpoints, [Unaffected, Unaffected, WaitedOut, WaitedOut, WaitedOut];
     a_webhook_that_denies: Denial,           [Unaffected, Unaffected, Partial, Partial, Partial];
     an_api_group_that_is_gone: GroupGone,    [Partial, Partial, Partial, Partial, Partial];

@@ -75,7 +75,7 @@ async fn killed_everywhere(ground: Ground<'_>, damage: impl AsyncFn()) {
 }
 
 /// Without when a workload was restarted, which every run of cni does.
-fn still(mut dump: Dump) -> Dump {
+pub(super) fn still(mut dump: Dump) -> Dump {
     for object in dump.values_mut() {
         let annotations = object.pointer_mut("/metadata/annotations");
         if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
@@ -93,7 +93,7 @@ fn still(mut dump: Dump) -> Dump {
 }
 
 /// What the plan names, and what controllers make from it.
-fn ours(scope: &BTreeSet<String>, key: &str) -> bool {
+pub(super) fn ours(scope: &BTreeSet<String>, key: &str) -> bool {
     scope.contains(key) || MADE.contains(&key.split(' ').next().unwrap())
 }
 

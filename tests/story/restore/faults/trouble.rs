@@ -28,7 +28,7 @@ pub(super) enum Trouble {
 
 /// How it goes.
 pub(super) enum Course {
-    /// The client meets it this many times, with each request twice at most.
+    /// The client meets it this many times at most, with each request twice at most.
     Injected(usize, Fault),
     /// The client meets it from the first time until somebody mends it.
     Lasting(Fault),
@@ -59,11 +59,11 @@ impl Trouble {
     pub(super) const fn course(self) -> Course {
         match self {
             Self::Storm => Course::Injected(12, Fault::RetryAfter(1)),
-            Self::InternalError => Course::Injected(60, Fault::Status(500, "InternalError")),
-            Self::Unavailable => Course::Injected(60, Fault::Status(503, "ServiceUnavailable")),
-            Self::BrokenAnswer => Course::Injected(60, Fault::ResetMidBody),
-            Self::Conflict => Course::Injected(60, Fault::Status(409, "Conflict")),
-            Self::Slow => Course::Injected(60, Fault::Slow(Duration::from_millis(100))),
+            Self::InternalError => Course::Injected(usize::MAX, Fault::Status(500, "InternalError")),
+            Self::Unavailable => Course::Injected(usize::MAX, Fault::Status(503, "ServiceUnavailable")),
+            Self::BrokenAnswer => Course::Injected(usize::MAX, Fault::ResetMidBody),
+            Self::Conflict => Course::Injected(usize::MAX, Fault::Status(409, "Conflict")),
+            Self::Slow => Course::Injected(usize::MAX, Fault::Slow(Duration::from_millis(100))),
             Self::ExpiredToken => Course::Lasting(Fault::Status(401, "Unauthorized")),
             Self::NoEndpoints | Self::EtcdRestarted | Self::ApiServerRestarted => Course::Passing,
             Self::Denial | Self::GroupGone => Course::Staying,

@@ -1,17 +1,27 @@
 //! A cluster with a bit of everything that the plan restores, backed up; how it is broken, and what must be so after
 //! it was restored.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
-use chrono::Utc;
-use netdr::{cluster::Cluster, drill::failures::break_policies, model::Set, plan::ResolvedPlan};
-use serde_json::{Value, json};
+use netdr::{
+    cluster::Cluster,
+    drill::{Options, cluster::host_root},
+    model::ItemKey,
+    plan::ResolvedPlan,
+};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::{
+    damage::{damage, damage_files},
+    killed::still,
+    played,
+};
 use crate::{
     story::restore::{changed::through, undo},
     support::{
-        Audit, Denying, Dump, Faults, Library, Objects, Operator, Plane, Write, audited, eventually, fresh,
+        Audit, Denying, Dump, Faults, Library, MARKER, NODE, Objects, Operator, Plane, Write, audited,
+        eventually, fresh,
     },
 };
 
@@ -54,17 +64,29 @@ pub(super) struct World {
     lost: Mutex<Vec<Value>>,
 }
 
+/// A moment, to begin from later.
+pub(super) struct Mark {
+    audit: usize,
+    restores: usize,
+}
+
 impl World {
-    /// A plane with a complete snapshot of what is on it.
+    /// A plane with complete snapshots of what is on it, and of this server's files.
     pub(super) async fn backed_up() -> Self {
-        let plane = fresh(audited()).await.loaded().await;
+        let options = Options { controllers: true, nodes: true, ..audited() };
+        let plane = fresh(options).await.loaded().await;
         let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
         objects.create(MORE).await;
-        let cluster = plane.cluster().await.unwrap();
-        let library = Library::of(operator.home.path());
-        library.backup(&cluster, Set::Network, Utc::now()).await.unwrap();
+        played::settle(&objects, &operator).await;
+        let home = &operator.home;
+        host_root(&home.path().join("host"), NODE, MARKER).unwrap();
+        home.shell("cp -a host whole && netdr backup --set all --host-root host").await.ok();
+        home.stand_in("systemctl", "true");
+        let mut library = Library::of(home.path());
+        library.host_root = home.path().join("host");
+        let (cluster, denying) = (plane.cluster().await.unwrap(), Denying::serve());
         let (audit, healthy) = (Audit::of(&plane), objects.dump().await);
-        let (plane, lost, denying) = (Mutex::new(plane), Mutex::default(), Denying::serve());
+        let (plane, lost) = (Mutex::new(plane), Mutex::default());
         Self { plane, objects, operator, library, cluster, denying, audit, healthy, lost }
     }
 
@@ -73,11 +95,9 @@ impl World {
         through(faults, &*self.plane.lock().await).await
     }
 
-    /// Policies are lost, changed and slipped in; so is a definition, which has to be waited for when it is back.
+    /// Something of every component is lost or changed; so is a definition, which has to be waited for when it is back.
     pub(super) async fn corrupt(&self) -> Dump {
-        break_policies(&self.cluster).await.unwrap();
-        self.objects.delete(ADMIN_POLICIES, "guard").await;
-        self.objects.merge(ADMIN_POLICIES, "watch", json!({"spec": {"priority": 30}})).await;
+        tokio::join!(damage(&self.cluster, &self.objects), damage_files(&self.operator.home));
         self.lose_definition(SETS).await;
         self.objects.dump().await
     }
@@ -128,27 +148,44 @@ impl World {
         }
     }
 
-    /// The end of the audit log.
-    pub(super) fn mark(&self) -> usize {
-        self.audit.mark()
+    /// Now.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { audit: self.audit.mark(), restores: self.restores() }
+    }
+
+    /// How many restores were begun since; whoever resumes one, or undoes it, begins none.
+    pub(super) fn restores_since(&self, mark: &Mark) -> usize {
+        self.restores() - mark.restores
+    }
+
+    fn restores(&self) -> usize {
+        let Ok(runs) = fs::read_dir(self.operator.home.path().join("repo/runs")) else { return 0 };
+        let names = runs.map(|run| run.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !name.contains("-undo-")).count()
     }
 
     /// What was written since with success, as "create kind name".
-    pub(super) fn written(&self, mark: usize) -> Vec<String> {
+    pub(super) fn written(&self, mark: &Mark) -> Vec<String> {
         // Asking whether a webhook is asked writes nothing.
         let real = |write: &Write| write.succeeded() && !write.object.ends_with(PROBE);
-        let writes = self.audit.writes_since(mark).into_iter().filter(real);
+        let writes = self.audit.writes_since(mark.audit).into_iter().filter(real);
         writes.map(|write| format!("{} {}", write.verb, write.object)).collect()
     }
 
     /// All is as it was when it was backed up.
-    #[track_caller]
-    pub(super) fn is_healthy(&self, now: &Dump) {
-        undo::same(&self.healthy, now);
+    pub(super) async fn is_healthy(&self, now: &Dump) {
+        undo::same(&still(self.healthy.clone()), &still(now.clone()));
+        self.operator.home.shell("diff -r whole host").await.ok();
     }
 }
 
 /// The objects that a plan means to change, named as in a dump.
 pub(super) fn scope(plan: &ResolvedPlan) -> BTreeSet<String> {
-    plan.acts().map(|act| act.key.to_string()).collect()
+    plan.acts().flat_map(|act| [Some(act.key.to_string()), holder(&act.key)]).flatten().collect()
+}
+
+/// The Secret that a release is in.
+fn holder(key: &ItemKey) -> Option<String> {
+    let ItemKey::Release { namespace, name } = key else { return None };
+    Some(format!("secrets {namespace}/sh.helm.release.v1.{name}.v1"))
 }
