@@ -29,6 +29,7 @@ mod prune;
 mod replicate;
 mod restore;
 mod runs;
+mod schedule;
 mod settings;
 mod show;
 mod snapshots;
@@ -96,6 +97,8 @@ enum Verb {
     Runs(runs::Runs),
     #[command(subcommand)]
     Plan(plan::Plan),
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
     Demo(demo::Demo),
     Completions(completions::Completions),
     Man(man::Man),
@@ -131,6 +134,7 @@ impl Verb {
             Self::Fetch(verb) => verb.run(cx),
             Self::Runs(verb) => verb.run(cx),
             Self::Plan(verb) => verb.run(cx),
+            Self::Schedule(verb) => verb.run(cx),
             Self::Demo(verb) => verb.run(cx),
             Self::Completions(verb) => verb.run(cx, Cli::command()),
             Self::Man(verb) => verb.run(cx, Cli::command()),

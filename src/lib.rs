@@ -28,6 +28,7 @@ pub mod probe;
 pub mod report;
 pub mod repository;
 pub mod restore;
+pub mod schedule;
 pub mod seal;
 pub mod signature;
 pub mod strict;

@@ -21,6 +21,7 @@ mod reissue;
 mod repository;
 mod restore;
 mod s3;
+mod schedules;
 mod signals;
 mod sshd;
 mod stock_tools;

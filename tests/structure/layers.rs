@@ -15,6 +15,7 @@ const ORDER: &[&str] = &[
     "plan",
     "config",
     "velero",
+    "schedule",
     "gitops",
     "capture",
     "keys", // stages

@@ -1,0 +1,212 @@
+//! The schedules of an installation: CronJobs, each under a service account that may do what its verb does and no more.
+//!
+//! In: what a configuration adds to the catalog, and how many servers there are. Out: files of Kubernetes objects, which
+//! `kubectl apply -k` takes. Invariant: pure; what a job may read follows from the catalog, so that the two cannot drift
+//! apart, and no job that backs up may write anything to the cluster.
+
+mod pod;
+mod rights;
+
+use serde_json::{Value, json};
+
+use crate::{Result, catalog::ExtraKind, model::Set, yaml};
+
+/// Where they are installed.
+const NAMESPACE: &str = "netdr";
+/// What the objects carry, so that they can be found and removed together.
+const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "netdr");
+
+/// One schedule.
+struct Job {
+    name: &'static str,
+    /// Cron, in UTC.
+    schedule: &'static str,
+    /// What `netdr` is called with.
+    args: &'static [&'static str],
+    /// What it reads of the cluster; none where it never asks the API server.
+    reads: Option<Set>,
+    /// Seconds that it may take.
+    deadline_s: u64,
+    /// Of use only where the configuration has something for it.
+    suspended: bool,
+}
+
+/// A night, in order: each begins when the one before is done, as a rule; those that meet wait for each other's lock.
+const JOBS: [Job; 5] = [
+    Job {
+        name: "netdr-host",
+        schedule: "45 0 * * *",
+        args: &["backup", "--set", "host", "--host-root", pod::HOST_ROOT],
+        reads: Some(Set::Host),
+        deadline_s: 900,
+        suspended: false,
+    },
+    Job {
+        name: "netdr-network",
+        schedule: "0 1 * * *",
+        args: &["backup", "--set", "network"],
+        reads: Some(Set::Network),
+        deadline_s: 1_500,
+        suspended: false,
+    },
+    Job {
+        name: "netdr-certificates",
+        schedule: "30 1 * * *",
+        args: &["backup", "--set", "certificates"],
+        reads: Some(Set::Certificates),
+        deadline_s: 1_500,
+        suspended: false,
+    },
+    // A backup copies what it made; this copies what a place would not take then.
+    Job {
+        name: "netdr-replicate",
+        schedule: "0 2 * * *",
+        args: &["replicate"],
+        reads: None,
+        deadline_s: 3_000,
+        suspended: true,
+    },
+    Job {
+        name: "netdr-prune",
+        schedule: "30 3 * * *",
+        args: &["prune"],
+        reads: None,
+        deadline_s: 900,
+        suspended: false,
+    },
+];
+
+/// A file of objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// YAML documents.
+    pub text: String,
+}
+
+/// The files of an installation on a cluster with so many `servers` (control-plane nodes), whose configuration captures
+/// the `extra` kinds besides the catalog's.
+///
+/// # Errors
+/// When an object cannot be written as YAML, which none is known to do.
+pub fn render(servers: u32, extra: &[ExtraKind]) -> Result<Vec<File>> {
+    let mut files = vec![File::of("namespace", &[namespace()])?];
+    for job in &JOBS {
+        let mut objects = rights::objects(job, extra);
+        objects.push(pod::cron_job(job, servers));
+        files.push(File::of(job.name.trim_start_matches("netdr-"), &objects)?);
+    }
+    let resources: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let kustomization = json!({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+        "namespace": NAMESPACE, "resources": resources});
+    files.push(File::of("kustomization", &[kustomization])?);
+    Ok(files)
+}
+
+impl File {
+    fn of(name: &str, objects: &[Value]) -> Result<Self> {
+        let mut text = "# Made by `netdr schedule render`: change it there, not here.\n".to_owned();
+        for (number, object) in objects.iter().enumerate() {
+            text += if number > 0 { "---\n" } else { "" };
+            text += &yaml::write(object)?;
+        }
+        Ok(Self { name: format!("{name}.yaml"), text })
+    }
+}
+
+/// RKE2's `profile: cis` enforces the standard `restricted`, under which no pod reads files of its host.
+fn namespace() -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {
+        PART_OF.0: PART_OF.1, "pod-security.kubernetes.io/enforce": "privileged"}}})
+}
+
+/// What every object of a job begins with.
+fn metadata(name: &str) -> Value {
+    json!({"name": name, "namespace": NAMESPACE, "labels": {PART_OF.0: PART_OF.1, "app.kubernetes.io/name": name}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Component;
+
+    fn objects(extra: &[ExtraKind]) -> Vec<Value> {
+        let files = render(3, extra).unwrap();
+        files.iter().flat_map(|file| yaml::documents(&file.text).unwrap()).collect()
+    }
+
+    fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+        objects.iter().find(|o| o["kind"] == kind && o["metadata"]["name"] == name).unwrap()
+    }
+
+    #[test]
+    fn the_committed_files_are_those_that_are_rendered() {
+        for File { name, text } in render(3, &[]).unwrap() {
+            let path = format!("{}/schedules/rendered/{name}", env!("CARGO_MANIFEST_DIR"));
+            let committed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(committed == text, "{path}: make it anew: netdr schedule render --to schedules/rendered");
+        }
+    }
+
+    #[test]
+    fn a_job_reads_what_the_catalog_names_and_writes_nothing() {
+        let objects = objects(&[ExtraKind {
+            group: "security.istio.io".into(),
+            kind: "AuthorizationPolicy".into(),
+            component: Component::Policies,
+        }]);
+        for role in objects.iter().filter(|o| o["kind"] == "ClusterRole") {
+            for rule in role["rules"].as_array().unwrap() {
+                for verb in rule["verbs"].as_array().unwrap() {
+                    assert!(verb == "get" || verb == "list", "{role:#}");
+                }
+                assert!(!rule.to_string().contains('*'), "{rule}");
+            }
+        }
+        let lists = |role: &str, resource: &str| {
+            let rules = named(&objects, "ClusterRole", role)["rules"].as_array().unwrap().clone();
+            let has = |rule: &Value, field: &str, value: &str| {
+                rule[field].as_array().unwrap().contains(&json!(value))
+            };
+            rules.iter().any(|rule| has(rule, "resources", resource) && has(rule, "verbs", "list"))
+        };
+        assert!(lists("netdr-network", "authorizationpolicies") && lists("netdr-network", "ippools"));
+        assert!(lists("netdr-certificates", "clusterissuers") && !lists("netdr-network", "clusterissuers"));
+        assert!(!lists("netdr-certificates", "networkpolicies") && !lists("netdr-host", "secrets"));
+    }
+
+    #[test]
+    fn who_asks_no_api_server_has_no_token() {
+        let objects = objects(&[]);
+        let pod = |name: &str| {
+            named(&objects, "CronJob", name)["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone()
+        };
+        assert_eq!(pod("netdr-prune")["automountServiceAccountToken"], false);
+        assert_eq!(pod("netdr-network")["automountServiceAccountToken"], true);
+        assert!(
+            !objects.iter().any(|o| o["kind"] == "ClusterRole" && o["metadata"]["name"] == "netdr-prune")
+        );
+    }
+
+    #[test]
+    fn every_server_is_reached_and_only_its_files_are_read_as_root() {
+        let objects = objects(&[]);
+        let host = named(&objects, "CronJob", "netdr-host");
+        assert_eq!(host["spec"]["jobTemplate"]["spec"]["completions"], 3);
+        let pod = &host["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+        let of_host = mounts.iter().filter(|m| m["mountPath"].as_str().unwrap().starts_with("/host"));
+        assert!(of_host.clone().count() >= 3 && of_host.clone().all(|mount| mount["readOnly"] == true));
+        for folder in crate::catalog::HOST_FILES.iter().map(|row| row.folder) {
+            let inside = |m: &Value| {
+                let path = m["mountPath"].as_str().unwrap().trim_start_matches("/host");
+                std::path::Path::new(folder).starts_with(path)
+            };
+            assert!(of_host.clone().any(inside), "{folder} is not mounted");
+        }
+        let network = named(&objects, "CronJob", "netdr-network");
+        let context = &network["spec"]["jobTemplate"]["spec"]["template"]["spec"]["securityContext"];
+        assert_eq!(context["runAsNonRoot"], true);
+    }
+}

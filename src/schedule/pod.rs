@@ -1,0 +1,137 @@
+//! The CronJob of a schedule: when, where and as whom its pod runs.
+//!
+//! It runs as RKE2's own bootstrap jobs do: on a control-plane node, in the node's network, asking the API server of that
+//! very node, so that it works while the CNI does not (k3s-io/helm-controller, pkg/controllers/chart).
+
+use serde_json::{Value, json};
+
+use super::{Job, metadata};
+use crate::model::Set;
+
+/// Where the files of the host are seen.
+pub(super) const HOST_ROOT: &str = "/host";
+/// The image's own user; a repository on a host or NFS belongs to it.
+const USER: u32 = 65_532;
+/// A kustomization replaces it by where a registry has it.
+const IMAGE: &str = concat!("netdr:", env!("CARGO_PKG_VERSION"));
+/// Folders of a server that hold the files of the catalog, and are there on each (RKE2 makes the latter two).
+const HOST_FOLDERS: [&str; 3] =
+    ["/etc", "/var/lib/rancher/rke2/server/manifests", "/var/lib/rancher/rke2/agent/etc"];
+/// What the ConfigMap of an installation holds.
+const CONFIG: [&str; 3] = ["netdr.yaml", "recipients.txt", "trusted_signers"];
+const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
+
+pub(super) fn cron_job(job: &Job, servers: u32) -> Value {
+    let mut spec = json!({
+        "backoffLimit": 0, // a second try hides the first one's failure; the next night is the next try
+        "activeDeadlineSeconds": job.deadline_s,
+        "template": {"metadata": {"labels": metadata(job.name)["labels"]}, "spec": pod(job)},
+    });
+    if job.reads == Some(Set::Host) {
+        // All at once, no two on one node: one on each server. With a server down another is saved twice.
+        spec["completions"] = servers.into();
+        spec["parallelism"] = servers.into();
+        spec["template"]["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] = json!([{"topologyKey": "kubernetes.io/hostname",
+                "labelSelector": {"matchLabels": {"app.kubernetes.io/name": job.name}}}]);
+    }
+    json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata(job.name), "spec": {
+        "schedule": job.schedule,
+        "timeZone": "Etc/UTC",
+        "concurrencyPolicy": "Forbid",
+        "suspend": job.suspended,
+        "startingDeadlineSeconds": 3600,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 7,
+        "jobTemplate": {"spec": spec},
+    }})
+}
+
+/// Whether it needs to be root: to read files of the host, which are root's, and to delete what that job wrote.
+fn as_root(job: &Job) -> bool {
+    matches!(job.reads, None | Some(Set::Host))
+}
+
+fn pod(job: &Job) -> Value {
+    let mut container = json!({
+        "name": "netdr",
+        "image": IMAGE,
+        "args": job.args,
+        "env": [
+            {"name": "NETDR_CONFIG", "value": "/etc/netdr/netdr.yaml"},
+            {"name": "KUBERNETES_SERVICE_HOST", "value": "127.0.0.1"},
+            {"name": "KUBERNETES_SERVICE_PORT", "value": "6443"},
+        ],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [
+            {"name": "keys", "mountPath": "/etc/netdr-keys", "readOnly": true},
+            {"name": "repository", "mountPath": "/backup"},
+        ],
+    });
+    // File by file: the folder of a ConfigMap volume is everybody's to write (0777), and as root netdr reads no
+    // configuration that somebody else may have put there.
+    for file in CONFIG {
+        mount(
+            &mut container,
+            json!({"name": "config", "mountPath": format!("/etc/netdr/{file}"), "subPath": file, "readOnly": true}),
+        );
+    }
+    // Root's own key must be nobody else's to read; the group's is how a volume reaches another user.
+    let mode = if as_root(job) { 0o400 } else { 0o440 };
+    let mut volumes = vec![
+        json!({"name": "config", "configMap": {"name": "netdr-config"}}),
+        json!({"name": "keys", "secret": {"secretName": "netdr-keys", "defaultMode": mode}}),
+        // Of type Directory: where it is not mounted the pod does not start, and no root disk fills up.
+        json!({"name": "repository", "hostPath": {"path": "/backup", "type": "Directory"}}),
+    ];
+    let mut context = json!({"runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
+        "seccompProfile": {"type": "RuntimeDefault"}});
+    if as_root(job) {
+        context = json!({"runAsUser": 0, "seccompProfile": {"type": "RuntimeDefault"}});
+        // The repository is another user's.
+        container["securityContext"]["capabilities"]["add"] = json!(["DAC_OVERRIDE"]);
+    }
+    if job.reads == Some(Set::Host) {
+        for folder in HOST_FOLDERS {
+            let name = format!("host{}", folder.replace('/', "-"));
+            volumes.push(json!({"name": name, "hostPath": {"path": folder, "type": "Directory"}}));
+            mount(
+                &mut container,
+                json!({"name": name, "mountPath": format!("{HOST_ROOT}{folder}"), "readOnly": true}),
+            );
+        }
+    }
+    json!({
+        "serviceAccountName": job.name,
+        "automountServiceAccountToken": job.reads.is_some(),
+        "enableServiceLinks": false,
+        "restartPolicy": "Never",
+        "hostNetwork": true,
+        "dnsPolicy": "Default", // CoreDNS may be what is down
+        "nodeSelector": {CONTROL_PLANE: "true"},
+        "tolerations": tolerations(),
+        "priorityClassName": "system-cluster-critical",
+        "securityContext": context,
+        "containers": [container],
+        "volumes": volumes,
+    })
+}
+
+fn mount(container: &mut Value, mount: Value) {
+    if let Some(mounts) = container["volumeMounts"].as_array_mut() {
+        mounts.push(mount);
+    }
+}
+
+/// As RKE2's bootstrap jobs have them.
+fn tolerations() -> Value {
+    json!([
+        {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "node.kubernetes.io/network-unavailable", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "node.cloudprovider.kubernetes.io/uninitialized", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "CriticalAddonsOnly", "operator": "Exists"},
+        {"key": "node-role.kubernetes.io/etcd", "operator": "Exists", "effect": "NoExecute"},
+        {"key": CONTROL_PLANE, "operator": "Exists", "effect": "NoSchedule"},
+    ])
+}

@@ -1,0 +1,87 @@
+//! The schedules, installed in a cluster by one command; each job's verb under exactly its own rights.
+
+use std::path::Path;
+
+use netdr::{drill::cluster::host_root, model::Set};
+use serde_json::Value;
+
+use crate::support::{MARKER, NODE, Objects, Operator, everything, fresh};
+
+/// The arguments of a job's container, where the test's host is not the pod's.
+fn arguments(job: &Value) -> Vec<String> {
+    let container = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+    let args = container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap());
+    args.map(|arg| if arg == "/host" { "host".to_owned() } else { arg.to_owned() }).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_job_does_its_work_with_the_rights_it_has_and_none_to_change_anything() {
+    let plane = fresh(everything()).await.loaded().await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    let home = &operator.home;
+    let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    home.run("kubectl", &["apply", "-k", schedules.to_str().unwrap()]).await.ok();
+    // Again, as an upgrade would: nothing is immutable.
+    home.run("kubectl", &["apply", "-k", schedules.to_str().unwrap()]).await.ok();
+    host_root(&home.path().join("host"), NODE, MARKER).unwrap();
+
+    let jobs = objects.list("cronjobs.batch").await;
+    assert_eq!(jobs.len(), 5);
+    // No place outside is configured, so nothing is copied there.
+    for job in jobs.iter().filter(|job| job["spec"]["suspend"] == false) {
+        let name = job["metadata"]["name"].as_str().unwrap();
+        assert_eq!(job["spec"]["timeZone"], "Etc/UTC", "{name}");
+        let account = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["serviceAccountName"];
+        let user = format!("system:serviceaccount:netdr:{}", account.as_str().unwrap());
+        assert!(objects.get("serviceaccounts", &format!("netdr/{name}")).await.is_some(), "{name}");
+        let kubeconfig = plane.kubeconfig_for(&user, Some("system:serviceaccounts")).unwrap();
+        let arguments = arguments(job);
+        let arguments = [
+            &["--kubeconfig", kubeconfig.to_str().unwrap(), "--json"].map(ToOwned::to_owned)[..],
+            &arguments,
+        ];
+        let arguments = arguments.concat();
+        let done = home.netdr(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        assert!(
+            !done.stderr.contains("403") && !done.stderr.contains("forbidden"),
+            "{name}: {}",
+            done.stderr
+        );
+        let document = done.json(0);
+        for snapshot in document["snapshots"].as_array().into_iter().flatten() {
+            assert_eq!(snapshot["state"], "complete", "{name}: {snapshot:#}");
+        }
+        // What a restore does, this account may not.
+        for act in ["create", "update", "patch", "delete"] {
+            for kind in [
+                "networkpolicies.networking.k8s.io",
+                "secrets",
+                "ippools.crd.projectcalico.org",
+                "jobs.batch",
+            ] {
+                let answer = home.run("kubectl", &["auth", "can-i", act, kind, "-A", "--as", &user]).await;
+                assert_eq!(answer.stdout.trim(), "no", "{user} may {act} {kind}");
+            }
+        }
+    }
+    let listed = home.netdr(&["snapshots", "--json"]).await.json(0);
+    let sets = listed["snapshots"].as_array().unwrap().iter().map(|s| s["set"].as_str().unwrap());
+    let mut sets: Vec<&str> = sets.collect();
+    sets.sort_unstable();
+    assert_eq!(sets, [Set::Certificates.name(), Set::Host.name(), Set::Network.name()]);
+}
+
+/// More servers, and what a configuration captures besides.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_differs_in_an_installation_is_rendered() {
+    let home = crate::support::Home::new().with_repository().await;
+    let file = home.path().join("netdr.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let extra =
+        "scope: {extra: [{group: security.istio.io, kinds: [AuthorizationPolicy], component: policies}]}\n";
+    std::fs::write(file, text + extra).unwrap();
+    home.netdr(&["schedule", "render", "--servers", "5", "--to", "rendered"]).await.ok();
+    let read = |name: &str| std::fs::read_to_string(home.path().join("rendered").join(name)).unwrap();
+    assert!(read("host.yaml").contains("completions: 5"));
+    assert!(read("network.yaml").contains("authorizationpolicies"));
+}

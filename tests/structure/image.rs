@@ -1,0 +1,33 @@
+//! The Containerfile, as far as it can be checked without a container engine.
+
+use std::fs;
+
+use super::sources::root;
+
+#[test]
+fn the_image_is_made_of_what_is_there() {
+    let text = fs::read_to_string(root().join("Containerfile")).unwrap();
+    let words = |line: &'static str| -> Vec<&str> { line.split_whitespace().collect() };
+    let text: &'static str = text.leak();
+    let lines = || text.lines().filter(|line| !line.starts_with('#')).map(words);
+    for copied in lines().filter(|line| line.first() == Some(&"COPY") && !line[1].starts_with("--from")) {
+        for source in &copied[1..copied.len() - 1] {
+            assert!(root().join(source).exists(), "{source} is copied into the image and is not there");
+        }
+    }
+    // What the manifest names must be in the build, or cargo refuses it.
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    for path in manifest.split("path = \"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        let copied = lines()
+            .any(|line| line.first() == Some(&"COPY") && line[1..].iter().any(|w| path.starts_with(w)));
+        assert!(copied, "Cargo.toml names {path}, which the image's build has not");
+    }
+    let compiler = manifest.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
+    let image = lines().find(|line| line.first() == Some(&"FROM")).unwrap()[1];
+    let has = image.split_once("rust:").unwrap().1.split('-').next().unwrap();
+    let number = |version: &str| -> Vec<u32> { version.split('.').map(|n| n.parse().unwrap()).collect() };
+    assert!(number(has) >= number(compiler)[..2].to_vec(), "{image} is older than Rust {compiler}");
+    let user = lines().find(|line| line.first() == Some(&"USER")).unwrap()[1];
+    let rendered = fs::read_to_string(root().join("schedules/rendered/network.yaml")).unwrap();
+    assert!(rendered.contains(&format!("runAsUser: {}", user.split(':').next().unwrap())));
+}
