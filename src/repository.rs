@@ -12,7 +12,7 @@ mod init;
 mod layout;
 mod lock;
 mod process;
-mod prune;
+pub mod prune;
 mod read;
 pub mod replicate;
 mod resealed;

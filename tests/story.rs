@@ -16,6 +16,7 @@ mod limits;
 mod odd;
 mod plane;
 mod program;
+mod pruned;
 mod reading;
 mod reissue;
 mod repository;

@@ -1,11 +1,13 @@
 //! `netdr prune`: retention applied.
 
+mod outside;
+
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{context::Context, exit::Exit, words::count};
+use super::{context::Context, exit::Exit, settings::Settings, words::count};
 use crate::{
-    Result,
+    Result, config,
     model::SnapshotId,
     repository::retention::{self, PrunePlan},
     restore::safety::{self, Expired},
@@ -18,19 +20,25 @@ pub(super) struct Prune {
     /// Only say what would be deleted
     #[arg(long)]
     dry_run: bool,
+    /// Where: local, the name of a place outside, or s3 for all of these
+    #[arg(long, value_name = "NAME", default_value = config::LOCAL)]
+    place: String,
+    /// Outside, delete now also what S3 bills for anyway (Deep Archive: 180 days); a lock is never passed
+    #[arg(long)]
+    early: bool,
 }
 
 impl Prune {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
+        if self.place == config::LOCAL { self.local(cx, &settings) } else { self.outside(cx, &settings) }
+    }
+
+    fn local(&self, cx: &Context, settings: &Settings) -> Result<Exit> {
         let repository = settings.repository()?;
         let listed = repository.list(&settings.trusted()?, cx.now)?;
         let plan = retention::plan(&listed, settings.config.retention, cx.now);
-        let gone = if self.dry_run { plan.delete.clone() } else { repository.prune(&plan.delete, cx.now)? };
         let expired = safety::expired(&repository.root().join("runs"), cx.now)?;
-        if !self.dry_run {
-            expired.iter().try_for_each(Expired::delete)?;
-        }
         let left_alone = listed.len() - plan.keep.len() - plan.delete.len();
         if left_alone > 0 {
             cx.terminal.warn(format!(
@@ -38,25 +46,39 @@ impl Prune {
                 count(left_alone as u64, "snapshot")
             ));
         }
+        let mut gone = plan.delete.clone();
+        let mut text = shown(&plan, &expired);
+        if !self.dry_run {
+            if !text.is_empty() {
+                cx.terminal.show(std::mem::take(&mut text))?;
+            }
+            gone = repository.prune(&plan.delete, cx.now)?;
+            expired.iter().try_for_each(Expired::delete)?;
+        }
         let document = json!({
             "keep": plan.keep.iter().map(|(id, why)| json!({"id": id, "reasons": why})).collect::<Vec<Value>>(),
             "delete": gone.iter().map(|id| json!({"id": id})).collect::<Vec<Value>>(),
             "deferred": [],
             "undo": expired.iter().map(|expired| json!({"run": expired.run})).collect::<Vec<Value>>(),
         });
-        cx.terminal.answer(&document, || said(&plan, &gone, &expired, self.dry_run))?;
+        text += &format!("{}, {} kept\n", self.deleted(gone.len()), plan.keep.len());
+        cx.terminal.answer(&document, || text)?;
         Ok(Exit::Done)
+    }
+
+    fn deleted(&self, snapshots: usize) -> String {
+        let word = if self.dry_run { "would be deleted" } else { "deleted" };
+        format!("{} {word}", count(snapshots as u64, "snapshot"))
     }
 }
 
-fn said(plan: &PrunePlan, gone: &[SnapshotId], expired: &[Expired], dry_run: bool) -> String {
-    let mut text: String =
-        plan.keep.iter().map(|(id, why)| format!("keep    {id}  {}\n", why.join(", "))).collect();
-    let word = if dry_run { "would be deleted" } else { "deleted" };
-    text += &gone.iter().map(|id| format!("delete  {id}\n")).collect::<String>();
-    text += &expired
-        .iter()
-        .map(|e| format!("delete  what run {} saved for its undo\n", e.run))
-        .collect::<String>();
-    text + &format!("{} {word}, {} kept\n", count(gone.len() as u64, "snapshot"), plan.keep.len())
+fn shown(plan: &PrunePlan, expired: &[Expired]) -> String {
+    let mut text: String = plan.keep.iter().map(keep).collect();
+    text += &plan.delete.iter().map(|id| format!("delete  {id}\n")).collect::<String>();
+    let undo = |e: &Expired| format!("delete  what run {} saved for its undo\n", e.run);
+    text + &expired.iter().map(undo).collect::<String>()
+}
+
+fn keep((id, why): &(SnapshotId, Vec<String>)) -> String {
+    format!("keep    {id}  {}\n", why.join(", "))
 }

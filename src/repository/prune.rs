@@ -3,7 +3,11 @@
 //! In: ids. Out: what is gone. Invariant: alone under the exclusive lock, and a snapshot leaves the
 //! listing whole, by one rename, before any of its files goes.
 
+mod place;
+
 use chrono::{DateTime, Utc};
+
+pub use place::{Doomed, PlacePlan, Rule};
 
 use super::{
     Repository, layout,

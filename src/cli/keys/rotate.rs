@@ -75,12 +75,20 @@ impl Rotate {
         let saved = safety::saved(&repository.root().join("runs"))?;
         let stale = self.stale(&settings, &recipients)?;
         warn(&done, &saved, stale.as_ref(), &recipients, cx);
+        let places: Vec<&str> = settings.config.replicas.iter().map(|place| place.name.as_str()).collect();
+        if !places.is_empty() {
+            cx.terminal.warn(format!(
+                "what is in {} already stays open to the old identities until it is pruned there; the new ones go there with: netdr replicate",
+                places.join(", "),
+            ));
+        }
         let document = json!({
             "dry_run": self.dry_run,
             "resealed": done.resealed.iter().map(|(old, new)| json!({"id": old, "as": new})).collect::<Vec<Value>>(),
             "unchanged": unchanged,
             "left": done.left.iter().map(|left| json!({"id": left.id, "why": left.why.to_string()})).collect::<Vec<Value>>(),
             "safety_snapshots": saved,
+            "places": places,
             "configuration": stale.as_ref().map(|stale| json!({"file": stale.file, "line": stale.line, "change_to": stale.change_to})),
         });
         cx.terminal.answer(&document, || self.said(&done, unchanged.len() as u64))?;

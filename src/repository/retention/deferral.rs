@@ -39,14 +39,17 @@ pub fn decide(objects: &[Stored], early: bool, now: DateTime<Utc>) -> Decision {
         let why = format!("{} is billed for {days} days in {} whatever happens", object.name, object.class);
         Some((object.since + TimeDelta::days(days), why))
     });
-    let locked = objects.iter().filter_map(|object| {
-        Some((object.locked_until?, format!("Object Lock retains {} until then", object.name)))
-    });
+    let locked = objects.iter().filter_map(|object| Some((object.locked_until?, retained(&object.name))));
     let in_the_way = billed.filter(|_| !early).chain(locked).filter(|(until, _)| *until > now);
     match in_the_way.max_by_key(|(until, _)| *until) {
         None => Decision::Delete,
         Some((until, why)) => Decision::Deferred { until, why },
     }
+}
+
+/// That a lock stands in the way, of this object.
+pub fn retained(name: &str) -> String {
+    format!("Object Lock retains {name} until then")
 }
 
 /// For how many days S3 charges at least, whenever an object is deleted (https://aws.amazon.com/s3/pricing/, "minimum
