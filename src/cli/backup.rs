@@ -1,6 +1,6 @@
 //! `netdr backup`: one snapshot per set.
 
-use std::{fs::File, path::Path};
+use std::{cell::Cell, fs::File, path::Path};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -55,10 +55,15 @@ impl Backup {
             return Err(cx.no_server());
         }
         warn_about_identities(cx, &settings);
-        let (made, outcomes) = interrupt::run(
-            &|| "nothing of the unfinished snapshot is kept; take it again with: netdr backup".into(),
-            self.take_and_replicate(cx, &settings, &sets),
-        )?;
+        let taken = Cell::new(false);
+        let advice = || match taken.get() {
+            true => {
+                "the snapshots are taken; what is missing at places outside is copied by: netdr replicate"
+            }
+            false => "nothing of the unfinished snapshot is kept; take it again with: netdr backup",
+        };
+        let work = self.take_and_replicate(cx, &settings, &sets, &taken);
+        let (made, outcomes) = interrupt::run(&|| advice().into(), work)?;
         let partial = made.iter().any(|s| s.state != SnapshotState::Complete);
         for summary in &made {
             for line in remarks(summary) {
@@ -76,8 +81,10 @@ impl Backup {
         cx: &Context,
         settings: &Settings,
         sets: &[Set],
+        done: &Cell<bool>,
     ) -> Result<(Vec<Summary>, Vec<Outcome>)> {
         let taken = self.take(cx, settings, sets).await;
+        done.set(taken.is_ok());
         let places: Vec<&Place> = settings.config.replicas.iter().collect();
         let usage = taken.as_ref().is_err_and(|error| error.kind() == Kind::Usage);
         if places.is_empty() || usage {
