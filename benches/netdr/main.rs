@@ -3,7 +3,7 @@
 //! In: the programs of the control plane and the release build of netdr. Out: a table on stdout; nothing is
 //! asserted of a time, because time on a shared machine proves nothing alone. Each ratio has both its sides in this run.
 //!
-//! `cargo bench --bench netdr -- [start] [policies] [scenarios] [--quick]`: all subjects where none is named; `--quick`
+//! `cargo bench --bench netdr -- [start] [policies] [scenarios] [replicate] [--quick]`: all subjects where none is named; `--quick`
 //! takes a tenth of every size, which shows that the bench works and nothing of netdr's speed.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench stops at what goes wrong, and prints")]
@@ -11,6 +11,7 @@
 mod bare;
 mod peers;
 mod policies;
+mod replicate;
 mod scenarios;
 mod shop;
 mod start;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use netdr::drill::{ControlPlane, Options, Programs};
 
-const SUBJECTS: [&str; 3] = ["start", "policies", "scenarios"];
+const SUBJECTS: [&str; 4] = ["start", "policies", "scenarios", "replicate"];
 
 fn main() {
     let mut named: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect(); // cargo's own
@@ -46,6 +47,9 @@ fn main() {
         if wanted("scenarios") {
             scenarios::measure(2_000 / part).await;
             scenarios::ceiling(10_000 / part).await;
+        }
+        if wanted("replicate") {
+            replicate::measure(30 / part, 500 / part).await;
         }
     });
 }
