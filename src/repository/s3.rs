@@ -6,6 +6,7 @@
 //! Keys are the paths of a local repository below the place's prefix, so that what is in the bucket is a repository to
 //! whoever copies it: `netdr-repository.json`, `snapshots/<id>/snapshot.json` and so on.
 
+mod again;
 mod connect;
 mod delete;
 mod get;

@@ -24,7 +24,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-use super::Place;
+use super::{Place, again::Again};
 use crate::{Error, Result};
 
 /// How often a request is made, the first time included: about eight seconds of waiting at most.
@@ -46,6 +46,7 @@ pub(super) async fn client(place: &Place) -> Result<Client> {
     }
     let config = Builder::from(&config)
         .force_path_style(place.path_style)
+        .retry_classifier(Again)
         // The sha256 that the header names is what proves an object, and put() sends it: the SDK's own sums beside it
         // are what other servers often do not know.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
