@@ -34,6 +34,7 @@ mod settings;
 mod show;
 mod snapshots;
 mod terminal;
+mod thaw;
 mod undo;
 mod verify;
 mod words;
@@ -75,7 +76,8 @@ First steps:
   netdr restore --scenario network-policies --dry-run          see what a restore would do
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 done in part, 4 differences found,
-5 damaged or untrusted data, 6 recovered but over an objective, 130 interrupted.";
+5 damaged or untrusted data, 6 recovered but over an objective,
+7 waiting for the archive, 130 interrupted.";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -94,6 +96,7 @@ enum Verb {
     Prune(prune::Prune),
     Replicate(replicate::Replicate),
     Fetch(fetch::Fetch),
+    Thaw(thaw::Thaw),
     Runs(runs::Runs),
     #[command(subcommand)]
     Plan(plan::Plan),
@@ -132,6 +135,7 @@ impl Verb {
             Self::Prune(verb) => verb.run(cx),
             Self::Replicate(verb) => verb.run(cx),
             Self::Fetch(verb) => verb.run(cx),
+            Self::Thaw(verb) => verb.run(cx),
             Self::Runs(verb) => verb.run(cx),
             Self::Plan(verb) => verb.run(cx),
             Self::Schedule(verb) => verb.run(cx),

@@ -3,6 +3,7 @@
 //! In: sealed files and a header. Out: snapshots by id, each with its trust. Invariant: the header is the commit
 //! point: a snapshot is wholly there or not at all, and nothing in it ever changes.
 
+pub mod archive;
 mod choose;
 mod disk;
 pub mod fetch;
@@ -21,6 +22,7 @@ pub mod s3;
 mod staging;
 #[cfg(test)]
 mod tests;
+pub mod thaw;
 mod verify;
 
 use std::path::{Path, PathBuf};

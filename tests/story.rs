@@ -1,6 +1,7 @@
 //! Stories, each about what one person wants from netdr.
 
 mod access;
+mod archive;
 mod capture;
 mod crash;
 mod custody;

@@ -1,7 +1,7 @@
 //! Exit codes: what scripts act on.
 //!
 //! In: an error, or what a verb found. Out: one code. Invariant: of several that apply, the one that comes
-//! first in cli.md wins: 2, 1, 5, (7,) 3, 6, (8,) 4.
+//! first in cli.md wins: 2, 1, 5, 7, 3, 6, (8,) 4.
 
 use std::process::ExitCode;
 
@@ -18,6 +18,8 @@ pub(super) enum Exit {
     Late,
     /// Something was skipped or failed, and is named.
     Partial,
+    /// The archive has not given it yet.
+    Waiting,
     /// Damaged or untrusted data.
     Damaged,
     /// Not done.
@@ -38,6 +40,7 @@ impl Exit {
             Self::Different => 4,
             Self::Damaged => 5,
             Self::Late => 6,
+            Self::Waiting => 7,
             Self::Interrupted => 130,
         }
     }
@@ -73,12 +76,13 @@ mod tests {
             Exit::Usage,
             Exit::Failed,
             Exit::Damaged,
+            Exit::Waiting,
             Exit::Partial,
             Exit::Late,
             Exit::Different,
             Exit::Done,
         ];
-        assert_eq!(documented.map(Exit::code), [2, 1, 5, 3, 6, 4, 0]);
+        assert_eq!(documented.map(Exit::code), [2, 1, 5, 7, 3, 6, 4, 0]);
         for pair in documented.windows(2) {
             assert_eq!(pair[0].max(pair[1]), pair[0]);
         }

@@ -1,7 +1,10 @@
-//! `netdr snapshots`: what there is, and what each changed.
+//! `netdr snapshots`: what there is, where, and what each changed.
 
-use std::collections::BTreeMap;
+mod places;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -13,20 +16,30 @@ use super::{
 };
 use crate::{
     Result,
-    model::{Index, Series, Set, SnapshotHeader},
+    config::LOCAL,
+    model::{Index, Series, Set, SnapshotHeader, SnapshotId},
     plan::{Change, diff},
-    repository::{Listed, resealed},
+    repository::{Listed, Repository, resealed},
     seal::Identities,
 };
+use places::{Archive, Elsewhere};
 
-/// List the snapshots, newest last.
+/// List the snapshots, newest last, and where each is
 #[derive(Args)]
-pub(super) struct Snapshots {}
+#[command(
+    after_help = "Nothing is thawed for it. A place outside that does not answer within five seconds is passed over \
+                        with a warning."
+)]
+pub(super) struct Snapshots {
+    /// Do not ask the places outside
+    #[arg(long)]
+    local: bool,
+}
 
 /// One snapshot in JSON. What an unreadable header does not say is null.
 #[derive(Serialize)]
 struct Line {
-    id: String,
+    id: SnapshotId,
     set: Option<Set>,
     node: Option<String>,
     captured_at: Option<String>,
@@ -38,9 +51,13 @@ struct Line {
     #[serde(flatten)]
     changes: Changes,
     bytes: Option<u64>,
-    places: [&'static str; 1],
+    places: Vec<String>,
+    /// Its state in the places outside, by their names.
+    archive: BTreeMap<String, Archive>,
     #[serde(skip)]
     age: String,
+    #[serde(skip)]
+    at: Option<DateTime<Utc>>,
 }
 
 /// Against the one before of the same series; null where one of the two indexes does not open.
@@ -54,10 +71,19 @@ struct Changes {
 impl Snapshots {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
-        let repository = settings.repository()?;
-        let listed = repository.list(&settings.trusted()?, cx.now)?;
+        let outside = !self.local && !settings.config.replicas.is_empty();
+        // A new machine has nothing yet, and sees what it can fetch.
+        let local = match settings.repository() {
+            Err(error) if !outside || !Repository::is_absent(settings.repository_path()?)? => {
+                return Err(error);
+            }
+            repository => repository.ok(),
+        };
+        let trusted = settings.trusted()?;
+        let listed = local.as_ref().map_or(Ok(Vec::new()), |local| local.list(&trusted, cx.now))?;
+        let elsewhere = if outside { places::ask(cx, &settings, &trusted, &listed)? } else { Vec::new() };
         let key = if settings.index_key.is_some() { Some(settings.index_key()?) } else { None };
-        let open = |header: &SnapshotHeader, key: &Identities| repository.index(header, key).ok();
+        let open = |header: &SnapshotHeader, key: &Identities| local.as_ref()?.index(header, key).ok();
         let resealed = resealed(&listed);
         let mut before: BTreeMap<Series<'_>, Index> = BTreeMap::new();
         let mut lines = Vec::new();
@@ -71,12 +97,19 @@ impl Snapshots {
                 }
                 before.insert(header.series(), index);
             }
-            let mut line = Line::of(one, changes, cx);
+            let mut line = Line::of(one, changes, true, &elsewhere, cx);
             if let Some(new) = resealed.get(&one.id) {
                 line.remark = Some(format!("{new} stands in for it; it goes with the next: netdr prune"));
             }
             lines.push(line);
         }
+        let mut seen = BTreeSet::from_iter(listed.iter().map(|one| &one.id));
+        for one in elsewhere.iter().flat_map(|place| &place.only_there) {
+            if seen.insert(&one.id) {
+                lines.push(Line::of(one, Changes::default(), false, &elsewhere, cx));
+            }
+        }
+        lines.sort_by(|a, b| a.order().cmp(&b.order()));
         cx.terminal.answer(&json!({"snapshots": lines}), || said(&lines))?;
         Ok(Exit::Done)
     }
@@ -91,16 +124,20 @@ impl Changes {
 }
 
 impl Line {
-    fn of(listed: &Listed, changes: Changes, cx: &Context) -> Self {
+    fn of(listed: &Listed, changes: Changes, local: bool, elsewhere: &[Elsewhere], cx: &Context) -> Self {
         let header = listed.header.as_ref().ok();
+        let archive: BTreeMap<String, Archive> = elsewhere
+            .iter()
+            .filter_map(|place| Some((place.name.clone(), place.archive_of(&listed.id, header)?)))
+            .collect();
         let remark = match (&listed.header, &listed.trust) {
             (Err(why), _) => Some(why.clone()),
             (_, crate::signature::Trust::Untrusted(why)) => Some(why.clone()),
             (Ok(header), _) if !header.reasons.is_empty() => Some(header.reasons.join("; ")),
-            _ => None,
+            _ => archive.iter().find_map(|(place, archive)| archive.remark(place)),
         };
         Self {
-            id: listed.id.to_string(),
+            id: listed.id.clone(),
             set: header.map(|h| h.set),
             node: header.and_then(|h| h.node.clone()),
             captured_at: header.map(|h| time(h.captured_at)),
@@ -110,9 +147,16 @@ impl Line {
             items: header.map(|h| h.bundles.iter().map(|b| b.items).sum()),
             changes,
             bytes: header.map(|h| h.bundles.iter().map(|b| b.bytes).sum()),
-            places: ["local"],
+            places: local.then(|| LOCAL.to_owned()).into_iter().chain(archive.keys().cloned()).collect(),
+            archive,
             age: header.map_or_else(String::new, |h| age(h.captured_at, cx.now)),
+            at: header.map(|h| h.captured_at),
         }
+    }
+
+    /// By when it was captured, wherever it is; the id's time comes first, as a header that is not ours may claim anything.
+    fn order(&self) -> impl Ord + use<'_> {
+        (self.id.captured_at(), self.at, &self.id)
     }
 }
 
@@ -120,7 +164,7 @@ fn said(lines: &[Line]) -> String {
     let number = |n: Option<u64>| n.map_or_else(|| "-".into(), |n| n.to_string());
     let row = |l: &Line| {
         vec![
-            l.id.clone(),
+            l.id.to_string(),
             l.set.map_or_else(|| "-".into(), |s| s.to_string()),
             l.age.clone(),
             l.state.into(),
@@ -130,9 +174,16 @@ fn said(lines: &[Line]) -> String {
             number(l.changes.changed),
             number(l.changes.removed),
             l.bytes.map_or_else(|| "-".into(), bytes),
+            l.places
+                .iter()
+                .map(|place| l.archive.get(place).map_or_else(|| place.clone(), |a| a.beside(place)))
+                .collect::<Vec<_>>()
+                .join(", "),
         ]
     };
-    let head = ["id", "set", "captured", "state", "trusted", "items", "added", "changed", "removed", "size"];
+    let head = [
+        "id", "set", "captured", "state", "trusted", "items", "added", "changed", "removed", "size", "places",
+    ];
     let mut text = table(&head, &lines.iter().map(row).collect::<Vec<_>>());
     for line in lines {
         if let Some(remark) = &line.remark {

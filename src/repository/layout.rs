@@ -17,6 +17,8 @@ pub(super) const SNAPSHOTS: &str = "snapshots";
 pub(super) const LOCKS: &str = "locks";
 /// Folder of runs.
 const RUNS: &str = "runs";
+/// Folder of what was asked of archives.
+const THAWS: &str = "thaws";
 /// Folder of reports.
 const REPORTS: &str = "reports";
 
@@ -33,7 +35,7 @@ const GONE: &str = ".gone-";
 
 /// Whether netdr makes an entry of this name in a repository's root; `lost+found` is every new file system's.
 pub(super) fn is_ours(name: &str) -> bool {
-    [REPOSITORY, REPOSITORY_NEW, SNAPSHOTS, LOCKS, RUNS, REPORTS, "lost+found"].contains(&name)
+    [REPOSITORY, REPOSITORY_NEW, SNAPSHOTS, LOCKS, RUNS, THAWS, REPORTS, "lost+found"].contains(&name)
 }
 
 /// A component's bundle.
@@ -65,6 +67,11 @@ pub(super) fn gone(root: &Path, id: &SnapshotId) -> PathBuf {
 /// The snapshot that a hidden folder was, or was to become.
 pub(super) fn leftover(name: &str) -> Option<SnapshotId> {
     name.strip_prefix(STAGING).or_else(|| name.strip_prefix(GONE))?.parse().ok()
+}
+
+/// When which object of a snapshot was asked for in a place.
+pub(super) fn thaw(root: &Path, place: &str, id: &SnapshotId) -> PathBuf {
+    root.join(THAWS).join(format!("{place}-{id}.json"))
 }
 
 pub(super) fn run(root: &Path, id: &RunId) -> PathBuf {

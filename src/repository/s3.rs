@@ -24,7 +24,7 @@ use chrono::Utc;
 pub use list::{Object, RestoreStatus, Stored};
 pub use place::{Encryption, EncryptionKind, LockMode, ObjectLock, Place, StorageClass};
 pub use put::{Body, Put, Written};
-pub use thaw::{Head, Tier};
+pub use thaw::Head;
 
 use crate::{Result, model::SnapshotId};
 

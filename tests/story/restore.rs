@@ -27,3 +27,5 @@ mod traefik;
 mod undo;
 mod velero;
 mod versions;
+
+pub(super) use resume::killed_at;

@@ -15,7 +15,7 @@ use super::{
     refusal::{self, HEAD, RESTORE},
     time,
 };
-use crate::{Result, model::hex};
+use crate::{Result, model::hex, repository::archive::Tier};
 
 /// What a HEAD says of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +30,6 @@ pub struct Head {
     pub restore: Option<String>,
     /// Until when Object Lock keeps it; only who has s3:GetObjectRetention is told.
     pub locked_until: Option<DateTime<Utc>>,
-}
-
-/// How fast a thaw is, and how dear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tier {
-    /// Of DEEP_ARCHIVE within 12 hours.
-    Standard,
-    /// Of DEEP_ARCHIVE within 48 hours.
-    Bulk,
 }
 
 impl Bucket {

@@ -9,7 +9,7 @@ use crate::support::{Objects, Operator, everything, fresh};
 const SCENARIO: &str = "network-policies";
 
 /// Lets the program write files up to this size; the write of one byte more kills it (SIGXFSZ), wherever it is.
-pub(super) fn killed_at(bytes: usize, words: &str) -> String {
+pub(in crate::story) fn killed_at(bytes: usize, words: &str) -> String {
     format!(
         "prlimit --core=0 --fsize={bytes} netdr {words} > /dev/null 2>&1 && exit 1; test $? -gt 128 && echo killed"
     )

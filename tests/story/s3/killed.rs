@@ -44,12 +44,12 @@ async fn a_fetch_leaves_whole_snapshots_alone() {
         fs::remove_dir_all(store.path("repo")).unwrap();
         stopped(&store, fetch, Signal::KILL, duration * step / STEPS).await;
         if store.path("repo/netdr-repository.json").exists() {
-            cut += usize::from(store.json("snapshots").await["snapshots"].as_array().unwrap().is_empty());
+            cut += usize::from(store.json("snapshots --local").await["snapshots"].as_array().unwrap().is_empty());
             whole(&store).await;
         }
         netdr(&store, 0, fetch).await;
         whole(&store).await;
-        assert_eq!(store.json("snapshots").await["snapshots"].as_array().unwrap().len(), 1);
+        assert_eq!(store.json("snapshots --local").await["snapshots"].as_array().unwrap().len(), 1);
         let left = fs::read_dir(store.path("repo/snapshots")).unwrap().count();
         assert_eq!(left, 1, "what was cut off is swept, after {step}/{STEPS}");
     }

@@ -1,0 +1,150 @@
+//! What the places outside have, as far as one LIST says it.
+//!
+//! Invariant: nobody waits long for a place that does not answer, and nothing is read that may be archived.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures::future::join_all;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::{
+    Error, Result,
+    cli::{context::Context, interrupt, settings::Settings, thaw, words::time},
+    model::{SnapshotHeader, SnapshotId},
+    repository::{
+        Listed,
+        archive::ArchiveState,
+        fetch,
+        s3::{Bucket, Object, Place, Stored},
+        thaw::{self as archive, kept},
+    },
+    signature::{Trust, TrustedSigners},
+};
+
+/// An operator whose network is down must not wait for a list of what is on this disk.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Headers of what is only there are read when the place has answered.
+const HEADERS: Duration = Duration::from_secs(60);
+
+/// A place that answered.
+pub(super) struct Elsewhere {
+    pub(super) name: String,
+    /// With their headers: those that are not here.
+    pub(super) only_there: Vec<Listed>,
+    stored: BTreeMap<SnapshotId, (Option<ArchiveState>, Vec<Object>)>,
+}
+
+/// The state of a snapshot in a place, as JSON has it.
+#[derive(Serialize)]
+pub(super) struct Archive {
+    state: &'static str,
+    until: Option<String>,
+    ready_by: Option<String>,
+    /// Files that are not as its header says.
+    damaged: Vec<String>,
+}
+
+/// Asks every place at once; warns of those that do not answer.
+pub(super) fn ask(
+    cx: &Context,
+    settings: &Settings,
+    trusted: &TrustedSigners,
+    here: &[Listed],
+) -> Result<Vec<Elsewhere>> {
+    let here: BTreeSet<&SnapshotId> = here.iter().map(|one| &one.id).collect();
+    let places = &settings.config.replicas;
+    let asked = interrupt::run(&|| "without the places outside: netdr snapshots --local".into(), async {
+        let one = async |place: &Place| -> Result<Elsewhere> {
+            let bucket = Bucket::open(place).await?;
+            let silent = |_| {
+                Error::failed(format!("no answer within {} s", ANSWER.as_secs()))
+                    .hint("without it: netdr snapshots --local")
+            };
+            let stored = timeout(ANSWER, bucket.stored()).await.map_err(silent)??;
+            let mut only_there = fetch::whole(&stored);
+            only_there.retain(|id| !here.contains(id));
+            let (archived, readable): (Vec<_>, Vec<_>) =
+                only_there.into_iter().partition(|id| archive::header_is_archived(&stored[id], cx.now));
+            let listed = timeout(HEADERS, bucket.listed(&readable, trusted, cx.now)).await;
+            let only_there = listed.map_err(silent)??.into_iter().chain(archived.into_iter().map(unread));
+            let only_there = only_there.collect();
+            Ok(Elsewhere::of(place, stored, only_there, settings, cx))
+        };
+        Ok(join_all(places.iter().map(one)).await)
+    })?;
+    let mut elsewhere = Vec::new();
+    for (place, answer) in places.iter().zip(asked) {
+        match answer {
+            Ok(answer) => elsewhere.push(answer),
+            Err(error) => {
+                cx.terminal.warn(format!("what is in place {} is not listed: {error:?}", place.name));
+            }
+        }
+    }
+    Ok(elsewhere)
+}
+
+/// One of which nothing can be said before a thaw.
+fn unread(id: SnapshotId) -> Listed {
+    let why = format!("its header is archived too, by a lifecycle rule: netdr thaw {id}");
+    Listed { id, header: Err(why.clone()), trust: Trust::Untrusted(why) }
+}
+
+impl Elsewhere {
+    fn of(
+        place: &Place,
+        mut stored: Stored,
+        only_there: Vec<Listed>,
+        settings: &Settings,
+        cx: &Context,
+    ) -> Self {
+        let whole = fetch::whole(&stored).into_iter().filter_map(|id| {
+            let objects = stored.remove(&id)?;
+            let kept = settings.repository.as_ref().map(|root| kept(root, place, &id)).unwrap_or_default();
+            Some((id, (archive::state(&objects, &kept, cx.now), objects)))
+        });
+        Self { name: place.name.clone(), stored: whole.collect(), only_there }
+    }
+
+    /// How a snapshot is kept there; nothing where it is not, or not wholly.
+    pub(super) fn archive_of(&self, id: &SnapshotId, header: Option<&SnapshotHeader>) -> Option<Archive> {
+        let (state, objects) = self.stored.get(id)?;
+        Some(Archive {
+            state: state.map_or("unknown", ArchiveState::name),
+            until: state.and_then(thaw::until).map(time),
+            ready_by: state.and_then(thaw::ready_by).map(time),
+            damaged: header
+                .map(|header| archive::wrong(header, objects))
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(file, why)| format!("{file} {why}"))
+                .collect(),
+        })
+    }
+}
+
+impl Archive {
+    /// The place in a table: `s3 (archived)`.
+    pub(super) fn beside(&self, place: &str) -> String {
+        if self.state == ArchiveState::Standard.name() {
+            place.into()
+        } else {
+            format!("{place} ({})", self.state)
+        }
+    }
+
+    /// What is wrong with it there.
+    pub(super) fn remark(&self, place: &str) -> Option<String> {
+        match (self.damaged.is_empty(), self.state) {
+            (false, _) => Some(format!("in place {place}: {}", self.damaged.join("; "))),
+            (true, "unknown") => {
+                Some(format!("in place {place}: in a storage class that netdr does not know"))
+            }
+            _ => None,
+        }
+    }
+}
