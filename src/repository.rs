@@ -13,6 +13,7 @@ mod init;
 mod layout;
 mod lock;
 mod process;
+pub mod proof;
 pub mod prune;
 mod read;
 pub mod replicate;

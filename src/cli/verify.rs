@@ -1,5 +1,7 @@
 //! `netdr verify`: is every byte as it was written, and by whom?
 
+mod places;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -11,8 +13,12 @@ use crate::{
     seal::Identities,
 };
 
-/// Check signatures and sha256; with an identity, open every item too.
+/// Check signatures and sha256; with an identity, open every item too
 #[derive(Args)]
+#[command(
+    after_help = "With --read-data the places outside are read back as well. Nothing is thawed for it: of what is \
+                        archived, the place is asked for the sha256 that it keeps."
+)]
 pub(super) struct Verify {
     /// Which snapshots [default: all]
     #[arg(value_name = "ID")]
@@ -20,7 +26,7 @@ pub(super) struct Verify {
     /// All of them
     #[arg(long, conflicts_with = "ids")]
     all: bool,
-    /// Insist on opening every item: without an identity, fail
+    /// Insist on opening every item (without an identity, fail), and read the places outside back
     #[arg(long)]
     read_data: bool,
 }
@@ -40,6 +46,7 @@ impl Verify {
         let phase = cx.terminal.phase(format!("verifying {}", count(listed.len() as u64, "snapshot")));
         phase.parts(listed.len() as u64);
         let (mut damaged, mut unchecked) = (Vec::new(), Vec::new());
+        let mut outside = None;
         for one in &listed {
             match repository.verify(one, identities.as_ref()) {
                 Ok(found) => damaged.extend(found),
@@ -52,6 +59,11 @@ impl Verify {
             phase.part();
         }
         drop(phase);
+        if self.read_data && !settings.config.replicas.is_empty() {
+            let places = places::read(cx, &settings, &trusted, &self.ids)?;
+            damaged.extend(places.damaged.iter().cloned());
+            outside = Some(places);
+        }
         for (number, (_, error)) in unchecked.iter().enumerate() {
             match number {
                 0 => cx.terminal.error(error),
@@ -64,10 +76,13 @@ impl Verify {
             "opened": identities.is_some() && unchecked.is_empty(),
             "unchecked": unchecked.iter().map(|(id, e)| json!({"snapshot": id, "why": e.to_string()})).collect::<Vec<Value>>(),
             "damaged": damaged.iter().map(line).collect::<Vec<Value>>(),
+            "places": outside.as_ref().map(|outside| &outside.document),
         });
         let checked = (listed.len() - unchecked.len()) as u64;
-        cx.terminal.answer(&document, || said(checked, identities.is_some(), &damaged))?;
-        Ok(Exit::Damaged.when(!damaged.is_empty()).max(Exit::Failed.when(!unchecked.is_empty())))
+        let unasked = outside.as_ref().is_some_and(|outside| outside.unasked);
+        let outside = outside.map_or_else(String::new, |outside| outside.text);
+        cx.terminal.answer(&document, || outside + &said(checked, identities.is_some(), &damaged))?;
+        Ok(Exit::Damaged.when(!damaged.is_empty()).max(Exit::Failed.when(!unchecked.is_empty() || unasked)))
     }
 }
 

@@ -4,6 +4,7 @@ mod killed;
 mod listing;
 mod rights;
 mod thaw;
+mod verify;
 
 use serde_json::Value;
 
