@@ -1,17 +1,20 @@
 //! Places outside, for the verbs that ask them.
 
+use std::time::Duration;
+
 use super::{
     context::Context,
     interrupt,
     settings::Settings,
-    words::{age, count},
+    words::{age, count, objective},
 };
 use crate::{
     Error, Result,
     model::SnapshotId,
     repository::{
         Repository, fetch,
-        s3::{Bucket, Place},
+        s3::{Bucket, Place, Stored},
+        thaw,
     },
 };
 
@@ -29,42 +32,83 @@ pub(super) fn at(place: &str, error: Error) -> Error {
     error.doing(format!("place {place}"))
 }
 
-/// That there is a snapshot here to work with, or none is elsewhere either.
+/// That what is wanted is here: these snapshots, or for `latest` any at all.
 ///
 /// # Errors
-/// When there is none here but places outside are configured; it says what these have, and how that comes here.
-pub(super) fn some_here(cx: &Context, settings: &Settings) -> Result<()> {
-    if settings.config.replicas.is_empty() || !nothing_here(settings)? {
+/// When it is not, but places outside are configured; it says what these have, how that comes here, and where the
+/// objective cannot be met because it is archived.
+pub(super) fn wanted_here(
+    cx: &Context,
+    settings: &Settings,
+    wanted: &[SnapshotId],
+    rto: Duration,
+) -> Result<()> {
+    if settings.config.replicas.is_empty() {
         return Ok(());
     }
-    let root = settings.repository_path()?.display();
-    let lines =
-        interrupt::run(&|| "nothing was changed".into(), async { Ok(elsewhere(cx, settings).await) })?;
-    Err(lines.into_iter().fold(Error::failed(format!("no snapshot is in {root}")), Error::hint))
+    let root = settings.repository_path()?;
+    let missing = match Repository::open(root) {
+        Ok(repository) => wanted.iter().find(|id| !repository.has(id)),
+        Err(_) => wanted.first(),
+    };
+    if missing.is_none() && !nothing_here(settings)? {
+        return Ok(());
+    }
+    let lines = interrupt::run(&|| "nothing was changed".into(), async {
+        Ok(elsewhere(cx, settings, missing, rto).await)
+    })?;
+    let what = missing.map_or_else(|| "no snapshot is".into(), |id| format!("snapshot {id} is not"));
+    Err(lines.into_iter().fold(Error::failed(format!("{what} in {}", root.display())), Error::hint))
 }
 
-/// What the places outside have, one line each.
-async fn elsewhere(cx: &Context, settings: &Settings) -> Vec<String> {
+/// What the places outside have of a snapshot, or as their newest; one line each.
+async fn elsewhere(
+    cx: &Context,
+    settings: &Settings,
+    wanted: Option<&SnapshotId>,
+    rto: Duration,
+) -> Vec<String> {
     let places: Vec<&Place> = settings.config.replicas.iter().collect();
     let mut lines = Vec::new();
     for (name, bucket) in open(&places).await {
         let stored = async { bucket?.stored().await.map_err(|e| at(&name, e)) };
         lines.push(match stored.await {
-            Ok(stored) => line(&name, &fetch::whole(&stored), cx),
+            Ok(stored) => line(cx, &name, &stored, wanted, rto),
             Err(error) => error.to_string(),
         });
     }
     lines
 }
 
-fn line(name: &str, ids: &[SnapshotId], cx: &Context) -> String {
-    match ids.last() {
-        Some(newest) => format!(
-            "place {name} has {}, the newest of {}: bring the newest of each set here with: netdr fetch latest",
-            count(ids.len() as u64, "snapshot"),
-            age(newest.captured_at(), cx.now),
+fn line(cx: &Context, name: &str, stored: &Stored, wanted: Option<&SnapshotId>, rto: Duration) -> String {
+    let whole = fetch::whole(stored);
+    let of = wanted.map_or_else(|| whole.last(), |wanted| whole.iter().find(|id| *id == wanted));
+    let Some(id) = of else {
+        return wanted.map_or_else(
+            || format!("place {name} has no snapshot"),
+            |wanted| format!("place {name} has no snapshot {wanted}"),
+        );
+    };
+    let (has, fetch) = match wanted {
+        Some(id) => (format!("place {name} has it"), format!("bring it here with: netdr fetch {id}")),
+        None => (
+            format!(
+                "place {name} has {}, the newest of {}",
+                count(whole.len() as u64, "snapshot"),
+                age(id.captured_at(), cx.now)
+            ),
+            "bring the newest of each set here with: netdr fetch latest".into(),
         ),
-        None => format!("place {name} has no snapshot"),
+    };
+    let objects = stored.get(id).map_or(&[][..], Vec::as_slice);
+    match thaw::delay(objects, cx.now) {
+        None => format!("{has}: {fetch}"),
+        Some([(_, hours), (slow, more)]) => format!(
+            "{has}, in an archive: a thaw takes up to {hours} h ({more} h in tier {}), so an RTO of {} cannot be met from \
+             there. First: netdr thaw {id} --wait; then {fetch}",
+            slow.name(),
+            objective(rto)
+        ),
     }
 }
 

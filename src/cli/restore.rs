@@ -145,14 +145,17 @@ impl Restore {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         self.course.may_ask("restore")?;
         let settings = cx.settings()?;
-        if self.resume.is_none() && matches!(self.from, Place::Snapshot) {
-            places::some_here(cx, &settings)?;
-        }
-        let repository = settings.repository()?;
         let what = match &self.resume {
-            Some(run) => resumed(&self.course.folder(&repository, run), &self.course.again(cx))?,
-            None => self.what(&settings, cx)?,
+            Some(run) => resumed(&self.course.folder(&settings.repository()?, run), &self.course.again(cx))?,
+            None => {
+                let what = self.what(&settings, cx)?;
+                if let Chosen::Snapshots(wanted) = &what.from {
+                    places::wanted_here(cx, &settings, wanted, what.plan.rto)?;
+                }
+                what
+            }
         };
+        let repository = settings.repository()?;
         let trusted = settings.trusted()?;
         let identities = match what.from {
             Chosen::Snapshots(_) => settings.identities()?,

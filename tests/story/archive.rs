@@ -2,6 +2,7 @@
 
 mod killed;
 mod listing;
+mod objective;
 mod rights;
 mod thaw;
 mod verify;
