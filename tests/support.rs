@@ -3,6 +3,7 @@
 
 mod audit;
 mod certificates;
+mod document;
 mod faults;
 mod forge;
 mod git_server;
@@ -21,6 +22,7 @@ mod webhook;
 
 pub(crate) use audit::{Audit, Write};
 pub(crate) use certificates::tls_secret;
+pub(crate) use document::documented;
 pub(crate) use faults::{Fault, Faults};
 pub(crate) use forge::Forge;
 pub(crate) use git_server::git_server;

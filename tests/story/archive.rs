@@ -1,5 +1,6 @@
 //! Snapshots in S3 Glacier Deep Archive: kept, found again, thawed, brought back, whatever goes wrong on the way.
 
+mod faults;
 mod killed;
 mod listing;
 mod objective;

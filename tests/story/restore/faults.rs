@@ -9,8 +9,7 @@ mod stages;
 mod trouble;
 mod world;
 
-use std::{env, fs, path::Path};
-
+use crate::support::documented;
 use trouble::Trouble;
 
 /// When it strikes: with the first request of the stage that reads, writes, or looks at what is waited for.
@@ -103,14 +102,5 @@ fn table() -> String {
 /// `NETDR_UPDATE=1 cargo test --test integration document` writes the table anew.
 #[test]
 fn the_document_says_what_is_proved() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reliability.md");
-    let text = fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once("<!-- matrix -->\n").unwrap();
-    let (written, after) = rest.split_once("<!-- end -->").unwrap();
-    if env::var_os("NETDR_UPDATE").is_some() {
-        let text = format!("{before}<!-- matrix -->\n{}<!-- end -->{after}", table());
-        fs::write(file, text).unwrap();
-        return;
-    }
-    assert_eq!(written, table());
+    documented("matrix", &table());
 }

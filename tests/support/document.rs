@@ -1,0 +1,21 @@
+//! Tables of docs/reliability.md that a test keeps.
+
+use std::{env, fs, path::Path, sync::Mutex};
+
+/// One at a time: two tables in one file are written by two tests at once.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// What stands between `<!-- NAME -->` and the next `<!-- end -->` is this table; with NETDR_UPDATE it is written anew.
+pub(crate) fn documented(name: &str, table: &str) {
+    let _one = WRITING.lock().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reliability.md");
+    let text = fs::read_to_string(&file).unwrap();
+    let begin = format!("<!-- {name} -->\n");
+    let (before, rest) = text.split_once(&begin).unwrap();
+    let (written, after) = rest.split_once("<!-- end -->").unwrap();
+    if env::var_os("NETDR_UPDATE").is_some() {
+        fs::write(file, format!("{before}{begin}{table}<!-- end -->{after}")).unwrap();
+    } else {
+        assert_eq!(written, table);
+    }
+}
