@@ -21,6 +21,7 @@ use crate::{
     plan::{Change, diff},
     repository::{Listed, Repository, resealed},
     seal::Identities,
+    signature::Trust,
 };
 use places::{Archive, Elsewhere};
 
@@ -130,12 +131,13 @@ impl Line {
             .iter()
             .filter_map(|place| Some((place.name.clone(), place.archive_of(&listed.id, header)?)))
             .collect();
-        let remark = match (&listed.header, &listed.trust) {
-            (Err(why), _) => Some(why.clone()),
-            (_, crate::signature::Trust::Untrusted(why)) => Some(why.clone()),
-            (Ok(header), _) if !header.reasons.is_empty() => Some(header.reasons.join("; ")),
-            _ => archive.iter().find_map(|(place, archive)| archive.remark(place)),
+        let own = match (&listed.header, &listed.trust) {
+            (Err(why), _) | (_, Trust::Untrusted(why)) => vec![why.clone()],
+            (Ok(header), Trust::Trusted(_)) => header.reasons.clone(),
         };
+        let outside = archive.iter().filter_map(|(place, archive)| archive.remark(place));
+        let remarks: Vec<String> = own.into_iter().chain(outside).collect();
+        let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
         Self {
             id: listed.id.clone(),
             set: header.map(|h| h.set),

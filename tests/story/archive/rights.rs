@@ -1,4 +1,4 @@
-//! Each role does its work with the rights that docs/custody.md gives it, and no other: everything else answers 403.
+//! Each role does its work with the rights that docs/s3.md gives it, and no other: everything else answers 403.
 
 use chrono::TimeDelta;
 
@@ -43,6 +43,13 @@ async fn a_restore_reads_lists_and_thaws_and_neither_writes_nor_deletes() {
     ground.store.netdr("snapshots").await.ok();
     ground.store.netdr(&format!("fetch {}", ground.id)).await.ok();
     ground.store.netdr("verify --identity keys/operator.txt").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verifying_reads_and_lists() {
+    let ground = Ground::of(DEEP).await;
+    ground.glacier.allow(&["s3:GetObject", "s3:ListBucket"]);
+    ground.store.netdr("verify --read-data --identity keys/operator.txt").await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]

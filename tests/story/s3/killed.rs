@@ -44,7 +44,9 @@ async fn a_fetch_leaves_whole_snapshots_alone() {
         fs::remove_dir_all(store.path("repo")).unwrap();
         stopped(&store, fetch, Signal::KILL, duration * step / STEPS).await;
         if store.path("repo/netdr-repository.json").exists() {
-            cut += usize::from(store.json("snapshots --local").await["snapshots"].as_array().unwrap().is_empty());
+            cut += usize::from(
+                store.json("snapshots --local").await["snapshots"].as_array().unwrap().is_empty(),
+            );
             whole(&store).await;
         }
         netdr(&store, 0, fetch).await;
