@@ -163,7 +163,6 @@ impl Fetch {
                             places_of.iter().filter(|(_, p)| first(p)).map(|(id, _)| id.clone()).collect();
                         listed.extend(bucket.listed(&ids, trusted, cx.now).await?);
                     }
-                    listed.sort_by(|a, b| a.id.cmp(&b.id));
                     let newest = fetch::newest(&listed, settings.config.cluster_name.as_deref());
                     if newest.is_empty() {
                         return Err(Error::failed("no place has a complete snapshot that is trusted").hint(

@@ -91,8 +91,9 @@ pub fn whole(stored: &Stored) -> Vec<SnapshotId> {
 
 /// The newest complete, trusted one of every cluster, set and node; of `cluster` alone where it is named.
 pub fn newest<'a>(listed: &'a [Listed], cluster: Option<&str>) -> Vec<&'a SnapshotHeader> {
-    let trusted = listed.iter().rev().filter(|one| one.trust.is_trusted());
-    let good = trusted.filter_map(|one| one.header.as_ref().ok()).filter(|header| {
+    let mut trusted: Vec<&Listed> = listed.iter().filter(|one| one.trust.is_trusted()).collect();
+    trusted.sort_by(|a, b| b.age().cmp(&a.age()));
+    let good = trusted.into_iter().filter_map(|one| one.header.as_ref().ok()).filter(|header| {
         header.state == SnapshotState::Complete && cluster.is_none_or(|name| header.cluster.name == name)
     });
     let mut seen = BTreeSet::new();
@@ -206,10 +207,17 @@ mod tests {
         all[0].header.as_mut().unwrap().node = Some("n1".into());
         all[2].header.as_mut().unwrap().cluster.name = "c2".into();
         all[3].trust = Trust::Untrusted("foreign".into());
+        all.reverse();
         let days = |cluster| {
             newest(&all, cluster).iter().map(|h| h.id.as_str()[6..8].to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(days(None), ["20", "21", "22"]);
         assert_eq!(days(Some("c1")), ["20", "21"]);
+        // Two of one second: their ids begin alike and end at random.
+        let mut two = [day(20, SnapshotState::Complete), day(20, SnapshotState::Complete)];
+        two[0].header.as_mut().unwrap().captured_at += chrono::TimeDelta::milliseconds(500);
+        two[1].id = "20261120T010000Z-network-ffffff".parse().unwrap();
+        two[1].header.as_mut().unwrap().id = two[1].id.clone();
+        assert_eq!(newest(&two, None)[0].id, two[0].id);
     }
 }
