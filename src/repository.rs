@@ -29,7 +29,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 pub use choose::{Choice, Unchosen, choose};
-pub use resealed::resealed;
+pub use resealed::{resealed, stand_in};
 pub use retention::{PrunePlan, Retention};
 pub use staging::Staging;
 pub use verify::Damage;

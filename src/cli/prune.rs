@@ -10,7 +10,10 @@ use crate::{
     Result, config,
     model::SnapshotId,
     repository::retention::{self, PrunePlan},
-    restore::safety::{self, Expired},
+    restore::{
+        journal,
+        safety::{self, Expired},
+    },
 };
 
 /// Delete snapshots that no rule keeps (7 daily, 4 weekly, 3 monthly per set, or `retention` of the configuration), and
@@ -37,8 +40,10 @@ impl Prune {
     fn local(&self, cx: &Context, settings: &Settings) -> Result<Exit> {
         let repository = settings.repository()?;
         let listed = repository.list(&settings.trusted()?, cx.now)?;
-        let plan = retention::plan(&listed, settings.config.retention, cx.now);
-        let expired = safety::expired(&repository.root().join("runs"), cx.now)?;
+        let runs = repository.root().join("runs");
+        let needed = journal::needed(&runs, cx.now - safety::KEPT)?;
+        let plan = retention::plan(&listed, settings.config.retention, cx.now).needed_by(&needed, &listed);
+        let expired = safety::expired(&runs, cx.now)?;
         let left_alone = listed.len() - plan.keep.len() - plan.delete.len();
         if left_alone > 0 {
             cx.terminal.warn(format!(

@@ -28,6 +28,25 @@ pub fn resealed(listed: &[Listed]) -> BTreeMap<&SnapshotId, &SnapshotId> {
         .collect()
 }
 
+/// The snapshot that is to be taken for this one: what it was sealed anew as, from one rotation to the next; itself where
+/// it was not; none where neither is there.
+///
+/// A rotation deletes the old one, and with it what names the one before: of what is gone, only the id is left to go by,
+/// and one that was sealed anew twice since is not found.
+pub fn stand_in<'a>(listed: &'a [Listed], id: &'a SnapshotId) -> Option<&'a SnapshotId> {
+    let there = resealed(listed);
+    let found = match listed.iter().find(|l| l.id == *id) {
+        Some(found) => &found.id,
+        None => {
+            let capture = |id: &'a SnapshotId| id.as_str().rsplit_once('-').map(|(capture, _)| capture);
+            let trusted = listed.iter().filter(|l| l.trust.is_trusted());
+            let mut headers = trusted.filter_map(|l| l.header.as_ref().ok());
+            &headers.find(|new| new.reseals.as_ref() == Some(id) && capture(&new.id) == capture(id))?.id
+        }
+    };
+    iter::successors(Some(found), |id| there.get(id).copied()).last() // which leads in no circle
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
@@ -72,6 +91,25 @@ mod tests {
         later.header.as_mut().unwrap().captured_at += TimeDelta::days(1);
         assert_eq!(old(&[one(1, None), later]), [""; 0], "another night's");
         assert_eq!(old(&[one(1, Some(2)), one(2, Some(1)), one(3, Some(3))]), [""; 0], "in a circle");
+    }
+
+    #[test]
+    fn what_is_gone_is_led_to_what_it_was_sealed_anew_as() {
+        let id = |number| one(number, None).id;
+        let led = |all: &[Listed], from| stand_in(all, &id(from)).cloned();
+        assert_eq!(led(&[one(1, None)], 1), Some(id(1)));
+        assert_eq!(led(&[one(2, Some(1))], 1), Some(id(2)));
+        assert_eq!(led(&[one(1, None), one(2, Some(1)), one(3, Some(2))], 1), Some(id(3)));
+        assert_eq!(led(&[one(2, Some(1)), one(3, Some(2))], 1), Some(id(3)));
+        assert_eq!(led(&[one(3, None)], 1), None);
+        assert_eq!(led(&[one(1, Some(2)), one(2, Some(1))], 1), Some(id(1)), "a circle leads nowhere");
+        let mut other = one(2, None);
+        let night_before = SnapshotId::new(at("2026-11-23T01:00:00Z"), Set::Network, None, 1);
+        other.header.as_mut().unwrap().reseals = Some(night_before.clone());
+        assert_eq!(stand_in(&[other], &night_before), None, "another night's");
+        let mut untrusted = one(2, Some(1));
+        untrusted.trust = Trust::Untrusted("foreign".into());
+        assert_eq!(led(&[untrusted], 1), None);
     }
 
     #[test]

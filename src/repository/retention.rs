@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Listed, resealed};
-use crate::model::{Series, SnapshotHeader, SnapshotId, SnapshotState};
+use super::{Listed, resealed, stand_in};
+use crate::model::{RunId, Series, SnapshotHeader, SnapshotId, SnapshotState};
 
 /// Clocks of two servers differ by less.
 pub const SKEW: TimeDelta = TimeDelta::minutes(5);
@@ -41,6 +41,25 @@ pub struct PrunePlan {
     pub keep: Vec<(SnapshotId, Vec<String>)>,
     /// To be deleted, oldest first.
     pub delete: Vec<SnapshotId>,
+}
+
+impl PrunePlan {
+    /// Keeps also what these runs restore from, as what it was sealed anew as: they can be resumed.
+    #[must_use]
+    pub fn needed_by(mut self, runs: &[(RunId, Vec<SnapshotId>)], listed: &[Listed]) -> Self {
+        for (run, sources) in runs {
+            for id in sources.iter().filter_map(|id| stand_in(listed, id)) {
+                let reason = format!("run {run} needs it");
+                if let Some((_, reasons)) = self.keep.iter_mut().find(|(kept, _)| kept == id) {
+                    reasons.push(reason);
+                } else if let Some(at) = self.delete.iter().position(|doomed| doomed == id) {
+                    self.keep.push((self.delete.remove(at), vec![reason]));
+                }
+            }
+        }
+        self.keep.sort();
+        self
+    }
 }
 
 /// Decides. Untrusted and unreadable snapshots are neither kept nor deleted: they are left alone.

@@ -5,9 +5,11 @@
 //! be the slowest part of a restore; outcomes are written at once and synced with the end of their batch. Only
 //! names, verbs, digests and outcomes are in it, never content.
 
+mod needed;
 mod past;
 mod read;
 
+pub use needed::needed;
 pub use past::Past;
 pub use read::{RunSummary, list, read};
 

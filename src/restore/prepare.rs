@@ -97,13 +97,14 @@ pub struct Request<'a> {
 /// # Errors
 /// When no snapshot qualifies, one that was named is untrusted or of another cluster, no identity opens it, or the
 /// cluster cannot be reached.
-pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
+pub async fn prepare(mut request: Request<'_>) -> Result<Prepared<'_>> {
     let began = Instant::now();
     let components = request.plan.components();
     let listed = match &request.from {
         Chosen::Snapshots(_) => request.repository.list(request.trusted, request.now)?,
         Chosen::Git(_) | Chosen::Velero { .. } => Vec::new(),
     };
+    let sealed_anew = request.from.follow(&listed);
     let named = request.from.snapshots();
     let snapshots = matches!(request.from, Chosen::Snapshots(_));
     let machine = match snapshots && components.contains(&Component::Host) {
@@ -125,6 +126,7 @@ pub async fn prepare(request: Request<'_>) -> Result<Prepared<'_>> {
         },
     };
     let mut sources = request.sources(&listed, &machine, &cluster, &components).await?;
+    sources.warnings.extend(sealed_anew);
     if components.contains(&Component::Host) {
         sources.warnings.extend(machine.warnings.iter().cloned());
         let not_done = if snapshots { machine.passed_over() } else { Some(elsewhere()) };

@@ -81,6 +81,27 @@ fn untrusted_and_unreadable_ones_are_left_alone_and_sets_nodes_clusters_are_apar
     assert_eq!((kept, plan(&all, Retention::default(), at(NOW)).delete), (2, vec![]));
 }
 
+#[test]
+fn what_a_run_needs_that_can_be_resumed_stays_as_what_it_was_sealed_anew_as() {
+    let run: RunId = "20261123T120000Z-traefik-5b21d0".parse().unwrap();
+    let [old, day, newest] = ["2026-11-23T01:00:00Z", "2026-11-23T09:00:00Z", "2026-11-24T01:00:00Z"]
+        .map(|time| listed(time, SnapshotState::Complete));
+    let mut anew = old.clone();
+    anew.id = SnapshotId::new(at("2026-11-23T01:00:00Z"), crate::model::Set::Network, None, 7);
+    let header = anew.header.as_mut().unwrap();
+    (header.id, header.reseals) = (anew.id.clone(), Some(old.id.clone()));
+    let all = [old.clone(), anew.clone(), day.clone(), newest.clone()];
+    let sources = vec![old.id.clone(), newest.id.clone(), "20261101T010000Z-host-n1-000000".parse().unwrap()];
+    let rule = plan(&all, Retention::default(), at(NOW));
+    assert_eq!(rule.delete, [old.id.clone(), anew.id.clone()]);
+    let plan = rule.needed_by(&[(run.clone(), sources)], &all);
+    assert_eq!(plan.delete, [old.id]);
+    let reason = format!("run {run} needs it");
+    assert_eq!(plan.keep[0], (anew.id, vec![reason.clone()]));
+    assert_eq!(kept(&plan, "2026-11-24T01:00:00Z").last(), Some(&reason));
+    assert!(!kept(&plan, "2026-11-23T09:00:00Z").contains(&reason));
+}
+
 fn any_listed() -> impl Strategy<Value = Vec<Listed>> {
     let state = prop_oneof![
         4 => Just(SnapshotState::Complete), 1 => Just(SnapshotState::Partial), 1 => Just(SnapshotState::Shrunk)

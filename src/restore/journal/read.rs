@@ -53,20 +53,8 @@ pub struct RunSummary {
 /// # Errors
 /// When the folder cannot be listed.
 pub fn list(runs: &Path) -> Result<(Vec<RunSummary>, Vec<String>)> {
-    let folders = match std::fs::read_dir(runs) {
-        Ok(folders) => folders,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
-        Err(e) => return Err(Error::failed(format!("cannot list {}", runs.display())).because(e)),
-    };
-    let names = folders.flatten().filter_map(|f| f.file_name().into_string().ok());
-    let mut ids: Vec<RunId> = names.filter_map(|name| name.parse().ok()).collect();
-    ids.sort();
     let (mut summaries, mut unreadable) = (Vec::new(), Vec::new());
-    for run in ids {
-        // A process that was killed before it wrote a line has changed nothing.
-        if !runs.join(run.as_str()).join(FILE).exists() {
-            continue;
-        }
+    for run in ids(runs)? {
         match read(&runs.join(run.as_str())) {
             Ok(lines) => summaries.extend(summary(run, &lines)),
             Err(error) => unreadable.push(error.to_string()),
@@ -74,6 +62,20 @@ pub fn list(runs: &Path) -> Result<(Vec<RunSummary>, Vec<String>)> {
     }
     summaries.sort_by_key(|summary| summary.began); // ids of one second are in no order
     Ok((summaries, unreadable))
+}
+
+/// The runs below `runs` that have a journal, by id: a process that was killed before it wrote a line has changed nothing.
+pub(super) fn ids(runs: &Path) -> Result<Vec<RunId>> {
+    let folders = match std::fs::read_dir(runs) {
+        Ok(folders) => folders,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::failed(format!("cannot list {}", runs.display())).because(e)),
+    };
+    let names = folders.flatten().filter_map(|f| f.file_name().into_string().ok());
+    let mut ids: Vec<RunId> = names.filter_map(|name| name.parse().ok()).collect();
+    ids.retain(|run| runs.join(run.as_str()).join(FILE).exists());
+    ids.sort();
+    Ok(ids)
 }
 
 fn summary(run: RunId, lines: &[Line]) -> Option<RunSummary> {

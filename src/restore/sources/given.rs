@@ -9,6 +9,7 @@ use crate::{
     gitops,
     model::{Component, Item, ItemKey, SnapshotId},
     plan::Source,
+    repository::{self, Listed},
 };
 
 /// Where the wanted state is to come from: `--from`.
@@ -34,6 +35,20 @@ impl Chosen {
             Self::Snapshots(ids) => ids,
             Self::Git(_) | Self::Velero { .. } => &[],
         }
+    }
+
+    /// Takes what snapshots that are gone were sealed anew as, and says so: a run names its sources as they were when it
+    /// began.
+    pub(in crate::restore) fn follow(&mut self, listed: &[Listed]) -> Vec<String> {
+        let Self::Snapshots(ids) = self else { return Vec::new() };
+        let mut said = Vec::new();
+        for id in ids.iter_mut().filter(|id| listed.iter().all(|l| l.id != **id)) {
+            if let Some(anew) = repository::stand_in(listed, id).cloned() {
+                said.push(format!("snapshot {id} was sealed anew by netdr keys rotate: it is now {anew}"));
+                *id = anew;
+            }
+        }
+        said
     }
 }
 

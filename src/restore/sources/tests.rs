@@ -220,6 +220,24 @@ fn a_plan_of_several_components_goes_on_without_a_set_and_says_so() {
 }
 
 #[test]
+fn a_source_that_is_gone_is_what_it_was_sealed_anew_as_and_that_is_said() {
+    let trusted =
+        |id| listed(id, identity("prod", "u"), SnapshotState::Complete, Trust::Trusted("job".into()));
+    let (old, mut anew) = (trusted(ID), trusted("20261124T010000Z-network-000001"));
+    if let Ok(header) = &mut anew.header {
+        header.reseals = Some(old.id.clone());
+    }
+    let mut chosen = Chosen::Snapshots(vec![old.id.clone()]);
+    assert!(chosen.follow(&[old.clone(), anew.clone()]).is_empty(), "it is there");
+    let said = chosen.follow(std::slice::from_ref(&anew));
+    assert!(said.len() == 1 && said[0].contains(ID) && said[0].ends_with(anew.id.as_str()), "{said:?}");
+    assert_eq!(chosen, Chosen::Snapshots(vec![anew.id]));
+    let mut gone = Chosen::Snapshots(vec![old.id.clone()]);
+    assert!(gone.follow(&[]).is_empty());
+    assert_eq!(gone.snapshots(), [old.id], "it is missed by the name under which it was known");
+}
+
+#[test]
 fn a_set_that_the_plan_does_not_use_is_a_usage_error() {
     let network = listed(ID, identity("prod", "u"), SnapshotState::Complete, Trust::Trusted("job".into()));
     let asked = Asked {
