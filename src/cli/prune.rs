@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{context::Context, exit::Exit, settings::Settings, words::count};
 use crate::{
-    Result, config,
+    Error, Result, config,
     model::SnapshotId,
     repository::retention::{self, PrunePlan},
     restore::{
@@ -33,6 +33,10 @@ pub(super) struct Prune {
 
 impl Prune {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        if self.early && self.place == config::LOCAL {
+            return Err(Error::usage("--early is of places outside, and none is named")
+                .hint("name one, or s3 for all of them: --place NAME"));
+        }
         let settings = cx.settings()?;
         if self.place == config::LOCAL { self.local(cx, &settings) } else { self.outside(cx, &settings) }
     }
@@ -43,8 +47,14 @@ impl Prune {
         let runs = repository.root().join("runs");
         let needed = journal::needed(&runs, cx.now - safety::KEPT)?;
         let plan = retention::plan(&listed, settings.config.retention, cx.now).needed_by(&needed, &listed);
+        let (plan, stay) = repository.proved(plan, &listed);
         let expired = safety::expired(&runs, cx.now)?;
-        let left_alone = listed.len() - plan.keep.len() - plan.delete.len();
+        for (old, new) in &stay {
+            cx.terminal.warn(format!(
+                "{old} stays: {new}, which is to stand in for it, is not whole; run again: netdr keys rotate --recipients FILE"
+            ));
+        }
+        let left_alone = listed.len() - plan.keep.len() - plan.delete.len() - stay.len();
         if left_alone > 0 {
             cx.terminal.warn(format!(
                 "{} untrusted or unreadable: left alone, see netdr snapshots",
@@ -68,7 +78,7 @@ impl Prune {
         });
         text += &format!("{}, {} kept\n", self.deleted(gone.len()), plan.keep.len());
         cx.terminal.answer(&document, || text)?;
-        Ok(Exit::Done)
+        Ok(Exit::Damaged.when(!stay.is_empty()))
     }
 
     fn deleted(&self, snapshots: usize) -> String {

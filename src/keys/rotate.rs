@@ -107,16 +107,23 @@ impl Rotation<'_> {
     /// Deletes a snapshot that was sealed anew, once the new one was read back.
     ///
     /// # Errors
-    /// As [`Rotation::reseal`].
+    /// As [`Rotation::reseal`]. A new one that is damaged is deleted, so that the next rotation makes it again; where the
+    /// old one is damaged, too, both stay.
     pub fn finish(&self, old: &SnapshotId, new: &SnapshotId) -> Result<()> {
         let written = self.repository.get(new, self.trusted, self.now())?;
         if let Some(Damage { what, place, .. }) = self.repository.verify(&written, None)?.first() {
-            return Err(Error::damaged(format!("{new}, which was to stand in for {old}, is damaged"))
-                .why(format!("{place} {what}"))
-                .hint(format!(
-                    "{old} is as it was; delete the damaged copy and run the same again: rm -r {}",
-                    self.repository.root().join("snapshots").join(new.as_str()).display()
+            let error = Error::damaged(format!("{new}, which was to stand in for {old}, is damaged"))
+                .why(format!("{place} {what}"));
+            let before = self.repository.get(old, self.trusted, self.now())?;
+            if !self.repository.verify(&before, None)?.is_empty() {
+                return Err(error.hint(format!(
+                    "{old} is damaged, too, and nothing is deleted; see: netdr verify {old} {new}"
                 )));
+            }
+            self.repository.prune(std::slice::from_ref(new), self.now())?;
+            return Err(
+                error.hint(format!("{old} is as it was and the damaged copy is deleted; run the same again"))
+            );
         }
         self.repository.prune(std::slice::from_ref(old), self.now())?;
         Ok(())

@@ -10,13 +10,32 @@ use chrono::{DateTime, Utc};
 pub use place::{Doomed, PlacePlan, Rule};
 
 use super::{
-    Repository, layout,
+    Listed, Repository, layout,
     lock::{self, Lock, Mode},
+    resealed,
+    retention::PrunePlan,
     staging,
 };
 use crate::{Result, model::SnapshotId};
 
 impl Repository {
+    /// The plan without those snapshots whose copy, sealed anew, is not whole: a header alone stands in for nothing.
+    /// These are named, each with that copy.
+    pub fn proved(
+        &self,
+        mut plan: PrunePlan,
+        listed: &[Listed],
+    ) -> (PrunePlan, Vec<(SnapshotId, SnapshotId)>) {
+        let whole = |id: &SnapshotId| {
+            let one = listed.iter().find(|one| one.id == *id);
+            one.is_some_and(|one| self.verify(one, None).is_ok_and(|damages| damages.is_empty()))
+        };
+        let unproved = resealed(listed).into_iter().filter(|(_, new)| !whole(new));
+        let stay: Vec<_> = unproved.map(|(old, new)| (old.clone(), new.clone())).collect();
+        plan.delete.retain(|id| !stay.iter().any(|(old, _)| old == id));
+        (plan, stay)
+    }
+
     /// Deletes these under the exclusive lock, waiting a minute at most for backups to end; returns what is gone.
     ///
     /// # Errors
