@@ -29,6 +29,9 @@ pub(super) const SIGNATURE: &str = "snapshot.json.sig";
 /// The sealed index.
 pub(super) const INDEX: &str = "index.jsonl.zst.age";
 
+/// In a place outside: that an object beside it was changed on its way, and could not be deleted.
+pub(super) const CHANGED: &str = "netdr-changed";
+
 /// Hidden folders are no snapshots: one on its way in, one on its way out.
 const STAGING: &str = ".staging-";
 const GONE: &str = ".gone-";

@@ -2,7 +2,7 @@
 //!
 //! In: trusted snapshots, and what a place has. Out: what is missing there, copied. Invariant: the header goes last, so
 //! that a snapshot is wholly there or is none; what is there is never overwritten, and nothing is read back, so the
-//! rights to list and to put are enough.
+//! rights to list and to put are enough. What was changed on its way is deleted or marked: it never gets a header.
 
 use std::{
     fs::{self, File},
@@ -13,7 +13,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt as _, stream};
 
 use super::{
-    Damage, Listed, Repository, Retention, disk, layout, retention,
+    Damage, Listed, Repository, Retention, disk, layout,
+    lock::{self, Lock, Mode},
+    retention,
     s3::{self, Body, Bucket, Object, Place, Put, StorageClass, Written},
 };
 use crate::{
@@ -74,7 +76,10 @@ fn missing(sources: Vec<Source>, there: &[Object]) -> Result<Vec<Source>, Vec<(S
         let object = of(source).filter(|object| object.bytes != source.bytes)?;
         Some((source.name.clone(), format!("has {} bytes there, not {}", object.bytes, source.bytes)))
     };
-    let damage: Vec<_> = sources.iter().filter_map(other).collect();
+    let mark = there.iter().filter(|object| object.name == layout::CHANGED);
+    let mark = mark
+        .map(|mark| (mark.name.clone(), "marks the snapshot: something of it was changed on its way".into()));
+    let damage: Vec<_> = sources.iter().filter_map(other).chain(mark).collect();
     if !damage.is_empty() {
         return Err(damage);
     }
@@ -86,7 +91,8 @@ impl Repository {
     /// done with.
     ///
     /// # Errors
-    /// When the place cannot be listed. What happens to one snapshot stops no other.
+    /// When the place cannot be listed, or a prune holds the lock: while these are read, none deletes them. What happens
+    /// to one snapshot stops no other.
     pub async fn replicate(
         &self,
         bucket: &Bucket,
@@ -95,6 +101,7 @@ impl Repository {
         each: &dyn Fn(&SnapshotId),
     ) -> Result<Replicated> {
         let stored = bucket.stored().await?;
+        let lock = Lock::take(&layout::locks(&self.root), Mode::Shared, None, now, lock::WAIT)?;
         let mut result = Replicated::default();
         let mut copies = Vec::new();
         for listed in snapshots.iter().rev() {
@@ -102,7 +109,7 @@ impl Repository {
             let id = &header.id;
             let there: &[Object] = stored.get(id).map_or(&[], Vec::as_slice);
             match self.sources(header, bucket.place()) {
-                Err(error) => result.failed(id, error),
+                Err(error) => result.failed(bucket, id, error),
                 Ok(sources) => match missing(sources, there) {
                     Err(damage) => result.damaged.extend(damage.into_iter().map(|(file, what)| Damage {
                         snapshot: id.clone(),
@@ -122,7 +129,7 @@ impl Repository {
             self.identify(bucket, now).await?;
         }
         let copied = stream::iter(copies)
-            .map(async |(id, sources)| (id, copy(bucket, id, sources, now).await))
+            .map(async |(id, sources)| (id, copy(bucket, &lock, id, sources, now).await))
             .buffer_unordered(PARALLEL);
         let mut copied = std::pin::pin!(copied);
         while let Some((id, outcome)) = copied.next().await {
@@ -132,7 +139,7 @@ impl Repository {
                     result.bytes += bytes;
                     result.unproved |= !proved;
                 }
-                Err(error) => result.failed(id, error),
+                Err(error) => result.failed(bucket, id, error),
             }
             each(id);
         }
@@ -150,7 +157,10 @@ impl Repository {
         let (sha256, _) = disk::digest(&mut &text[..]).map_err(|e| disk::cannot("read", &file, e))?;
         let class = bucket.place().header_storage_class;
         let put = Put { path: layout::REPOSITORY, body: Body::Bytes(&text), sha256: &sha256, class, now };
-        bucket.put(&put).await.map(|_| ())
+        match bucket.put(&put).await? {
+            Written::Changed => Err(withdraw(bucket, layout::REPOSITORY, None, now).await),
+            Written::New { .. } | Written::There => Ok(()),
+        }
     }
 
     /// The files of a snapshot in the order in which they are put: bundles, index, signature, header.
@@ -180,10 +190,11 @@ impl Repository {
 
 impl Replicated {
     /// Damage is a finding, everything else a failure that the next time may not meet.
-    fn failed(&mut self, id: &SnapshotId, error: Error) {
+    fn failed(&mut self, bucket: &Bucket, id: &SnapshotId, error: Error) {
         if error.kind() == Kind::Damaged {
-            let (snapshot, what) = (id.clone(), error.to_string());
-            self.damaged.push(Damage { snapshot, what, place: "local".into() });
+            let place = bucket.place().url(&s3::path(id, ""));
+            let what = error.hints().iter().fold(error.to_string(), |what, hint| format!("{what}; {hint}"));
+            self.damaged.push(Damage { snapshot: id.clone(), what, place });
         } else {
             self.failed.push((id.clone(), error));
         }
@@ -196,9 +207,16 @@ struct Copied {
 }
 
 /// Puts what is missing of one snapshot, one object after the other.
-async fn copy(bucket: &Bucket, id: &SnapshotId, sources: Vec<Source>, now: DateTime<Utc>) -> Result<Copied> {
+async fn copy(
+    bucket: &Bucket,
+    lock: &Lock,
+    id: &SnapshotId,
+    sources: Vec<Source>,
+    now: DateTime<Utc>,
+) -> Result<Copied> {
     let mut copied = Copied { bytes: 0, proved: true };
     for source in sources {
+        lock.renew()?;
         let path = s3::path(id, &source.name);
         let body = Body::File(&source.file, source.bytes);
         let put = Put { path: &path, body, sha256: &source.sha256, class: source.class, now };
@@ -207,6 +225,7 @@ async fn copy(bucket: &Bucket, id: &SnapshotId, sources: Vec<Source>, now: DateT
                 copied.bytes += source.bytes;
                 copied.proved &= proved;
             }
+            Written::Changed => return Err(withdraw(bucket, &path, Some(id), now).await),
             // Another was quicker, or the answer to our own first attempt was lost.
             Written::There => match missing(vec![source], &bucket.objects(id).await?) {
                 Ok(gone) if gone.is_empty() => {}
@@ -223,6 +242,31 @@ async fn copy(bucket: &Bucket, id: &SnapshotId, sources: Vec<Source>, now: DateT
     }
     Ok(copied)
 }
+
+/// Deletes what was changed on its way. Who may not marks its snapshot, by a name that a LIST shows: from its size alone
+/// nobody would know.
+async fn withdraw(bucket: &Bucket, path: &str, of: Option<&SnapshotId>, now: DateTime<Utc>) -> Error {
+    let place = bucket.place();
+    let url = place.url(path);
+    let error =
+        Error::damaged(format!("{url} got another sha256 than what was sent: it was changed on its way"));
+    if bucket.delete(path).await.is_ok_and(|versions| versions > 0) {
+        return error.hint("it was deleted there; run the same command again");
+    }
+    if let Some(id) = of {
+        let class = place.header_storage_class;
+        let (path, body) = (s3::path(id, layout::CHANGED), Body::Bytes(b""));
+        // What it says is in its name.
+        let _ = bucket.put(&Put { path: &path, body, sha256: EMPTY, class, now }).await;
+    }
+    let all = of.map_or(url, |id| place.url(&s3::path(id, "")));
+    error.hint(format!(
+        "delete it, as an account that may: aws s3 rm --recursive {all}; then run the same command again"
+    ))
+}
+
+/// The sha256 of nothing.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 #[cfg(test)]
 mod tests {
@@ -254,6 +298,9 @@ mod tests {
         assert_eq!(names(&[object("a", 1), object("b", 2), object("snapshot.json", 3)]).unwrap(), [""; 0]);
         // A rule that expired a bundle: it comes back.
         assert_eq!(names(&[object("b", 2), object("snapshot.json", 3)]).unwrap(), ["a"]);
+        // Of the right size, and changed on its way.
+        let marked = names(&[object("a", 1), object(layout::CHANGED, 0)]).unwrap_err();
+        assert_eq!(marked[0].0, layout::CHANGED, "and nothing is put");
         let damage = names(&[object("a", 9)]).unwrap_err();
         assert_eq!(damage, [("a".into(), "has 9 bytes there, not 1".into())], "and nothing is put");
     }

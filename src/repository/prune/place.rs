@@ -178,6 +178,7 @@ fn is_intact(one: &Listed, objects: &[Object]) -> bool {
     one.header.as_ref().is_ok_and(|header| {
         let mut bundles = header.bundles.iter();
         there(layout::INDEX, None)
+            && !there(layout::CHANGED, None)
             && bundles.all(|bundle| there(&layout::bundle(bundle.component), Some(bundle.bytes)))
     })
 }

@@ -50,6 +50,8 @@ pub enum Written {
     },
     /// One of this name was there.
     There,
+    /// It is there, and the place keeps another sha256: it was changed on its way.
+    Changed,
 }
 
 impl Bucket {
@@ -57,7 +59,7 @@ impl Bucket {
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>).
     ///
     /// # Errors
-    /// Damaged, when the bytes do not have the sha256 or the place keeps another; when it refuses or does not answer.
+    /// Damaged, when the bytes do not have the sha256; when the place refuses or does not answer.
     pub async fn put(&self, put: &Put<'_>) -> Result<Written> {
         let place = &self.place;
         let sum = base64(put.sha256)
@@ -91,14 +93,10 @@ impl Bucket {
             .send()
             .await;
         match answer {
-            Ok(answer) => match answer.checksum_sha256() {
-                Some(kept) if kept != sum => Err(Error::damaged(format!(
-                    "{} has another sha256 than what was sent: it was changed on its way",
-                    place.url(put.path)
-                ))
-                .hint("delete it there, then run the same command again")),
-                kept => Ok(Written::New { proved: kept.is_some() }),
-            },
+            Ok(answer) => Ok(match answer.checksum_sha256() {
+                Some(kept) if kept != sum => Written::Changed,
+                kept => Written::New { proved: kept.is_some() },
+            }),
             Err(error) if refusal::status(&error) == Some(412) => Ok(Written::There),
             Err(error) => Err(refusal::words(place, refusal::PUT, put.path, error)),
         }
