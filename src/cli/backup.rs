@@ -1,6 +1,6 @@
 //! `netdr backup`: one snapshot per set.
 
-use std::{cell::Cell, fs::File, path::Path};
+use std::{cell::RefCell, fs::File, path::Path};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -14,13 +14,13 @@ use super::{
     words::{bytes, count, table},
 };
 use crate::{
-    Error, Kind, Result,
+    Error, Result,
     backup::{self, Job, Summary},
     capture::Scope,
     cluster::Cluster,
     host,
-    model::{ClusterIdentity, Component, Set, SnapshotState},
-    repository::s3::Place,
+    model::{ClusterIdentity, Component, Set, SnapshotId, SnapshotState},
+    repository::{Listed, s3::Place},
 };
 
 /// Take a snapshot of each set.
@@ -55,15 +55,14 @@ impl Backup {
             return Err(cx.no_server());
         }
         warn_about_identities(cx, &settings);
-        let taken = Cell::new(false);
-        let advice = || match taken.get() {
-            true => {
-                "the snapshots are taken; what is missing at places outside is copied by: netdr replicate"
-            }
-            false => "nothing of the unfinished snapshot is kept; take it again with: netdr backup",
-        };
-        let work = self.take_and_replicate(cx, &settings, &sets, &taken);
-        let (made, outcomes) = interrupt::run(&|| advice().into(), work)?;
+        let made = RefCell::default();
+        let work = self.take_and_replicate(cx, &settings, &sets, &made);
+        let outcomes = interrupt::run(&|| advice(&made.borrow(), sets.len()), work)?;
+        let (made, unlisted) = (made.into_inner(), outcomes.is_err());
+        let outcomes = outcomes.unwrap_or_else(|error| {
+            cx.terminal.error(&error.hint("the snapshots here are good; to copy them: netdr replicate"));
+            Vec::new()
+        });
         let partial = made.iter().any(|s| s.state != SnapshotState::Complete);
         for summary in &made {
             for line in remarks(summary) {
@@ -72,39 +71,37 @@ impl Backup {
         }
         let document = json!({"snapshots": made, "places": replicate::document(&outcomes)});
         cx.terminal.answer(&document, || said(&made) + &replicate::said(&outcomes))?;
-        Ok(Exit::Partial.when(partial).max(report(cx, &outcomes)))
+        Ok(Exit::Partial.when(partial || unlisted).max(report(cx, &outcomes)))
     }
 
-    /// What is here is copied, also where a set could not be taken: a disaster may be why.
+    /// What was made is copied, also where another set could not be taken: a disaster may be why. What older nights left
+    /// uncopied is for `netdr replicate`: it may take longer than this job has. The inner error is that nothing could be
+    /// copied.
     async fn take_and_replicate(
         &self,
         cx: &Context,
         settings: &Settings,
         sets: &[Set],
-        done: &Cell<bool>,
-    ) -> Result<(Vec<Summary>, Vec<Outcome>)> {
-        let taken = self.take(cx, settings, sets).await;
-        done.set(taken.is_ok());
+        made: &RefCell<Vec<Summary>>,
+    ) -> Result<Result<Vec<Outcome>>> {
+        let taken = self.take(cx, settings, sets, made).await;
         let places: Vec<&Place> = settings.config.replicas.iter().collect();
-        let usage = taken.as_ref().is_err_and(|error| error.kind() == Kind::Usage);
-        if places.is_empty() || usage {
-            return Ok((taken?, Vec::new()));
+        let ids: Vec<SnapshotId> = made.borrow().iter().map(|summary| summary.id.clone()).collect();
+        if places.is_empty() || ids.is_empty() {
+            return taken.map(|()| Ok(Vec::new()));
         }
         let copied: Result<_> = async {
-            let repository = settings.repository()?;
-            let listed = repository.list(&settings.trusted()?, chrono::Utc::now())?;
-            Ok(replicate::to(cx, &repository, &listed, &places, false).await)
+            let (repository, trusted) = (settings.repository()?, settings.trusted()?);
+            let now = chrono::Utc::now();
+            let listed: Vec<Listed> =
+                ids.iter().map(|id| repository.get(id, &trusted, now)).collect::<Result<_>>()?;
+            Ok(replicate::to(cx, &repository, &listed, &places, None).await)
         }
         .await;
-        match (taken, copied) {
-            (Ok(made), copied) => Ok((made, copied?)),
-            (Err(error), copied) => {
-                if let Ok(outcomes) = copied {
-                    report(cx, &outcomes);
-                }
-                Err(error)
-            }
+        if let (Err(_), Ok(outcomes)) = (&taken, &copied) {
+            report(cx, outcomes);
         }
+        taken.map(|()| copied)
     }
 
     /// The sets to take, each with at least one component asked for.
@@ -125,14 +122,19 @@ impl Backup {
         Ok(sets)
     }
 
-    async fn take(&self, cx: &Context, settings: &Settings, sets: &[Set]) -> Result<Vec<Summary>> {
+    async fn take(
+        &self,
+        cx: &Context,
+        settings: &Settings,
+        sets: &[Set],
+        made: &RefCell<Vec<Summary>>,
+    ) -> Result<()> {
         let repository = settings.repository()?;
         let recipients = settings.recipients()?;
         let index_key = settings.index_key()?;
         let signing_key = settings.signing_key()?;
         let trusted = settings.trusted()?;
         let Reached { cluster, identity, failed } = reach(cx, settings, sets).await?;
-        let mut made = Vec::new();
         for set in sets.iter().filter(|set| cluster.is_some() || **set == Set::Host) {
             let job = Job {
                 repository: &repository,
@@ -159,11 +161,12 @@ impl Backup {
                 }
             }
             .await;
-            made.push(taken.map_err(|error| after(&made, error))?);
+            let taken = taken.map_err(|error| after(&made.borrow(), error))?;
+            made.borrow_mut().push(taken);
         }
         match failed {
-            Some(error) if *sets != [Set::Host] => Err(after(&made, error)),
-            _ => Ok(made),
+            Some(error) if *sets != [Set::Host] => Err(after(&made.borrow(), error)),
+            _ => Ok(()),
         }
     }
 
@@ -180,6 +183,18 @@ fn report(cx: &Context, outcomes: &[Outcome]) -> Exit {
         outcomes,
         &["the snapshots here are good; to copy what is missing: netdr replicate"],
     )
+}
+
+/// How to go on after an interruption.
+fn advice(made: &[Summary], sets: usize) -> String {
+    const AGAIN: &str = "nothing of the unfinished snapshot is kept; take it again with: netdr backup";
+    const COPY: &str = "what is missing at places outside is copied by: netdr replicate";
+    let ids: Vec<&str> = made.iter().map(|summary| summary.id.as_str()).collect();
+    match ids.len() {
+        0 => AGAIN.into(),
+        n if n < sets => format!("taken: {}; {AGAIN}; {COPY}", ids.join(", ")),
+        _ => format!("the snapshots are taken: {}; {COPY}", ids.join(", ")),
+    }
 }
 
 /// A failure, and what is there in spite of it.

@@ -13,7 +13,7 @@ use crate::{
     Error, Kind, Result, config,
     model::SnapshotId,
     repository::{
-        Listed, Repository,
+        Listed, Repository, Retention,
         replicate::{self, Replicated},
         s3::Place,
     },
@@ -22,7 +22,7 @@ use crate::{
 /// Copy to the places outside (`replicas` of the configuration) what they lack
 #[derive(Args)]
 pub(super) struct Replicate {
-    /// Which snapshots [default: all but those that the place's own retention would delete again]
+    /// Which snapshots [default: all but those that retention would delete there again]
     #[arg(value_name = "ID")]
     ids: Vec<SnapshotId>,
     /// Only to this place [default: all of them]
@@ -53,22 +53,31 @@ impl Replicate {
         }
         let outcomes = interrupt::run(
             &|| "what is copied stays; the rest is copied by: netdr replicate".into(),
-            async { Ok(to(cx, &repository, &listed, &places, !self.ids.is_empty()).await) },
+            async {
+                let retention = self.ids.is_empty().then_some(settings.config.retention);
+                Ok(to(cx, &repository, &listed, &places, retention).await)
+            },
         )?;
         let exit = report(cx, &outcomes, &[]);
         cx.terminal.answer(&json!({"places": document(&outcomes)}), || said(&outcomes))?;
-        let nowhere = outcomes.iter().all(|outcome| outcome.result.is_err());
-        Ok(exit.max(Exit::Failed.when(nowhere)))
+        Ok(exit.max(nowhere(&outcomes)))
     }
 }
 
-/// Copies to one place after the other; `named` ones whatever retention says of them.
+/// Where no place got anything: usage where the configuration of each is why, else failed.
+fn nowhere(outcomes: &[Outcome]) -> Exit {
+    let codes: Option<Vec<Exit>> =
+        outcomes.iter().map(|outcome| outcome.result.as_ref().err().map(Exit::of)).collect();
+    codes.and_then(|codes| codes.into_iter().min()).unwrap_or(Exit::Done)
+}
+
+/// Copies to one place after the other what its retention, or else the repository's, keeps; all where none is given.
 pub(super) async fn to(
     cx: &Context,
     repository: &Repository,
     listed: &[Listed],
     places: &[&Place],
-    named: bool,
+    retention: Option<Retention>,
 ) -> Vec<Outcome> {
     let left_alone = listed.iter().filter(|one| !one.trust.is_trusted()).count();
     if left_alone > 0 {
@@ -79,12 +88,14 @@ pub(super) async fn to(
     }
     let mut outcomes = Vec::new();
     for (place, (name, bucket)) in places.iter().zip(places::open(places).await) {
-        let retention = place.retention.filter(|_| !named);
+        let retention = retention.map(|repository| place.retention.unwrap_or(repository));
         let (wanted, expired) = replicate::wanted(listed, retention, cx.now);
         let phase = cx.terminal.phase(format!("replicating to {name}"));
         phase.parts(wanted.len() as u64);
         let result = async {
-            let copied = repository.replicate(&bucket?, &wanted, cx.now, &|_| phase.part()).await;
+            // The lock that it takes, and Object Lock, count from here: the places before may have taken hours.
+            let now = chrono::Utc::now();
+            let copied = repository.replicate(&bucket?, &wanted, now, &|_| phase.part()).await;
             copied.map_err(|error| places::at(&name, error))
         };
         let result = result.await;
@@ -167,4 +178,21 @@ pub(super) fn said(outcomes: &[Outcome]) -> String {
         }
     };
     outcomes.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_in_every_place_is_one_in_the_configuration() {
+        let of = |results: Vec<Result<Replicated>>| {
+            let outcome = |result| Outcome { place: "s3".into(), expired: vec![], result };
+            nowhere(&results.into_iter().map(outcome).collect::<Vec<_>>())
+        };
+        let (usage, failed) = (|| Err(Error::usage("")), || Err(Error::failed("")));
+        assert_eq!(of(vec![usage(), usage()]), Exit::Usage);
+        assert_eq!(of(vec![usage(), failed()]), Exit::Failed);
+        assert_eq!(of(vec![usage(), Ok(Replicated::default())]), Exit::Done);
+    }
 }
