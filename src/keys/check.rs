@@ -91,8 +91,12 @@ pub fn check(repository: &Repository, newest: &Newest<'_>, openers: &[Opener]) -
         }
     }
     let mut proved = Vec::new();
-    for opener in &opening {
-        proved.extend(opener.identities.recipients()?.fingerprints());
+    for key in opening.iter().flat_map(|opener| opener.identities.each()) {
+        let fingerprints = key.recipients()?.fingerprints();
+        // A header names recipients; that its files are sealed to each of them, only a key proves.
+        if fingerprints.iter().any(|one| header.sealed_to.contains(one)) && repository.opens(header, &key)? {
+            proved.extend(fingerprints);
+        }
     }
     proved.retain(|fingerprint| header.sealed_to.contains(fingerprint));
     let unproved = header.sealed_to.iter().filter(|one| !proved.contains(one)).cloned().collect();

@@ -68,6 +68,12 @@ impl Identities {
         Ok(recipients)
     }
 
+    /// Each key by itself.
+    pub fn each(&self) -> impl Iterator<Item = Self> {
+        let age = self.age.iter().map(|key| Self { age: vec![key.clone()], ..Self::default() });
+        age.chain(self.ssh.iter().map(|key| Self { ssh: vec![key.clone()], ..Self::default() }))
+    }
+
     /// The files that they were read from.
     pub(super) fn files(&self) -> &[String] {
         &self.files
