@@ -29,6 +29,9 @@ pub(super) const RESTORE: Action = Action { verb: "thaw", iam: "s3:RestoreObject
 pub(super) const VERSIONS: Action = Action { verb: "list the versions of", iam: "s3:ListBucketVersions" };
 pub(super) const DELETE: Action = Action { verb: "delete", iam: "s3:DeleteObjectVersion" };
 
+/// Statuses after which the SDK asks again, and `again` with it; fewer times where its budget of retries is used up.
+const RETRIED: [u16; 5] = [429, 500, 502, 503, 504];
+
 /// The HTTP status of what was answered.
 pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|raw| raw.status().as_u16())
@@ -103,6 +106,8 @@ fn refused(place: &Place, action: Action, path: &str, answer: &Answer) -> Error 
     };
     let error = failed(Kind::Failed, said.clone());
     let region = answer.region.as_deref();
+    let tried =
+        if RETRIED.contains(status) { format!("; tried up to {ATTEMPTS} times") } else { String::new() };
     match (code.as_str(), status) {
         ("RequestTimeTooSkewed", _) => failed(Kind::Failed, format!("this machine's clock is wrong: {said}"))
             .hint("set it: timedatectl set-ntp true; compare: date -u"),
@@ -140,7 +145,7 @@ fn refused(place: &Place, action: Action, path: &str, answer: &Answer) -> Error 
             ))
         }
         ("SlowDown" | "ServiceUnavailable" | "RequestLimitExceeded" | "Throttling", _) | (_, 429 | 503) => {
-            failed(Kind::Failed, format!("it asks to be asked less often: {said}; tried {ATTEMPTS} times"))
+            failed(Kind::Failed, format!("it asks to be asked less often: {said}{tried}"))
                 .hint("run the same command again later: it goes on where it stopped")
         }
         ("NotImplemented", _) | (_, 501) => {
@@ -148,7 +153,7 @@ fn refused(place: &Place, action: Action, path: &str, answer: &Answer) -> Error 
         }
         (_, 500..) => {
             let request = answer.request.as_deref().map_or_else(String::new, |id| format!("; its request id is {id}"));
-            failed(Kind::Failed, format!("the place failed: {said}; tried {ATTEMPTS} times{request}"))
+            failed(Kind::Failed, format!("the place failed: {said}{tried}{request}"))
                 .hint("run the same command again later: it goes on where it stopped")
         }
         ("AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "Forbidden" | "", 401 | 403) => {
@@ -269,6 +274,13 @@ mod tests {
                 error.contains("s3://dr/proj-k8s/snapshots/") && !error.contains("MARKER"),
                 "{code}: {error}"
             );
+        }
+    }
+
+    #[test]
+    fn attempts_are_named_only_where_there_were_several() {
+        for (status, several) in [(429, true), (500, true), (503, true), (507, false), (520, false)] {
+            assert_eq!(said(PUT, status, "", "").contains("tried up to"), several, "{status}");
         }
     }
 
