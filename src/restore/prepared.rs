@@ -136,7 +136,7 @@ impl Prepared<'_> {
     pub(super) fn go_on(&self, ended: bool) -> String {
         match &self.origin {
             Origin::Run(undoing) => undoing.command_line.again(&format!("undo {}", undoing.past.run)),
-            Origin::Source(from) if ended => from.request.once_more(),
+            Origin::Source(from) if ended => from.request.once_more(&self.plan.source.names),
             Origin::Source(from) => from.request.resume(),
         }
     }

@@ -7,6 +7,7 @@ use chrono::SecondsFormat;
 use super::Request;
 use crate::{
     gitops::Revision,
+    model::SourceName,
     plan::{Isolation, shell_word},
     restore::Chosen,
 };
@@ -25,16 +26,17 @@ impl Request<'_> {
         format!("restore {}{from}", self.plan_flag)
     }
 
-    /// The command that restores the same once more, as a run of its own.
-    pub(in crate::restore) fn once_more(&self) -> String {
+    /// The command that restores the same once more, as a run of its own; `read` is what this one read. Of several Git
+    /// repositories no flag names the commits: it is then the newest of each.
+    pub(in crate::restore) fn once_more(&self, read: &[SourceName]) -> String {
         let mut words = self.anew();
         match &self.from {
             Chosen::Snapshots(ids) => ids.iter().for_each(|id| words += &format!(" --snapshot {id}")),
             Chosen::Git(wanted) => {
-                let revision = match &wanted.revision {
-                    Revision::Head => None,
-                    Revision::Named(name) => Some(name),
-                    Revision::Exactly(commits) => commits.values().next().filter(|_| commits.len() == 1),
+                let revision = match (&wanted.revision, read) {
+                    (Revision::Named(name), _) => Some(name),
+                    (_, [SourceName::Git { commit, .. }]) => Some(commit),
+                    _ => None,
                 };
                 words += &revision.map_or_else(
                     || " --from git".into(),
