@@ -219,7 +219,7 @@ fn of_two_that_are_damaged_both_stay() {
     let bench = Bench::new();
     let old = bench.backup(0, SnapshotState::Complete);
     let new = bench.rotating(&bench.old.operator, |r| r.seal(&bench.header(&old), 1).unwrap());
-    [&old, &new].map(|id| bench.damage(id));
+    [&old, &new].into_iter().for_each(|id| bench.damage(id));
     bench.rotating(&bench.old.operator, |r| r.finish(&old, &new)).unwrap_err();
     assert_eq!(ids(&bench.list()), [&new, &old]);
 }
@@ -234,7 +234,7 @@ fn pruning_deletes_what_was_sealed_anew_only_when_the_new_one_is_whole() {
         let plan = retention::plan(&listed, Retention::default(), now() + TimeDelta::hours(1));
         bench.repository.proved(plan, &listed)
     };
-    assert_eq!(plan().0.delete, [old.clone()]);
+    assert_eq!(plan().0.delete.iter().collect::<Vec<_>>(), [&old]);
     bench.damage(&new);
     let (plan, stay) = plan();
     assert_eq!((plan.delete, stay), (vec![], vec![(old, new)]));
@@ -300,4 +300,20 @@ fn a_proof_of_a_damaged_snapshot_is_none() {
     let proof = bench.check(&[&bench.old.operator]);
     assert!(!proof.is_whole());
     assert_eq!(proof.damages[0].place, "host.tar.zst.age");
+}
+
+#[test]
+fn a_key_proves_itself_and_not_its_neighbour_in_the_file() {
+    let bench = Bench::new();
+    bench.backup(0, SnapshotState::Complete);
+    let of = |keys: &Keys| seal::fingerprint(&keys.recipient_lines[0]);
+    let mut listed = bench.list();
+    // It says that it is sealed to the new operator, too, and is not.
+    listed[0].header.as_mut().unwrap().sealed_to = vec![of(&bench.old), of(&bench.new)];
+    let folder = tempfile::tempdir().unwrap();
+    let both = folder.path().join("both.txt");
+    let keys = [&bench.old.operator, &bench.new.operator].map(|file| fs::read_to_string(file).unwrap());
+    fs::write(&both, keys.concat()).unwrap();
+    let proof = check(&bench.repository, &newest(&listed)[0], &bench.openers(&[&both])).unwrap();
+    assert_eq!((proof.proved, proof.unproved), (vec![of(&bench.old)], vec![of(&bench.new)]));
 }
