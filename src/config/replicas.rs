@@ -76,6 +76,12 @@ pub(super) fn places(sections: Vec<ReplicaSection>, folder: &Path, shown: &str) 
     let wrong = |why: String| Error::usage(format!("{shown}: replicas: {why}"));
     let mut names = BTreeSet::new();
     for place in &places {
+        // They would stand in messages, and the bucket is the name of a place that has none.
+        let texts = [Some(&place.name), Some(&place.bucket), place.endpoint.as_ref()];
+        if texts.into_iter().flatten().any(|text| text.contains('@')) {
+            return Err(wrong("a `bucket` or an `endpoint` holds a password".into())
+                .hint("remove it; credentials belong into `credentials_file`"));
+        }
         if let Some(why) = objection(place) {
             return Err(wrong(format!("place {}: {why}", place.name)));
         }
@@ -129,12 +135,6 @@ fn objection(place: &Place) -> Option<String> {
         let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
         match host {
             None | Some("") => return Some(format!("`{endpoint}` is no endpoint: it begins with https://")),
-            // It would stand in messages.
-            Some(host) if host.contains('@') => {
-                return Some(
-                    "`endpoint` holds a password; credentials belong into `credentials_file`".into(),
-                );
-            }
             Some(_) => {}
         }
     }
@@ -231,6 +231,7 @@ mod tests {
             (", object_lock: {mode: governance, days: 0}", "locks nothing"),
             (", endpoint: s3.lab", "begins with https://"),
             (", endpoint: 'https://me:MARKER@s3.lab'", "credentials_file"),
+            (", endpoint: 'me:MARKER@s3.lab:9000'", "credentials_file"),
             (", sse: AES256, sse_kms_key_id: k", "aws:kms"),
             (", buckett: x", "did you mean `bucket`?"),
             (", name: local", "the repository"),
@@ -239,6 +240,8 @@ mod tests {
             assert!(error.contains(why) && !error.contains("MARKER"), "{keys}: {error}");
         }
         assert!(format!("{:?}", parse("- s3: {bucket: 's3://dr/x'}").unwrap_err()).contains("prefix"));
+        let error = format!("{:?}", parse("- s3: {bucket: 's3://me:MARKER@dr'}").unwrap_err());
+        assert!(error.contains("credentials_file") && !error.contains("MARKER"), "{error}");
     }
 
     #[test]
