@@ -7,6 +7,7 @@ use std::{fs, path::Path, time::Duration};
 use aws_config::{
     BehaviorVersion, Region, SdkConfig,
     environment::EnvironmentVariableRegionProvider,
+    imds::region::ImdsRegionProvider,
     meta::region::RegionProviderChain,
     profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider},
     provider_config::ProviderConfig,
@@ -54,7 +55,7 @@ pub(super) async fn client(place: &Place) -> Result<Client> {
     Ok(Client::from_conf(config.build()))
 }
 
-/// Patience for an attempt that sends or reads so many bytes.
+/// Patience for an attempt that sends so many bytes.
 pub(super) fn patience(bytes: u64) -> Builder {
     Config::builder().timeout_config(timeouts(bytes))
 }
@@ -73,26 +74,39 @@ async fn sdk(place: &Place, http: SharedHttpClient) -> Result<SdkConfig> {
     if let Some(endpoint) = &place.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    loader = match (&place.region, &place.endpoint) {
-        (Some(region), _) => loader.region(Region::new(region.clone())),
-        // Other servers mostly have no regions, and no metadata service to wait for either.
-        (None, Some(_)) => {
-            let named = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new());
-            let named = named.or_else(ProfileFileRegionProvider::new());
-            loader.region(named.or_else(Region::new("us-east-1")))
-        }
-        (None, None) => loader,
-    };
-    if place.credentials_file.is_some() || place.profile.is_some() {
-        loader = loader.credentials_provider(credentials(place, http)?);
+    let configuration = ProviderConfig::without_region().with_http_client(http);
+    let region = region(place, &configuration).await;
+    if let Some(profile) = &place.profile {
+        loader = loader.profile_name(profile);
     }
-    Ok(loader.load().await)
+    if place.credentials_file.is_some() || place.profile.is_some() {
+        // A profile with a role asks STS of this region for it.
+        let configuration = configuration.with_region(region.clone());
+        loader = loader.credentials_provider(credentials(place, &configuration)?);
+    }
+    Ok(loader.region(region).load().await)
+}
+
+/// The place's own, the environment's, the profile's; then that of the machine, where it is one of AWS.
+async fn region(place: &Place, configuration: &ProviderConfig) -> Option<Region> {
+    let mut profile = ProfileFileRegionProvider::builder().configure(configuration);
+    if let Some(name) = &place.profile {
+        profile = profile.profile_name(name);
+    }
+    let named = RegionProviderChain::first_try(place.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build());
+    let named = match place.endpoint {
+        // Other servers mostly have no regions, and no metadata service to wait for either.
+        Some(_) => named.or_else(Region::new("us-east-1")),
+        None => named.or_else(ImdsRegionProvider::builder().configure(configuration).build()),
+    };
+    named.region().await
 }
 
 /// A place's own credentials, before whatever else this machine has.
-fn credentials(place: &Place, http: SharedHttpClient) -> Result<ProfileFileCredentialsProvider> {
-    let configuration = ProviderConfig::without_region().with_http_client(http);
-    let mut provider = ProfileFileCredentialsProvider::builder().configure(&configuration);
+fn credentials(place: &Place, configuration: &ProviderConfig) -> Result<ProfileFileCredentialsProvider> {
+    let mut provider = ProfileFileCredentialsProvider::builder().configure(configuration);
     provider = provider.profile_name(place.profile.as_deref().unwrap_or("default"));
     if let Some(file) = &place.credentials_file {
         readable(file, "credentials_file", place)?;

@@ -47,6 +47,20 @@ async fn wrong_credentials_a_missing_bucket_and_a_server_that_is_down_say_what_t
 }
 
 #[tokio::test]
+async fn a_profile_brings_its_region_with_its_credentials() {
+    let (s3, store) = (S3::start().await, Store::new().await);
+    s3.bucket(BUCKET).await;
+    let replica = s3.replica(&store, BUCKET, "").replace("credentials_file: s3-root-key", "profile: dr");
+    store.configure(&format!("replicas: [{replica}]"));
+    fs::create_dir(store.path(".aws")).unwrap();
+    let regions = "[default]\nregion = eu-central-1\n[profile dr]\nregion = us-east-1\n";
+    fs::write(store.path(".aws/config"), regions).unwrap();
+    let keys = fs::read_to_string(store.path("s3-root-key")).unwrap();
+    fs::write(store.path(".aws/credentials"), keys.replace("[default]", "[dr]")).unwrap();
+    netdr(&store, 0, "replicate").await;
+}
+
+#[tokio::test]
 async fn a_versioned_bucket_keeps_one_version_of_each_object() {
     let (s3, store) = (S3::start().await, Store::new().await);
     s3.versioned_bucket(BUCKET).await;
