@@ -11,10 +11,11 @@ use futures::{StreamExt as _, stream};
 use super::{
     Listed, Repository, Staging, layout,
     read::LARGEST_HEADER,
+    resealed,
     s3::{self, Bucket, Stored},
 };
 use crate::{
-    Error, Result,
+    Error, Kind, Result,
     model::{SnapshotHeader, SnapshotId, SnapshotState},
     signature::{Trust, TrustedSigners},
 };
@@ -49,7 +50,8 @@ impl Bucket {
     /// The snapshots of these ids with their trust, in the same order, as [`Repository::list`] says it of local ones.
     ///
     /// # Errors
-    /// When the place refuses or does not answer. A header that is missing or broken is no error.
+    /// When the place refuses every one or does not answer. A header that is missing, broken, or the only one refused is no
+    /// error: whoever may put objects must not keep everybody from all others.
     pub async fn listed(
         &self,
         ids: &[SnapshotId],
@@ -58,21 +60,32 @@ impl Bucket {
     ) -> Result<Vec<Listed>> {
         let read = stream::iter(ids.iter().cloned()).map(async |id| {
             let signed = self.signed(&id).await?;
-            Ok(judge(id, signed.as_ref(), trusted, now))
+            Ok((id, signed))
         });
-        read.buffered(PARALLEL).collect::<Vec<_>>().await.into_iter().collect()
+        let (mut listed, mut refused) = (Vec::new(), Vec::new());
+        for read in read.buffered(PARALLEL).collect::<Vec<Result<_>>>().await {
+            let (id, signed) = read?;
+            listed.push(match signed {
+                Ok(signed) => judge(id, signed.as_ref(), trusted, now),
+                Err(error) => {
+                    let why = error.to_string();
+                    refused.extend((error.kind() != Kind::Damaged).then_some(error));
+                    Listed::judge(id, Err(why), None, trusted, now)
+                }
+            });
+        }
+        if refused.len() < ids.len() { Ok(listed) } else { refused.pop().map_or(Ok(listed), Err) }
     }
 
-    async fn signed(&self, id: &SnapshotId) -> Result<Option<Signed>> {
-        let Some(header) = self.small(id, layout::HEADER).await? else { return Ok(None) };
-        let signature = self.small(id, layout::SIGNATURE).await?;
-        Ok(Some(Signed { header, signature }))
-    }
-
-    async fn small(&self, id: &SnapshotId, file: &str) -> Result<Option<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        let got = self.get(&s3::path(id, file), LARGEST_HEADER, &mut bytes).await?;
-        Ok(got.map(|_| bytes))
+    /// The inner failure is this snapshot's alone.
+    async fn signed(&self, id: &SnapshotId) -> Result<Result<Option<Signed>>> {
+        let header = match self.get_small(&s3::path(id, layout::HEADER), LARGEST_HEADER).await? {
+            Ok(Some(header)) => header,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(error)),
+        };
+        let signature = self.get_small(&s3::path(id, layout::SIGNATURE), LARGEST_HEADER).await?;
+        Ok(signature.map(|signature| Some(Signed { header, signature })))
     }
 }
 
@@ -89,16 +102,18 @@ pub fn whole(stored: &Stored) -> Vec<SnapshotId> {
     whole.map(|(id, _)| id.clone()).collect()
 }
 
-/// The newest complete, trusted one of every cluster, set and node; of `cluster` alone where it is named.
+/// The newest complete, trusted one of every series; of `cluster` alone where it is named. What another stands in for, sealed
+/// to other keys, is none.
 pub fn newest<'a>(listed: &'a [Listed], cluster: Option<&str>) -> Vec<&'a SnapshotHeader> {
-    let mut trusted: Vec<&Listed> = listed.iter().filter(|one| one.trust.is_trusted()).collect();
+    let old = resealed(listed);
+    let proved = listed.iter().filter(|one| one.trust.is_trusted() && !old.contains_key(&one.id));
+    let mut trusted: Vec<&Listed> = proved.collect();
     trusted.sort_by(|a, b| b.age().cmp(&a.age()));
     let good = trusted.into_iter().filter_map(|one| one.header.as_ref().ok()).filter(|header| {
         header.state == SnapshotState::Complete && cluster.is_none_or(|name| header.cluster.name == name)
     });
     let mut seen = BTreeSet::new();
-    let mut newest: Vec<_> =
-        good.filter(|h| seen.insert((&h.cluster.name, h.set, h.node.as_deref()))).collect();
+    let mut newest: Vec<_> = good.filter(|header| seen.insert(header.series())).collect();
     newest.reverse();
     newest
 }
@@ -122,7 +137,7 @@ impl Repository {
         now: DateTime<Utc>,
     ) -> Result<u64> {
         let name = &bucket.place().name;
-        let signed = bucket.signed(id).await?.ok_or_else(|| {
+        let signed = bucket.signed(id).await??.ok_or_else(|| {
             Error::failed(format!("place {name} has no snapshot {id}")).hint("what is where: netdr snapshots")
         })?;
         let Listed { header, trust, .. } = judge(id.clone(), Some(&signed), trusted, now);
@@ -174,7 +189,10 @@ async fn file_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repository::fixture::{at, listed};
+    use crate::{
+        model::{BundleEntry, Component, Set},
+        repository::fixture::{at, listed},
+    };
 
     #[test]
     fn a_snapshot_without_its_header_is_none() {
@@ -219,5 +237,23 @@ mod tests {
         two[1].id = "20261120T010000Z-network-ffffff".parse().unwrap();
         two[1].header.as_mut().unwrap().id = two[1].id.clone();
         assert_eq!(newest(&two, None)[0].id, two[0].id);
+    }
+
+    #[test]
+    fn latest_is_one_of_each_choice_of_components_and_never_what_another_stands_in_for() {
+        let night = || listed("2026-11-24T01:00:00Z", SnapshotState::Complete);
+        let mut noon = listed("2026-11-24T12:00:00Z", SnapshotState::Complete);
+        let bundle =
+            BundleEntry { component: Component::Policies, sha256: String::new(), bytes: 0, items: 0 };
+        noon.header.as_mut().unwrap().bundles = vec![bundle];
+        let mut new = night();
+        let old = SnapshotId::new(at("2026-11-24T01:00:00Z"), Set::Network, None, 1);
+        new.header.as_mut().unwrap().reseals = Some(old.clone());
+        let mut lost = night();
+        lost.id = old.clone();
+        lost.header.as_mut().unwrap().id = old;
+        let all = [new, lost, noon];
+        let newest: Vec<_> = newest(&all, None).into_iter().map(|header| &header.id).collect();
+        assert_eq!(newest, [&all[0].id, &all[2].id]);
     }
 }

@@ -5,14 +5,18 @@
 
 use std::io::Write;
 
-use aws_sdk_s3::{error::SdkError, operation::get_object::GetObjectOutput};
+use aws_sdk_s3::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata as _, SdkError},
+    operation::get_object::{GetObjectError, GetObjectOutput},
+};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Bucket, connect,
+    Bucket,
     refusal::{self, GET},
 };
-use crate::{Error, Result, model::hex};
+use crate::{Error, Kind, Result, model::hex};
 
 /// How often a body may break off.
 const BREAKS: u32 = 5;
@@ -29,7 +33,42 @@ impl Bucket {
         limit: u64,
         out: &mut (dyn Write + Send),
     ) -> Result<Option<(String, u64)>> {
-        let Some(mut body) = self.body(path, limit, None).await? else { return Ok(None) };
+        match self.body(path, None).await {
+            Ok(Some(body)) => self.read(body, path, limit, out).await.map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(refusal::words(&self.place, GET, path, error)),
+        }
+    }
+
+    /// Reads an object into memory. The inner failure is of this object alone, or may be: another may well be read.
+    ///
+    /// # Errors
+    /// When the place does not answer, or answers as it would for any object.
+    pub async fn get_small(&self, path: &str, limit: u64) -> Result<Result<Option<Vec<u8>>>> {
+        let body = match self.body(path, None).await {
+            Ok(Some(body)) => body,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => {
+                let alone = error.code().is_some_and(refusal::is_of_one_object);
+                let error = refusal::words(&self.place, GET, path, error);
+                return if alone { Ok(Err(error)) } else { Err(error) };
+            }
+        };
+        let mut bytes = Vec::new();
+        match self.read(body, path, limit, &mut bytes).await {
+            Ok(_) => Ok(Ok(Some(bytes))),
+            Err(error) if error.kind() == Kind::Damaged => Ok(Err(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read(
+        &self,
+        mut body: GetObjectOutput,
+        path: &str,
+        limit: u64,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(String, u64)> {
         let tag = body.e_tag.take();
         let (mut hash, mut bytes, mut breaks) = (Sha256::new(), 0, 0);
         loop {
@@ -44,7 +83,7 @@ impl Bucket {
                     out.write_all(&piece)
                         .map_err(|e| Error::failed("cannot write what is read").because(e))?;
                 }
-                Ok(None) => return Ok(Some((hex(&hash.finalize()), bytes))),
+                Ok(None) => return Ok((hex(&hash.finalize()), bytes)),
                 Err(error) if breaks == BREAKS => {
                     let shown = self.place.url(path);
                     return Err(Error::failed(format!(
@@ -56,7 +95,9 @@ impl Bucket {
                 Err(_) => {
                     breaks += 1;
                     let rest = Some((bytes, tag.clone()));
-                    body = self.body(path, limit, rest).await?.ok_or_else(|| {
+                    let answer = self.body(path, rest).await;
+                    let answer = answer.map_err(|error| refusal::words(&self.place, GET, path, error))?;
+                    body = answer.ok_or_else(|| {
                         Error::failed(format!("{} was deleted while it was read", self.place.url(path)))
                     })?;
                 }
@@ -64,13 +105,13 @@ impl Bucket {
         }
     }
 
-    /// The answer up to its body: all of it, or from a byte on of the object with this tag.
+    /// The answer up to its body: all of it, or from a byte on of the object with this tag. However large it is, that takes
+    /// the time of any request; a body that then stalls is broken off by the SDK.
     async fn body(
         &self,
         path: &str,
-        limit: u64,
         rest: Option<(u64, Option<String>)>,
-    ) -> Result<Option<GetObjectOutput>> {
+    ) -> Result<Option<GetObjectOutput>, SdkError<GetObjectError, HttpResponse>> {
         let (from, tag) = rest.unwrap_or_default();
         let answer = self
             .client
@@ -79,14 +120,12 @@ impl Bucket {
             .key(self.place.key(path))
             .set_range((from > 0).then(|| format!("bytes={from}-")))
             .set_if_match(tag)
-            .customize()
-            .config_override(connect::patience(limit))
             .send()
             .await;
         match answer {
             Ok(answer) => Ok(Some(answer)),
             Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => Ok(None),
-            Err(error) => Err(refusal::words(&self.place, GET, path, error)),
+            Err(error) => Err(error),
         }
     }
 }

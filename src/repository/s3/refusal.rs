@@ -37,6 +37,12 @@ pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|raw| raw.status().as_u16())
 }
 
+/// Whether what is refused with this code may be one object's alone: archived, sealed with a key of somebody else's, under
+/// a rule of its own.
+pub(super) fn is_of_one_object(code: &str) -> bool {
+    matches!(code, "InvalidObjectState" | "AccessDenied" | "InvalidRequest") || code.starts_with("KMS.")
+}
+
 /// What was answered, whichever operation it was.
 #[derive(Debug, Default)]
 struct Answer {

@@ -85,6 +85,19 @@ async fn what_was_changed_in_the_bucket_never_arrives() {
 }
 
 #[tokio::test]
+async fn who_may_only_write_keeps_nobody_from_the_good_ones() {
+    let (s3, store) = replicated().await;
+    let id = store.backup().await;
+    let planted = s3.file(BUCKET, &format!("proj-k8s/snapshots/{}", id.replacen("20", "21", 1)));
+    fs::create_dir(&planted).unwrap();
+    fs::write(planted.join("snapshot.json"), vec![b' '; 2 << 20]).unwrap();
+    netdr(&store, 0, "prune --place s3 --dry-run").await;
+    fs::remove_dir_all(store.path("repo")).unwrap();
+    let (said, _) = netdr(&store, 0, "fetch latest").await;
+    says(&said, &[&format!("fetched {id} from s3")]);
+}
+
+#[tokio::test]
 async fn a_full_disk_keeps_nothing_half_fetched() {
     let (_s3, store) = replicated().await;
     store.backup().await;
