@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Error, Kind, Result, config,
     model::SnapshotId,
-    repository::{Repository, fetch, s3::Bucket},
+    repository::{Listed, Repository, fetch, s3::Bucket},
     signature::TrustedSigners,
 };
 
@@ -65,13 +65,15 @@ impl Fetch {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         let trusted = settings.trusted()?;
-        let done = interrupt::run(
+        let mut done = Fetched::default();
+        let outcome = interrupt::run(
             &|| "what is fetched stays; nothing of the unfinished one is kept: fetch it again".into(),
-            self.fetch(cx, &settings, &trusted),
-        )?;
+            self.fetch(cx, &settings, &trusted, &mut done),
+        );
         let mut errors: Vec<&Error> = done.failed.iter().map(|(_, error)| error).collect();
         errors.extend(&done.unasked);
         errors.iter().for_each(|error| cx.terminal.error(error));
+        outcome?;
         let document = json!({
             "fetched": done.fetched.iter()
                 .map(|(id, place, bytes)| json!({"snapshot": id, "place": place, "bytes": bytes})).collect::<Vec<Value>>(),
@@ -88,8 +90,13 @@ impl Fetch {
         Ok(trouble.max(Exit::Failed.when(nothing && !errors.is_empty() && !damaged)))
     }
 
-    async fn fetch(&self, cx: &Context, settings: &Settings, trusted: &TrustedSigners) -> Result<Fetched> {
-        let mut done = Fetched::default();
+    async fn fetch(
+        &self,
+        cx: &Context,
+        settings: &Settings,
+        trusted: &TrustedSigners,
+        done: &mut Fetched,
+    ) -> Result<()> {
         let chosen = config::chosen(&settings.config.replicas, self.place.as_deref())?;
         let mut buckets = Vec::new();
         let mut places_of: BTreeMap<SnapshotId, Vec<usize>> = BTreeMap::new();
@@ -111,8 +118,8 @@ impl Fetch {
         if buckets.is_empty() {
             return Err(done.unasked.swap_remove(0));
         }
-        let wanted = self.wanted(cx, settings, trusted, &buckets, &places_of).await?;
-        let repository = repository(cx, settings, &buckets, &mut done).await?;
+        let wanted = self.wanted(cx, settings, trusted, &buckets, &places_of, &mut done.unasked).await?;
+        let repository = repository(cx, settings, &buckets, done).await?;
         let phase = cx.terminal.phase(format!("fetching {}", count(wanted.len() as u64, "snapshot")));
         phase.parts(wanted.len() as u64);
         for id in wanted {
@@ -135,7 +142,7 @@ impl Fetch {
             }
             phase.part();
         }
-        Ok(done)
+        Ok(())
     }
 
     /// The ids asked for, each of which some place has.
@@ -146,6 +153,7 @@ impl Fetch {
         trusted: &TrustedSigners,
         buckets: &[Bucket],
         places_of: &BTreeMap<SnapshotId, Vec<usize>>,
+        unasked: &mut Vec<Error>,
     ) -> Result<Vec<SnapshotId>> {
         if self.all {
             return Ok(places_of.keys().cloned().collect());
@@ -156,12 +164,25 @@ impl Fetch {
                 Which::Snapshot(id) if places_of.contains_key(id) => wanted.push(id.clone()),
                 Which::Snapshot(id) => return Err(unknown(id, buckets, places_of)),
                 Which::Latest => {
-                    let mut listed = Vec::new();
+                    let mut judged: BTreeMap<SnapshotId, Listed> = BTreeMap::new();
                     for (number, bucket) in buckets.iter().enumerate() {
-                        let first = |places: &Vec<usize>| places.first() == Some(&number);
-                        let ids: Vec<SnapshotId> =
-                            places_of.iter().filter(|(_, p)| first(p)).map(|(id, _)| id.clone()).collect();
-                        listed.extend(bucket.listed(&ids, trusted, cx.now).await?);
+                        // What a place before it has proved needs no other's word.
+                        let proved = |id| judged.get(id).is_some_and(|one| one.trust.is_trusted());
+                        let there = places_of.iter().filter(|(id, p)| p.contains(&number) && !proved(*id));
+                        let ids: Vec<SnapshotId> = there.map(|(id, _)| id.clone()).collect();
+                        match bucket.listed(&ids, trusted, cx.now).await {
+                            Ok(listed) => judged.extend(listed.into_iter().map(|one| (one.id.clone(), one))),
+                            Err(error) => unasked.push(places::at(&bucket.place().name, error)),
+                        }
+                    }
+                    if judged.is_empty() && !unasked.is_empty() {
+                        return Err(unasked.swap_remove(0));
+                    }
+                    let listed: Vec<Listed> = judged.into_values().collect();
+                    for (id, why) in
+                        listed.iter().filter_map(|one| Some((&one.id, one.header.as_ref().err()?)))
+                    {
+                        cx.terminal.warn(format!("snapshot {id} is passed over: {why}"));
                     }
                     let newest = fetch::newest(&listed, settings.config.cluster_name.as_deref());
                     if newest.is_empty() {
@@ -199,11 +220,21 @@ async fn repository(
     if !Repository::is_absent(root)? {
         return Repository::open(root);
     }
-    let mut id = None;
+    let (mut id, mut silent) = (None, Vec::new());
     for bucket in buckets {
-        let found = bucket.repository_id().await.map_err(|error| places::at(&bucket.place().name, error))?;
-        id = id.or(found);
+        match bucket.repository_id().await {
+            Ok(found) => id = found,
+            Err(error) => silent.push(places::at(&bucket.place().name, error)),
+        }
+        if id.is_some() {
+            break;
+        }
     }
+    // Whichever id it is, it must not be made up because the place that knows it did not answer.
+    if id.is_none() && !silent.is_empty() {
+        return Err(silent.swap_remove(0));
+    }
+    done.unasked.extend(silent);
     done.made = true;
     let shown = root.display();
     match id {

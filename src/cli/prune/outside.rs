@@ -60,10 +60,11 @@ impl Prune {
                 Err(error) => unasked.push(error.doing(format!("place {}", place.name))),
             }
         }
-        if done == 0 && !unasked.is_empty() {
-            return Err(unasked.swap_remove(0));
-        }
+        let last = if done == 0 { unasked.pop() } else { None };
         unasked.iter().for_each(|error| cx.terminal.error(error));
+        if let Some(error) = last {
+            return Err(error);
+        }
         cx.terminal.answer(&document, || text)?;
         Ok(Exit::Partial.when(partly || !unasked.is_empty()))
     }
