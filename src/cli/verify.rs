@@ -73,7 +73,7 @@ impl Verify {
         let line = |d: &Damage| json!({"snapshot": d.snapshot, "what": d.what, "where": d.place});
         let document = json!({
             "checked": listed.len() - unchecked.len(),
-            "opened": identities.is_some() && unchecked.is_empty(),
+            "opened": identities.is_some() && unchecked.is_empty() && damaged.is_empty(),
             "unchecked": unchecked.iter().map(|(id, e)| json!({"snapshot": id, "why": e.to_string()})).collect::<Vec<Value>>(),
             "damaged": damaged.iter().map(line).collect::<Vec<Value>>(),
             "places": outside.as_ref().map(|outside| &outside.document),
@@ -89,11 +89,34 @@ impl Verify {
 fn said(checked: u64, opened: bool, damaged: &[Damage]) -> String {
     let mut text: String =
         damaged.iter().map(|d| format!("{} {}: {}\n", d.snapshot, d.place, d.what)).collect();
-    let how = if opened { "every item opened" } else { "items not opened: for that, pass --identity FILE" };
-    let count = count(checked, "snapshot");
+    let how = match (opened, damaged.is_empty()) {
+        (true, true) => "every item opened",
+        (true, false) => "every item opened of what is whole",
+        (false, _) => "items not opened: for that, pass --identity FILE",
+    };
+    let checked = count(checked, "snapshot");
     text += &match damaged.len() {
-        0 => format!("{count} checked, nothing damaged ({how})\n"),
-        n => format!("{count} checked, damage in {n} places ({how})\n"),
+        0 => format!("{checked} checked, nothing damaged ({how})\n"),
+        n => format!("{checked} checked, {} ({how})\n", count(n as u64, "problem")),
     };
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_whole_was_not_opened() {
+        let damage = Damage {
+            snapshot: "20261124T010000Z-network-7f3a9c".parse().unwrap(),
+            what: "is missing".into(),
+            place: "policies.tar.zst.age".into(),
+        };
+        assert!(said(2, true, &[]).ends_with("2 snapshots checked, nothing damaged (every item opened)\n"));
+        assert!(
+            said(1, true, &[damage])
+                .ends_with("1 snapshot checked, 1 problem (every item opened of what is whole)\n")
+        );
+    }
 }

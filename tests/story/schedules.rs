@@ -5,7 +5,7 @@ use std::path::Path;
 use netdr::{drill::cluster::host_root, model::Set};
 use serde_json::Value;
 
-use crate::support::{MARKER, NODE, Objects, Operator, everything, fresh};
+use crate::support::{Home, MARKER, NODE, Objects, Operator, everything, fresh};
 
 /// The arguments of a job's container, where the test's host is not the pod's.
 fn arguments(job: &Value) -> Vec<String> {
@@ -74,7 +74,7 @@ async fn each_job_does_its_work_with_the_rights_it_has_and_none_to_change_anythi
 /// More servers, and what a configuration captures besides.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_differs_in_an_installation_is_rendered() {
-    let home = crate::support::Home::new().with_repository().await;
+    let home = Home::new().with_repository().await;
     let file = home.path().join("netdr.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     let extra =
@@ -84,4 +84,24 @@ async fn what_differs_in_an_installation_is_rendered() {
     let read = |name: &str| std::fs::read_to_string(home.path().join("rendered").join(name)).unwrap();
     assert!(read("host.yaml").contains("completions: 5"));
     assert!(read("network.yaml").contains("authorizationpolicies"));
+}
+
+/// The commands of docs/schedules.md that come before the CronJobs, word by word but for the place of the repository.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_page_says_to_do_before_is_done_by_its_commands() {
+    let page = include_str!("../../docs/schedules.md");
+    let blocks: Vec<&str> = page.split("```").skip(1).step_by(2).collect();
+    let block = |first: &str| *blocks.iter().find(|block| block.trim().starts_with(first)).unwrap();
+    let plane = fresh(everything()).await;
+    let home = Home::new().with_kubeconfig(plane.kubeconfig());
+    let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    std::os::unix::fs::symlink(schedules, home.path().join("schedules")).unwrap();
+    home.shell("netdr keys generate --out keys").await.ok();
+    home.shell(block("kubectl apply -f")).await.ok();
+    let init = block("netdr init").replace("/backup", "backup");
+    home.shell(&format!("mkdir backup\nchown() {{ :; }}\n{init}")).await.ok();
+    home.shell(block("kubectl apply -k")).await.ok();
+    let secret = Objects::of(&plane).await.get("secrets", "netdr/netdr-keys").await.unwrap();
+    assert_eq!(secret["data"].as_object().unwrap().keys().collect::<Vec<_>>(), ["index.txt", "signing"]);
+    home.shell("netdr backup --set network").await.ok();
 }
