@@ -37,7 +37,7 @@ async fn wrong_credentials_a_missing_bucket_and_a_server_that_is_down_say_what_t
     says(&said, &["region: us-east-1"]);
 
     configure(replica(BUCKET, "").replace("s3-root-key", "absent"));
-    let (_, said) = netdr(&store, 1, "replicate").await;
+    let (_, said) = netdr(&store, 2, "replicate").await;
     says(&said, &["credentials_file", "absent of place s3 cannot be read"]);
 
     let port = s3.endpoint.rsplit(':').next().unwrap();

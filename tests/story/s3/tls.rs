@@ -29,7 +29,7 @@ async fn only_the_authority_that_is_named_is_trusted() {
     says(&said, &["certificate"]);
     for broken in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         fs::write(store.path("ca.pem"), broken).unwrap();
-        let (_, said) = netdr(&store, 1, "replicate").await;
+        let (_, said) = netdr(&store, 2, "replicate").await;
         says(&said, &["ca.pem of place s3 holds no certificates"]);
     }
 }
