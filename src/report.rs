@@ -74,8 +74,8 @@ pub struct RecoveryReport {
     pub recovery_point_s: i64,
     /// Objective.
     pub rpo_s: u64,
-    /// Whether it was met.
-    pub rpo_met: bool,
+    /// Whether it was met; not judged where nothing was restored.
+    pub rpo_met: Option<bool>,
     /// Where the time went.
     pub phases: Vec<Phase>,
     /// What was done.

@@ -24,7 +24,8 @@ use crate::{
     gitops::{self, GitSource, Revision},
     model::{ClusterIdentity, Index, RunId, SnapshotId, SourceName},
     plan::{CommandLine, Earlier, Isolation, RestorePlan, shell_word},
-    restore::{Chosen, Past, Prepared, Request, prepare},
+    repository::Repository,
+    restore::{Chosen, Past, Prepared, Request, RunSummary, journal, prepare},
     seal::{self, Identities, Recipients},
 };
 
@@ -70,7 +71,7 @@ pub(super) struct Restore {
     /// Run the programs of the plan's `run` steps; the plan shows them word by word
     #[arg(long)]
     allow_run: bool,
-    /// Go on with this run, which was interrupted or killed or has failed: do what is left
+    /// Go on with this run, which was interrupted or killed, has failed or was partial: do what is left
     #[arg(
         long,
         value_name = "RUN",
@@ -201,6 +202,10 @@ impl Restore {
                 same_cluster(began, &prepared.cluster)?;
             }
             self.accept(&prepared, cx)?;
+            if self.resume.is_none() {
+                let unfinished = self.unfinished(&repository, &prepared, cx);
+                prepared.plan.warnings.extend(unfinished);
+            }
             if !opens(&identities, &recipients)? {
                 prepared.plan.warnings.push(
                     "what this overwrites is sealed to recipients whose identities are not at hand: an undo will need one"
@@ -285,6 +290,28 @@ impl Restore {
             Source::Snapshot(id) => Some(id.clone()),
         };
         self.snapshot.iter().filter_map(id).collect()
+    }
+
+    /// The last run on this cluster, where it did not come to its end.
+    fn unfinished(&self, repository: &Repository, prepared: &Prepared<'_>, cx: &Context) -> Option<String> {
+        let folder = |run: &RunId| self.course.folder(repository, run);
+        let (runs, _) = journal::list(folder(prepared.run()).parent()?).ok()?;
+        let read = |run: &RunSummary| Some((Past::read(&folder(&run.run)).ok()?, run.outcome.clone()));
+        let (past, outcome) = runs
+            .iter()
+            .rev()
+            .filter_map(read)
+            .find(|(past, _)| past.cluster.name == prepared.cluster.name)?;
+        let (run, again) = (&past.run, self.course.again(cx));
+        let open =
+            past.undoes.is_none() && matches!(outcome.as_str(), "unfinished" | "interrupted" | "failed");
+        open.then(|| {
+            format!(
+                "run {run} on this cluster has not come to its end: {}, or {}",
+                again.again(&format!("restore --resume {run}")),
+                again.again(&format!("undo {run}"))
+            )
+        })
     }
 
     /// With `--yes` nobody sees how old what was taken is.

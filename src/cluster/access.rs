@@ -37,7 +37,7 @@ pub enum Access {
 }
 
 /// An API server that does not answer within this time is reported, not waited for.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 const READ: Duration = Duration::from_secs(60);
 
 impl Cluster {

@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::Cluster;
+use super::{Cluster, access::CONNECT};
 use crate::{Error, Result};
 
 /// How long one request is tried again before its failure counts.
@@ -296,7 +296,12 @@ fn connection_words(error: &kube::Error) -> String {
         words.push(inner.to_string());
         source = inner.source();
     }
-    words.pop().unwrap_or_else(|| error.to_string())
+    match words.pop() {
+        // tokio's words for the time to connect being over.
+        Some(over) if over == "deadline has elapsed" => format!("no answer within {} s", CONNECT.as_secs()),
+        Some(words) => words,
+        None => error.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ fn cards(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
     m.raw("<div class=\"cards\">\n");
     m.raw("<section class=\"card\"><h2>").raw(verdict.time_name()).raw("</h2><p class=\"figure\">");
     m.text(words::duration(report.recovery_time_s)).raw("</p>");
-    judged(m, report.rto_met && verdict.is_back(), report.rto_s);
+    judged(m, Some(report.rto_met && verdict.is_back()), report.rto_s);
     m.raw("<p class=\"muted\">").text(report.before_start()).raw("</p></section>\n");
     m.raw("<section class=\"card\"><h2>Recovery point</h2><p class=\"figure\">");
     m.text(words::duration(report.recovery_point_s as f64)).raw("</p>");
@@ -72,11 +72,11 @@ fn cards(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
     m.raw("</p><p class=\"muted\">").text(report.changes()).raw("</p></section>\n</div>\n");
 }
 
-fn judged(m: &mut Markup, met: bool, objective_s: u64) {
-    m.raw(if met {
-        "<p class=\"judged good\">✓ within the objective of "
-    } else {
-        "<p class=\"judged bad\">✕ not within the objective of "
+fn judged(m: &mut Markup, met: Option<bool>, objective_s: u64) {
+    m.raw(match met {
+        Some(true) => "<p class=\"judged good\">✓ within the objective of ",
+        Some(false) => "<p class=\"judged bad\">✕ not within the objective of ",
+        None => "<p class=\"muted\">nothing was restored, so not judged by the objective of ",
     });
     m.text(words::duration(objective_s as f64)).raw("</p>");
 }
@@ -140,13 +140,13 @@ fn row(m: &mut Markup, step: &StepOutcome) {
         .text(&step.title)
         .raw("</small></th><td class=\"word\">");
     m.text(step.action).raw("</td>");
-    m.raw(match step.outcome {
+    m.raw(match step.word() {
         "done" => "<td class=\"tone good\">✓ ",
         "partial" => "<td class=\"tone warn\">! ",
-        "skipped" => "<td class=\"tone plain\">– ",
+        "skipped" | "not probed" => "<td class=\"tone plain\">– ",
         _ => "<td class=\"tone bad\">✕ ",
     });
-    m.text(step.outcome).raw("</td><td class=\"n\">").text(words::duration(step.acting_s + step.waiting_s));
+    m.text(step.word()).raw("</td><td class=\"n\">").text(words::duration(step.acting_s + step.waiting_s));
     m.raw("</td><td class=\"n\">").text(words::duration(step.waiting_s)).raw("</td>");
     for number in [step.applied, step.unchanged, step.deleted, step.failed()] {
         m.raw("<td class=\"n\">").text(number).raw("</td>");

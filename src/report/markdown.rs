@@ -45,13 +45,17 @@ pub fn render(report: &RecoveryReport) -> String {
 }
 
 fn objectives(report: &RecoveryReport, verdict: Verdict) -> Vec<Vec<String>> {
-    let met = |met: bool| if met { "yes" } else { "**no**" }.to_owned();
+    let met = |met: Option<bool>| match met {
+        Some(true) => "yes".to_owned(),
+        Some(false) => "**no**".to_owned(),
+        None => "not judged".to_owned(),
+    };
     vec![
         vec![
             verdict.time_name().into(),
             words::duration(report.recovery_time_s),
             words::duration(report.rto_s as f64),
-            met(report.rto_met && verdict.is_back()),
+            met(Some(report.rto_met && verdict.is_back())),
             safe(&report.before_start()),
         ],
         vec![
@@ -86,7 +90,7 @@ fn steps(out: &mut String, report: &RecoveryReport) {
             safe(&step.id),
             safe(&step.title),
             safe(step.action),
-            safe(step.outcome),
+            safe(step.word()),
             words::duration(step.acting_s + step.waiting_s),
             words::duration(step.waiting_s),
             step.applied.to_string(),

@@ -49,7 +49,7 @@ pub(crate) fn report() -> RecoveryReport {
         rto_met: true,
         recovery_point_s: 7800,
         rpo_s: 86_400,
-        rpo_met: true,
+        rpo_met: Some(true),
         phases: [
             ("open", 0.31),
             ("plan", 0.42),
@@ -151,8 +151,9 @@ fn any_run_can_be_rendered() {
 
 #[test]
 fn the_verdict_is_never_better_than_the_run() {
-    let verdict =
-        |outcome, rto_met, rpo_met| Verdict::of(&RecoveryReport { outcome, rto_met, rpo_met, ..report() });
+    let verdict = |outcome, rto_met, rpo_met| {
+        Verdict::of(&RecoveryReport { outcome, rto_met, rpo_met: Some(rpo_met), ..report() })
+    };
     assert_eq!(verdict("recovered", true, true), Verdict::Recovered);
     assert_eq!(verdict("recovered", false, true), Verdict::OverObjective);
     assert_eq!(verdict("recovered", true, false), Verdict::OverObjective);
@@ -161,8 +162,13 @@ fn the_verdict_is_never_better_than_the_run() {
     assert_eq!(verdict("nothing-to-do", true, true), Verdict::NothingToDo);
     assert_eq!(verdict("a word of tomorrow", true, true), Verdict::Failed);
     // No age is made up where the source is young enough and something else is missing.
-    let young =
-        RecoveryReport { outcome: "recovered", rpo_met: false, rpo_s: 0, recovery_point_s: -1, ..report() };
+    let young = RecoveryReport {
+        outcome: "recovered",
+        rpo_met: Some(false),
+        rpo_s: 0,
+        recovery_point_s: -1,
+        ..report()
+    };
     let said = markdown::render(&young);
     assert!(
         said.contains("other values than are authored in Git") && !said.contains("older than its"),

@@ -8,7 +8,7 @@ use super::{RecoveryReport, words};
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Recovered, and both objectives were met.
+    /// Recovered, and no objective was missed.
     Recovered,
     /// Recovered, but it took too long or the source was too old.
     OverObjective,
@@ -24,7 +24,7 @@ impl Verdict {
     /// Reads it off a report.
     pub fn of(report: &RecoveryReport) -> Self {
         match report.outcome {
-            "recovered" if report.rto_met && report.rpo_met => Self::Recovered,
+            "recovered" if report.rto_met && report.rpo_met != Some(false) => Self::Recovered,
             "recovered" => Self::OverObjective,
             "partial" => Self::Partial,
             "nothing-to-do" => Self::NothingToDo,
@@ -87,17 +87,25 @@ impl Verdict {
             _ => format!("The source was captured at {captured}; {} left", words::count(left, "difference")),
         };
         match self {
-            Self::Recovered => format!("{equal}. Both objectives were met."),
+            Self::Recovered => match report.rpo_met {
+                Some(_) => format!("{equal}. Both objectives were met."),
+                None => format!("{equal}. The objective of recovery time was met."),
+            },
             Self::OverObjective => {
                 let late = (!report.rto_met).then(|| {
                     let over = words::duration(report.recovery_time_s - report.rto_s as f64);
                     format!("the recovery took {over} longer than its objective")
                 });
-                let old = (!report.rpo_met).then(|| match report.recovery_point_s - report.rpo_s as i64 {
-                    over if over > 0 => {
-                        format!("the source was {} older than its objective", words::duration(over as f64))
+                let old = (report.rpo_met == Some(false)).then(|| {
+                    match report.recovery_point_s - report.rpo_s as i64 {
+                        over if over > 0 => {
+                            format!(
+                                "the source was {} older than its objective",
+                                words::duration(over as f64)
+                            )
+                        }
+                        _ => "a release came back with other values than are authored in Git".into(),
                     }
-                    _ => "a release came back with other values than are authored in Git".into(),
                 });
                 let over: Vec<String> = late.into_iter().chain(old).collect();
                 format!("{equal}, but {}.", over.join(", and "))

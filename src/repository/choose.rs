@@ -39,6 +39,8 @@ enum Objection {
     Untrusted(String),
     /// It is of the cluster of this name.
     Foreign(String),
+    /// It was captured after the incident, by so many seconds.
+    Later(u64),
     /// Somebody who knows better may name it.
     Doubtful(String),
 }
@@ -79,7 +81,9 @@ pub fn choose(
 impl Unchosen {
     /// As an error of a restore, which takes what is named and of the cluster that is named.
     pub fn to_restore(self) -> Error {
-        self.error("--snapshot", |cluster| {
+        // A backup made now would capture the damage.
+        let none = "if the repository is copied to places outside: netdr fetch";
+        self.error("--snapshot", none, |cluster| {
             format!("to restore the state of that cluster: --from-cluster {cluster}")
         })
     }
@@ -87,7 +91,7 @@ impl Unchosen {
     /// As an error of a comparison, which takes another cluster's snapshot by its id.
     pub fn to_compare(self) -> Error {
         let newest = self.newest(|why| matches!(why, Objection::Foreign(_))).map(|(id, _)| id.clone());
-        self.error("--against", |_| {
+        self.error("--against", "make one with: netdr backup", |_| {
             format!(
                 "to compare with that cluster: --against {}",
                 newest.map_or_else(String::new, |id| id.to_string())
@@ -100,10 +104,10 @@ impl Unchosen {
     }
 
     /// `flag` names a snapshot; only what it would accept is offered.
-    fn error(&self, flag: &str, another: impl FnOnce(&str) -> String) -> Error {
+    fn error(&self, flag: &str, none: &str, another: impl FnOnce(&str) -> String) -> Error {
         let message = format!("no snapshot of {} can be relied on", self.of);
         let Some((first, _)) = self.passed_over.first() else {
-            return Error::failed(message).why("there is none").hint("make one with: netdr backup");
+            return Error::failed(message).why("there is none").hint(none);
         };
         let untrusted = self.passed_over.iter().all(|(_, why)| matches!(why, Objection::Untrusted(_)));
         let error = if untrusted { Error::damaged(message) } else { Error::failed(message) };
@@ -114,6 +118,13 @@ impl Unchosen {
         }
         if let Some((id, _)) = self.newest(|why| matches!(why, Objection::Doubtful(_))) {
             error = error.hint(format!("to use it all the same: {flag} {id}"));
+        } else if let Some((id, Objection::Later(after))) =
+            self.passed_over.iter().rfind(|(_, why)| matches!(why, Objection::Later(_)))
+        {
+            error = error.hint(format!(
+                "the one nearest to the incident was captured {} after it began and may hold its damage: {flag} {id}",
+                span(*after)
+            ));
         } else if let Some((_, Objection::Foreign(cluster))) =
             self.newest(|why| matches!(why, Objection::Foreign(_)))
         {
@@ -127,6 +138,16 @@ impl Unchosen {
     }
 }
 
+/// A span of time, rounded down to one unit.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// How many of those that were passed over are named.
 const SHOWN: usize = 3;
 
@@ -136,6 +157,7 @@ impl fmt::Display for Objection {
         match self {
             Self::Untrusted(why) => write!(f, "untrusted: {why}"),
             Self::Foreign(cluster) => write!(f, "of another cluster: {cluster}"),
+            Self::Later(_) => f.write_str("captured after the incident"),
             Self::Doubtful(why) => f.write_str(why),
         }
     }
@@ -156,7 +178,8 @@ fn objection<'a>(
         return Err(Objection::Foreign(header.cluster.name.clone()));
     }
     if header.captured_at >= before {
-        return Err(Objection::Doubtful("captured after the incident".into()));
+        let after = (header.captured_at - before).num_seconds();
+        return Err(Objection::Later(after.unsigned_abs()));
     }
     if let Some(missing) = components.iter().find(|c| header.bundles.iter().all(|b| b.component != **c)) {
         return Err(Objection::Doubtful(format!("without component {missing}")));
@@ -245,8 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn of_those_captured_after_the_incident_the_nearest_to_it_is_offered() {
+        let later =
+            [1, 3, 9].map(|day| listed(&format!("2026-12-{day:02}T01:00:00Z"), SnapshotState::Complete));
+        let error = latest(&later).unwrap_err().to_restore();
+        let wanted = "captured 25 h after it began and may hold its damage: --snapshot 20261201T010000Z-network-000000";
+        assert!(error.hints()[0].ends_with(wanted), "{error:?}");
+    }
+
+    #[test]
     fn only_what_would_be_accepted_is_offered() {
         let none = latest(&[]).unwrap_err().to_restore();
+        assert!(!format!("{none:?}").contains("netdr backup"), "{none:?}");
+        let none = latest(&[]).unwrap_err().to_compare();
         assert!(none.hints()[0].contains("netdr backup"), "{none:?}");
         let shrunk = || listed("2026-11-20T01:00:00Z", SnapshotState::Shrunk);
         let mut untrusted = listed("2026-11-21T01:00:00Z", SnapshotState::Complete);

@@ -289,10 +289,8 @@ impl Engine<'_> {
             outcome.acts.iter().filter(|d| d.is_failure()).map(|d| &d.key).collect();
         let (hopeless, pending): (Vec<&Gate>, Vec<&Gate>) =
             step.gates.iter().partition(|gate| gates::object(gate).is_some_and(|key| lost.contains(&key)));
-        let mut failures: Vec<String> = hopeless
-            .iter()
-            .map(|gate| format!("{}: not waited for, it was not restored", gates::subject(gate)))
-            .collect();
+        let mut failures: Vec<String> =
+            hopeless.iter().map(|gate| format!("{gate}: not waited for, it was not restored")).collect();
         for (gate, why) in self.waiting(step).wait(pending, discovery).await {
             failures.push(why);
             outcome.unready.push(gate.clone());

@@ -47,15 +47,6 @@ pub(super) fn object(gate: &Gate) -> Option<ItemKey> {
     }
 }
 
-/// What a gate is about, for people.
-pub(super) fn subject(gate: &Gate) -> String {
-    match gate {
-        Gate::Nodes => "nodes".into(),
-        Gate::Webhooks { component, .. } => format!("webhooks of {component}"),
-        gate => object(gate).map(|key| key.to_string()).unwrap_or_default(),
-    }
-}
-
 /// What shows a person why a gate does not hold: words of kubectl.
 pub(super) fn shown_by(gate: &Gate) -> String {
     let on = |verb: &str, key: &ItemKey, what: String| match key.namespace() {
@@ -87,14 +78,14 @@ impl Waiting<'_> {
     ) -> Vec<(&'g Gate, String)> {
         let deadline = Instant::now() + self.timeout;
         let mut pending: Vec<(&'g Gate, String)> =
-            gates.into_iter().map(|gate| (gate, format!("{}: not looked at yet", subject(gate)))).collect();
+            gates.into_iter().map(|gate| (gate, format!("{gate}: not looked at yet"))).collect();
         let mut told = String::new();
         while !pending.is_empty() {
             let mut still = Vec::new();
             for (gate, _) in pending {
                 let look = timeout_at(deadline + LAST_LOOK, self.look(gate, discovery)).await;
                 if let Err(why) = look.unwrap_or_else(|_| Err("the API server does not answer".into())) {
-                    still.push((gate, format!("{}: {why}", subject(gate))));
+                    still.push((gate, format!("{gate}: {why}")));
                 }
             }
             pending = still;

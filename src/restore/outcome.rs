@@ -123,6 +123,15 @@ impl StepOutcome {
         failed(self.outcome, &self.failures)
     }
 
+    /// The word for a person: what looked at nothing is not called done.
+    pub fn word(&self) -> &'static str {
+        let nothing = self.probes.iter().all(|probed| probed.result == "not probed");
+        match self.outcome {
+            "done" if self.action == "probe" && nothing && !self.probes.is_empty() => "not probed",
+            outcome => outcome,
+        }
+    }
+
     /// Why no step after this one is tried, where none is.
     pub(super) fn stops(&self) -> Option<String> {
         match self.outcome {

@@ -115,17 +115,32 @@ pub async fn prepare(mut request: Request<'_>) -> Result<Prepared<'_>> {
         machine.began_here(&listed, named)?;
     }
     // The node's files may be why the API server does not answer: they come first then, and the rest when it does.
-    let first = machine.node.is_some() && request.plan.without_cluster() > 0;
+    let may_be_first = snapshots && request.plan.without_cluster() > 0;
+    let first = may_be_first && machine.node.is_some();
     let silent = if first { request.cluster.answers().await.err() } else { None };
     let cluster = match silent {
-        None => request.cluster.identity(request.cluster_name).await?,
+        None => match request.cluster.identity(request.cluster_name).await {
+            Err(error) if may_be_first && !first && request.cluster.answers().await.is_err() => {
+                return Err(error.hint(
+                    "a server node's files can come first: run it there, or name where they are: --host-root DIR",
+                ));
+            }
+            identity => identity?,
+        },
         Some(_) => ClusterIdentity {
             name: request.cluster_name.unwrap_or(request.cluster.name()).to_owned(),
             uid: String::new(),
             kubernetes: String::new(),
         },
     };
-    let mut sources = request.sources(&listed, &machine, &cluster, &components).await?;
+    let sources = request.sources(&listed, &machine, &cluster, &components).await;
+    let mut sources = sources.map_err(|error| match &silent {
+        Some(why) => error
+            .why(format!("the API server at {} does not answer: {why}", request.cluster.server()))
+            .why("so this node's files, which may be the cause, come first, from a snapshot of set host")
+            .hint("without one, bring the API server up first; see on this node: journalctl -u rke2-server"),
+        None => error,
+    })?;
     sources.warnings.extend(sealed_anew);
     if components.contains(&Component::Host) {
         sources.warnings.extend(machine.warnings.iter().cloned());

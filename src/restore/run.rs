@@ -222,6 +222,8 @@ impl<'a> AtWork<'a> {
         journal.write(ended_at, [Entry::Ended { outcome: outcome.into(), differences_left: proof.left }])?;
 
         let before = prepared.command_line().again(&format!("runs show {}", prepared.run));
+        let changed = steps.iter().any(|step| step.applied + step.deleted > 0) || prepared.sessions > 0;
+        let restored = changed && prepared.undoes().is_none();
         let (components, signed_by) = (prepared.components(), prepared.signed_by());
         let probes: Vec<Probed> = steps.iter().flat_map(|step| step.probes.iter().cloned()).collect();
         let not_probed = unproved::not_probed(&prepared.plan.plan, &components, &probes);
@@ -261,8 +263,10 @@ impl<'a> AtWork<'a> {
             rto_met: recovered && recovery_time <= plan.plan.rto,
             recovery_point_s,
             rpo_s: plan.plan.rpo.as_secs(),
-            rpo_met: recovery_point_s <= i64::try_from(plan.plan.rpo.as_secs()).unwrap_or(i64::MAX)
-                && !(plan.plan.rpo.is_zero() && plan.authored.iter().any(Compared::differs)),
+            rpo_met: restored.then(|| {
+                recovery_point_s <= i64::try_from(plan.plan.rpo.as_secs()).unwrap_or(i64::MAX)
+                    && !(plan.plan.rpo.is_zero() && plan.authored.iter().any(Compared::differs))
+            }),
             phases,
             steps,
             differences_left: proof.left,

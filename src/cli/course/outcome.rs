@@ -67,7 +67,7 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
         let mut row = vec![
             s.id.clone(),
             s.action.to_owned(),
-            s.outcome.to_owned(),
+            s.word().to_owned(),
             format!("{:.2} s", s.acting_s + s.waiting_s),
         ];
         row.extend([s.applied, s.unchanged, s.deleted, s.failed()].map(|n| n.to_string()));
@@ -94,7 +94,7 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
         rto_met = if back { met(report.rto_met) } else { "not met: not all of it is back" },
         point = duration(chrono::TimeDelta::seconds(report.recovery_point_s)),
         rpo = objective(seconds(report.rpo_s)),
-        rpo_met = met(report.rpo_met),
+        rpo_met = report.rpo_met.map_or("not judged: nothing was restored", met),
         phases = phases.join(", "),
     );
     for check in &report.checks {
@@ -142,7 +142,7 @@ fn did_something(step: &StepOutcome) -> bool {
     if step.skipped.is_some() {
         return false;
     }
-    step.outcome != "done" || step.waiting_s >= 0.005 || step.applied + step.unchanged + step.deleted > 0
+    step.word() != "done" || step.waiting_s >= 0.005 || step.applied + step.unchanged + step.deleted > 0
 }
 
 #[cfg(test)]

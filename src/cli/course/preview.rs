@@ -122,7 +122,10 @@ fn step_text(number: usize, step: &Step, differences: &Differences<'_>, cx: &Con
         text += &format!("  + {} more, see them with -v\n", created - NAMED);
     }
     if !step.gates.is_empty() {
-        text += &format!("  then waits for {}\n", count(step.gates.len() as u64, "object"));
+        text += &match step.gates.as_slice() {
+            [gate] => format!("  then waits for {gate}\n"),
+            gates => format!("  then waits for {}\n", count(gates.len() as u64, "object")),
+        };
     }
     for look in step.looks.iter().take(LOOKS) {
         text += &match look {

@@ -2,6 +2,8 @@
 //!
 //! In: nothing. Out: the words for it. Invariant: one variant for each thing that is looked at.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::{
@@ -37,4 +39,16 @@ pub enum Gate {
         /// Its kinds.
         targets: Vec<Target>,
     },
+}
+
+/// What it is about.
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Established(name) => write!(f, "customresourcedefinitions {name}"),
+            Self::RolledOut(key) | Self::Ready(key) | Self::HelmChart { chart: key, .. } => key.fmt(f),
+            Self::Nodes => f.write_str("nodes"),
+            Self::Webhooks { component, .. } => write!(f, "webhooks of {component}"),
+        }
+    }
 }

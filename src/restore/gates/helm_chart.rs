@@ -129,10 +129,14 @@ fn finished(job: &Value) -> Result<(), String> {
         return Err(format!("Job {name} failed: {}: {}", text(&failed["reason"]), text(&failed["message"])));
     }
     let replaced = &job["metadata"]["annotations"]["helmcharts.helm.cattle.io/replace-wait"];
-    if job["spec"]["suspend"] == true || !replaced.is_null() {
-        return Err(format!("Job {name} is about to be replaced or to begin"));
+    // What is complete stays suspended for good where the configuration went back to the Job's before it was replaced.
+    if !replaced.is_null() {
+        return Err(format!("Job {name} is suspended by helm-controller, which is about to replace it"));
     }
     is("Complete").map(drop).ok_or_else(|| {
+        if job["spec"]["suspend"] == true {
+            return format!("Job {name} is not complete: helm-controller is about to begin or to replace it");
+        }
         let count = |field: &str| job["status"][field].as_u64().unwrap_or(0);
         format!("Job {name} is not complete: {} pods run, {} failed", count("active"), count("failed"))
     })

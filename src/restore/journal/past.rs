@@ -145,7 +145,7 @@ impl Past {
     /// Refuses what cannot be resumed.
     ///
     /// # Errors
-    /// Usage: it ended, or is an undo, which is repeated instead.
+    /// Usage: it left nothing, or is an undo, which is repeated instead.
     pub fn resumable(&self, command_line: &CommandLine) -> Result<()> {
         if let Some(undone) = &self.undoes {
             return Err(Error::usage(format!("run {} is an undo, which is not resumed", self.run)).hint(
@@ -155,16 +155,13 @@ impl Past {
                 ),
             ));
         }
-        match &self.ended {
-            None => Ok(()),
+        match self.ended.as_deref() {
+            None | Some("partial") => Ok(()),
             Some(outcome) => Err(Error::usage(format!(
                 "run {} ended ({outcome}), so nothing of it is left to resume",
                 self.run
             ))
-            .hint(format!(
-                "a new restore does what is left: {}",
-                command_line.again(&format!("restore {}", self.plan_flag()))
-            ))),
+            .hint(format!("what it did: {}", command_line.again(&format!("runs show {}", self.run))))),
         }
     }
 
@@ -208,15 +205,18 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_is_not_resumed_but_what_stopped_before_its_end_is() {
-        for stopped in ["interrupted", "failed"] {
+    fn what_is_whole_is_not_resumed_but_what_stopped_or_left_something_is() {
+        for stopped in ["interrupted", "failed", "partial"] {
             assert!(past(&[BEGUN, &ended(stopped)]).resumable(&CommandLine::default()).is_ok(), "{stopped}");
         }
         let resumed = past(&[BEGUN, &ended("interrupted"), RESUMED]);
         assert_eq!((resumed.sessions, resumed.ended.clone()), (2, None));
-        let over = past(&[BEGUN, RESUMED, &ended("partial")]).resumable(&CommandLine::default()).unwrap_err();
+        let over =
+            past(&[BEGUN, RESUMED, &ended("recovered")]).resumable(&CommandLine::default()).unwrap_err();
         assert_eq!(over.kind(), crate::Kind::Usage);
-        assert!(over.to_string().contains("ended (partial)"), "{over}");
+        assert!(over.to_string().contains("ended (recovered)"), "{over}");
+        // A command without the snapshot and the begin of the incident could take what holds the damage.
+        assert!(over.hints().iter().all(|hint| !hint.contains("netdr restore")), "{over:?}");
     }
 
     #[test]

@@ -24,7 +24,9 @@ impl Restoring<'_> {
         let Self { request, sources, authored, machine } = self;
         let mut plan = request.resolve(machine, sources, authored, cluster, part, now).await?;
         plan.warnings.extend(plan.unread.iter().cloned());
-        if part != Part::Rest && plan.changes().next().is_none() && plan.differences.is_empty() {
+        // What this run itself did before says nothing of the source.
+        let first = part != Part::Rest && request.sessions == 0;
+        if first && plan.changes().next().is_none() && plan.differences.is_empty() {
             plan.warnings.push(request.nothing_differs(sources, part)?);
         }
         Ok(plan)

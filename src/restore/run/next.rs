@@ -19,7 +19,7 @@ pub(super) fn next(prepared: &Prepared<'_>, outcome: &str, steps: &[StepOutcome]
     for gate in steps.iter().flat_map(|step| &step.unready) {
         let command = line.kubectl(&gates::shown_by(gate));
         if !next.iter().any(|known| known.command == command) {
-            next.push(Next { what: format!("look at {}", gates::subject(gate)), command });
+            next.push(Next { what: format!("look at {gate}"), command });
         }
     }
     let on = if outcome == "interrupted" { "go on" } else { "when the cause is mended, do what is left" };

@@ -23,16 +23,18 @@ pub(super) fn elsewhere(listed: &[Listed], cluster: &str, asked: &Asked<'_>, pic
         let named = picked.headers.remove(&(Set::Host, Some(node.to_owned()))).map(|(header, _)| header);
         let latest = || {
             repository::choose(listed, cluster, Set::Host, Some(node), &components, asked.before)
-                .ok()
                 .map(|choice| choice.header)
+                .map_err(repository::Unchosen::to_restore)
         };
-        let command = named
-            .or_else(latest)
+        let header = named.map_or_else(latest, Ok);
+        let command = header
+            .as_ref()
+            .ok()
             .map(|header| asked.command_line.elsewhere(&format!("{} --snapshot {}", asked.anew, header.id)));
         picked.not_done.push(NotDone {
-            what: match command {
-                Some(_) => format!("files of node {node} are restored there"),
-                None => format!("files of node {node}: no snapshot of them can be relied on"),
+            what: match &header {
+                Ok(_) => format!("files of node {node} are restored there"),
+                Err(none) => format!("files of node {node}: {none}; {}", none.hints().join("; ")),
             },
             node: Some(node.to_owned()),
             command,

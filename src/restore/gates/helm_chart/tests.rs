@@ -73,9 +73,12 @@ fn the_job_of_an_older_configuration_does_not_count() {
     let mut bare = seen();
     bare.job["spec"]["template"]["metadata"]["annotations"] = Value::Null;
     assert_eq!(settled(&bare, CHANGED), Ok(()));
-    assert!(with(|seen| seen.job["spec"]["suspend"] = true.into()).contains("about to be replaced"));
+    // A configuration that went back before its Job was replaced leaves that Job suspended.
+    assert_eq!(with(|seen| seen.job["spec"]["suspend"] = true.into()), "");
+    let unbegun = with(|seen| (seen.job = job("Suspended"), seen.job["spec"]["suspend"] = true.into()).0);
+    assert!(unbegun.contains("about to begin"), "{unbegun}");
     let wait = json!({"helmcharts.helm.cattle.io/replace-wait": "true"});
-    assert!(with(|seen| seen.job["metadata"]["annotations"] = wait).contains("about to be replaced"));
+    assert!(with(|seen| seen.job["metadata"]["annotations"] = wait).contains("about to replace it"));
 }
 
 #[test]
