@@ -43,9 +43,10 @@ async fn a_full_disk_stops_a_run_in_words_and_it_goes_on_when_there_is_room() {
         home.shell("rm -r state").await.ok();
         let stopped = home.shell(&full_after(at + 20)).await.failed(1);
         let run = home.shell("ls state/runs").await.ok();
-        let resume = format!("netdr restore --resume {} --state-dir state", run.trim());
+        let resume =
+            format!("netdr restore --resume {} --identity keys/operator.txt --state-dir state", run.trim());
         says(&stopped, &["cannot write the journal", "File too large", "free the disk", &resume]);
-        home.shell(&format!("{resume} --identity keys/operator.txt --yes || test $? = 6")).await.ok();
+        home.shell(&format!("{resume} --yes || test $? = 6")).await.ok();
         same(&healthy, &objects.dump().await);
         let shown = home.shell(&format!("netdr runs show {} --state-dir state", run.trim())).await.ok();
         says(&shown, &["recovered"]);
