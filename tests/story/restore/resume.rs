@@ -56,7 +56,7 @@ async fn a_run_killed_at_any_line_of_its_journal_ends_well_when_it_is_resumed() 
     operator.home.run("netdr", &["drift"]).await.ok();
     let run = operator.last_run().await;
     let refused = operator.home.run("netdr", &["restore", "--resume", &run, "--yes"]).await.failed(2);
-    assert!(refused.contains("ended (recovered)") && refused.contains("--scenario"), "{refused}");
+    assert!(refused.contains("ended (recovered)") && refused.contains("netdr runs show"), "{refused}");
     assert!(objects.get("leases.coordination.k8s.io", "kube-system/netdr-restore").await.is_none());
 }
 
