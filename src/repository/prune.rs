@@ -19,7 +19,7 @@ use super::{
 use crate::{Result, model::SnapshotId};
 
 impl Repository {
-    /// The plan without those snapshots whose copy, sealed anew, is not whole: a header alone stands in for nothing.
+    /// The plan without the deletion of those snapshots whose copy, sealed anew, is not whole: a header alone stands in for nothing.
     /// These are named, each with that copy.
     pub fn proved(
         &self,
@@ -30,7 +30,8 @@ impl Repository {
             let one = listed.iter().find(|one| one.id == *id);
             one.is_some_and(|one| self.verify(one, None).is_ok_and(|damages| damages.is_empty()))
         };
-        let unproved = resealed(listed).into_iter().filter(|(_, new)| !whole(new));
+        let going = resealed(listed).into_iter().filter(|(old, _)| plan.delete.contains(old));
+        let unproved = going.filter(|(_, new)| !whole(new));
         let stay: Vec<_> = unproved.map(|(old, new)| (old.clone(), new.clone())).collect();
         plan.delete.retain(|id| !stay.iter().any(|(old, _)| old == id));
         (plan, stay)

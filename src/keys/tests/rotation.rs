@@ -236,8 +236,15 @@ fn pruning_deletes_what_was_sealed_anew_only_when_the_new_one_is_whole() {
     };
     assert_eq!(plan().0.delete.iter().collect::<Vec<_>>(), [&old]);
     bench.damage(&new);
-    let (plan, stay) = plan();
-    assert_eq!((plan.delete, stay), (vec![], vec![(old, new)]));
+    let (left, stay) = plan();
+    assert_eq!((left.delete, stay), (vec![], vec![(old.clone(), new)]));
+
+    // What an unfinished run needs is kept already, and counts once.
+    let listed = bench.list();
+    let mut kept = retention::plan(&listed, Retention::default(), now() + TimeDelta::hours(1));
+    kept.delete.retain(|id| *id != old);
+    kept.keep.push((old, vec!["run RUN needs it".into()]));
+    assert_eq!(bench.repository.proved(kept, &listed).1, vec![]);
 }
 
 #[test]
