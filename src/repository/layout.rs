@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::{Component, RunId, SnapshotId};
+use crate::model::{Component, RunId, SnapshotHeader, SnapshotId};
 
 /// The file that makes a folder a repository.
 pub(super) const REPOSITORY: &str = "netdr-repository.json";
@@ -44,6 +44,12 @@ pub(super) fn is_ours(name: &str) -> bool {
 /// A component's bundle.
 pub(super) fn bundle(component: Component) -> String {
     format!("{component}.tar.zst.age")
+}
+
+/// The sealed files of a snapshot, its bundles and then its index: name, sha256, and size where the header says it.
+pub(super) fn sealed(header: &SnapshotHeader) -> impl Iterator<Item = (String, &str, Option<u64>)> {
+    let bundles = header.bundles.iter().map(|b| (bundle(b.component), b.sha256.as_str(), Some(b.bytes)));
+    bundles.chain([(INDEX.to_owned(), header.index_sha256.as_str(), None)])
 }
 
 pub(super) fn snapshots(root: &Path) -> PathBuf {

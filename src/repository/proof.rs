@@ -15,7 +15,7 @@ use super::{
     s3::{self, Bucket, Object},
     thaw::wrong,
 };
-use crate::{Result, signature::Trust};
+use crate::Result;
 
 /// What proving a snapshot came to.
 #[derive(Debug, Default)]
@@ -37,29 +37,21 @@ impl Bucket {
             let place = self.place().url(&s3::path(&listed.id, file));
             proof.damages.push(Damage { snapshot: listed.id.clone(), what, place });
         };
-        let header = match (&listed.header, &listed.trust) {
-            (Err(why), _) => {
-                damage(layout::HEADER, why.clone());
-                return Ok(proof);
-            }
-            (Ok(header), Trust::Untrusted(why)) => {
-                damage(layout::SIGNATURE, format!("untrusted: {why}"));
-                header
-            }
-            (Ok(header), Trust::Trusted(_)) => header,
-        };
+        let (header, flaw) = listed.claimed();
+        if let Some((file, what)) = flaw {
+            damage(file, what);
+        }
+        let Some(header) = header else { return Ok(proof) };
         let wrong = wrong(header, objects);
-        let bundles = header.bundles.iter().map(|b| (layout::bundle(b.component), &b.sha256));
-        let sealed: Vec<_> = bundles.chain([(layout::INDEX.to_owned(), &header.index_sha256)]).collect();
         let mut unproved = Vec::new();
-        for (file, sha256) in sealed {
+        for (file, sha256, _) in layout::sealed(header) {
             let Some(object) = objects.iter().find(|object| object.name == file) else { continue };
             if wrong.iter().any(|(other, _)| *other == file) {
                 continue;
             }
             match self.sha256(&s3::path(&listed.id, &file), object, now).await? {
                 None => unproved.push(file),
-                Some(is) if is != *sha256 => damage(&file, format!("has sha256 {is}, not {sha256}")),
+                Some(is) if is != sha256 => damage(&file, format!("has sha256 {is}, not {sha256}")),
                 Some(_) => {}
             }
         }

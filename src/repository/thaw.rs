@@ -102,9 +102,9 @@ pub fn delay(objects: &[Object], now: DateTime<Utc>) -> Option<[(Tier, i64); 2]>
 /// What a place has of a snapshot that is not as its header says, as far as a LIST tells: files, and words that fit after
 /// their names.
 pub fn wrong(header: &SnapshotHeader, objects: &[Object]) -> Vec<(String, String)> {
-    let bundles = header.bundles.iter().map(|b| (layout::bundle(b.component), Some(b.bytes)));
-    let small = [layout::INDEX, layout::SIGNATURE, layout::HEADER].map(|name| (name.to_owned(), None));
-    let judged = bundles.chain(small).filter_map(|(file, bytes)| {
+    let sealed = layout::sealed(header).map(|(file, _, bytes)| (file, bytes));
+    let small = [layout::SIGNATURE, layout::HEADER].map(|name| (name.to_owned(), None));
+    let judged = sealed.chain(small).filter_map(|(file, bytes)| {
         let wrong = match (objects.iter().find(|object| object.name == file), bytes) {
             (None, _) => "is missing: a lifecycle rule, or somebody, deleted it".into(),
             (Some(object), Some(bytes)) if object.bytes != bytes => {

@@ -24,6 +24,19 @@ pub struct Damage {
     pub place: String,
 }
 
+impl Listed {
+    /// Its header as far as there is one, and what is wrong with it or its signature: which file, and why.
+    pub(super) fn claimed(&self) -> (Option<&SnapshotHeader>, Option<(&'static str, String)>) {
+        match (&self.header, &self.trust) {
+            (Err(why), _) => (None, Some((layout::HEADER, why.clone()))),
+            (Ok(header), Trust::Untrusted(why)) => {
+                (Some(header), Some((layout::SIGNATURE, format!("untrusted: {why}"))))
+            }
+            (Ok(header), Trust::Trusted(_)) => (Some(header), None),
+        }
+    }
+}
+
 impl Repository {
     /// Checks a snapshot's signature and files against its header; with identities every item too.
     ///
@@ -34,23 +47,15 @@ impl Repository {
         let mut damage = |place: &str, what: String| {
             damages.push(Damage { snapshot: listed.id.clone(), what, place: place.into() });
         };
-        let header = match (&listed.header, &listed.trust) {
-            (Err(why), _) => {
-                damage(layout::HEADER, why.clone());
-                return Ok(damages);
-            }
-            (Ok(header), Trust::Untrusted(why)) => {
-                damage(layout::SIGNATURE, format!("untrusted: {why}"));
-                header
-            }
-            (Ok(header), Trust::Trusted(_)) => header,
-        };
+        let (header, flaw) = listed.claimed();
+        if let Some((file, what)) = flaw {
+            damage(file, what);
+        }
+        let Some(header) = header else { return Ok(damages) };
         let folder = layout::snapshot(&self.root, &listed.id);
-        let sealed = header.bundles.iter().map(|b| (layout::bundle(b.component), &b.sha256, Some(b.bytes)));
-        let sealed = sealed.chain([(layout::INDEX.to_owned(), &header.index_sha256, None)]);
         let mut known = BTreeSet::from([layout::HEADER.to_owned(), layout::SIGNATURE.to_owned()]);
         let mut intact = BTreeSet::new();
-        for (name, sha256, bytes) in sealed {
+        for (name, sha256, bytes) in layout::sealed(header) {
             match read::inspect(&folder.join(&name), sha256, bytes)? {
                 (_, Some(wrong)) => damage(&name, wrong),
                 _ => drop(intact.insert(name.clone())),
@@ -75,8 +80,7 @@ impl Repository {
     /// When a file is missing, cannot be read, or is not sealed.
     pub fn opens(&self, header: &SnapshotHeader, identities: &Identities) -> Result<bool> {
         let folder = layout::snapshot(&self.root, &header.id);
-        let bundles = header.bundles.iter().map(|bundle| layout::bundle(bundle.component));
-        for name in bundles.chain([layout::INDEX.to_owned()]) {
+        for (name, ..) in layout::sealed(header) {
             let path = folder.join(&name);
             let mut file = File::open(&path).map_err(|e| disk::cannot("read", &path, e))?;
             if !seal::opens(&mut file, identities, &read::named(&header.id, &name))? {

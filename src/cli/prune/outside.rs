@@ -8,7 +8,7 @@ use crate::{
     cli::{
         context::Context,
         exit::Exit,
-        interrupt,
+        interrupt, places,
         settings::Settings,
         words::{count, time},
     },
@@ -36,12 +36,12 @@ impl Prune {
         for list in ["keep", "delete", "deferred", "failed"] {
             document.insert(list.into(), json!([]));
         }
-        let places = config::chosen(&settings.config.replicas, Some(&self.place))?;
+        let chosen = config::chosen(&settings.config.replicas, Some(&self.place))?;
         let unfinished =
             || "what is deleted is gone, and nothing half-deleted is offered: run it again".into();
         let outcomes = interrupt::run(&unfinished, async {
             let mut outcomes = Vec::new();
-            for place in places {
+            for place in chosen {
                 let retention = place.retention.unwrap_or(settings.config.retention);
                 let rule = Rule { retention, early: self.early };
                 outcomes.push((place, self.prune(cx, place, rule, &trusted).await));
@@ -57,7 +57,7 @@ impl Prune {
                     text += &self.said(place, &pruned);
                     pruned.describe(place, &mut document);
                 }
-                Err(error) => unasked.push(error.doing(format!("place {}", place.name))),
+                Err(error) => unasked.push(places::at(&place.name, error)),
             }
         }
         let last = if done == 0 { unasked.pop() } else { None };

@@ -19,6 +19,7 @@ use crate::{
             deferral::{self, Decision},
         },
         s3::{self, Bucket, Object, Stored},
+        thaw,
     },
     signature::TrustedSigners,
 };
@@ -172,15 +173,8 @@ fn planned(
 
 /// Whether all is there that a header names: what a lifecycle rule made holes in must displace no good one.
 fn is_intact(one: &Listed, objects: &[Object]) -> bool {
-    let there = |name: &str, bytes: Option<u64>| {
-        objects.iter().any(|object| object.name == name && bytes.is_none_or(|bytes| bytes == object.bytes))
-    };
-    one.header.as_ref().is_ok_and(|header| {
-        let mut bundles = header.bundles.iter();
-        there(layout::INDEX, None)
-            && !there(layout::CHANGED, None)
-            && bundles.all(|bundle| there(&layout::bundle(bundle.component), Some(bundle.bytes)))
-    })
+    let changed = objects.iter().any(|object| object.name == layout::CHANGED);
+    !changed && one.header.as_ref().is_ok_and(|header| thaw::wrong(header, objects).is_empty())
 }
 
 /// The names in the order in which they go.
