@@ -24,7 +24,7 @@ pub(crate) use audit::{Audit, Write};
 pub(crate) use certificates::tls_secret;
 pub(crate) use document::documented;
 pub(crate) use faults::{Fault, Faults};
-pub(crate) use forge::Forge;
+pub(crate) use forge::{Forge, PLAN, plans_shop, shop};
 pub(crate) use git_server::git_server;
 pub(crate) use glacier::{Glacier, Moment, Trouble};
 pub(crate) use helm_controller::HelmController;

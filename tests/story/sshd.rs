@@ -8,16 +8,7 @@ use std::{
 
 use tokio::process::Child;
 
-use crate::support::{Forge, Home, Objects, Operator, eventually, everything, fresh, says};
-
-const PLAN: &str = "netdr restore --scenario network-policies --from git --dry-run --json";
-const POLICY: &str = "
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: deny, namespace: shop}
-spec: {podSelector: {}}
-";
-const SHOP: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}";
+use crate::support::{Forge, Home, PLAN, eventually, plans_shop, says, shop};
 
 /// A program that ends with the test.
 struct Running {
@@ -51,13 +42,9 @@ async fn sshd(home: &Home) -> (Running, u16) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_behind_ssh_is_read_with_a_known_host_and_a_key_that_it_lets_in() {
-    let plane = fresh(everything()).await;
-    Objects::of(&plane).await.create(SHOP).await;
-    let operator = Operator::of(&plane).await;
+    let (_plane, operator) = shop().await;
     let home = &operator.home;
-    let forge = Forge::in_home(home).await;
-    forge.write("shop.yaml", POLICY);
-    let commit = forge.commit("-S").await;
+    let (forge, commit) = Forge::of_shop(home).await;
     let (_sshd, port) = sshd(home).await;
     let me = home.run("id", &["-un"]).await.ok();
     let url = format!("ssh://{}@127.0.0.1:{port}{}", me.trim(), home.path().join("k8s").display());
@@ -65,11 +52,7 @@ async fn a_repository_behind_ssh_is_read_with_a_known_host_and_a_key_that_it_let
     let refused = async || home.shell(PLAN).await.failed(1);
     let read = async |environment: &str| {
         let plan = home.shell(&format!("{environment} {PLAN}")).await.json(0);
-        assert_eq!(
-            (&plan["create"], plan["source"].to_string().contains(&commit)),
-            (&1.into(), true),
-            "{plan:#}"
-        );
+        plans_shop(&plan, &commit);
     };
 
     // An unknown host, by the command that netdr names.

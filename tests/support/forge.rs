@@ -1,6 +1,33 @@
 //! A Git repository of what somebody authors, made by stock git and signed by stock ssh-keygen.
 
-use super::Home;
+use serde_json::Value;
+
+use super::{Home, Objects, Operator, Plane, everything, fresh};
+
+/// What a restore of the shop's policies from Git would do.
+pub(crate) const PLAN: &str = "netdr restore --scenario network-policies --from git --dry-run --json";
+const SHOP: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}";
+const POLICY: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: shop}
+spec: {podSelector: {}}
+";
+
+/// A cluster with a shop in it, which has no policy yet.
+pub(crate) async fn shop() -> (Plane, Operator) {
+    let plane = fresh(everything()).await;
+    Objects::of(&plane).await.create(SHOP).await;
+    let operator = Operator::of(&plane).await;
+    (plane, operator)
+}
+
+/// That [`PLAN`] read the shop's policy at this commit.
+#[track_caller]
+pub(crate) fn plans_shop(plan: &Value, commit: &str) {
+    let read = plan["source"].to_string().contains(commit);
+    assert_eq!((&plan["create"], read), (&1.into(), true), "{plan:#}");
+}
 
 /// The repository `k8s` in a home, a folder of it, and the key `keys/ada` of who commits there.
 pub(crate) struct Forge<'a> {
@@ -26,6 +53,14 @@ impl<'a> Forge<'a> {
         .await
         .ok();
         Self { home, folder }
+    }
+
+    /// With the one policy of the shop, at a commit that Ada signed; and that commit's id.
+    pub(crate) async fn of_shop(home: &'a Home) -> (Self, String) {
+        let forge = Self::in_home(home).await;
+        forge.write("shop.yaml", POLICY);
+        let commit = forge.commit("-S").await;
+        (forge, commit)
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {

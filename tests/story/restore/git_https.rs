@@ -1,25 +1,12 @@
 //! `--from git` over HTTPS: an authority of one's own, a login, a repository that is not there.
 
-use crate::support::{Forge, Home, MARKER, Objects, Operator, Pair, everything, fresh, git_server, says};
-
-const PLAN: &str = "netdr restore --scenario network-policies --from git --dry-run --json";
-const POLICY: &str = "
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: deny, namespace: shop}
-spec: {podSelector: {}}
-";
-const SHOP: &str = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}";
+use crate::support::{Forge, Home, MARKER, PLAN, Pair, git_server, plans_shop, says, shop};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_behind_https_is_read_by_whom_its_server_and_we_trust() {
-    let plane = fresh(everything()).await;
-    Objects::of(&plane).await.create(SHOP).await;
-    let operator = Operator::of(&plane).await;
+    let (_plane, operator) = shop().await;
     let home = &operator.home;
-    let forge = Forge::in_home(home).await;
-    forge.write("shop.yaml", POLICY);
-    let commit = forge.commit("-S").await;
+    let (forge, commit) = Forge::of_shop(home).await;
     let (pair, authority) = Pair::with_authority("127.0.0.1");
     std::fs::write(home.path().join("authority.pem"), authority).unwrap();
     std::fs::write(home.path().join("other.pem"), Pair::with_authority("127.0.0.1").1).unwrap();
@@ -29,11 +16,7 @@ async fn a_repository_behind_https_is_read_by_whom_its_server_and_we_trust() {
     let url = format!("https://{}/k8s/.git", server.address);
     forge.at(&url);
     let plan = home.shell(&with("authority")).await.json(0);
-    assert_eq!(
-        (&plan["create"], plan["source"].to_string().contains(&commit)),
-        (&1.into(), true),
-        "{plan:#}"
-    );
+    plans_shop(&plan, &commit);
 
     for unknown in [PLAN.to_owned(), with("other")] {
         let said = home.shell(&unknown).await.failed(1);

@@ -3,14 +3,11 @@
 use std::net::TcpListener;
 
 use chrono::Utc;
-use netdr::{
-    drill::failures::break_policies,
-    restore::{Event, Prepared, Running, run},
-};
+use netdr::restore::{Event, Prepared, Running, run};
 use serde_json::{Value, json};
 
 use super::{changed::through, safety::tarpit};
-use crate::support::{Fault, Faults, Library, Operator, corrupted, eventually, everything, fresh, says};
+use crate::support::{Fault, Faults, Library, corrupted, eventually, says};
 
 const SCENARIO: &str = "network-policies";
 const LEASES: &str = "leases.coordination.k8s.io";
@@ -51,11 +48,8 @@ async fn a_second_restore_is_refused_by_name_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_restores_at_once_one_is_done() {
-    let plane = fresh(everything()).await.loaded().await;
-    let operator = Operator::of(&plane).await;
-    operator.backup().await;
+    let (plane, _, operator) = corrupted().await;
     let cluster = plane.cluster().await.unwrap();
-    break_policies(&cluster).await.unwrap();
     let library = Library::of(operator.home.path());
     let (first, second) = (
         library.prepare(&cluster, "network-policies").await,
@@ -107,10 +101,7 @@ async fn who_loses_the_lease_stops_before_the_next_act() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_away_while_the_lease_is_renewed_ends_no_run() {
-    let plane = fresh(everything()).await.loaded().await;
-    let operator = Operator::of(&plane).await;
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (plane, _, operator) = corrupted().await;
     let faults = Faults::default();
     let cluster = through(&faults, &plane).await;
     let library = Library::of(operator.home.path());
@@ -128,10 +119,7 @@ async fn an_api_server_that_is_away_while_the_lease_is_renewed_ends_no_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_cannot_be_given_back_is_said_with_its_end() {
-    let plane = fresh(everything()).await.loaded().await;
-    let operator = Operator::of(&plane).await;
-    operator.backup().await;
-    break_policies(&plane.cluster().await.unwrap()).await.unwrap();
+    let (plane, _, operator) = corrupted().await;
     let faults = Faults::default();
     let cluster = through(&faults, &plane).await;
     let library = Library::of(operator.home.path());
