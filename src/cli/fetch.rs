@@ -24,7 +24,7 @@ use crate::{
 #[derive(Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["ids", "all"])))]
 pub(super) struct Fetch {
-    /// Which snapshots; latest is the newest complete one of each set and node
+    /// Which snapshots; latest is the newest complete one of each set, node and choice of components
     #[arg(value_name = "ID|latest")]
     ids: Vec<Which>,
     /// All that are not here
