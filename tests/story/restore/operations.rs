@@ -168,7 +168,8 @@ async fn a_killed_run_does_no_operation_twice_and_scales_back() {
         let bytes = at + (tried % 2) * 20;
         assert_eq!(home.shell(&killed_at(bytes, &restore)).await.ok(), "killed\n", "{bytes}");
         let run = place.operator.last_run().await;
-        let journal = std::fs::read_to_string(home.path().join(format!("repo/runs/{run}/journal.jsonl"))).unwrap();
+        let journal =
+            std::fs::read_to_string(home.path().join(format!("repo/runs/{run}/journal.jsonl"))).unwrap();
         let killed = &journal[..journal.rfind('\n').unwrap() + 1];
         let resume = ["restore", "--json", "--identity", "keys/operator.txt", "--resume", &run, "--yes"];
         let report = home.netdr(&resume).await.json(0);
