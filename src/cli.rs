@@ -5,6 +5,7 @@
 
 mod access;
 mod backup;
+mod check;
 mod compare;
 mod completions;
 mod context;
@@ -77,7 +78,7 @@ First steps:
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 done in part, 4 differences found,
 5 damaged or untrusted data, 6 recovered but over an objective,
-7 waiting for the archive, 130 interrupted.";
+7 waiting for the archive, 8 a check is not ok, 130 interrupted.";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -91,6 +92,7 @@ enum Verb {
     Verify(verify::Verify),
     Diff(diff::Diff),
     Drift(drift::Drift),
+    Check(check::Checks),
     Restore(restore::Restore),
     Undo(undo::Undo),
     Prune(prune::Prune),
@@ -130,6 +132,7 @@ impl Verb {
             Self::Verify(verb) => verb.run(cx),
             Self::Diff(verb) => verb.run(cx),
             Self::Drift(verb) => verb.run(cx),
+            Self::Check(verb) => verb.run(cx),
             Self::Restore(verb) => verb.run(cx),
             Self::Undo(verb) => verb.run(cx),
             Self::Prune(verb) => verb.run(cx),

@@ -6,14 +6,16 @@
 pub mod archive;
 mod choose;
 mod disk;
+mod drills;
 pub mod fetch;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod init;
 mod layout;
 mod lock;
 mod process;
 pub mod proof;
+mod proved;
 pub mod prune;
 mod read;
 pub mod replicate;
@@ -29,6 +31,8 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 pub use choose::{Choice, Unchosen, choose};
+pub use drills::Drill;
+pub use proved::Proved;
 pub use resealed::{resealed, stand_in};
 pub use retention::{PrunePlan, Retention};
 pub use staging::Staging;

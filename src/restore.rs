@@ -27,6 +27,9 @@ mod surroundings;
 pub mod undo;
 mod versions;
 
+pub(crate) use gates::rolled_out;
+pub(crate) use probes::asked_through_nodes;
+
 pub use engine::{Engine, Event, execute};
 pub use journal::{Entry, Journal, Past, RunSummary};
 pub use lease::Clock;

@@ -9,7 +9,13 @@ mod rights;
 
 use serde_json::{Value, json};
 
-use crate::{Result, catalog::ExtraKind, model::Set, yaml};
+use crate::{
+    Result,
+    catalog::ExtraKind,
+    check::{self, Source},
+    model::Set,
+    yaml,
+};
 
 /// Where they are installed.
 const NAMESPACE: &str = "netdr";
@@ -23,21 +29,33 @@ struct Job {
     schedule: &'static str,
     /// What `netdr` is called with.
     args: &'static [&'static str],
-    /// What it reads of the cluster; none where it never asks the API server.
-    reads: Option<Set>,
+    /// What it reads of the cluster.
+    reads: Reads,
     /// Seconds that it may take.
     deadline_s: u64,
     /// Of use only where the configuration has something for it.
     suspended: bool,
 }
 
-/// A night, in order: each begins when the one before is done, as a rule; those that meet wait for each other's lock.
-const JOBS: [Job; 5] = [
+/// What a job reads of the cluster.
+#[derive(Clone, Copy)]
+enum Reads {
+    /// It never asks the API server.
+    Nothing,
+    /// What the catalog names of a set.
+    Set(Set),
+    /// What a check lists; it needs neither keys nor repository.
+    Check(fn() -> Vec<Source>),
+}
+
+/// A night, in order: each begins when the one before is done, as a rule; those that meet wait for each other's lock. Then
+/// the routine checks of the operations guide, at its intervals.
+const JOBS: [Job; 7] = [
     Job {
         name: "netdr-host",
         schedule: "45 0 * * *",
         args: &["backup", "--set", "host", "--host-root", pod::HOST_ROOT],
-        reads: Some(Set::Host),
+        reads: Reads::Set(Set::Host),
         deadline_s: 900,
         suspended: false,
     },
@@ -45,7 +63,7 @@ const JOBS: [Job; 5] = [
         name: "netdr-network",
         schedule: "0 1 * * *",
         args: &["backup", "--set", "network"],
-        reads: Some(Set::Network),
+        reads: Reads::Set(Set::Network),
         deadline_s: 1_500,
         suspended: false,
     },
@@ -53,7 +71,7 @@ const JOBS: [Job; 5] = [
         name: "netdr-certificates",
         schedule: "30 1 * * *",
         args: &["backup", "--set", "certificates"],
-        reads: Some(Set::Certificates),
+        reads: Reads::Set(Set::Certificates),
         deadline_s: 1_500,
         suspended: false,
     },
@@ -62,7 +80,7 @@ const JOBS: [Job; 5] = [
         name: "netdr-replicate",
         schedule: "0 2 * * *",
         args: &["replicate"],
-        reads: None,
+        reads: Reads::Nothing,
         deadline_s: 3_000,
         suspended: true,
     },
@@ -70,7 +88,23 @@ const JOBS: [Job; 5] = [
         name: "netdr-prune",
         schedule: "30 3 * * *",
         args: &["prune"],
-        reads: None,
+        reads: Reads::Nothing,
+        deadline_s: 900,
+        suspended: false,
+    },
+    Job {
+        name: "netdr-certificate-check",
+        schedule: "0 6 1 * *", // monthly
+        args: &["check", "certificates"],
+        reads: Reads::Check(|| check::certificates::SOURCES.to_vec()),
+        deadline_s: 900,
+        suspended: false,
+    },
+    Job {
+        name: "netdr-policy-audit",
+        schedule: "30 6 1 1,4,7,10 *", // quarterly
+        args: &["check", "policies"],
+        reads: Reads::Check(|| check::policies::SOURCES.to_vec()),
         deadline_s: 900,
         suspended: false,
     },
@@ -174,6 +208,8 @@ mod tests {
         assert!(lists("netdr-network", "authorizationpolicies") && lists("netdr-network", "ippools"));
         assert!(lists("netdr-certificates", "clusterissuers") && !lists("netdr-network", "clusterissuers"));
         assert!(!lists("netdr-certificates", "networkpolicies") && !lists("netdr-host", "secrets"));
+        assert!(lists("netdr-policy-audit", "pods") && !lists("netdr-policy-audit", "secrets"));
+        assert!(lists("netdr-certificate-check", "secrets") && !lists("netdr-certificate-check", "pods"));
     }
 
     #[test]
@@ -187,6 +223,13 @@ mod tests {
         assert!(
             !objects.iter().any(|o| o["kind"] == "ClusterRole" && o["metadata"]["name"] == "netdr-prune")
         );
+    }
+
+    #[test]
+    fn a_check_has_neither_keys_nor_repository() {
+        let audit = named(&objects(&[]), "CronJob", "netdr-policy-audit").to_string();
+        assert!(audit.contains("/etc/netdr/netdr.yaml") && !audit.contains("netdr-keys"), "{audit}");
+        assert!(!audit.contains("/backup") && audit.contains("\"runAsNonRoot\":true"), "{audit}");
     }
 
     #[test]

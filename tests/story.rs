@@ -3,6 +3,7 @@
 mod access;
 mod archive;
 mod capture;
+mod check;
 mod crash;
 mod custody;
 mod damage;

@@ -1,7 +1,7 @@
 //! Exit codes: what scripts act on.
 //!
 //! In: an error, or what a verb found. Out: one code. Invariant: of several that apply, the one that comes
-//! first in cli.md wins: 2, 1, 5, 7, 3, 6, (8,) 4.
+//! first in cli.md wins: 2, 1, 5, 7, 3, 6, 8, 4.
 
 use std::process::ExitCode;
 
@@ -14,6 +14,8 @@ pub(super) enum Exit {
     Done,
     /// Differences found.
     Different,
+    /// A check crossed its threshold, or could not be made.
+    Crossed,
     /// Recovered, but over an objective.
     Late,
     /// Something was skipped or failed, and is named.
@@ -41,6 +43,7 @@ impl Exit {
             Self::Damaged => 5,
             Self::Late => 6,
             Self::Waiting => 7,
+            Self::Crossed => 8,
             Self::Interrupted => 130,
         }
     }
@@ -79,10 +82,11 @@ mod tests {
             Exit::Waiting,
             Exit::Partial,
             Exit::Late,
+            Exit::Crossed,
             Exit::Different,
             Exit::Done,
         ];
-        assert_eq!(documented.map(Exit::code), [2, 1, 5, 7, 3, 6, 4, 0]);
+        assert_eq!(documented.map(Exit::code), [2, 1, 5, 7, 3, 6, 8, 4, 0]);
         for pair in documented.windows(2) {
             assert_eq!(pair[0].max(pair[1]), pair[0]);
         }

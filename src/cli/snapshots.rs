@@ -1,6 +1,6 @@
 //! `netdr snapshots`: what there is, where, and what each changed.
 
-mod places;
+pub(super) mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,7 +82,20 @@ impl Snapshots {
         };
         let trusted = settings.trusted()?;
         let listed = local.as_ref().map_or(Ok(Vec::new()), |local| local.list(&trusted, cx.now))?;
-        let elsewhere = if outside { places::ask(cx, &settings, &trusted, &listed)? } else { Vec::new() };
+        let mut elsewhere = Vec::new();
+        let asked = if outside {
+            places::ask(cx, &settings, &trusted, &listed, "netdr snapshots --local")?
+        } else {
+            Vec::new()
+        };
+        for (place, answer) in asked {
+            match answer {
+                Ok(answer) => elsewhere.push(answer),
+                Err(error) => {
+                    cx.terminal.warn(format!("what is in place {place} is not listed: {error:?}"));
+                }
+            }
+        }
         let key = if settings.index_key.is_some() { Some(settings.index_key()?) } else { None };
         let open = |header: &SnapshotHeader, key: &Identities| local.as_ref()?.index(header, key).ok();
         let resealed = resealed(&listed);

@@ -27,7 +27,7 @@ mod waits;
 pub use authored::{AuthoredValues, Compared};
 pub use operations::Earlier;
 pub(crate) use operations::{RESTARTED, replicas};
-pub(crate) use probes::ROUTES;
+pub(crate) use probes::{ROUTES, secrets as secured_hosts};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::ItemKey;
+use crate::{
+    model::ItemKey,
+    policies::selector::{is_empty, selects},
+};
 
 /// A kind that is written, and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -146,33 +149,6 @@ impl Hook<'_> {
     }
 }
 
-fn is_empty(selector: &Value) -> bool {
-    let none = |field: &str| match &selector[field] {
-        Value::Object(map) => map.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        _ => true,
-    };
-    none("matchLabels") && none("matchExpressions")
-}
-
-/// Whether a label selector selects (Kubernetes API, LabelSelector).
-fn selects(selector: &Value, labels: &Value) -> bool {
-    let mut equal = selector["matchLabels"].as_object().into_iter().flatten();
-    let mut expressions = selector["matchExpressions"].as_array().into_iter().flatten();
-    equal.all(|(name, value)| labels[name] == *value)
-        && expressions.all(|expression| {
-            let value = &labels[expression["key"].as_str().unwrap_or_default()];
-            let listed = expression["values"].as_array().is_some_and(|values| values.contains(value));
-            match expression["operator"].as_str() {
-                Some("In") => listed,
-                Some("NotIn") => !listed,
-                Some("Exists") => !value.is_null(),
-                Some("DoesNotExist") => value.is_null(),
-                _ => false,
-            }
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -248,18 +224,5 @@ mod tests {
         ] {
             assert_eq!(!unready(fields.clone(), Some("nobody answers")).is_empty(), asked, "{fields}");
         }
-    }
-
-    #[test]
-    fn selectors_select_as_kubernetes_says() {
-        let labels = json!({"tier": "edge"});
-        let by = |operator: &str, key: &str| {
-            let expression = json!({"key": key, "operator": operator, "values": ["edge"]});
-            selects(&json!({"matchExpressions": [expression]}), &labels)
-        };
-        assert!(by("In", "tier") && !by("In", "other"));
-        assert!(!by("NotIn", "tier") && by("NotIn", "other"));
-        assert!(by("Exists", "tier") && !by("Exists", "other"));
-        assert!(!by("DoesNotExist", "tier") && by("DoesNotExist", "other"));
     }
 }

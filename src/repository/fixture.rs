@@ -8,12 +8,12 @@ use crate::{
     signature::Trust,
 };
 
-pub(super) fn at(time: &str) -> DateTime<Utc> {
+pub(crate) fn at(time: &str) -> DateTime<Utc> {
     time.parse().unwrap()
 }
 
 /// A trusted snapshot of set network of cluster c1.
-pub(super) fn listed(time: &str, state: SnapshotState) -> Listed {
+pub(crate) fn listed(time: &str, state: SnapshotState) -> Listed {
     let id = SnapshotId::new(at(time), Set::Network, None, 0);
     let header = SnapshotHeader {
         format: FORMAT,

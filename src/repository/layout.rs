@@ -19,8 +19,12 @@ pub(super) const LOCKS: &str = "locks";
 const RUNS: &str = "runs";
 /// Folder of what was asked of archives.
 const THAWS: &str = "thaws";
+/// Which identities were proved to open what.
+pub(super) const PROOFS: &str = "proofs.json";
+/// The file [`PROOFS`] is written as before it is renamed.
+pub(super) const PROOFS_NEW: &str = ".proofs.json.new";
 /// Folder of reports.
-const REPORTS: &str = "reports";
+pub(super) const REPORTS: &str = "reports";
 
 /// The header: the commit point.
 pub(super) const HEADER: &str = "snapshot.json";
@@ -38,7 +42,8 @@ const GONE: &str = ".gone-";
 
 /// Whether netdr makes an entry of this name in a repository's root; `lost+found` is every new file system's.
 pub(super) fn is_ours(name: &str) -> bool {
-    [REPOSITORY, REPOSITORY_NEW, SNAPSHOTS, LOCKS, RUNS, THAWS, REPORTS, "lost+found"].contains(&name)
+    [REPOSITORY, REPOSITORY_NEW, SNAPSHOTS, LOCKS, RUNS, THAWS, REPORTS, PROOFS, PROOFS_NEW, "lost+found"]
+        .contains(&name)
 }
 
 /// A component's bundle.

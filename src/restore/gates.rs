@@ -10,6 +10,7 @@ mod reasons;
 mod rollout;
 mod webhooks;
 
+pub(crate) use rollout::rolled_out;
 pub(super) use webhooks::read as read_webhooks;
 
 use std::time::Duration;

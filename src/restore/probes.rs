@@ -6,6 +6,8 @@
 mod connectivity;
 mod https;
 
+pub(crate) use https::answers as asked_through_nodes;
+
 use std::{net::SocketAddr, time::Duration};
 
 use serde::Serialize;

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Job, metadata};
+use super::{Job, Reads, metadata};
 use crate::model::Set;
 
 /// Where the files of the host are seen.
@@ -27,7 +27,7 @@ pub(super) fn cron_job(job: &Job, servers: u32) -> Value {
         "activeDeadlineSeconds": job.deadline_s,
         "template": {"metadata": {"labels": metadata(job.name)["labels"]}, "spec": pod(job)},
     });
-    if job.reads == Some(Set::Host) {
+    if of_host(job) {
         // All at once, no two on one node: one on each server. With a server down another is saved twice.
         spec["completions"] = servers.into();
         spec["parallelism"] = servers.into();
@@ -46,9 +46,14 @@ pub(super) fn cron_job(job: &Job, servers: u32) -> Value {
     }})
 }
 
+/// Whether it reads files of the host.
+fn of_host(job: &Job) -> bool {
+    matches!(job.reads, Reads::Set(Set::Host))
+}
+
 /// Whether it needs to be root: to read files of the host, which are root's, and to delete what that job wrote.
 fn as_root(job: &Job) -> bool {
-    matches!(job.reads, None | Some(Set::Host))
+    of_host(job) || matches!(job.reads, Reads::Nothing)
 }
 
 fn pod(job: &Job) -> Value {
@@ -64,11 +69,18 @@ fn pod(job: &Job) -> Value {
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
             "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [
-            {"name": "keys", "mountPath": "/etc/netdr-keys", "readOnly": true},
-            {"name": "repository", "mountPath": "/backup"},
-        ],
+        "volumeMounts": [],
     });
+    let mut volumes = vec![json!({"name": "config", "configMap": {"name": "netdr-config"}})];
+    if !matches!(job.reads, Reads::Check(_)) {
+        mount(&mut container, json!({"name": "keys", "mountPath": "/etc/netdr-keys", "readOnly": true}));
+        mount(&mut container, json!({"name": "repository", "mountPath": "/backup"}));
+        // Root's own key must be nobody else's to read; the group's is how a volume reaches another user.
+        let mode = if as_root(job) { 0o400 } else { 0o440 };
+        volumes.push(json!({"name": "keys", "secret": {"secretName": "netdr-keys", "defaultMode": mode}}));
+        // Of type Directory: where it is not mounted the pod does not start, and no root disk fills up.
+        volumes.push(json!({"name": "repository", "hostPath": {"path": "/backup", "type": "Directory"}}));
+    }
     // File by file: the folder of a ConfigMap volume is everybody's to write (0777), and as root netdr reads no
     // configuration that somebody else may have put there.
     for file in CONFIG {
@@ -77,14 +89,6 @@ fn pod(job: &Job) -> Value {
             json!({"name": "config", "mountPath": format!("/etc/netdr/{file}"), "subPath": file, "readOnly": true}),
         );
     }
-    // Root's own key must be nobody else's to read; the group's is how a volume reaches another user.
-    let mode = if as_root(job) { 0o400 } else { 0o440 };
-    let mut volumes = vec![
-        json!({"name": "config", "configMap": {"name": "netdr-config"}}),
-        json!({"name": "keys", "secret": {"secretName": "netdr-keys", "defaultMode": mode}}),
-        // Of type Directory: where it is not mounted the pod does not start, and no root disk fills up.
-        json!({"name": "repository", "hostPath": {"path": "/backup", "type": "Directory"}}),
-    ];
     let mut context = json!({"runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
         "seccompProfile": {"type": "RuntimeDefault"}});
     if as_root(job) {
@@ -92,7 +96,7 @@ fn pod(job: &Job) -> Value {
         // The repository is another user's.
         container["securityContext"]["capabilities"]["add"] = json!(["DAC_OVERRIDE"]);
     }
-    if job.reads == Some(Set::Host) {
+    if of_host(job) {
         for folder in HOST_FOLDERS {
             let name = format!("host{}", folder.replace('/', "-"));
             volumes.push(json!({"name": name, "hostPath": {"path": folder, "type": "Directory"}}));
@@ -104,7 +108,7 @@ fn pod(job: &Job) -> Value {
     }
     json!({
         "serviceAccountName": job.name,
-        "automountServiceAccountToken": job.reads.is_some(),
+        "automountServiceAccountToken": !matches!(job.reads, Reads::Nothing),
         "enableServiceLinks": false,
         "restartPolicy": "Never",
         "hostNetwork": true,

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Job, NAMESPACE, metadata};
+use super::{Job, NAMESPACE, Reads, metadata};
 use crate::{
     catalog::{self, ExtraKind, Select},
+    check::Source,
     model::Set,
 };
 
@@ -45,17 +46,30 @@ const BOTH: &[&str] = &["get", "list"];
 pub(super) fn objects(job: &Job, extra: &[ExtraKind]) -> Vec<Value> {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(job.name),
         "automountServiceAccountToken": false});
-    let Some(set) = job.reads else { return vec![account] };
+    let rules = match job.reads {
+        Reads::Nothing => return vec![account],
+        Reads::Set(set) => rules(set, extra),
+        Reads::Check(sources) => lists(&sources()),
+    };
     let mut metadata = metadata(job.name);
     if let Some(fields) = metadata.as_object_mut() {
         fields.remove("namespace"); // both are the cluster's
     }
     let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata,
-        "rules": rules(set, extra)});
+        "rules": rules});
     let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": metadata,
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": job.name},
         "subjects": [{"kind": "ServiceAccount", "name": job.name, "namespace": NAMESPACE}]});
     vec![account, role, binding]
+}
+
+/// What a check lists.
+fn lists(sources: &[Source]) -> Vec<Value> {
+    let mut rules = Rules::default();
+    for source in sources {
+        rules.add(source.group, LIST, &[], &[source.plural]);
+    }
+    rules.into_values()
 }
 
 fn rules(set: Set, extra: &[ExtraKind]) -> Vec<Value> {

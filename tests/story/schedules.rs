@@ -26,7 +26,7 @@ async fn each_job_does_its_work_with_the_rights_it_has_and_none_to_change_anythi
     host_root(&home.path().join("host"), NODE, MARKER).unwrap();
 
     let jobs = objects.list("cronjobs.batch").await;
-    assert_eq!(jobs.len(), 5);
+    assert_eq!(jobs.len(), 7);
     // No place outside is configured, so nothing is copied there.
     for job in jobs.iter().filter(|job| job["spec"]["suspend"] == false) {
         let name = job["metadata"]["name"].as_str().unwrap();
@@ -47,7 +47,10 @@ async fn each_job_does_its_work_with_the_rights_it_has_and_none_to_change_anythi
             "{name}: {}",
             done.stderr
         );
-        let document = done.json(0);
+        // Nobody has judged the Certificates here, and not every namespace is closed: a check says so, of all it asked.
+        let checks = arguments.iter().any(|word| word == "check");
+        let document = done.json(if checks { 8 } else { 0 });
+        assert!(!document.to_string().contains("unknown"), "{name}: {document:#}");
         for snapshot in document["snapshots"].as_array().into_iter().flatten() {
             assert_eq!(snapshot["state"], "complete", "{name}: {snapshot:#}");
         }

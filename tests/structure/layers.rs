@@ -8,14 +8,15 @@ use super::sources::{code, rust_files, says};
 const ORDER: &[&str] = &[
     "main",
     "cli", // the command line
+    "schedule",
     "drill",
+    "check",
     "restore",
     "report",
     "backup",
     "plan",
     "config",
     "velero",
-    "schedule",
     "gitops",
     "capture",
     "keys", // stages
@@ -28,6 +29,7 @@ const ORDER: &[&str] = &[
     "cluster", // what they stand on
     "canonical",
     "certificates",
+    "policies",
     "catalog",
     "model",
     "strict",

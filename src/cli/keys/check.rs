@@ -13,6 +13,7 @@ use crate::{
     },
     keys::{self, Newest, Proof},
     model::Set,
+    repository::Proved,
     seal::{Recipients, fingerprint},
 };
 
@@ -41,14 +42,20 @@ impl Check {
         let phase = cx.terminal.phase(format!("opening {}", count(newest.len() as u64, "snapshot")));
         phase.parts(newest.len() as u64);
         let (mut lines, mut documents, mut exit) = (String::new(), Vec::new(), Exit::Done);
+        let mut proved = Vec::new();
         for one in &newest {
             let proof = keys::check(&repository, one, &openers)?;
             exit = exit.max(outcome(&proof));
+            proved.extend(record(one, &proof, cx));
             documents.push(document(one, &proof, known.as_ref()));
             lines += &said(one, &proof, known.as_ref(), cx);
             phase.part();
         }
         drop(phase);
+        if let Err(error) = repository.record_proofs(&proved) {
+            let unknown = "`netdr check recoverability` will not know of this proof";
+            cx.terminal.warn(format!("{unknown}: {error:?}"));
+        }
         let other = known.as_ref().map(Recipients::fingerprints);
         if let Some(other) = other
             && newest.iter().any(|one| !one.header.sealed_to.is_empty() && one.header.sealed_to != other)
@@ -65,6 +72,18 @@ impl Check {
         cx.terminal.answer(&json!({"checked": documents}), || lines)?;
         Ok(exit)
     }
+}
+
+/// What is remembered of a proof: which recipients' identities opened all of it.
+fn record(one: &Newest<'_>, proof: &Proof, cx: &Context) -> Vec<Proved> {
+    let recipients = proof.proved.iter().filter(|_| proof.is_whole());
+    let proved = |recipient: &String| Proved {
+        recipient: recipient.clone(),
+        set: one.header.set,
+        snapshot: one.header.id.clone(),
+        at: cx.now,
+    };
+    recipients.map(proved).collect()
 }
 
 /// The recipients of the configuration, where it names any rightly.

@@ -31,7 +31,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 const HEADERS: Duration = Duration::from_secs(60);
 
 /// A place that answered.
-pub(super) struct Elsewhere {
+pub(in crate::cli) struct Elsewhere {
     pub(super) name: String,
     /// With their headers: those that are not here.
     pub(super) only_there: Vec<Listed>,
@@ -48,21 +48,22 @@ pub(super) struct Archive {
     damaged: Vec<String>,
 }
 
-/// Asks every place at once; warns of those that do not answer.
-pub(super) fn ask(
+/// Asks every place at once; by its name, what it has. `without` is the command that asks none.
+pub(in crate::cli) fn ask(
     cx: &Context,
     settings: &Settings,
     trusted: &TrustedSigners,
     here: &[Listed],
-) -> Result<Vec<Elsewhere>> {
+    without: &str,
+) -> Result<Vec<(String, Result<Elsewhere>)>> {
     let here: BTreeSet<&SnapshotId> = here.iter().map(|one| &one.id).collect();
     let places = &settings.config.replicas;
-    let asked = interrupt::run(&|| "without the places outside: netdr snapshots --local".into(), async {
+    let asked = interrupt::run(&|| format!("without the places outside: {without}"), async {
         let one = async |place: &Place| -> Result<Elsewhere> {
             let bucket = Bucket::open(place).await?;
             let silent = |_| {
                 Error::failed(format!("no answer within {} s", ANSWER.as_secs()))
-                    .hint("without it: netdr snapshots --local")
+                    .hint(format!("without it: {without}"))
             };
             let stored = timeout(ANSWER, bucket.stored()).await.map_err(silent)??;
             let mut only_there = fetch::whole(&stored);
@@ -76,16 +77,7 @@ pub(super) fn ask(
         };
         Ok(join_all(places.iter().map(one)).await)
     })?;
-    let mut elsewhere = Vec::new();
-    for (place, answer) in places.iter().zip(asked) {
-        match answer {
-            Ok(answer) => elsewhere.push(answer),
-            Err(error) => {
-                cx.terminal.warn(format!("what is in place {} is not listed: {error:?}", place.name));
-            }
-        }
-    }
-    Ok(elsewhere)
+    Ok(places.iter().map(|place| place.name.clone()).zip(asked).collect())
 }
 
 /// One of which nothing can be said before a thaw.
@@ -108,6 +100,16 @@ impl Elsewhere {
             Some((id, (archive::state(&objects, &kept, cx.now), objects)))
         });
         Self { name: place.name.clone(), stored: whole.collect(), only_there }
+    }
+
+    /// Every snapshot that is wholly there and as its header says, of those that are here by their headers here.
+    pub(in crate::cli) fn into_listed(self, here: &[Listed]) -> Vec<Listed> {
+        let sound = |one: &&Listed| {
+            let objects = self.stored.get(&one.id).map(|(_, objects)| objects);
+            let wrong = |header| objects.is_none_or(|objects| !archive::wrong(header, objects).is_empty());
+            objects.is_some() && !one.header.as_ref().is_ok_and(wrong)
+        };
+        here.iter().chain(&self.only_there).filter(sound).cloned().collect()
     }
 
     /// How a snapshot is kept there; nothing where it is not, or not wholly.

@@ -130,7 +130,7 @@ fn is_route(key: &ItemKey) -> bool {
 }
 
 /// The hosts of a route, and their TLS Secrets.
-fn secrets(key: &ItemKey, object: &Value) -> Vec<(String, ItemKey)> {
+pub(crate) fn secrets(key: &ItemKey, object: &Value) -> Vec<(String, ItemKey)> {
     let secret = |name: &str| ItemKey::resource("", "secrets", key.namespace(), name);
     routes(key, object).into_iter().map(|(host, name)| (host, secret(&name))).collect()
 }

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 /// Whether the workload's newest generation runs everywhere and is available.
-pub(super) fn rolled_out(plural: &str, live: &Value) -> Result<(), String> {
+pub(crate) fn rolled_out(plural: &str, live: &Value) -> Result<(), String> {
     let status = |field: &str| live["status"][field].as_u64().unwrap_or(0);
     let generation = live["metadata"]["generation"].as_u64().unwrap_or(0);
     if status("observedGeneration") < generation {

@@ -17,8 +17,8 @@ use crate::{
 };
 
 pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, asked: &HttpLook) -> Seen {
-    let through = match through(cluster, discovery, asked).await {
-        Ok(through) => through,
+    let answers = match answers(cluster, discovery, asked).await {
+        Ok(answers) => answers,
         Err(why) => return NotProbed(why),
     };
     let wanted = match expected(cluster, discovery, asked).await {
@@ -26,10 +26,8 @@ pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, asked: &HttpL
         Err(why) => return Failed(why),
     };
     let (mut served, mut silent) = (Vec::new(), Vec::new());
-    for (node, address) in through {
-        let (host, path, tls) = (asked.host.clone(), asked.path.clone(), asked.tls);
-        let request = Request { address, host, path, tls };
-        match blocking(move || probe::get(&request, PATIENCE)).await {
+    for (node, answer) in answers {
+        match answer {
             Ok(answer) => match wrong(&answer, wanted.as_deref(), asked.status) {
                 None => served.push(format!("{node} answers {}", answer.status)),
                 Some(why) => return Failed(format!("{node}: {why}")),
@@ -44,6 +42,24 @@ pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, asked: &HttpL
             Passed([served, silent].concat().join(", ") + &serial)
         }
     }
+}
+
+/// What each node answers for a host, or why it does not.
+///
+/// # Errors
+/// Where there is no node to be asked: in words.
+pub(crate) async fn answers(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    asked: &HttpLook,
+) -> Result<Vec<(String, Result<Served, String>)>, String> {
+    let mut answers = Vec::new();
+    for (node, address) in through(cluster, discovery, asked).await? {
+        let (host, path, tls) = (asked.host.clone(), asked.path.clone(), asked.tls);
+        let request = Request { address, host, path, tls };
+        answers.push((node, blocking(move || probe::get(&request, PATIENCE)).await));
+    }
+    Ok(answers)
 }
 
 /// What is wrong with an answer.

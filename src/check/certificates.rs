@@ -1,0 +1,164 @@
+//! Certificates: is each one valid for long enough, and does cert-manager keep it so?
+//!
+//! In: TLS Secrets and Certificates, a time. Out: a check for each. Invariant: pure, and nothing of a key or a
+//! certificate is in the words but its dates.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::{
+    Check, Reading, Source,
+    Status::{self, Alert, Warn},
+};
+use crate::{
+    certificates::{GROUP, Leaf, secret_of, why_useless},
+    model::ItemKey,
+};
+
+/// cert-manager's Certificates.
+const CERTIFICATES: Source = Source::all(GROUP, "certificates");
+/// What is read.
+pub const SOURCES: [Source; 2] = [Source::TLS_SECRETS, CERTIFICATES];
+
+/// The operations guide's: normal above 14 days, alert below 7.
+const WARN: TimeDelta = TimeDelta::days(14);
+const ALERT: TimeDelta = TimeDelta::days(7);
+/// cert-manager tries again an hour after a first failure: what is due for longer has failed once.
+const OVERDUE: TimeDelta = TimeDelta::hours(1);
+
+const RESTORE: &str = "netdr restore --scenario certificates --dry-run";
+
+/// Judges them.
+pub fn judge(reading: &Reading, now: DateTime<Utc>) -> Vec<Check> {
+    let mut checks = reading.unread("certificates", &SOURCES);
+    if reading.has(Source::TLS_SECRETS) && reading.objects(Source::TLS_SECRETS).is_empty() {
+        checks.push(Check::not_applicable(
+            "certificates secrets",
+            "there is no Secret of type kubernetes.io/tls",
+        ));
+    }
+    let owner = |secret: &ItemKey| {
+        let mut all = reading.items(CERTIFICATES);
+        all.find(|(_, certificate)| secret_of(certificate).as_ref() == Some(secret)).map(|(key, _)| key)
+    };
+    for (key, secret) in reading.items(Source::TLS_SECRETS) {
+        let certificate = owner(&key);
+        checks.push(of_secret(&key, secret, certificate.as_ref(), now));
+    }
+    for (key, certificate) in reading.items(CERTIFICATES) {
+        let secret = reading.has(Source::TLS_SECRETS).then(|| {
+            let named = secret_of(certificate);
+            reading
+                .items(Source::TLS_SECRETS)
+                .find(|(key, _)| Some(key) == named.as_ref())
+                .map(|(_, secret)| secret)
+        });
+        checks.push(of_certificate(&key, certificate, secret, now));
+    }
+    checks
+}
+
+/// `certificate` is the one that the Secret is for.
+fn of_secret(key: &ItemKey, secret: &Value, certificate: Option<&ItemKey>, now: DateTime<Utc>) -> Check {
+    let name = format!("certificates {key}");
+    let leaf = Leaf::of(secret).ok();
+    let (warn, alert) = limits(leaf.as_ref().map_or(TimeDelta::MAX, |leaf| leaf.not_after - leaf.not_before));
+    let left = leaf.as_ref().map(|leaf| leaf.not_after - now);
+    let days = left.map_or(Value::Null, |left| left.num_seconds().div_euclid(86_400).into());
+    let check = Check::ok(name, days, format!("warn < {}, alert < {}", span(warn), span(alert)));
+    if let Some(why) = why_useless(Some(secret), now) {
+        return check.found(Alert, why, RESTORE);
+    }
+    let (Some(leaf), Some(left)) = (leaf, left) else { return check };
+    let next = match certificate {
+        Some(certificate) => describe(certificate),
+        None => format!(
+            "kubectl get secret -n {} {} -o jsonpath='{{.data.tls\\.crt}}' | base64 -d | openssl x509 -noout -issuer -dates",
+            key.namespace().unwrap_or_default(),
+            key.name()
+        ),
+    };
+    if leaf.is_temporary {
+        return check.found(
+            Alert,
+            "it is cert-manager's temporary certificate, which no client trusts",
+            next,
+        );
+    }
+    if leaf.not_before > now {
+        return check.found(Alert, format!("it is not valid before {}", time(leaf.not_before)), next);
+    }
+    let until = match certificate {
+        Some(_) => format!("it ends at {}, and cert-manager has not renewed it", time(leaf.not_after)),
+        None => format!("it ends at {}, and no Certificate of cert-manager renews it", time(leaf.not_after)),
+    };
+    match left {
+        left if left < alert => check.found(Alert, until, next),
+        left if left < warn => check.found(Warn, until, next),
+        _ => check,
+    }
+}
+
+/// Below what is left of it somebody is warned and alerted. cert-manager renews with a third of the lifetime left, so that
+/// a short-lived one would be below the operations guide's limits all its life.
+fn limits(lifetime: TimeDelta) -> (TimeDelta, TimeDelta) {
+    (WARN.min(lifetime / 3), ALERT.min(lifetime / 6))
+}
+
+/// `secret` is None where Secrets could not be read, and Some(None) where there is none of that name.
+fn of_certificate(
+    key: &ItemKey,
+    certificate: &Value,
+    secret: Option<Option<&Value>>,
+    now: DateTime<Utc>,
+) -> Check {
+    let status = &certificate["status"];
+    let mut conditions = status["conditions"].as_array().into_iter().flatten();
+    let ready = conditions.find(|condition| condition["type"] == "Ready");
+    let is_ready = ready.is_some_and(|condition| condition["status"] == "True");
+    let text = |field: &str| ready.and_then(|condition| condition[field].as_str());
+    let value = if is_ready { "Ready" } else { text("reason").unwrap_or("not judged yet") };
+    let mut check =
+        Check::ok(format!("certificates {key}"), value, "Ready, its Secret there, renewed in time");
+    let useless = secret.and_then(|secret| why_useless(secret, now));
+    if secret == Some(None) {
+        let named = secret_of(certificate).map_or_else(|| "a Secret".into(), |secret| secret.to_string());
+        check = check.found(Alert, format!("{named} of type kubernetes.io/tls is not there"), RESTORE);
+    }
+    if !is_ready {
+        let why = text("message").unwrap_or("cert-manager has said nothing of it: does its controller run?");
+        let status: Status = if useless.is_some() { Alert } else { Warn };
+        check = check.found(status, format!("it is not Ready: {why}"), describe(key));
+    }
+    let due = status["renewalTime"].as_str().and_then(|due| due.parse::<DateTime<Utc>>().ok());
+    if let Some(due) = due.filter(|due| now - *due > OVERDUE) {
+        let failed =
+            status["lastFailureTime"].as_str().map(|at| format!("; the last attempt failed at {at}"));
+        let why = format!("its renewal was due at {}{}", time(due), failed.unwrap_or_default());
+        check = check.found(Warn, why, describe(key));
+    }
+    check
+}
+
+fn describe(certificate: &ItemKey) -> String {
+    format!(
+        "kubectl describe -n {} certificate {}",
+        certificate.namespace().unwrap_or_default(),
+        certificate.name()
+    )
+}
+
+fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// `14 days`, `36 hours`.
+fn span(span: TimeDelta) -> String {
+    match span.num_hours() {
+        hours if hours % 24 == 0 => format!("{} days", hours / 24),
+        hours => format!("{hours} hours"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

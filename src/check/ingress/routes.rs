@@ -1,0 +1,141 @@
+//! Does every route lead to a Service, show a Secret that is there, and belong to a class that somebody serves?
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{CLASSES, GATEWAY, INGRESSES, ROUTES, SECRETS, SERVICES, TRAEFIK, TRAEFIK_SERVICES};
+use crate::{
+    catalog::references::references,
+    check::{
+        Check, Reading, Source,
+        Status::{self, Alert, Warn},
+    },
+    model::ItemKey,
+};
+
+const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
+/// Of Ingresses from before `ingressClassName`.
+const ANNOTATION: &str = "kubernetes.io/ingress.class";
+const WANTED: &str = "its Service, Secret and class are there";
+
+/// The classes: at least one where there are Ingresses, at most one by default.
+pub(super) fn classes(reading: &Reading) -> Vec<Check> {
+    if !reading.has(CLASSES) {
+        return Vec::new();
+    }
+    let classes = reading.objects(CLASSES);
+    let check = Check::ok(
+        "ingress ingressclasses.networking.k8s.io",
+        classes.len(),
+        "at least 1, at most 1 by default",
+    );
+    let show = "kubectl get ingressclasses";
+    let defaults = classes.iter().filter(|class| is_default(class)).count();
+    let check = match (classes.is_empty(), reading.objects(INGRESSES).is_empty()) {
+        (true, true) => Check::not_applicable(check.name, "there is no IngressClass, and no Ingress"),
+        (true, false) => check.found(
+            Alert,
+            "there is none, so nobody serves Ingresses",
+            "netdr restore --scenario traefik --dry-run",
+        ),
+        (false, _) if defaults > 1 => {
+            check.found(Warn, "several are the default: an Ingress without a class is refused", show)
+        }
+        (false, _) => check,
+    };
+    vec![check]
+}
+
+fn is_default(class: &Value) -> bool {
+    class["metadata"]["annotations"][DEFAULT] == "true"
+}
+
+/// A check for each route that leads nowhere, and one for the others.
+pub(super) fn judge(reading: &Reading) -> Vec<Check> {
+    let (mut broken, mut sound) = (Vec::new(), 0_u64);
+    for (key, route) in ROUTES.into_iter().flat_map(|source| reading.items(source)) {
+        let check = Check::ok(format!("ingress {key}"), "leads nowhere", WANTED);
+        let next = |what: &ItemKey| {
+            let scope = what.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+            format!("kubectl get {}{scope}", what.kind_name())
+        };
+        let missing = missing(reading, &key, route);
+        let check = missing.into_iter().fold(check, |check, (status, what)| {
+            check.found(status, format!("it names {what}, which does not exist"), next(&what))
+        });
+        let check = match class(reading, &key, route) {
+            Some((status, why)) => check.found(status, why, "kubectl get ingressclasses"),
+            None => check,
+        };
+        if check.status.is_crossed() { broken.push(check) } else { sound += 1 }
+    }
+    if sound > 0 || broken.is_empty() {
+        broken.push(Check::ok("ingress routes", sound, WANTED));
+    }
+    broken
+}
+
+/// What a route names and is not there; what was not read is not missed.
+fn missing(reading: &Reading, key: &ItemKey, route: &Value) -> Vec<(Status, ItemKey)> {
+    let there = |what: &ItemKey, source: Source| {
+        !reading.has(source) || reading.all(source).any(|(known, _)| known == *what)
+    };
+    let backends = backends(key, route).into_iter().filter_map(|backend| {
+        let source = if backend.is_kind("", "services") { SERVICES } else { TRAEFIK_SERVICES };
+        (!there(&backend, source)).then_some((Alert, backend))
+    });
+    let secrets = references(key, route, "").into_iter().filter_map(|(secret, needed)| {
+        let missing = needed && secret.is_kind("", "secrets") && !there(&secret, SECRETS);
+        missing.then_some((Alert, secret))
+    });
+    backends.chain(secrets).collect()
+}
+
+/// Services and TraefikServices that a route leads to.
+fn backends(key: &ItemKey, route: &Value) -> BTreeSet<ItemKey> {
+    let spec = &route["spec"];
+    let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut named: Vec<Value> = Vec::new();
+    if key.is_kind("networking.k8s.io", "ingresses") {
+        let rules = each(&spec["rules"]);
+        let paths = rules.iter().flat_map(|rule| each(&rule["http"]["paths"]));
+        named.extend(paths.map(|path| path["backend"]["service"].clone()));
+        named.push(spec["defaultBackend"]["service"].clone());
+    } else if key.is_kind(TRAEFIK, "traefikservices") {
+        named.extend(each(&spec["weighted"]["services"]));
+        named.push(spec["mirroring"].clone());
+        named.extend(each(&spec["mirroring"]["mirrors"]));
+    } else if matches!(key, ItemKey::Resource { group, .. } if group == GATEWAY) {
+        let rules = each(&spec["rules"]);
+        let refs = rules.iter().flat_map(|rule| each(&rule["backendRefs"]));
+        named.extend(refs.filter(|backend| backend["kind"].as_str().unwrap_or("Service") == "Service"));
+    } else {
+        named.extend(each(&spec["routes"]).iter().flat_map(|rule| each(&rule["services"])));
+    }
+    let backend = |named: Value| {
+        let name = named["name"].as_str().filter(|name| !name.contains('@'))?; // api@internal is Traefik's own
+        let namespace = named["namespace"].as_str().or(key.namespace());
+        Some(match named["kind"].as_str() {
+            Some("TraefikService") => ItemKey::resource(TRAEFIK, "traefikservices", namespace, name),
+            _ => ItemKey::resource("", "services", namespace, name),
+        })
+    };
+    named.into_iter().filter_map(backend).collect()
+}
+
+/// What is wrong with the class of an Ingress.
+fn class(reading: &Reading, key: &ItemKey, ingress: &Value) -> Option<(Status, String)> {
+    if !key.is_kind("networking.k8s.io", "ingresses") || !reading.has(CLASSES) {
+        return None;
+    }
+    let named = ingress["spec"]["ingressClassName"].as_str();
+    let named = named.or_else(|| ingress["metadata"]["annotations"][ANNOTATION].as_str());
+    let classes = reading.objects(CLASSES);
+    match named {
+        Some(name) if classes.iter().any(|class| class["metadata"]["name"] == name) => None,
+        Some(name) => Some((Alert, format!("its class {name} does not exist: nobody serves it"))),
+        None if classes.iter().any(is_default) => None,
+        None => Some((Warn, "it names no class, and none is the default: perhaps nobody serves it".into())),
+    }
+}

@@ -1,0 +1,172 @@
+//! Reading what checks are about.
+//!
+//! In: a cluster, which objects of which kinds. Out: [`Reading`]. Invariant: what could not be read is said, never taken
+//! for absent; a check reads what its list of [`Source`]s names and nothing else, so that the rights of its job follow
+//! from that list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+
+use super::Check;
+use crate::{
+    cluster::{Cluster, Discovery, ListOptions, Selector},
+    model::ItemKey,
+};
+
+/// Lists in flight.
+const LISTS: usize = 6;
+
+/// Objects of a kind, and which of them: they are listed, in all namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// API group, empty for core.
+    pub group: &'static str,
+    /// Plural resource name.
+    pub plural: &'static str,
+    labels: Option<&'static str>,
+    fields: Option<&'static str>,
+    metadata_only: bool,
+}
+
+/// What was read.
+#[derive(Default)]
+pub struct Reading {
+    /// None where the kind is not served; an error says why it could not be read.
+    found: BTreeMap<Source, Result<Option<Vec<Value>>, String>>,
+    /// Namespaces that the configuration excludes.
+    excluded: BTreeSet<String>,
+}
+
+impl Source {
+    /// TLS Secrets, chosen by the server so that no other Secret is read.
+    pub const TLS_SECRETS: Self = Self::all("", "secrets").fields("type=kubernetes.io/tls");
+
+    /// Every object.
+    pub const fn all(group: &'static str, plural: &'static str) -> Self {
+        Self { group, plural, labels: None, fields: None, metadata_only: false }
+    }
+
+    /// Those that a label selector picks.
+    #[must_use]
+    pub const fn labels(self, labels: &'static str) -> Self {
+        Self { labels: Some(labels), ..self }
+    }
+
+    /// Those that a field selector picks.
+    #[must_use]
+    pub const fn fields(self, fields: &'static str) -> Self {
+        Self { fields: Some(fields), ..self }
+    }
+
+    /// Of each object its metadata alone: what is in it never crosses the wire.
+    #[must_use]
+    pub const fn metadata(self) -> Self {
+        Self { metadata_only: true, ..self }
+    }
+
+    fn name(&self) -> String {
+        ItemKey::resource(self.group, self.plural, None, "").kind_name()
+    }
+
+    fn options(&self) -> ListOptions {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let selector = Selector { labels: text(self.labels), fields: text(self.fields) };
+        ListOptions { namespace: None, selector, metadata_only: self.metadata_only }
+    }
+}
+
+/// Lists them all, whatever namespace they are in: selectors of what is judged select others, too.
+pub async fn read(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    sources: impl IntoIterator<Item = Source>,
+    excluded: BTreeSet<String>,
+) -> Reading {
+    let sources: BTreeSet<Source> = sources.into_iter().collect();
+    let lists = sources.into_iter().map(|source| async move {
+        let found = list(cluster, discovery, &source).await;
+        (source, found)
+    });
+    Reading { found: stream::iter(lists).buffer_unordered(LISTS).collect().await, excluded }
+}
+
+async fn list(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    source: &Source,
+) -> Result<Option<Vec<Value>>, String> {
+    let Some(kind) = discovery.find(source.group, source.plural) else {
+        return match discovery.is_stale(source.group) {
+            true => Err(format!("the server of API group {} does not answer", source.group)),
+            false => Ok(None),
+        };
+    };
+    match cluster.list_all(kind, &source.options()).await {
+        Ok(objects) => Ok(Some(objects)),
+        Err(refusal) if refusal.is_not_found() => Ok(None), // its definition went away in between
+        Err(refusal) => Err(format!("{} could not be read: {refusal}", source.name())),
+    }
+}
+
+impl Reading {
+    /// The objects; none where the kind is not served or could not be read.
+    pub fn objects(&self, source: Source) -> &[Value] {
+        match self.found.get(&source) {
+            Some(Ok(Some(objects))) => objects,
+            _ => &[],
+        }
+    }
+
+    /// The objects with their keys.
+    pub fn all(&self, source: Source) -> impl Iterator<Item = (ItemKey, &Value)> {
+        self.objects(source).iter().map(move |object| {
+            let text = |field: &str| object["metadata"][field].as_str();
+            let name = text("name").unwrap_or_default();
+            (ItemKey::resource(source.group, source.plural, text("namespace"), name), object)
+        })
+    }
+
+    /// Those that are judged: not what is in excluded namespaces.
+    pub fn items(&self, source: Source) -> impl Iterator<Item = (ItemKey, &Value)> {
+        self.all(source)
+            .filter(|(key, _)| !key.namespace().is_some_and(|namespace| self.excluded.contains(namespace)))
+    }
+
+    /// Namespaces that the configuration excludes.
+    pub fn excluded(&self) -> &BTreeSet<String> {
+        &self.excluded
+    }
+
+    /// Whether the kind is served and was read.
+    pub fn has(&self, source: Source) -> bool {
+        matches!(self.found.get(&source), Some(Ok(Some(_))))
+    }
+
+    /// A check for each source that could not be read, under the name of the checks that needed it.
+    pub fn unread(&self, of: &str, sources: &[Source]) -> Vec<Check> {
+        let unread = sources.iter().filter_map(|source| match self.found.get(source) {
+            Some(Err(why)) => Some((source.name(), why)),
+            _ => None,
+        });
+        let unread: BTreeMap<String, &String> = unread.collect(); // a kind that two sources are of once
+        let next = |kind: &str| format!("kubectl auth can-i list {kind} -A");
+        unread.iter().map(|(kind, why)| Check::unknown(format!("{of} {kind}"), *why, next(kind))).collect()
+    }
+}
+
+#[cfg(test)]
+impl Reading {
+    /// Of objects at hand.
+    pub(super) fn of(found: impl IntoIterator<Item = (Source, Vec<Value>)>) -> Self {
+        let found = found.into_iter().map(|(source, objects)| (source, Ok(Some(objects)))).collect();
+        Self { found, ..Self::default() }
+    }
+
+    /// And one that could not be read.
+    pub(super) fn without(mut self, source: Source, why: &str) -> Self {
+        self.found.insert(source, Err(why.into()));
+        self
+    }
+}

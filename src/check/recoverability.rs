@@ -1,0 +1,191 @@
+//! Could this cluster be recovered tonight? By what the repository and its places hold, and nothing else.
+//!
+//! In: the snapshots of each place, which identities were proved, the drills on record, a time. Out: a check for each set
+//! and place, for each set's identities, and for the drill. Invariant: pure; what nobody proved is never ok.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::{
+    Check,
+    Status::{Alert, Unknown, Warn},
+};
+use crate::{
+    model::{Set, SnapshotHeader},
+    repository::{Choice, Drill, Listed, Proved, choose},
+};
+
+/// Backups are made daily; a job begins within an hour of its time and may take half an hour.
+const WARN: TimeDelta = TimeDelta::hours(26);
+/// Twice the schedule: as `restore --yes` refuses what is older.
+const ALERT: TimeDelta = TimeDelta::hours(48);
+/// The operations guide's: every 90 days a test restoration.
+const VERIFIED: TimeDelta = TimeDelta::days(90);
+
+/// What there is to recover from.
+pub struct Means<'a> {
+    /// The places, this machine's first.
+    pub places: &'a [Place],
+    /// The cluster that is asked about; every one of the repository where none.
+    pub cluster: Option<&'a str>,
+    /// Which identities opened what.
+    pub proved: &'a [Proved],
+    /// Drills on record.
+    pub drills: &'a [Drill],
+}
+
+/// The snapshots of a place.
+pub struct Place {
+    /// Its name.
+    pub name: String,
+    /// Those that are wholly there; an error says why it could not be asked.
+    pub listed: Result<Vec<Listed>, String>,
+}
+
+/// What is backed up by itself: cluster, set, node.
+type Series = (String, Set, Option<String>);
+
+/// Judges them.
+pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for place in means.places {
+        if let Err(why) = &place.listed {
+            let name = format!("recoverability of place {}", place.name);
+            checks.push(Check::unknown(name, why, "netdr snapshots"));
+        }
+    }
+    let all = series(means);
+    let several = all.iter().map(|(cluster, ..)| cluster).collect::<BTreeSet<_>>().len() > 1;
+    for of in &all {
+        let (cluster, set, node) = of;
+        let node = node.as_ref().map(|node| format!(" of node {node}")).unwrap_or_default();
+        let cluster = if several { format!(" of cluster {cluster}") } else { String::new() };
+        let what = format!("{set}{node}{cluster}");
+        let mut last = None;
+        for (number, place) in means.places.iter().enumerate() {
+            let Ok(listed) = &place.listed else { continue };
+            let (cluster, _, node) = of;
+            let good = choose(listed, cluster, *set, node.as_deref(), &set.components().collect(), now);
+            let next =
+                if number == 0 { format!("netdr backup --set {set}") } else { "netdr replicate".into() };
+            let name = format!("recoverability {what} in {}", place.name);
+            let (check, header) = match good {
+                Ok(choice) => (age(name, &choice, next, now), Some(choice.header)),
+                Err(none) => {
+                    let check = Check::ok(name, Value::Null, threshold());
+                    (check.found(Alert, none.to_compare().to_string(), next), None)
+                }
+            };
+            checks.push(check);
+            last = last.or(header);
+        }
+        checks.extend(last.map(|header| identities(&what, &header, means.proved, now)));
+    }
+    if all.is_empty() {
+        let check = Check::ok("recoverability snapshots", 0, "at least 1 of each set");
+        checks.push(check.found(
+            Alert,
+            "there is no snapshot that can be relied on",
+            "netdr backup --set all",
+        ));
+    }
+    checks.push(drill(means.drills, now));
+    checks
+}
+
+/// What is backed up, and of a cluster that is named what should be: files of nodes are known by those that were.
+fn series(means: &Means<'_>) -> BTreeSet<Series> {
+    let listed = means.places.iter().filter_map(|place| place.listed.as_ref().ok()).flatten();
+    let headers = listed.filter(|one| one.trust.is_trusted()).filter_map(|one| one.header.as_ref().ok());
+    let headers = headers.filter(|header| means.cluster.is_none_or(|cluster| header.cluster.name == cluster));
+    let found: BTreeSet<Series> =
+        headers.map(|header| (header.cluster.name.clone(), header.set, header.node.clone())).collect();
+    let clusters: BTreeSet<&str> =
+        found.iter().map(|(cluster, ..)| cluster.as_str()).chain(means.cluster).collect();
+    let wanted = clusters
+        .into_iter()
+        .flat_map(|cluster| [Set::Network, Set::Certificates].map(|set| (cluster.to_owned(), set, None)));
+    wanted.chain(found.iter().cloned()).collect()
+}
+
+fn threshold() -> String {
+    format!("warn > {} hours, alert > {} hours", WARN.num_hours(), ALERT.num_hours())
+}
+
+fn age(name: String, choice: &Choice, next: String, now: DateTime<Utc>) -> Check {
+    let age = now - choice.header.captured_at;
+    let check = Check::ok(name, age.num_hours(), threshold());
+    let status = match age {
+        age if age > ALERT => Alert,
+        age if age > WARN => Warn,
+        _ => return check,
+    };
+    let newer = choice.passed_over.iter().map(|(id, why)| format!("; {id} is {why}"));
+    check.found(
+        status,
+        format!("the last good one is {}{}", choice.header.id, newer.collect::<String>()),
+        next,
+    )
+}
+
+/// Whether the recipients of the last good snapshot have an identity that somebody has, and that opened one of its set.
+fn identities(what: &str, header: &SnapshotHeader, proved: &[Proved], now: DateTime<Utc>) -> Check {
+    let days = VERIFIED.num_days();
+    let (name, next) =
+        (format!("recoverability identities of {what}"), "netdr keys check --identity FILE --identity FILE");
+    let threshold = format!("every recipient's proved within {days} days");
+    if header.sealed_to.is_empty() {
+        let check = Check::ok(name, Value::Null, threshold);
+        return check.found(
+            Unknown,
+            format!("an older netdr made {}, which did not record its recipients", header.id),
+            next,
+        );
+    }
+    let last = |recipient: &String| {
+        let of = proved.iter().filter(|one| one.recipient == *recipient && one.set == header.set);
+        of.map(|one| one.at).max()
+    };
+    let (mut good, mut why) = (0_u64, Vec::new());
+    for recipient in &header.sealed_to {
+        match last(recipient).map(|at| now - at) {
+            Some(age) if age <= VERIFIED => good += 1,
+            Some(age) => {
+                why.push(format!("that of recipient {recipient} was proved {} days ago", age.num_days()))
+            }
+            None => {
+                why.push(format!("that of recipient {recipient} was never proved: does anybody have it?"))
+            }
+        }
+    }
+    let check = Check::ok(name, good, threshold);
+    // With one that opens it there is a way back; without any there may be none.
+    let status = if good == 0 { Alert } else { Warn };
+    why.into_iter().fold(check, |check, why| check.found(status, why, next))
+}
+
+fn drill(drills: &[Drill], now: DateTime<Utc>) -> Check {
+    let days = VERIFIED.num_days();
+    let last = drills.iter().filter(|drill| drill.is_good()).map(|drill| drill.at).max();
+    let age = last.map(|at| (now - at).num_days());
+    let check = Check::ok(
+        "recoverability drill",
+        age.map_or(Value::Null, Value::from),
+        format!("alert > {days} days"),
+    );
+    let rehearse = "netdr restore --scenario full-stack --dry-run";
+    match last {
+        Some(at) if now - at <= VERIFIED => check,
+        Some(at) => check.found(Alert, format!("the last good one was at {}", at.to_rfc3339()), rehearse),
+        None => check.found(
+            Alert,
+            "no good drill is on record: that a restore works here, nobody has shown",
+            rehearse,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

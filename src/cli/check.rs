@@ -1,0 +1,130 @@
+//! `netdr check`: the routine checks of the operations guide.
+
+mod cluster;
+mod repository;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{
+    context::Context,
+    exit::Exit,
+    settings::Settings,
+    words::{count, table},
+};
+use crate::{
+    Kind, Result,
+    check::{self, Check},
+};
+use cluster::{Ingress, OfCluster};
+
+/// Check what users of the cluster and a recovery of it rely on; each check ends with the command that it suggests
+#[derive(Args)]
+#[command(
+    after_help = "Without a name: all of them. Exit code 8: at least one is not ok, or could not be made."
+)]
+pub(super) struct Checks {
+    #[command(subcommand)]
+    which: Option<Which>,
+}
+
+#[derive(Subcommand)]
+enum Which {
+    /// Every TLS Secret and Certificate: days left, key, Ready, renewal (monthly)
+    Certificates,
+    /// The controller's release and rollout, classes, routes that lead nowhere, what hosts serve
+    Ingress(Ingress),
+    /// Audit network policies: default-deny, allow-all, dead selectors, DNS, hosts' network (quarterly)
+    Policies,
+    /// Age of the last good snapshot of each set in each place, identities that were proved, the last good drill; asks
+    /// no cluster
+    Recoverability,
+}
+
+impl Checks {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        let checks = match &self.which {
+            Some(Which::Certificates) => cluster::checks(cx, &settings, &[OfCluster::Certificates])?,
+            Some(Which::Ingress(how)) => cluster::checks(cx, &settings, &[OfCluster::Ingress(how)])?,
+            Some(Which::Policies) => cluster::checks(cx, &settings, &[OfCluster::Policies])?,
+            Some(Which::Recoverability) => repository::checks(cx, &settings)?,
+            None => everything(cx, &settings)?,
+        };
+        answer(cx, &checks)
+    }
+}
+
+/// All that need no pods of their own. What cannot be asked at all hides nothing of the others.
+fn everything(cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
+    let how = Ingress::default();
+    let all = [OfCluster::Certificates, OfCluster::Ingress(&how), OfCluster::Policies];
+    let mut checks = or_unknown("cluster", cluster::checks(cx, settings, &all))?;
+    checks.extend(or_unknown("recoverability", repository::checks(cx, settings))?);
+    Ok(checks)
+}
+
+/// The checks, or one that says that there are none and why.
+fn or_unknown(of: &str, checks: Result<Vec<Check>>) -> Result<Vec<Check>> {
+    match checks {
+        Err(error) if error.kind() != Kind::Interrupted => {
+            let next = error.hints().first().cloned().unwrap_or_else(|| format!("netdr check {of}"));
+            Ok(vec![Check::unknown(of, error.to_string(), next)])
+        }
+        checks => checks,
+    }
+}
+
+/// Says how checks came out: a table, and of each that is not ok why and what to do.
+pub(super) fn answer(cx: &Context, checks: &[Check]) -> Result<Exit> {
+    let status = check::worst(checks);
+    cx.terminal.answer(&json!({"status": status, "checks": checks}), || said(checks))?;
+    Ok(Exit::Crossed.when(status.is_crossed()))
+}
+
+fn said(checks: &[Check]) -> String {
+    let value = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let row = |c: &Check| vec![c.name.clone(), c.status.name().into(), value(&c.value), c.threshold.clone()];
+    let mut text =
+        table(&["check", "status", "value", "threshold"], &checks.iter().map(row).collect::<Vec<_>>());
+    for check in checks.iter().filter(|check| !check.why.is_empty()) {
+        text += &format!("\n{}: {}\n", check.name, check.status.name());
+        text.extend(check.why.iter().map(|why| format!("  {why}\n")));
+        text.extend(check.next.iter().map(|next| format!("  next: {next}\n")));
+    }
+    let crossed = checks.iter().filter(|check| check.status.is_crossed()).count();
+    text + &match crossed {
+        0 => format!("\n{}, nothing to do\n", count(checks.len() as u64, "check")),
+        n => format!("\n{}, {n} to see to\n", count(checks.len() as u64, "check")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Status;
+
+    #[test]
+    fn what_is_not_ok_says_why_and_what_to_do() {
+        let checks = [
+            Check::ok("certificates secrets edge/a", 60, "warn < 14 days, alert < 7 days"),
+            Check::ok("certificates secrets edge/b", 3, "warn < 14 days, alert < 7 days").found(
+                Status::Alert,
+                "it ends at 2026-11-29T00:00:00Z",
+                "kubectl describe -n edge certificate b",
+            ),
+        ];
+        let text = said(&checks);
+        assert!(text.starts_with("CHECK                        STATUS  VALUE  THRESHOLD\n"), "{text}");
+        assert!(
+            text.contains("edge/b: alert\n  it ends at 2026-11-29T00:00:00Z\n  next: kubectl describe"),
+            "{text}"
+        );
+        assert!(text.ends_with("2 checks, 1 to see to\n"), "{text}");
+        assert!(said(&checks[..1]).ends_with("\n\n1 check, nothing to do\n"));
+    }
+}

@@ -1,0 +1,67 @@
+//! Could the cluster be recovered tonight? Asked of the repository alone.
+
+use serde_json::Value;
+
+use super::named;
+use crate::support::{Home, Library, shared};
+
+async fn check(home: &Home, code: i32) -> Value {
+    // No cluster is asked: there is none to be found from here.
+    home.netdr(&["check", "recoverability", "--json"]).await.json(code)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_is_good_once_it_has_snapshots_proofs_and_a_drill() {
+    let home = Home::new().with_repository().await;
+    let empty = check(&home, 8).await;
+    assert_eq!(named(&empty, "recoverability snapshots")["status"], "alert");
+    let drill = named(&empty, "recoverability drill");
+    assert!(drill["why"][0].as_str().unwrap().starts_with("no good drill is on record"), "{drill:#}");
+
+    let kubeconfig = shared().await.kubeconfig().to_str().unwrap();
+    for set in ["network", "certificates"] {
+        home.netdr(&["backup", "--set", set, "--kubeconfig", kubeconfig]).await.ok();
+    }
+    let unproved = check(&home, 8).await;
+    assert_eq!(named(&unproved, "recoverability network in local")["status"], "ok");
+    let identities = named(&unproved, "recoverability identities of network");
+    assert_eq!((&identities["status"], &identities["value"]), (&"alert".into(), &0.into()), "{identities:#}");
+
+    // One of two: the break-glass identity may be lost.
+    home.netdr(&["keys", "check", "--identity", "keys/operator.txt"]).await.ok();
+    let half = check(&home, 8).await;
+    assert_eq!(named(&half, "recoverability identities of certificates")["status"], "warn");
+    home.netdr(&["keys", "check", "--identity", "keys/break-glass.txt"]).await.ok();
+    let report = home.path().join("repo/reports");
+    std::fs::create_dir_all(&report).unwrap();
+    let name = format!("{}-drill-000001.json", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"));
+    std::fs::write(report.join(name), r#"{"scenarios": [{"name": "cni", "outcome": "recovered"}]}"#).unwrap();
+    let whole = check(&home, 0).await;
+    assert_eq!(whole["status"], "ok", "{whole:#}");
+
+    // What was recorded is no secret.
+    let proofs = std::fs::read_to_string(home.path().join("repo/proofs.json")).unwrap();
+    assert!(!proofs.contains("AGE-SECRET-KEY") && !proofs.contains("age1"), "{proofs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_nobody_saved_for_two_days_is_an_alert() {
+    let home = Home::new().with_repository().await;
+    let library = Library::of(home.path());
+    let cluster = shared().await.cluster().await.unwrap();
+    library.backup_at(&cluster, chrono::Utc::now() - chrono::TimeDelta::hours(49)).await;
+    let found = check(&home, 8).await;
+    let network = named(&found, "recoverability network in local");
+    assert_eq!((&network["status"], &network["value"]), (&"alert".into(), &49.into()), "{network:#}");
+    assert_eq!(network["next"], "netdr backup --set network");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_checks_together_hide_nothing_where_the_cluster_is_gone() {
+    let home = Home::new().with_repository().await;
+    let found = home.netdr(&["check", "--kubeconfig", "nowhere", "--json"]).await.json(8);
+    assert_eq!(named(&found, "cluster")["status"], "unknown");
+    assert_eq!(named(&found, "recoverability snapshots")["status"], "alert");
+    // Asked for the cluster alone, there is nothing that could be said.
+    home.netdr(&["check", "policies", "--kubeconfig", "nowhere"]).await.failed(2);
+}
