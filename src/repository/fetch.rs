@@ -177,7 +177,7 @@ async fn file_of(
             .hint("nothing of the snapshot is kept here; choose another: netdr snapshots")
     };
     let mut out = staging.file(file)?;
-    let got = bucket.get(&path, limit, &mut out).await;
+    let got = staging.during(bucket.get(&path, limit, &mut out)).await;
     out.flush().map_err(|e| Error::failed(format!("cannot write {file}")).because(e))?;
     match out.settle(got)? {
         None => Err(damaged("is missing: a lifecycle rule, or somebody, deleted it")),

@@ -11,6 +11,7 @@ use std::{
     fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
+    pin::pin,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
@@ -18,6 +19,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::{disk, process::Process};
 use crate::{Error, Result, model::SnapshotId};
@@ -122,6 +124,24 @@ impl Lock {
     /// Whether it is the lock of this name.
     pub(super) fn is(&self, name: &str) -> bool {
         self.path.ends_with(name)
+    }
+
+    /// Holds it for as long as some work takes: one object may be hours on its way over a slow line.
+    ///
+    /// # Errors
+    /// The work's; and when the lock was taken away: then the work is given up.
+    pub(super) async fn during<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.renewed_every(FRESH, work).await
+    }
+
+    async fn renewed_every<T>(&self, time: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut work = pin!(work);
+        loop {
+            match timeout(time, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => self.renew()?,
+            }
+        }
     }
 
     /// Holds it for another [`LIFETIME`]; cheap, so it may be called with every piece that is written. Fails where it
@@ -248,6 +268,26 @@ mod tests {
         fs::remove_file(&lock.path).unwrap();
         assert!(lock.renew().unwrap_err().to_string().contains("was taken away"));
         assert_eq!(disk::names(folder.path()).unwrap(), [""; 0], "it comes not back beside another's");
+    }
+
+    #[tokio::test]
+    async fn what_takes_long_keeps_its_lock_and_ends_where_that_was_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lock = take(folder.path(), Mode::Shared).unwrap();
+        lock.began -= FRESH; // as if it had been taken so long ago
+        let held = || -> Holder { serde_json::from_slice(&fs::read(&lock.path).unwrap()).unwrap() };
+        let (often, first) = (Duration::from_millis(1), held().expires_at);
+        let work = async {
+            while held().expires_at < first + FRESH {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        };
+        timeout(Duration::from_secs(30), lock.renewed_every(often, work)).await.unwrap().unwrap();
+        fs::remove_file(&lock.path).unwrap();
+        let never = std::future::pending::<Result<()>>();
+        let given_up = timeout(Duration::from_secs(30), lock.renewed_every(often, never)).await.unwrap();
+        assert!(given_up.unwrap_err().to_string().contains("was taken away"));
     }
 
     #[test]

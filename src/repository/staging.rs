@@ -85,6 +85,11 @@ impl Staging {
         NewFile::create(&self.folder.join(name))
     }
 
+    /// Keeps the snapshot's lock while a file comes, however slowly.
+    pub(super) async fn during<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.lock.during(work).await
+    }
+
     /// Writes the index likewise.
     ///
     /// # Errors
