@@ -111,10 +111,10 @@ impl Repository {
             match self.sources(header, bucket.place()) {
                 Err(error) => result.failed(bucket, id, error),
                 Ok(sources) => match missing(sources, there) {
-                    Err(damage) => result.damaged.extend(damage.into_iter().map(|(file, what)| Damage {
-                        snapshot: id.clone(),
-                        what,
-                        place: bucket.place().url(&s3::path(id, &file)),
+                    Err(damage) => result.damaged.extend(damage.into_iter().map(|(file, what)| {
+                        let place = bucket.place().url(&s3::path(id, &file));
+                        let what = format!("{what}; {}", way_out(bucket, id, &file));
+                        Damage { snapshot: id.clone(), what, place }
                     })),
                     Ok(sources) if sources.is_empty() => result.present.push(id.clone()),
                     Ok(sources) => {
@@ -220,7 +220,7 @@ async fn copy(
         let path = s3::path(id, &source.name);
         let body = Body::File(&source.file, source.bytes);
         let put = Put { path: &path, body, sha256: &source.sha256, class: source.class, now };
-        match bucket.put(&put).await? {
+        match lock.during(bucket.put(&put)).await? {
             Written::New { proved } => {
                 copied.bytes += source.bytes;
                 copied.proved &= proved;
@@ -234,13 +234,31 @@ async fn copy(
                         .hint("something else writes and deletes there; run the same command again"));
                 }
                 Err(damage) => {
-                    let what = damage.into_iter().map(|(_, what)| what).collect::<String>();
-                    return Err(Error::damaged(format!("{} {what}", bucket.place().url(&path))));
+                    let (file, what) = damage.into_iter().next().unwrap_or_default();
+                    return Err(Error::damaged(format!(
+                        "{} {what}",
+                        bucket.place().url(&s3::path(id, &file))
+                    ))
+                    .hint(way_out(bucket, id, &file)));
                 }
             },
         }
     }
     Ok(copied)
+}
+
+/// What to do about something that is there and not ours. The mark is of a whole snapshot, of which nobody knows what else
+/// was changed.
+fn way_out(bucket: &Bucket, id: &SnapshotId, file: &str) -> String {
+    let url = |file: &str| bucket.place().url(&s3::path(id, file));
+    let delete = match file {
+        layout::CHANGED => format!("aws s3 rm --recursive {}", url("")),
+        file => format!("aws s3 rm {}", url(file)),
+    };
+    format!(
+        "if netdr verify {id} finds nothing wrong with what is here, delete that, as an account that may: {delete}; then run \
+         netdr replicate {id}"
+    )
 }
 
 /// Deletes what was changed on its way. Who may not marks its snapshot, by a name that a LIST shows: from its size alone

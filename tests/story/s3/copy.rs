@@ -48,6 +48,13 @@ async fn what_is_there_and_not_ours_is_damage_and_stays() {
     let damaged = &place(&answer)["damaged"][0];
     assert_eq!(damaged["snapshot"], id.as_str(), "{answer}");
     says(damaged["where"].as_str().unwrap(), &["s3://netdr-copies/", &key]);
+    let way_out = [
+        format!("netdr verify {id}"),
+        format!("aws s3 rm s3://netdr-copies/{key}"),
+        format!("netdr replicate {id}"),
+    ];
+    let (_, said) = netdr(&store, 5, "replicate").await;
+    says(&said, &way_out.each_ref().map(String::as_str));
     assert_eq!(fs::read(s3.file(BUCKET, &key)).unwrap(), b"swapped");
 
     // What is damaged here goes nowhere, and hides nothing of the next.
