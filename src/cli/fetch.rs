@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Error, Kind, Result, config,
     model::SnapshotId,
+    plan::shell_word,
     repository::{Listed, Repository, fetch, s3::Bucket},
     signature::TrustedSigners,
 };
@@ -35,8 +36,9 @@ pub(super) struct Fetch {
     place: Option<String>,
 }
 
+/// A snapshot by its id, or `latest`.
 #[derive(Clone, Debug)]
-enum Which {
+pub(super) enum Which {
     Latest,
     Snapshot(SnapshotId),
 }
@@ -70,10 +72,13 @@ impl Fetch {
             &|| "what is fetched stays; nothing of the unfinished one is kept: fetch it again".into(),
             self.fetch(cx, &settings, &trusted, &mut done),
         );
-        let mut errors: Vec<&Error> = done.failed.iter().map(|(_, error)| error).collect();
-        errors.extend(&done.unasked);
+        // Which places were not asked first: what then failed may be of that.
+        let failed = done.failed.iter().map(|(_, error)| error);
+        let errors: Vec<&Error> = done.unasked.iter().chain(failed).collect();
         errors.iter().for_each(|error| cx.terminal.error(error));
         outcome?;
+        done.fetched.sort();
+        done.present.sort();
         let document = json!({
             "fetched": done.fetched.iter()
                 .map(|(id, place, bytes)| json!({"snapshot": id, "place": place, "bytes": bytes})).collect::<Vec<Value>>(),
@@ -124,7 +129,10 @@ impl Fetch {
         phase.parts(wanted.len() as u64);
         for id in wanted {
             if repository.has(&id) {
-                done.present.push(id);
+                match here(cx, &repository, &id, trusted).await {
+                    Ok(()) => done.present.push(id),
+                    Err(error) => done.failed.push((id, error)),
+                }
             } else {
                 let mut error = None;
                 for bucket in places_of[&id].iter().map(|place| &buckets[*place]) {
@@ -156,7 +164,8 @@ impl Fetch {
         unasked: &mut Vec<Error>,
     ) -> Result<Vec<SnapshotId>> {
         if self.all {
-            return Ok(places_of.keys().cloned().collect());
+            // The newest first: whatever stops it, that is what a recovery needs.
+            return Ok(places_of.keys().rev().cloned().collect());
         }
         let mut wanted = Vec::new();
         for which in &self.ids {
@@ -196,6 +205,35 @@ impl Fetch {
         }
         Ok(wanted)
     }
+}
+
+/// That what is here of a snapshot is what was written.
+///
+/// # Errors
+/// Damaged, when it is not: what is wrong, and how another copy takes its place; when it cannot be read.
+async fn here(
+    cx: &Context,
+    repository: &Repository,
+    id: &SnapshotId,
+    trusted: &TrustedSigners,
+) -> Result<()> {
+    let (of, all, signers, now) = (id.clone(), repository.clone(), trusted.clone(), cx.now);
+    let proved = tokio::task::spawn_blocking(move || all.verify(&all.get(&of, &signers, now)?, None)).await;
+    let damages = proved.map_err(|e| Error::failed(format!("proving {id} was interrupted")).because(e))??;
+    if damages.is_empty() {
+        return Ok(());
+    }
+    let wrong: Vec<String> =
+        damages.iter().map(|damage| format!("{}: {}", damage.place, damage.what)).collect();
+    let path = |name: &str| shell_word(&repository.root().join(name).display().to_string()).into_owned();
+    Err(Error::damaged(format!("snapshot {id} is here, and not as it was written"))
+        .why(wrong.join("; "))
+        .hint(format!(
+            "move it away and fetch it again: mv {} {} && {}",
+            path(&format!("snapshots/{id}")),
+            path(&format!("damaged-{id}")),
+            cx.again(None).again(&format!("fetch {id}"))
+        )))
 }
 
 fn unknown(id: &SnapshotId, buckets: &[Bucket], places_of: &BTreeMap<SnapshotId, Vec<usize>>) -> Error {
@@ -249,12 +287,11 @@ async fn repository(
 }
 
 fn said(done: &Fetched) -> String {
-    let mut text: String = done
-        .fetched
-        .iter()
-        .map(|(id, place, size)| format!("fetched {id} from {place} ({})\n", bytes(*size)))
-        .collect();
-    text += &done.present.iter().map(|id| format!("here already: {id}\n")).collect::<String>();
+    let mut text: String = done.present.iter().map(|id| format!("here already: {id}\n")).collect();
+    let fetched = |(id, place, size): &(SnapshotId, String, u64)| {
+        format!("fetched {id} from {place} ({})\n", bytes(*size))
+    };
+    text += &done.fetched.iter().map(fetched).collect::<String>();
     if !done.fetched.is_empty() {
         text += "Next: netdr snapshots\n";
     }

@@ -6,20 +6,22 @@ use serde_json::json;
 use super::{
     context::Context,
     exit::Exit,
+    fetch::Which,
     words::{age, bytes, table, time},
 };
 use crate::{
     Error, Result,
-    model::{Index, SnapshotHeader, SnapshotId},
-    repository::Listed,
+    model::{Index, SnapshotHeader},
+    repository::{Listed, fetch},
     signature::Trust,
 };
 
 /// Show a snapshot's header; no key is needed.
 #[derive(Args)]
 pub(super) struct Show {
-    /// Which snapshot
-    id: SnapshotId,
+    /// Which snapshot; latest is the newest complete one
+    #[arg(value_name = "ID|latest")]
+    id: Which,
     /// List its items as well; needs the index key or an identity
     #[arg(long)]
     items: bool,
@@ -29,7 +31,17 @@ impl Show {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         let repository = settings.repository()?;
-        let listed = repository.get(&self.id, &settings.trusted()?, cx.now)?;
+        let trusted = settings.trusted()?;
+        let id = match &self.id {
+            Which::Snapshot(id) => id.clone(),
+            Which::Latest => {
+                let listed = repository.list(&trusted, cx.now)?;
+                let newest = fetch::newest(&listed, settings.config.cluster_name.as_deref()).pop();
+                let none = || Error::failed("there is no complete snapshot that is trusted");
+                newest.ok_or_else(|| none().hint("what there is: netdr snapshots"))?.id.clone()
+            }
+        };
+        let listed = repository.get(&id, &trusted, cx.now)?;
         let header = header(&listed)?;
         let index =
             if self.items { Some(repository.index(header, &settings.index_openers()?)?) } else { None };

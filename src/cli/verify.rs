@@ -2,6 +2,8 @@
 
 mod places;
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -87,19 +89,23 @@ impl Verify {
 }
 
 fn said(checked: u64, opened: bool, damaged: &[Damage]) -> String {
-    let mut text: String =
-        damaged.iter().map(|d| format!("{} {}: {}\n", d.snapshot, d.place, d.what)).collect();
+    let text: String = damaged.iter().map(|d| format!("{} {}: {}\n", d.snapshot, d.place, d.what)).collect();
     let how = match (opened, damaged.is_empty()) {
         (true, true) => "every item opened",
         (true, false) => "every item opened of what is whole",
         (false, _) => "items not opened: for that, pass --identity FILE",
     };
-    let checked = count(checked, "snapshot");
-    text += &match damaged.len() {
-        0 => format!("{checked} checked, nothing damaged ({how})\n"),
-        n => format!("{checked} checked, {} ({how})\n", count(n as u64, "problem")),
+    let snapshots = |untrusted: bool| {
+        let of = damaged.iter().filter(|d| d.is_untrusted() == untrusted).map(|d| &d.snapshot);
+        of.collect::<BTreeSet<_>>().len()
     };
-    text
+    let found = match (snapshots(false), snapshots(true)) {
+        (0, 0) => "nothing damaged".into(),
+        (0, untrusted) => format!("nothing damaged, {untrusted} untrusted"),
+        (damaged, 0) => format!("{damaged} damaged"),
+        (damaged, untrusted) => format!("{damaged} damaged, {untrusted} untrusted"),
+    };
+    text + &format!("{} checked, {found} ({how})\n", count(checked, "snapshot"))
 }
 
 #[cfg(test)]
@@ -108,15 +114,20 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_was_not_opened() {
-        let damage = Damage {
+        let damage = |place: &str| Damage {
             snapshot: "20261124T010000Z-network-7f3a9c".parse().unwrap(),
             what: "is missing".into(),
-            place: "policies.tar.zst.age".into(),
+            place: place.into(),
         };
         assert!(said(2, true, &[]).ends_with("2 snapshots checked, nothing damaged (every item opened)\n"));
-        assert!(
-            said(1, true, &[damage])
-                .ends_with("1 snapshot checked, 1 problem (every item opened of what is whole)\n")
+        let last = |damaged: &[Damage]| said(1, true, damaged).lines().last().unwrap_or_default().to_owned();
+        let how = "(every item opened of what is whole)";
+        let (bundle, outside) = (damage("cni.tar.zst.age"), damage("s3://b/snapshots/x/snapshot.json.sig"));
+        assert_eq!(last(&[bundle.clone(), bundle.clone()]), format!("1 snapshot checked, 1 damaged {how}"));
+        assert_eq!(
+            last(std::slice::from_ref(&outside)),
+            format!("1 snapshot checked, nothing damaged, 1 untrusted {how}")
         );
+        assert_eq!(last(&[bundle, outside]), format!("1 snapshot checked, 1 damaged, 1 untrusted {how}"));
     }
 }

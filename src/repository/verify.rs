@@ -24,6 +24,13 @@ pub struct Damage {
     pub place: String,
 }
 
+impl Damage {
+    /// Whether it is that nobody trusted signed it; else something is not as it was written.
+    pub fn is_untrusted(&self) -> bool {
+        self.place.ends_with(layout::SIGNATURE)
+    }
+}
+
 impl Listed {
     /// Its header as far as there is one, and what is wrong with it or its signature: which file, and why.
     pub(super) fn claimed(&self) -> (Option<&SnapshotHeader>, Option<(&'static str, String)>) {

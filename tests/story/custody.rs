@@ -138,7 +138,11 @@ async fn rotating_seals_what_is_there_to_others_and_says_what_stays_open_to_the_
     let next = store.backup().await;
     let again = store.json(&rotate.replace("keys/operator", "new/operator")).await;
     assert_eq!((ids(&again, "resealed", "id").len(), &again["configuration"]), (0, &Value::Null), "{again}");
-    assert!(again["unchanged"].as_array().unwrap().contains(&next.into()), "{again}");
+    assert!(again["unchanged"].as_array().unwrap().contains(&next.clone().into()), "{again}");
+    // Those of the configuration, where no others are named.
+    let configured = store.json("keys rotate --identity new/operator.txt").await;
+    assert!(configured["unchanged"].as_array().unwrap().contains(&next.into()), "{configured}");
+    assert_eq!(configured["resealed"], Value::Array(vec![]));
     assert!(!format!("{answer}{again}{proved}").contains(MARKER));
 }
 

@@ -30,9 +30,9 @@ use crate::{
 /// after an interruption, it goes on. Copies in other places, and what runs saved for their undo, stay as they are.
 #[derive(Args)]
 pub(in crate::cli) struct Rotate {
-    /// Seal to the age or SSH recipients in this file, one a line
+    /// Seal to the age or SSH recipients in this file, one a line [default: those of the configuration]
     #[arg(long, value_name = "FILE")]
-    recipients: PathBuf,
+    recipients: Option<PathBuf>,
     /// Only say what would be sealed anew
     #[arg(long)]
     dry_run: bool,
@@ -57,8 +57,13 @@ impl Rotate {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         let repository = settings.repository()?;
-        let text = guard::read(&self.recipients, "recipients")?;
-        let recipients = Recipients::parse(text.lines(), &self.recipients.display().to_string())?;
+        let recipients = match &self.recipients {
+            Some(file) => {
+                let text = guard::read(file, "recipients")?;
+                Recipients::parse(text.lines(), &file.display().to_string())?
+            }
+            None => settings.recipients()?,
+        };
         let trusted = settings.trusted()?;
         let rotation = Rotation {
             repository: &repository,
@@ -98,14 +103,15 @@ impl Rotate {
 
     /// Where the configuration names other recipients: the next backup would be sealed to those.
     fn stale(&self, settings: &Settings, recipients: &Recipients) -> Result<Option<Stale>> {
+        let Some(given) = &self.recipients else { return Ok(None) };
         let named = settings.names_recipients().then(|| settings.recipients()).and_then(Result::ok);
         if named.is_some_and(|named| named.fingerprints() == recipients.fingerprints()) {
             return Ok(None);
         }
         let file = settings.file.clone().unwrap_or_else(|| LOCAL.into());
         let line = line_of_recipients(&fs::read_to_string(&file).unwrap_or_default());
-        let path = std::path::absolute(&self.recipients)
-            .map_err(|e| Error::usage(format!("{} is no path", self.recipients.display())).because(e))?;
+        let path = std::path::absolute(given)
+            .map_err(|e| Error::usage(format!("{} is no path", given.display())).because(e))?;
         Ok(Some(Stale { file, line, change_to: format!("recipients_file: {}", path.display()) }))
     }
 

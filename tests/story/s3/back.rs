@@ -85,6 +85,37 @@ async fn what_was_changed_in_the_bucket_never_arrives() {
 }
 
 #[tokio::test]
+async fn what_is_here_and_damaged_is_not_called_here_already() {
+    let (_s3, store) = replicated().await;
+    let (id, good) = (store.backup().await, store.backup().await);
+    let file = store.snapshot(&id).join("host.tar.zst.age");
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let root = store.path("repo").display().to_string();
+    let next = format!("mv {root}/snapshots/{id} {root}/damaged-{id} && netdr fetch {id}");
+    let (_, said) = netdr(&store, 5, &format!("fetch {id}")).await;
+    says(
+        &said,
+        &[
+            &format!("snapshot {id} is here, and not as it was written"),
+            "host.tar.zst.age: has sha256",
+            &next,
+        ],
+    );
+    let (here, said) = netdr(&store, 5, "fetch --all").await;
+    says(&here, &[&format!("here already: {good}")]);
+    says(&said, &[&next]);
+    fs::remove_file(store.snapshot(&good).join("snapshot.json.sig")).unwrap();
+    let answer = json(&store, 5, "fetch --all").await;
+    assert_eq!(answer["failed"].as_array().unwrap().len(), 2, "{answer}");
+
+    store.shell(&next).await.ok();
+    netdr(&store, 0, &format!("fetch {id}")).await;
+    netdr(&store, 0, &format!("verify {id}")).await;
+}
+
+#[tokio::test]
 async fn who_may_only_write_keeps_nobody_from_the_good_ones() {
     let (s3, store) = replicated().await;
     let id = store.backup().await;
