@@ -41,7 +41,7 @@ impl Bucket {
     /// # Errors
     /// Usage: a file that is named cannot be used, or no region is named anywhere.
     pub async fn open(place: &Place) -> Result<Self> {
-        Ok(Self { client: connect::client(place).await?, place: place.clone() })
+        Ok(Self { client: connect::client(place, connect::STALL).await?, place: place.clone() })
     }
 
     /// What the configuration says of it.

@@ -17,7 +17,10 @@ use aws_config::{
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_s3::{
     Client, Config,
-    config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient},
+    config::{
+        Builder, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+        StalledStreamProtectionConfig,
+    },
 };
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use rustls::{
@@ -34,11 +37,13 @@ const BACKOFF: Duration = Duration::from_millis(250);
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long one attempt may take, its bytes aside.
 const ATTEMPT: Duration = Duration::from_secs(60);
+/// How long a body may stand still until it is broken off.
+pub(super) const STALL: Duration = Duration::from_secs(20);
 /// The slowest line that a bundle is sent over, in bytes a second.
 const SLOWEST: u64 = 64 << 10;
 
-/// A client for a place.
-pub(super) async fn client(place: &Place) -> Result<Client> {
+/// A client for a place; a body that stands still for `stall` is broken off.
+pub(super) async fn client(place: &Place, stall: Duration) -> Result<Client> {
     let http = http(place)?;
     let config = sdk(place, http).await?;
     if config.region().is_none() {
@@ -48,6 +53,7 @@ pub(super) async fn client(place: &Place) -> Result<Client> {
     let config = Builder::from(&config)
         .force_path_style(place.path_style)
         .retry_classifier(Again)
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(stall).build())
         // The sha256 that the header names is what proves an object, and put() sends it: the SDK's own sums beside it
         // are what other servers often do not know.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

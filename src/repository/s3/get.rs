@@ -106,7 +106,7 @@ impl Bucket {
     }
 
     /// The answer up to its body: all of it, or from a byte on of the object with this tag. However large it is, that takes
-    /// the time of any request; a body that then stalls is broken off by the SDK.
+    /// the time of any request; a body that then stalls is broken off by the SDK ([`connect::STALL`]).
     async fn body(
         &self,
         path: &str,
@@ -127,5 +127,60 @@ impl Bucket {
             Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        io::Read as _,
+        net::{TcpListener, TcpStream},
+        thread,
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::repository::s3::{Place, connect, refusal::tests::place};
+
+    /// A server that begins every body and never ends one; its address.
+    fn stalling() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let begin = |socket: &mut TcpStream| {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte)?;
+                head.extend(byte);
+            }
+            socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nETag: \"x\"\r\n\r\nhalf")
+        };
+        thread::spawn(move || {
+            let mut held = Vec::new();
+            for mut socket in listener.incoming().flatten() {
+                if begin(&mut socket).is_ok() {
+                    held.push(socket);
+                }
+            }
+        });
+        address
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_body_that_stalls_ends_in_an_error_with_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = folder.path().join("credentials");
+        fs::write(&credentials, "[default]\naws_access_key_id = a\naws_secret_access_key = b\n").unwrap();
+        let endpoint = Some(format!("http://{}", stalling()));
+        let place = Place { endpoint, path_style: true, credentials_file: Some(credentials), ..place() };
+        let client = connect::client(&place, Duration::from_millis(1)).await.unwrap();
+        let bucket = Bucket { client, place };
+        let mut out = Vec::new();
+        let read = bucket.get("snapshots/x/cni.tar.zst.age", 1000, &mut out);
+        let error = tokio::time::timeout(Duration::from_secs(60), read).await.unwrap().unwrap_err();
+        let whole = "s3://dr/proj-k8s/snapshots/x/cni.tar.zst.age breaks off after 24 bytes, again and again";
+        assert!(error.to_string().starts_with(whole), "{error:?}");
+        assert_eq!(error.hints(), ["run the same command again"]);
     }
 }

@@ -200,11 +200,11 @@ fn named_region(message: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::repository::s3::{LockMode, ObjectLock, StorageClass};
 
-    fn place() -> Place {
+    pub(in crate::repository::s3) fn place() -> Place {
         Place {
             name: "offsite".into(),
             bucket: "dr".into(),
