@@ -4,6 +4,7 @@ mod faults;
 mod killed;
 mod listing;
 mod objective;
+mod prune;
 mod rights;
 mod thaw;
 mod verify;

@@ -66,7 +66,7 @@ impl S3 {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let server = command.spawn().unwrap();
         let endpoint = format!("{}://{address}", if pair.is_some() { "https" } else { "http" });
-        let client = client(&endpoint, pair);
+        let client = client(&endpoint, pair, ACCESS);
         let s3 = Self { _server: server, folder, endpoint, client };
         eventually("versitygw answers", async || s3.client.list_buckets().send().await.ok()).await;
         s3
@@ -75,6 +75,11 @@ impl S3 {
     /// As the owner of every bucket.
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// As another account, over HTTP.
+    pub(crate) fn client_of(&self, account: &'static str) -> Client {
+        client(&self.endpoint, None, account)
     }
 
     pub(crate) async fn bucket(&self, name: &str) {
@@ -139,7 +144,7 @@ pub(crate) fn credentials(file: &Path, account: &str, secret: &str) {
     fs::write(file, text).unwrap();
 }
 
-fn client(endpoint: &str, pair: Option<&Pair>) -> Client {
+fn client(endpoint: &str, pair: Option<&Pair>, account: &str) -> Client {
     use aws_smithy_http_client::{
         Builder,
         tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
@@ -156,6 +161,6 @@ fn client(endpoint: &str, pair: Option<&Pair>) -> Client {
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint)
         .force_path_style(true)
-        .credentials_provider(Credentials::new(ACCESS, SECRET, None, None, "tests"));
+        .credentials_provider(Credentials::new(account, SECRET, None, None, "tests"));
     Client::from_conf(config.build())
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What a place offers, and what is here below this path, is whole; returns the ids that the place offers.
-async fn offered(ground: &Ground, store: &Store) -> Vec<String> {
+pub(super) async fn offered(ground: &Ground, store: &Store) -> Vec<String> {
     let answer = store.json("snapshots --repo absent").await;
     let listed = answer["snapshots"].as_array().unwrap();
     for one in listed {

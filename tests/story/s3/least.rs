@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use serde_json::Value;
 
 use super::{BUCKET, netdr};
@@ -28,9 +29,42 @@ async fn a_backup_may_write_and_list_and_nothing_else() {
     let (said, _) = netdr(&store, 0, "backup --set host --host-root host").await;
     says(&said, &["s3: 1 snapshot copied"]);
     netdr(&store, 0, "replicate").await;
+    // As whoever stole these credentials would try it.
+    let (thief, keys) = (s3.client_of("job"), s3.keys(BUCKET).await);
+    for key in &keys {
+        let deleted = thief.delete_object().bucket(BUCKET).key(key).send().await;
+        assert_eq!(deleted.unwrap_err().code(), Some("AccessDenied"), "delete of {key}");
+        let read = thief.get_object().bucket(BUCKET).key(key).send().await;
+        assert_eq!(read.unwrap_err().code(), Some("AccessDenied"), "read of {key}");
+    }
+    assert_eq!(s3.keys(BUCKET).await, keys);
+    let (_, refused) = netdr(&store, 1, "prune --place s3").await;
+    says(&refused, &["allow s3:GetObject on arn:aws:s3:::netdr-copies/*"]);
     fs::remove_dir_all(store.path("repo")).unwrap();
     let (_, refused) = netdr(&store, 1, "fetch latest").await;
     says(&refused, &["cannot read s3://netdr-copies/", "allow s3:GetObject on arn:aws:s3:::netdr-copies/*"]);
+}
+
+#[tokio::test]
+async fn a_prune_may_read_and_delete_and_not_write() {
+    let (s3, store) = (S3::start().await, Store::new().await);
+    s3.versioned_bucket(BUCKET).await;
+    let yaml = fs::read_to_string(store.path("netdr.yaml")).unwrap();
+    store.configure(&format!("replicas: [{}]", s3.replica(&store, BUCKET, "")));
+    let old = store.backup().await;
+    let newest = store.backup().await;
+    s3.account("pruner", BUCKET, &policy("Pruning")).await;
+    let replica = s3.replica_of(&store, "pruner", BUCKET, ", retention: {daily: 1, weekly: 0, monthly: 0}");
+    fs::write(store.path("netdr.yaml"), format!("{yaml}replicas: [{replica}]\n")).unwrap();
+    let (said, _) = netdr(&store, 0, "prune --place s3").await;
+    says(&said, &[&format!("delete  {old}"), "place s3: 1 snapshot deleted, 1 kept"]);
+    let versions = s3.client().list_object_versions().bucket(BUCKET).prefix("snapshots/");
+    let versions = versions.send().await.unwrap();
+    let left = versions.versions().iter().filter_map(|version| version.key());
+    assert!(versions.delete_markers().is_empty() && left.clone().count() == 4);
+    assert!(left.into_iter().all(|key| key.contains(&newest)));
+    let (_, refused) = netdr(&store, 3, "backup --set host --host-root host").await;
+    says(&refused, &["allow s3:PutObject on arn:aws:s3:::netdr-copies/*"]);
 }
 
 #[tokio::test]

@@ -195,6 +195,14 @@ impl Bucket {
         Ok((gone.body.is_none(), id.into()))
     }
 
+    /// As if everything had been put so much earlier.
+    pub(super) fn age(&mut self, time: TimeDelta) {
+        for version in self.objects.values_mut().flatten() {
+            version.modified -= time;
+            version.lock.iter_mut().for_each(|lock| lock.until -= time);
+        }
+    }
+
     /// What happens behind everybody's back: an object is other bytes now, or of another class.
     pub(super) fn tamper(&mut self, key: &str, change: impl FnOnce(&mut Version)) {
         change(self.current_mut(key).unwrap_or_else(|e: S3Error| panic!("{key}: {e}")));
