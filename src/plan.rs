@@ -30,4 +30,4 @@ pub use spec::{Action, Existing, Extras, Http, Isolation, Probe, Replicas, Resto
 pub(crate) use step::shell_word;
 pub use step::{Act, Batch, Command, Counts, Gate, NotDone, ResolvedPlan, Source, Step, Verb};
 pub use undo::{Changed, Found, Live, UndoInputs, undo};
-pub use webhooks::{Service, Target, Webhooks};
+pub use webhooks::{Service, Target, Webhooks, behind_webhook};

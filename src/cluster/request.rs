@@ -1,6 +1,6 @@
 //! Sending one request: retries, and turning every failure into words.
 
-use std::{sync::PoisonError, time::Duration};
+use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
 
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -29,6 +29,8 @@ pub(super) struct Presence {
     answered: bool,
     /// Since when it has not answered any request. Whoever asks after it was waited for does not wait as long again.
     silent: Option<Instant>,
+    /// Likewise of admission webhooks, by name.
+    webhooks: BTreeMap<String, Instant>,
 }
 
 impl Presence {
@@ -36,6 +38,11 @@ impl Presence {
     fn wait_until(&mut self, began: Instant) -> Instant {
         let silent = *self.silent.get_or_insert_with(Instant::now);
         if self.answered { silent.min(began) + RESTART } else { began + ABSENT }
+    }
+
+    /// Until when a request is tried again that this webhook had to let through and did not answer for.
+    fn wait_for(&mut self, webhook: &str) -> Instant {
+        *self.webhooks.entry(webhook.into()).or_insert_with(Instant::now) + PATIENCE
     }
 
     fn heard(&mut self) {
@@ -91,6 +98,13 @@ impl Refusal {
         self.code == 409
     }
 
+    /// The admission webhook that did not answer, where that is why: `failed calling webhook "NAME": …`
+    /// (k8s.io/apiserver, pkg/admission/plugin/webhook/errors).
+    pub fn webhook(&self) -> Option<&str> {
+        let (_, rest) = self.message.split_once("failed calling webhook \"")?;
+        rest.split_once('"').map(|(name, _)| name)
+    }
+
     /// Turns it into an error about `object`, with what to do about this kind of refusal.
     pub fn about(self, doing: &str, object: &str, server: &str) -> Error {
         let error = Error::failed(format!("{doing} {object}")).why(self.to_string());
@@ -142,18 +156,26 @@ impl Cluster {
         let body = body.unwrap_or_default();
         let started = Instant::now();
         let mut delay = FIRST_DELAY;
+        let mut silent: Option<String> = None;
         loop {
             let (refusal, wait) = match self.send_once(&method, path, headers, body.clone()).await {
-                Ok(bytes) => return Ok(bytes),
+                Ok(bytes) => {
+                    if let Some(webhook) = silent {
+                        self.presence(|presence| presence.webhooks.remove(&webhook));
+                    }
+                    return Ok(bytes);
+                }
                 Err(failure) => failure,
             };
+            silent = refusal.webhook().map(ToOwned::to_owned);
             let wait = match wait {
                 Retry::Never => return Err(refusal),
                 Retry::After(asked) => asked.max(delay),
                 Retry::Soon => delay,
             };
-            let until = match refusal.code {
-                0 => self.presence(|presence| presence.wait_until(started)),
+            let until = match (refusal.code, &silent) {
+                (0, _) => self.presence(|presence| presence.wait_until(started)),
+                (_, Some(webhook)) => self.presence(|presence| presence.wait_for(webhook)),
                 _ => started + PATIENCE,
             };
             if Instant::now() + wait > until {
@@ -162,6 +184,11 @@ impl Cluster {
             sleep(wait).await;
             delay = (delay * 2).min(LONGEST_DELAY);
         }
+    }
+
+    /// Forgets which webhooks did not answer: something was done since that may have brought them back.
+    pub fn forget_webhooks(&self) {
+        self.presence(|presence| presence.webhooks.clear());
     }
 
     fn presence<T>(&self, of: impl FnOnce(&mut Presence) -> T) -> T {
@@ -320,5 +347,18 @@ mod tests {
         assert_eq!(presence.wait_until(silent + RESTART), silent + RESTART);
         presence.heard();
         assert!(presence.wait_until(began + second) > began + second);
+    }
+
+    #[test]
+    fn a_webhook_that_does_not_answer_is_waited_for_once_whatever_it_is_asked() {
+        let message =
+            "Internal error occurred: failed calling webhook \"a.b\": failed to call webhook: Post …";
+        let refusal = Refusal { code: 500, ..lost(message.into()) };
+        assert_eq!(refusal.webhook(), Some("a.b"));
+        assert_eq!(lost("admission webhook \"a.b\" denied the request".into()).webhook(), None);
+        let mut presence = Presence::default();
+        let until = presence.wait_for("a.b");
+        assert_eq!(presence.wait_for("a.b"), until);
+        assert!(presence.wait_for("another") > until);
     }
 }

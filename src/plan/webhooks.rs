@@ -39,6 +39,24 @@ pub struct Webhooks {
     pub services: BTreeMap<Service, Option<String>>,
 }
 
+/// Who stands behind a webhook that did not answer, and how one sees why; `kind` is that of the configuration. None where the
+/// webhook is not this configuration's.
+pub fn behind_webhook(kind: &str, configuration: &Value, webhook: &str) -> Option<String> {
+    let mut hooks = configuration["webhooks"].as_array()?.iter();
+    let hook = hooks.find(|hook| hook["name"] == webhook)?;
+    let name = configuration["metadata"]["name"].as_str().unwrap_or_default();
+    let of = format!("webhook {webhook} is of {kind} {name}");
+    Some(match (Hook { configuration: name, webhook: hook }).service() {
+        Some((namespace, service)) => format!(
+            "{of}: bring Service {namespace}/{service} its endpoints back (kubectl get endpointslices -n {namespace} -l \
+             kubernetes.io/service-name={service})"
+        ),
+        None => {
+            format!("{of}: make it answer at its `url` (kubectl get {} {name} -o yaml)", kind.to_lowercase())
+        }
+    })
+}
+
 /// One webhook of a configuration.
 struct Hook<'a> {
     configuration: &'a str,
@@ -199,6 +217,22 @@ mod tests {
         assert!(unready(json!({}), None).is_empty());
         let no_bundle = json!({"clientConfig": {"service": {"namespace": "metallb-system", "name": "hook"}}});
         assert!(unready(no_bundle, None)[0].contains("caBundle"));
+    }
+
+    #[test]
+    fn who_stands_behind_a_webhook_is_named_with_its_configuration() {
+        let of = |configuration: &Value, name| {
+            behind_webhook("ValidatingWebhookConfiguration", configuration, name)
+        };
+        let said = of(&configuration(json!({})), "ipaddresspoolvalidationwebhook.metallb.io").unwrap();
+        assert!(
+            said.contains("is of ValidatingWebhookConfiguration metallb: bring Service metallb-system/hook"),
+            "{said}"
+        );
+        assert_eq!(of(&configuration(json!({})), "another"), None);
+        let by_url = configuration(json!({"name": "w", "clientConfig": {"url": "https://127.0.0.1/x"}}));
+        let said = of(&by_url, "w").unwrap();
+        assert!(said.ends_with("(kubectl get validatingwebhookconfiguration metallb -o yaml)"), "{said}");
     }
 
     #[test]

@@ -12,19 +12,23 @@ mod words;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep},
+};
 
 use super::{
     ActOutcome,
     decide::{self, Next},
+    gates,
     lease::Clock,
 };
 use crate::{
     canonical,
-    cluster::{Answer, ApiKind, Cluster, Discovery, Precondition},
+    cluster::{Answer, ApiKind, Cluster, Discovery, Precondition, Refusal},
     host::Writer,
     model::{Item, ItemKey, Json},
-    plan::{Act, Verb},
+    plan::{Act, Verb, behind_webhook},
 };
 
 /// How often an act begins anew when its object's bookkeeping changes under its hands.
@@ -42,6 +46,8 @@ pub(super) struct Acting<'a> {
     pub(super) poll: Duration,
     /// The wall clock, for what is dated.
     pub(super) clock: Clock,
+    /// Every configuration of admission webhooks with its kind, once one of them did not answer.
+    pub(super) webhooks: OnceCell<Vec<(&'static str, Value)>>,
 }
 
 /// Where an object is, and what is written there.
@@ -71,9 +77,21 @@ impl Acting<'_> {
             ItemKey::Release { namespace, name } => self.release(act, namespace, name).await,
             ItemKey::File { path, .. } => Ok(self.file(act, path)),
         };
-        answer.unwrap_or_else(|refusal| {
-            ActOutcome::Failed(words::failure(act, &refusal, self.cluster.server()))
-        })
+        match answer {
+            Ok(outcome) => outcome,
+            Err(refusal) => {
+                let behind = self.behind(&refusal).await;
+                ActOutcome::Failed(words::failure(act, &refusal, behind.as_deref(), self.cluster.server()))
+            }
+        }
+    }
+
+    /// Who stands behind the webhook that did not answer, where that is why.
+    async fn behind(&self, refusal: &Refusal) -> Option<String> {
+        let webhook = refusal.webhook()?;
+        let read = || gates::webhook_configurations(self.cluster, self.discovery);
+        let all = self.webhooks.get_or_init(read).await;
+        all.iter().find_map(|(kind, configuration)| behind_webhook(kind, configuration, webhook))
     }
 
     async fn change(&self, act: &Act, place: &Place<'_>) -> Answer<ActOutcome> {
@@ -155,7 +173,11 @@ impl Acting<'_> {
         match created {
             Ok(()) => Ok(ActOutcome::Done),
             Err(refusal) if refusal.is_conflict() => Err(refusal), // somebody did, or it did and the answer was lost
-            Err(refusal) => Ok(ActOutcome::Failed(words::half_done(act, &refusal, self.cluster.server()))),
+            Err(refusal) => {
+                let behind = self.behind(&refusal).await;
+                let said = words::half_done(act, &refusal, behind.as_deref(), self.cluster.server());
+                Ok(ActOutcome::Failed(said))
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
+use tokio::sync::OnceCell;
 
 use super::{
     Done, Journal, StepOutcome,
@@ -125,6 +126,7 @@ pub async fn execute(engine: &Engine<'_>, plan: &ResolvedPlan) -> Result<Vec<Ste
 impl Engine<'_> {
     async fn step(&self, step: &Step, discovery: &mut Discovery, outcome: &mut StepOutcome) -> Result<()> {
         let began = Instant::now();
+        self.cluster.forget_webhooks();
         if let Some(question) = &step.question
             && !(self.confirm)(question)?
         {
@@ -176,6 +178,7 @@ impl Engine<'_> {
             files: self.files,
             poll: self.poll,
             clock: self.clock,
+            webhooks: OnceCell::new(),
         };
         let (acting, deaf) = (&acting, &AtomicBool::new(false));
         let acts = batch.acts.iter().map(|act| async move {

@@ -11,7 +11,7 @@ mod rollout;
 mod webhooks;
 
 pub(crate) use rollout::rolled_out;
-pub(super) use webhooks::read as read_webhooks;
+pub(super) use webhooks::{configurations as webhook_configurations, read as read_webhooks};
 
 use std::time::Duration;
 

@@ -9,18 +9,18 @@ use crate::{
     restore::decide,
 };
 
-/// One line for a person.
-pub(super) fn failure(act: &Act, refusal: &Refusal, server: &str) -> String {
-    format!("{}; {}", decide::said(act.item.as_ref(), refusal), way_out(act, refusal, server))
+/// One line for a person; `behind` says who stands behind the webhook that did not answer.
+pub(super) fn failure(act: &Act, refusal: &Refusal, behind: Option<&str>, server: &str) -> String {
+    format!("{}; {}", decide::said(act.item.as_ref(), refusal), way_out(act, refusal, behind, server))
 }
 
 /// As [`failure`], of an object that was deleted to be created anew: what is missing now is the creation.
-pub(super) fn half_done(act: &Act, refusal: &Refusal, server: &str) -> String {
+pub(super) fn half_done(act: &Act, refusal: &Refusal, behind: Option<&str>, server: &str) -> String {
     let creation = Act { verb: Verb::Create, ..act.clone() };
-    format!("deleted, not created again: {}", failure(&creation, refusal, server))
+    format!("deleted, not created again: {}", failure(&creation, refusal, behind, server))
 }
 
-fn way_out(act: &Act, refusal: &Refusal, server: &str) -> String {
+fn way_out(act: &Act, refusal: &Refusal, behind: Option<&str>, server: &str) -> String {
     let kind = act.key.kind_name();
     let namespace = act.key.namespace().unwrap_or_default();
     let place = if namespace.is_empty() { String::new() } else { format!(" -n {namespace}") };
@@ -59,7 +59,8 @@ fn way_out(act: &Act, refusal: &Refusal, server: &str) -> String {
         422 => "this API server does not accept the stored object; look at it with: netdr extract".into(),
         429 => "the API server is overloaded; run the same command again".into(),
         500..=599 if refusal.message.contains("webhook") => {
-            "bring the webhook's Service its endpoints back, then run the same command again".into()
+            let behind = behind.unwrap_or("bring the webhook's Service its endpoints back");
+            format!("{behind}, then run the same command again")
         }
         _ => "run the same command again".into(),
     }
@@ -106,29 +107,30 @@ mod tests {
     #[test]
     fn a_server_that_quotes_a_secret_is_not_repeated() {
         let said =
-            failure(&act(Verb::Create), &refusal(422, "spec.password: Invalid value: \"hunter2\""), "");
+            failure(&act(Verb::Create), &refusal(422, "spec.password: Invalid value: \"hunter2\""), None, "");
         assert!(!said.contains("hunter2"), "{said}");
         assert!(said.contains("spec.password"), "{said}");
     }
 
     #[test]
     fn what_is_deleted_and_not_created_is_said_with_the_right_that_is_missing() {
-        let said = half_done(&act(Verb::Recreate), &refusal(403, "quota"), "");
+        let said = half_done(&act(Verb::Recreate), &refusal(403, "quota"), None, "");
         assert!(said.starts_with("deleted, not created again: quota (403)"), "{said}");
         assert!(said.contains("kubectl auth can-i create bgppeers.metallb.io -n metallb-system"), "{said}");
-        let said = half_done(&act(Verb::Recreate), &refusal(0, "connection refused"), "https://n1:6443");
+        let said =
+            half_done(&act(Verb::Recreate), &refusal(0, "connection refused"), None, "https://n1:6443");
         assert!(said.contains("curl -k https://n1:6443/readyz; then run the same command again"), "{said}");
     }
 
     #[test]
     fn the_servers_words_and_the_way_out_are_both_there() {
-        let said = failure(&act(Verb::Replace), &refusal(422, "spec.myASN: field is immutable"), "");
+        let said = failure(&act(Verb::Replace), &refusal(422, "spec.myASN: field is immutable"), None, "");
         assert!(said.contains("field is immutable (422)"), "{said}");
         assert!(said.contains("kubectl delete bgppeers.metallb.io -n metallb-system edge"), "{said}");
         let said =
-            failure(&act(Verb::Merge), &refusal(422, "spec.loadBalancerClass: field is immutable"), "");
+            failure(&act(Verb::Merge), &refusal(422, "spec.loadBalancerClass: field is immutable"), None, "");
         assert!(!said.contains("kubectl delete"), "{said}");
-        let said = failure(&act(Verb::Replace), &refusal(403, "no"), "");
+        let said = failure(&act(Verb::Replace), &refusal(403, "no"), None, "");
         assert!(said.contains("kubectl auth can-i update bgppeers.metallb.io -n metallb-system"), "{said}");
     }
 }

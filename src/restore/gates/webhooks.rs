@@ -3,12 +3,18 @@
 //! In: a cluster, kinds of objects. Out: [`Webhooks`], to be judged. Invariant: only the Services of webhooks that are asked
 //! about these kinds are looked at.
 
+use serde_json::Value;
+
 use crate::{
     cluster::{Answer, Cluster, Discovery, ListOptions, Selector},
     plan::{Service, Target, Webhooks},
 };
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
+const KINDS: [(&str, &str); 2] = [
+    ("validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+    ("mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
+];
 
 /// Reads the webhooks that objects of these kinds must pass.
 pub(in crate::restore) async fn read(
@@ -17,7 +23,7 @@ pub(in crate::restore) async fn read(
     targets: &[Target],
 ) -> Answer<Webhooks> {
     let mut webhooks = Webhooks::default();
-    for plural in ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"] {
+    for (plural, _) in KINDS {
         if let Some(kind) = discovery.find(ADMISSION, plural) {
             webhooks.configurations.extend(cluster.list_all(kind, &ListOptions::default()).await?);
         }
@@ -37,6 +43,20 @@ pub(in crate::restore) async fn read(
         webhooks.services.insert(service, why);
     }
     Ok(webhooks)
+}
+
+/// Every configuration with its kind, as far as they can be read.
+pub(in crate::restore) async fn configurations(
+    cluster: &Cluster,
+    discovery: &Discovery,
+) -> Vec<(&'static str, Value)> {
+    let mut all = Vec::new();
+    for (plural, name) in KINDS {
+        let Some(kind) = discovery.find(ADMISSION, plural) else { continue };
+        let listed = cluster.list_all(kind, &ListOptions::default()).await.unwrap_or_default();
+        all.extend(listed.into_iter().map(|configuration| (name, configuration)));
+    }
+    all
 }
 
 /// Why nobody answers at a Service.

@@ -1,5 +1,7 @@
 //! What the cluster does not let the restore do: each object named with the server's words, and no other stopped.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::support::{POLICIES, corrupted, eventually, touched};
@@ -42,6 +44,56 @@ async fn one_object_that_is_denied_stops_no_other() {
     }
     objects.delete("validatingadmissionpolicybindings.admissionregistration.k8s.io", "frozen").await;
     eventually("the denial to end", async || may().await.then_some(())).await;
+    operator.recover("network-policies", &[]).await;
+}
+
+/// Nobody listens there.
+const DEAD: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: nobody-home}
+webhooks:
+- name: policies.nobody-home.io
+  clientConfig: {url: 'https://127.0.0.1:1/'}
+  rules: [{apiGroups: [networking.k8s.io], apiVersions: [v1], operations: ['*'], resources: [networkpolicies]}]
+  failurePolicy: Fail
+  sideEffects: None
+  timeoutSeconds: 1
+  admissionReviewVersions: [v1]
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_webhook_is_waited_for_once_and_named_with_its_configuration() {
+    let (_plane, objects, operator) = corrupted().await;
+    objects.create(DEAD).await;
+    let may = async || operator.may_create_policy("postgres", "allow-workflows").await;
+    eventually("the webhook to be in force", async || (!may().await).then_some(())).await;
+
+    let began = Instant::now();
+    let report = operator.restore("network-policies", &["--yes"]).await.json(3);
+    let failures: Vec<&str> = report["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|step| step["failures"].as_array().unwrap())
+        .map(|why| why.as_str().unwrap())
+        .collect();
+    assert!(failures.len() > 3, "{failures:#?}");
+    let named = "webhook policies.nobody-home.io is of ValidatingWebhookConfiguration nobody-home";
+    for why in failures.iter().filter(|why| why.contains("networkpolicies.networking.k8s.io")) {
+        assert!(
+            why.contains(named) && why.contains("kubectl get validatingwebhookconfiguration nobody-home"),
+            "{why}"
+        );
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(110),
+        "a minute for all, and not for each: {:?}",
+        began.elapsed()
+    );
+
+    objects.delete("validatingwebhookconfigurations.admissionregistration.k8s.io", "nobody-home").await;
+    eventually("the webhook to be out of force", async || may().await.then_some(())).await;
     operator.recover("network-policies", &[]).await;
 }
 
