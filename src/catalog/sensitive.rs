@@ -37,6 +37,12 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("apps", "*", "spec template metadata annotations"),
 ];
 
+/// Of these a string is YAML in itself: that, and where in it two differ, may be said; what is in it is as secret as the rest.
+const YAML: [(&str, &str, [&str; 2]); 2] = [
+    ("helm.cattle.io", "helmchartconfigs", ["spec", "valuesContent"]),
+    ("helm.cattle.io", "helmcharts", ["spec", "valuesContent"]),
+];
+
 /// Parts of a Helm release that hold values, or text rendered from them.
 const RELEASE: &[&str] =
     &["release config", "release manifest", "release hooks", "release chart", "release info notes"];
@@ -62,6 +68,14 @@ pub fn is_sensitive(key: &ItemKey, path: &[&str]) -> bool {
                 .any(|(g, p, pattern)| g == group && (*p == "*" || p == plural) && covers(pattern, path))
         }
     }
+}
+
+/// Whether the text at `path` of this item is YAML, of which the keys that differ tell more than "differs".
+pub fn is_yaml(key: &ItemKey, path: &[&str]) -> bool {
+    YAML.iter().any(|(group, plural, at)| {
+        path == at
+            && matches!(key, ItemKey::Resource { group: g, plural: p, .. } if g == group && p == plural)
+    })
 }
 
 /// Whether `path` is the pattern's place, below it, or above it (a parent shown whole would show the secret).

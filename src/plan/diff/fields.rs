@@ -11,6 +11,7 @@ use super::FieldChange;
 use crate::{
     catalog,
     model::{Content, FileContent, ItemKey},
+    yaml,
 };
 
 /// The fields that differ between two contents of one item.
@@ -21,7 +22,7 @@ pub fn fields(key: &ItemKey, before: &Content, after: &Content) -> Vec<FieldChan
             Content::Resource(before) | Content::Release(before),
             Content::Resource(after) | Content::Release(after),
         ) => {
-            let mut walk = Walk { key, path: Vec::new(), changes: Vec::new() };
+            let mut walk = Walk { key, path: Vec::new(), within: false, changes: Vec::new() };
             walk.value(Some(&before.value()), Some(&after.value()));
             walk.changes
         }
@@ -56,6 +57,8 @@ fn file(key: &ItemKey, before: &FileContent, after: &FileContent) -> Vec<FieldCh
 struct Walk<'a> {
     key: &'a ItemKey,
     path: Vec<String>,
+    /// Whether it is in a text that is YAML itself.
+    within: bool,
     changes: Vec<FieldChange>,
 }
 
@@ -69,11 +72,35 @@ impl Walk<'_> {
                 }
             }
             (Some(Value::Array(before)), Some(Value::Array(after))) => self.list(before, after),
+            (Some(Value::String(before)), Some(Value::String(after))) => self.text(before, after),
             _ => self.differs(before.cloned(), after.cloned()),
         }
     }
 
+    /// Of values that a chart gets as YAML the keys that differ; where it is no such YAML, or only written otherwise, as it is.
+    fn text(&mut self, before: &str, after: &str) {
+        if !self.within && catalog::is_yaml(self.key, &self.steps()) {
+            let read = |text: &str| yaml::read(text.as_bytes()).filter(Value::is_object);
+            if let (Some(old), Some(new)) = (read(before), read(after))
+                && old != new
+            {
+                self.within = true;
+                self.value(Some(&old), Some(&new));
+                self.within = false;
+                return;
+            }
+        }
+        self.differs(Some(before.into()), Some(after.into()));
+    }
+
     fn below(&mut self, step: &str, before: Option<&Value>, after: Option<&Value>) {
+        if self.within && !is_name(step) {
+            // Somebody's text, and no name of a value: it may be as secret as one.
+            if self.changes.last().is_none_or(|last| last.path != self.path.join(".")) {
+                self.differs(None, None);
+            }
+            return;
+        }
         self.path.push(step.to_owned());
         self.value(before, after);
         self.path.pop();
@@ -81,7 +108,8 @@ impl Walk<'_> {
 
     /// By name where every item has one of its own, so that one item more is one difference; else by position.
     fn list(&mut self, before: &[Value], after: &[Value]) {
-        let (Some(old), Some(new)) = (names(before), names(after)) else {
+        let named = |list| names(list).filter(|_| !self.within);
+        let (Some(old), Some(new)) = (named(before), named(after)) else {
             for position in 0..before.len().max(after.len()) {
                 self.below(&position.to_string(), before.get(position), after.get(position));
             }
@@ -102,9 +130,12 @@ impl Walk<'_> {
         }
     }
 
+    fn steps(&self) -> Vec<&str> {
+        self.path.iter().map(String::as_str).collect()
+    }
+
     fn differs(&mut self, before: Option<Value>, after: Option<Value>) {
-        let steps: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        let secret = catalog::is_sensitive(self.key, &steps);
+        let secret = catalog::is_sensitive(self.key, &self.steps());
         let shown = |value: Option<Value>| value.filter(|_| !secret);
         self.changes.push(FieldChange {
             path: self.path.join("."),
@@ -113,6 +144,11 @@ impl Walk<'_> {
             secret,
         });
     }
+}
+
+/// Whether it can be the name of a chart's value, or of what Kubernetes names.
+fn is_name(step: &str) -> bool {
+    step.len() <= 63 && step.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
 }
 
 /// The names of a list's items, where all have one and no two the same.
@@ -183,6 +219,32 @@ mod tests {
         let changes = fields(&key, &file(marker), &file("token: b"));
         assert_eq!(paths(&changes), ["content"]);
         assert!(!format!("{changes:?}").contains(marker));
+    }
+
+    #[test]
+    fn of_a_charts_values_the_keys_that_differ_are_named_and_no_value() {
+        let key = ItemKey::resource("helm.cattle.io", "helmchartconfigs", Some("kube-system"), "rke2-canal");
+        let values = |text: &str| json!({"spec": {"valuesContent": text}});
+        let of = |before: &str, after: &str| {
+            let changes = changes(&key, values(before), values(after));
+            let said = format!("{changes:?}{}", json!(changes));
+            assert!(changes.iter().all(|change| change.secret) && !said.contains("MARKER"), "{said}");
+            paths(&changes).into_iter().map(ToOwned::to_owned).collect::<Vec<_>>()
+        };
+        let before =
+            "flannel: {iface: ens18, backend: vxlan}\ncalico: {vethuMTU: 1450}\nenv: [{name: MARKER-1}]\n";
+        let after = "flannel: {iface: ens19, backend: vxlan}\nenv: [{name: MARKER-2}]\n";
+        let below =
+            |keys: &[&str]| keys.iter().map(|key| format!("spec.valuesContent.{key}")).collect::<Vec<_>>();
+        assert_eq!(of(before, after), below(&["calico", "env.0.name", "flannel.iface"]));
+        assert_eq!(of("a: 1\nusers: {'MARKER $apr1$x': 1, 'MARKER y': 1}", "a: 2"), below(&["a", "users"]));
+        let users = |a: u8| format!("users: {{'MARKER $apr1$x': {a}, 'MARKER y': {a}}}");
+        assert_eq!(of(&users(1), &users(2)), below(&["users"]), "what is no name is not shown");
+        for (before, after) in
+            [("a: 1", "a:  1 # why"), ("MARKER", "a: 1"), ("a: [", "a: 1"), ("a: 1", "a: 1\n---\nb: 1")]
+        {
+            assert_eq!(of(before, after), ["spec.valuesContent"], "{before} {after}");
+        }
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
