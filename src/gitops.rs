@@ -54,6 +54,8 @@ pub enum Revision {
     Head,
     /// A commit, a tag or a branch.
     Named(String),
+    /// Commits by full ids: of each repository the one that its branch has, or else that it has.
+    Among(Vec<String>),
     /// Exactly these, by URL: what an interrupted run began with.
     Exactly(BTreeMap<String, String>),
 }
@@ -139,7 +141,7 @@ pub async fn read(wanted: &Wanted, trusted: &TrustedSigners, now: DateTime<Utc>)
         let place = Place {
             url: url.to_owned(),
             branch: branch.to_owned(),
-            revision: wanted.revision.of(url),
+            revisions: wanted.revision.of(url),
             ssh_keys: wanted.ssh_keys.clone(),
             most: fetch::MOST,
         };
@@ -165,12 +167,13 @@ pub async fn read(wanted: &Wanted, trusted: &TrustedSigners, now: DateTime<Utc>)
 }
 
 impl Revision {
-    /// The one of a repository; none for the newest of its branch.
-    fn of(&self, url: &str) -> Option<String> {
+    /// Those that a repository may have; none for the newest of its branch.
+    fn of(&self, url: &str) -> Vec<String> {
         match self {
-            Self::Head => None,
-            Self::Named(name) => Some(name.clone()),
-            Self::Exactly(commits) => commits.get(url).cloned(),
+            Self::Head => Vec::new(),
+            Self::Named(name) => vec![name.clone()],
+            Self::Among(commits) => commits.clone(),
+            Self::Exactly(commits) => commits.get(url).cloned().into_iter().collect(),
         }
     }
 }

@@ -151,11 +151,20 @@ impl RecoveryReport {
         }
     }
 
+    fn is_authored(&self) -> bool {
+        self.source.iter().any(|name| matches!(name, SourceName::Git { .. }))
+    }
+
+    /// How the source came to be as it is: nobody captures what people author.
+    fn taken(&self) -> &'static str {
+        if self.is_authored() { "committed" } else { "captured" }
+    }
+
     /// What the recovery point means.
     fn lost(&self) -> String {
         match self.recovery_point_s {
-            s if s < 0 => "the source was captured after the incident began".into(),
-            0 if self.source.iter().any(|name| matches!(name, SourceName::Git { .. })) => {
+            s if s < 0 => format!("the source was {} after the incident began", self.taken()),
+            0 if self.is_authored() => {
                 "nothing that was authored is lost; what was changed on the cluster alone is not in Git"
                     .into()
             }
@@ -243,7 +252,10 @@ impl RecoveryReport {
             ("Cluster identity", format!("{} (uid of namespace kube-system)", self.cluster.uid)),
             ("Kubernetes", self.cluster.kubernetes.clone()),
             ("Source", source.join(", ")),
-            ("Source captured", words::time(self.captured_at)),
+            (
+                if self.is_authored() { "Source committed" } else { "Source captured" },
+                words::time(self.captured_at),
+            ),
             ("Source signed by", self.signed_by.clone()),
             ("Incident began", words::time(self.incident_start)),
             ("Command began", words::time(self.started_at)),

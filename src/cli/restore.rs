@@ -1,13 +1,16 @@
 //! `netdr restore`: shows what would be done, asks, does it, proves it, reports.
 
+mod from;
+
 use std::{
     collections::BTreeMap,
     path::{self, Path, PathBuf},
-    str::FromStr,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ArgGroup, Args, ValueEnum};
+
+use from::{Place, Source, commit};
 
 use super::{
     access::ssh_keys,
@@ -23,7 +26,7 @@ use crate::{
     cluster::Cluster,
     gitops::{self, GitSource, Revision},
     model::{ClusterIdentity, Index, RunId, SnapshotId, SourceName},
-    plan::{CommandLine, Earlier, Isolation, RestorePlan, shell_word},
+    plan::{Action, CommandLine, Earlier, Isolation, RestorePlan, StepSpec, shell_word},
     repository::Repository,
     restore::{Chosen, Past, Prepared, Request, RunSummary, journal, prepare},
     seal::{self, Identities, Recipients},
@@ -48,8 +51,8 @@ pub(super) struct Restore {
     /// Restore from this snapshot; repeatable, one per set [default: latest, captured before the incident]
     #[arg(long, value_name = "ID|latest")]
     snapshot: Vec<Source>,
-    /// Restore from this: snapshot; git or git@REV, what people author (git.sources), at a commit, tag or branch;
-    /// velero:FILE, a Velero backup archive
+    /// Restore from this: snapshot; git or git@REV, what people author (git.sources), at a commit, tag or branch, or at
+    /// git@SHA,SHA, one commit of each repository; velero:FILE, a Velero backup archive
     #[arg(long, value_name = "SOURCE", default_value = "snapshot")]
     from: Place,
     /// Answer for this commit of Git yourself, where no trusted signer does; its full id; repeatable
@@ -80,40 +83,6 @@ pub(super) struct Restore {
     resume: Option<RunId>,
     #[command(flatten)]
     course: Course,
-}
-
-#[derive(Clone, Debug)]
-enum Source {
-    Latest,
-    Snapshot(SnapshotId),
-}
-
-/// `--from`.
-#[derive(Clone, Debug)]
-enum Place {
-    Snapshot,
-    Git(Revision),
-    Velero(PathBuf),
-}
-
-impl FromStr for Place {
-    type Err = Error;
-    fn from_str(s: &str) -> Result<Self> {
-        match (s, s.strip_prefix("git@"), s.strip_prefix("velero:")) {
-            ("snapshot", ..) => Ok(Self::Snapshot),
-            ("git", ..) => Ok(Self::Git(Revision::Head)),
-            (_, Some(revision), _) if !revision.is_empty() => Ok(Self::Git(Revision::Named(revision.into()))),
-            (_, _, Some(file)) if !file.is_empty() => Ok(Self::Velero(file.into())),
-            _ => Err(Error::usage("a source is snapshot, git, git@REV or velero:FILE")),
-        }
-    }
-}
-
-impl FromStr for Source {
-    type Err = Error;
-    fn from_str(s: &str) -> Result<Self> {
-        if s == "latest" { Ok(Self::Latest) } else { s.parse().map(Self::Snapshot) }
-    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -226,6 +195,14 @@ impl Restore {
             (None, name) => plans::find(settings, name.as_deref().unwrap_or_default())
                 .map_err(|error| error.hint("or restore by a plan of your own: --plan FILE"))?,
         };
+        let isolates = |step: &StepSpec| matches!(step.action, Action::Apply { isolation: Some(_), .. });
+        if self.policy_order.is_some() && !authored.plan.steps.iter().any(isolates) {
+            return Err(Error::usage(format!(
+                "--policy-order is about network policies, and plan {} orders none",
+                authored.plan.name
+            ))
+            .hint("leave the flag out"));
+        }
         let flag = match &self.plan {
             Some(file) => format!("--plan {}", shell_word(&file.display().to_string())),
             None => format!("--scenario {}", authored.plan.name),
@@ -414,14 +391,6 @@ impl From<PolicyOrder> for Isolation {
             PolicyOrder::Guarded => Self::Guarded,
         }
     }
-}
-
-fn commit(text: &str) -> Result<String> {
-    // SHA-1, or SHA-256.
-    let full = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    full.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
-        Error::usage("a commit is answered for by its full id, as git rev-parse REV prints it")
-    })
 }
 
 fn moment(text: &str) -> Result<DateTime<Utc>> {

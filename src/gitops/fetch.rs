@@ -25,11 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How much a remote may send, in bytes: far more than the newest commit of what people author, far less than a disk.
 pub(super) const MOST: usize = 512 << 20;
 
-/// A branch of a repository, and which commit of it; none for the newest.
+/// A branch of a repository, and which commit of it: one of these; none for the newest.
 pub(super) struct Place {
     pub(super) url: String,
     pub(super) branch: String,
-    pub(super) revision: Option<String>,
+    pub(super) revisions: Vec<String>,
     pub(super) ssh_keys: Vec<PathBuf>,
     /// How much may come over the network, in bytes.
     pub(super) most: usize,
@@ -119,12 +119,12 @@ fn reach<T: Send + 'static>(place: &Place, tell: &UnboundedSender<News<T>>) -> R
     let mut options = FetchOptions::new();
     options.remote_callbacks(callbacks).download_tags(AutotagOption::None);
     let branch = format!("+refs/heads/{0}:refs/heads/{0}", place.branch);
-    let refs: Vec<&str> = match place.revision {
-        None => {
+    let refs: Vec<&str> = match place.revisions[..] {
+        [] => {
             options.depth(1);
             vec![&branch]
         }
-        Some(_) => vec!["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
+        [..] => vec!["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
     };
     repository
         .remote_anonymous(&place.url)
@@ -161,13 +161,13 @@ impl Fetched {
     /// The commit that was asked for.
     pub(super) fn commit(&self, place: &Place) -> Result<Commit> {
         let head = self.find(&place.branch)?;
-        let commit = match &place.revision {
-            Some(revision) => self.find(revision)?,
-            None => head.clone(),
+        let commit = match place.revisions[..] {
+            [] => head.clone(),
+            [..] => self.one_of(&place.revisions, head.as_ref())?,
         };
         let Some(commit) = commit else {
-            let (url, what) = (&place.url, place.revision.as_ref().unwrap_or(&place.branch));
-            return Err(Error::usage(format!("Git repository {url} has no `{what}`"))
+            let what = if place.revisions.is_empty() { &place.branch } else { &place.revisions.join("`, `") };
+            return Err(Error::usage(format!("Git repository {} has no `{what}`", place.url))
                 .hint(format!("its branches: {}", self.branches().join(", "))));
         };
         let id = commit.id();
@@ -184,6 +184,23 @@ impl Fetched {
         let newest = !self.is_clone && head.is_some_and(|head| head.id() == id);
         let at = DateTime::from_timestamp(commit.time().seconds(), 0).unwrap_or_default();
         Ok(Commit { id, at, signature, signed, newest })
+    }
+
+    /// The first of these that the branch has; else the first that there is.
+    fn one_of(&self, names: &[String], head: Option<&git2::Commit<'_>>) -> Result<Option<git2::Commit<'_>>> {
+        let mut other = None;
+        for name in names {
+            let Some(commit) = self.find(name)? else { continue };
+            let in_branch = head.is_some_and(|head| {
+                head.id() == commit.id()
+                    || self.repository.graph_descendant_of(head.id(), commit.id()).unwrap_or_default()
+            });
+            if in_branch {
+                return Ok(Some(commit));
+            }
+            other = other.or(Some(commit));
+        }
+        Ok(other)
     }
 
     /// A branch, a tag or a commit; in a clone also a branch of where it was cloned from.

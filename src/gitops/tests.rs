@@ -144,6 +144,23 @@ async fn a_revision_is_a_commit_a_tag_or_a_branch() {
         assert_eq!((old.commit.as_str(), old.newest), (first.as_str(), false), "{name}");
     }
     assert!(at(Revision::Named("main".into())).await.unwrap().newest);
+    // Of several repositories each has one of them.
+    let among = |commits: &[&String]| {
+        let elsewhere = "0".repeat(40);
+        Revision::Among([&elsewhere].iter().chain(commits).map(|id| id.to_string()).collect())
+    };
+    assert_eq!(at(among(&[&first])).await.unwrap().commit, first);
+    let neither = at(among(&[])).await.unwrap_err();
+    assert_eq!(neither.kind(), crate::Kind::Usage);
+    // Two branches of one repository, apart: each takes its own.
+    forge.git(&["checkout", "-q", "-b", "apart", &first]);
+    forge.write("policies/apart.yaml", POLICY);
+    let third = forge.commit(true);
+    forge.git(&["checkout", "-q", "main"]);
+    assert_eq!(at(among(&[&third, &first])).await.unwrap().commit, first);
+    let mut apart = forge.wanted(among(&[&second, &third]));
+    apart.sources[0].branch = "apart".into();
+    assert_eq!(forge.read(&apart).await.unwrap().commit, third);
     let exactly = Revision::Exactly([(forge.path(), first.clone())].into());
     assert_eq!(at(exactly).await.unwrap().commit, first);
     let unknown = at(Revision::Named("v9".into())).await.unwrap_err();
@@ -248,7 +265,7 @@ async fn a_remote_that_sends_without_end_is_cut_off_before_anybody_trusts_it() {
     let daemon = Daemon::of(forge.folder.path());
     let fetched = async |most| {
         let url = format!("git://127.0.0.1:{}/k8s", daemon.port);
-        let place = Place { url, branch: "main".into(), revision: None, ssh_keys: vec![], most };
+        let place = Place { url, branch: "main".into(), revisions: vec![], ssh_keys: vec![], most };
         fetch::with(place, |fetched, place| Ok(fetched.commit(place)?.id.to_string())).await
     };
     assert_eq!(fetched(1 << 20).await.unwrap(), id);

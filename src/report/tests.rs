@@ -177,6 +177,41 @@ fn the_verdict_is_never_better_than_the_run() {
 }
 
 #[test]
+fn a_recovery_point_of_which_nothing_was_restored_is_not_judged() {
+    let undone = RecoveryReport { rpo_met: None, ..report() };
+    assert_eq!(Verdict::of(&undone), Verdict::Recovered);
+    let (markdown, html) = (markdown::render(&undone), html::render(&undone));
+    assert!(markdown.contains("| not judged |") && !markdown.contains("Both objectives"), "{markdown}");
+    assert!(html.contains("nothing was restored, so not judged by the objective of"), "{html}");
+    assert!(undone.to_json()["rpo_met"].is_null());
+}
+
+#[test]
+fn a_step_that_looked_at_nothing_is_not_called_done() {
+    let mut report = report();
+    report.steps = vec![StepOutcome { action: "probe", ..step(1, "done") }];
+    let unseen = Probed { name: "DNS".into(), result: "not probed", detail: "no kubelet".into() };
+    report.steps[0].probes = vec![unseen.clone()];
+    assert_eq!(report.steps[0].word(), "not probed");
+    for text in [html::render(&report), markdown::render(&report)] {
+        assert!(text.contains("not probed"), "{text}");
+    }
+    report.steps[0].probes.push(Probed { result: "passed", ..unseen });
+    assert_eq!(report.steps[0].word(), "done");
+}
+
+#[test]
+fn what_people_author_is_committed_and_not_captured() {
+    let source = SourceName::Git { url: "/ops".into(), commit: "a".repeat(40) };
+    for (outcome, recovery_point_s) in [("recovered", 0), ("nothing-to-do", -1), ("recovered", -1)] {
+        let authored = RecoveryReport { outcome, recovery_point_s, source: vec![source.clone()], ..report() };
+        for text in [html::render(&authored), markdown::render(&authored)] {
+            assert!(text.contains("committed") && !text.contains("captured"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn json_has_what_scripts_were_promised() {
     let json = report().to_json();
     for key in [

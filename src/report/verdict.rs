@@ -65,7 +65,7 @@ impl Verdict {
 
     /// Why, in a sentence or two.
     pub(super) fn sentence(self, report: &RecoveryReport) -> String {
-        let captured = words::time(report.captured_at);
+        let taken = format!("{} at {}", report.taken(), words::time(report.captured_at));
         let failures: u64 = report.steps.iter().map(crate::restore::StepOutcome::failed).sum();
         let left = report.differences_left;
         let elsewhere = match report.not_done.len() as u64 {
@@ -83,8 +83,8 @@ impl Verdict {
             words::count(left, "difference")
         );
         let equal = match left {
-            0 => format!("The cluster equals the source captured at {captured} in the plan’s scope"),
-            _ => format!("The source was captured at {captured}; {} left", words::count(left, "difference")),
+            0 => format!("The cluster equals the source {taken} in the plan’s scope"),
+            _ => format!("The source was {taken}; {} left", words::count(left, "difference")),
         };
         match self {
             Self::Recovered => match report.rpo_met {
@@ -118,7 +118,7 @@ impl Verdict {
                 None => format!("The run did not end well: {open}"),
             },
             Self::NothingToDo => format!(
-                "The cluster already equalled the source captured at {captured}, so nothing was changed. If it still \
+                "The cluster already equalled the source {taken}, so nothing was changed. If it still \
                  misbehaves, the source may hold the same fault: try an older snapshot."
             ),
         }

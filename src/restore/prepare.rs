@@ -106,6 +106,9 @@ pub async fn prepare(mut request: Request<'_>) -> Result<Prepared<'_>> {
     };
     let sealed_anew = request.from.follow(&listed);
     let named = request.from.snapshots();
+    if let Some(gone) = named.iter().find(|id| request.sessions > 0 && listed.iter().all(|l| l.id != **id)) {
+        return Err(request.gone(gone));
+    }
     let snapshots = matches!(request.from, Chosen::Snapshots(_));
     let machine = match snapshots && components.contains(&Component::Host) {
         true => Machine::look(request.host_root, &listed, named)?,

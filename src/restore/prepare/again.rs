@@ -6,8 +6,9 @@ use chrono::SecondsFormat;
 
 use super::Request;
 use crate::{
+    Error,
     gitops::Revision,
-    model::SourceName,
+    model::{SnapshotId, SourceName},
     plan::{Isolation, shell_word},
     restore::Chosen,
 };
@@ -18,6 +19,17 @@ impl Request<'_> {
         self.command_line.again(&format!("restore --resume {}", self.run))
     }
 
+    /// That a snapshot which the run began with is gone, and what can be done then.
+    pub(super) fn gone(&self, id: &SnapshotId) -> Error {
+        let again = |words: String| self.command_line.again(&words);
+        Error::usage(format!("there is no snapshot {id}, from which run {} restores", self.run))
+            .hint(format!("if a place outside has it: {}; then resume", again(format!("fetch {id}"))))
+            .hint(format!(
+                "else put back what the run did, and restore from another snapshot: {}",
+                again(format!("undo {}", self.run))
+            ))
+    }
+
     /// The words that name the plan, with the cluster whose snapshots it takes.
     pub(super) fn anew(&self) -> String {
         let from = self
@@ -26,22 +38,24 @@ impl Request<'_> {
         format!("restore {}{from}", self.plan_flag)
     }
 
-    /// The command that restores the same once more, as a run of its own; `read` is what this one read. Of several Git
-    /// repositories no flag names the commits: it is then the newest of each.
+    /// The command that restores the same once more, as a run of its own; `read` is what this one read.
     pub(in crate::restore) fn once_more(&self, read: &[SourceName]) -> String {
         let mut words = self.anew();
         match &self.from {
             Chosen::Snapshots(ids) => ids.iter().for_each(|id| words += &format!(" --snapshot {id}")),
             Chosen::Git(wanted) => {
-                let revision = match (&wanted.revision, read) {
-                    (Revision::Named(name), _) => Some(name),
-                    (_, [SourceName::Git { commit, .. }]) => Some(commit),
+                let commit = |name: &SourceName| match name {
+                    SourceName::Git { commit, .. } => Some(commit.clone()),
                     _ => None,
                 };
-                words += &revision.map_or_else(
-                    || " --from git".into(),
-                    |r| format!(" --from {}", shell_word(&format!("git@{r}"))),
-                );
+                let revision = match &wanted.revision {
+                    Revision::Named(name) => name.clone(),
+                    _ => read.iter().filter_map(commit).collect::<Vec<_>>().join(","),
+                };
+                words += &match revision.is_empty() {
+                    true => " --from git".into(),
+                    false => format!(" --from {}", shell_word(&format!("git@{revision}"))),
+                };
                 wanted.trust_commits.iter().for_each(|id| words += &format!(" --trust-commit {id}"));
             }
             Chosen::Velero { file, .. } => {

@@ -69,6 +69,11 @@ async fn policies_come_back_and_nothing_else_moves() {
     let mark = audit.mark();
     let plan = operator.plan(SCENARIO, &[]).await;
     assert_eq!(audit.writes_since(mark), [], "a dry run writes nothing");
+    let stray = operator.restore("traefik", &["--dry-run", "--policy-order", "guarded"]).await.failed(2);
+    assert!(
+        stray.contains("--policy-order is about network policies, and plan traefik orders none"),
+        "{stray}"
+    );
     let planned = acts(&plan);
     let of = |verb: &str| -> Vec<&str> {
         planned.iter().filter(|(v, _)| v == verb).map(|(_, object)| object.as_str()).collect()
