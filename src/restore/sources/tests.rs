@@ -89,6 +89,44 @@ fn a_person_is_told_what_is_odd_about_a_snapshot() {
 }
 
 #[test]
+fn why_files_of_another_node_are_passed_over_is_said_with_the_way_out() {
+    let mut partial = listed(
+        "20261124T010000Z-host-n2-7f3a9c",
+        identity("prod", "u"),
+        SnapshotState::Partial,
+        Trust::Trusted("job".into()),
+    );
+    let header = partial.header.as_mut().unwrap();
+    (header.set, header.node) = (Set::Host, Some("n2".into()));
+    let bundle = BundleEntry { component: Component::Host, sha256: String::new(), bytes: 0, items: 0 };
+    header.bundles = vec![bundle];
+    let components = BTreeSet::from([Component::Host]);
+    let asked = Asked {
+        ids: &[],
+        anew: "restore --scenario cni",
+        command_line: &CommandLine::default(),
+        node: Some("n1"),
+        components: &components,
+        cluster: &identity("prod", "u"),
+        from_cluster: None,
+        before: time("2026-11-24T02:00:00Z"),
+        now: time("2026-11-24T03:00:00Z"),
+    };
+    let mut picked =
+        Picked { headers: BTreeMap::new(), warnings: vec![], not_done: vec![], absent: BTreeSet::new() };
+    hosts::elsewhere(std::slice::from_ref(&partial), "prod", &asked, &mut picked);
+    let [left] = &picked.not_done[..] else { panic!("{:?}", picked.not_done) };
+    for part in [
+        "files of node n2: no snapshot of set host of node n2",
+        "partial",
+        "--snapshot 20261124T010000Z-host-n2-7f3a9c",
+    ] {
+        assert!(left.what.contains(part), "{part} is missing in {}", left.what);
+    }
+    assert_eq!((left.node.as_deref(), &left.command), (Some("n2"), &None));
+}
+
+#[test]
 fn a_namespace_that_is_left_out_now_is_not_restored_from_an_older_snapshot() {
     let entry = |key: ItemKey| IndexEntry {
         key,

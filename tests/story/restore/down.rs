@@ -155,3 +155,15 @@ async fn another_cluster_that_answers_in_its_place_is_not_touched() {
     undone.ok();
     assert!(!whole(&server));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_come_first_is_said_where_it_is_not_at_hand() {
+    let (_plane, server) = down().await;
+    let words = ["restore", "--plan", "plan.yaml", "--dry-run", "--identity", "keys/operator.txt"];
+    let said = server.operator.home.netdr(&words).await.failed(1);
+    says(&said, &["is the API server up?", "a server node's files can come first", "--host-root DIR"]);
+    server.operator.home.shell("rm -r repo/snapshots/*-host-*").await.ok();
+    let said = server.netdr("restore --plan plan.yaml --dry-run").await.failed(1);
+    says(&said, &["does not answer", "come first, from a snapshot of set host", "journalctl -u rke2-server"]);
+    assert!(!said.contains("netdr backup"), "what it would capture is the damage: {said}");
+}

@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use netdr::drill::failures::break_policies;
 use serde_json::{Value, json};
 
-use crate::support::{Objects, Operator, everything, fresh};
+use crate::support::{Objects, Operator, acts, everything, fresh};
 
 const SCENARIO: &str = "network-policies";
 
@@ -32,7 +32,7 @@ async fn a_run_killed_at_any_line_of_its_journal_ends_well_when_it_is_resumed() 
     let sizes = operator.home.shell("stat -c %s repo/runs/*/safety-*").await.ok();
     let sealed: usize = sizes.lines().map(|line| line.parse::<usize>().unwrap()).max().unwrap();
 
-    let (mut at, mut tried) = (0, 0);
+    let (mut at, mut tried, mut quiet) = (0, 0, 0);
     for line in journal.split_inclusive('\n').take_while(|line| !line.contains(r#""event":"ended""#)) {
         at += line.len();
         if at <= sealed {
@@ -43,12 +43,20 @@ async fn a_run_killed_at_any_line_of_its_journal_ends_well_when_it_is_resumed() 
         let bytes = at + (tried % 2) * 20;
         assert_eq!(operator.home.shell(&killed_at(bytes, &restore)).await.ok(), "killed\n", "{bytes}");
         let run = operator.last_run().await;
+        if line.contains(r#""event":"step""#) {
+            let resume =
+                ["restore", "--json", "--dry-run", "--identity", "keys/operator.txt", "--resume", &run];
+            let plan = operator.home.run("netdr", &resume).await.json(0);
+            // What the run itself did before says nothing of the source.
+            assert!(!plan["warnings"].to_string().contains("so is what was captured"), "{plan:#}");
+            quiet += usize::from(acts(&plan).is_empty());
+        }
         let report = operator.resume(&run).await;
         assert_eq!((&report["run"], &report["source"]), (&json!(run), &json!([snapshot])), "{bytes}");
         assert!(report["recovery_time_s"].as_f64().unwrap() > 590.0, "from when the incident began");
         tried += 1;
     }
-    assert!(tried > 10, "{tried}");
+    assert!(tried > 10 && quiet > 0, "{tried}, {quiet}");
     let listed = operator.home.run("netdr", &["runs", "--json"]).await.json(0);
     let outcomes: Vec<&Value> =
         listed["runs"].as_array().unwrap().iter().map(|run| &run["outcome"]).collect();
@@ -78,6 +86,59 @@ async fn what_a_resumed_run_overwrites_is_saved_beside_what_the_first_had_saved(
     }
     // An undo puts back what was there before the first act of the first process.
     let report = operator.undo(&run, 0).await;
-    assert_eq!(report["outcome"], "recovered", "{report:#}");
+    assert_eq!((&report["outcome"], &report["rpo_met"]), (&json!("recovered"), &Value::Null), "{report:#}");
     super::undo::same(&broken, &objects.dump().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_run_ends_well_after_a_prune_and_a_rotation_and_without_its_snapshot_says_the_way_out() {
+    let plane = fresh(everything()).await.loaded().await;
+    let operator = Operator::of(&plane).await;
+    operator
+        .home
+        .shell("sed -i 's/^retention:.*/retention: {daily: 1, weekly: 0, monthly: 0}/' netdr.yaml")
+        .await
+        .ok();
+    let old = operator.backup().await;
+    operator.backup().await;
+    let cluster = plane.cluster().await.unwrap();
+    break_policies(&cluster).await.unwrap();
+    let restore =
+        format!("restore --identity keys/operator.txt --scenario {SCENARIO} --snapshot {old} --yes");
+    operator.home.shell(&killed_at(4000, &restore)).await.ok();
+    let run = operator.last_run().await;
+    let anew = operator.plan(SCENARIO, &[]).await;
+    let unfinished =
+        format!("run {run} on this cluster has not come to its end: netdr restore --resume {run}");
+    assert!(anew["warnings"].to_string().contains(&unfinished), "{anew:#}");
+    let pruned = operator.home.run("netdr", &["prune"]).await.ok();
+    assert!(
+        pruned.contains(&format!("keep    {old}")) && pruned.contains(&format!("run {run} needs it")),
+        "{pruned}"
+    );
+    let rotate = "netdr keys generate --out next; netdr keys rotate --recipients next/recipients.txt --identity keys/operator.txt";
+    operator.home.shell(rotate).await.ok();
+    let resume = format!("restore --json --identity next/operator.txt --resume {run} --yes");
+    let words: Vec<&str> = resume.split(' ').collect();
+    let outcome = operator.home.run("netdr", &words).await;
+    let code = if outcome.code == Some(0) { 0 } else { 6 };
+    let report = outcome.json(code);
+    assert_eq!(
+        (&report["outcome"], &report["differences_left"]),
+        (&json!("recovered"), &json!(0)),
+        "{report:#}"
+    );
+
+    break_policies(&cluster).await.unwrap();
+    let restore = format!("restore --identity next/operator.txt --scenario {SCENARIO} --yes");
+    operator.home.shell(&killed_at(4000, &restore)).await.ok();
+    let run = operator.last_run().await;
+    operator.home.shell("rm -r repo/snapshots/*").await.ok();
+    let gone = ["restore", "--identity", "next/operator.txt", "--resume", &run, "--yes"];
+    let refused = operator.home.run("netdr", &gone).await.failed(2);
+    assert!(refused.contains(&format!("from which run {run} restores")), "{refused}");
+    assert!(
+        refused.contains("netdr fetch 20") && refused.contains(&format!("netdr undo {run}")),
+        "{refused}"
+    );
 }
