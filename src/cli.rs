@@ -25,6 +25,7 @@ mod man;
 mod places;
 mod plan;
 mod plans;
+mod probe;
 mod prompt;
 mod prune;
 mod replicate;
@@ -107,6 +108,8 @@ enum Verb {
     Demo(demo::Demo),
     Completions(completions::Completions),
     Man(man::Man),
+    #[command(subcommand, hide = true)]
+    Probe(probe::Probe),
 }
 
 /// Runs the program.
@@ -145,6 +148,7 @@ impl Verb {
             Self::Demo(verb) => verb.run(cx),
             Self::Completions(verb) => verb.run(cx, Cli::command()),
             Self::Man(verb) => verb.run(cx, Cli::command()),
+            Self::Probe(verb) => verb.run(cx),
         }
     }
 }

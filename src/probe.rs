@@ -4,10 +4,14 @@
 //! one (an established flow survives a policy that forbids it, field guide §4), and none outlasts its patience. These
 //! block: they are called from threads that may.
 
+mod dial;
 mod dns;
+mod echo;
 mod http;
 
+pub use dial::{Answer, Questions, dial};
 pub use dns::addresses;
+pub use echo::{PORT, Reached, reach, serve};
 pub use http::{Request, Served, get};
 
 use std::{

@@ -32,7 +32,7 @@ fn pages(mut command: Command) -> io::Result<String> {
 }
 
 fn verbs(command: &Command, name: &str, page: &mut Vec<u8>) -> io::Result<()> {
-    for verb in command.get_subcommands() {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         let name = format!("{name} {}", verb.get_name());
         writeln!(page, ".SH {}", name.to_uppercase())?;
         let own = Page::new(verb.clone().mut_args(|arg| {

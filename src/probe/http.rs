@@ -84,9 +84,9 @@ fn ask(request: &Request, stream: &mut (impl Read + Write)) -> std::io::Result<u
 }
 
 /// A connection on which whoever answers drop by drop has no more time than one who is silent.
-struct Patient {
-    socket: TcpStream,
-    deadline: Instant,
+pub(super) struct Patient {
+    pub(super) socket: TcpStream,
+    pub(super) deadline: Instant,
 }
 
 impl Patient {
@@ -116,7 +116,8 @@ impl Write for Patient {
     }
 }
 
-fn handshake(host: &str) -> Result<ClientConnection, String> {
+/// A client that has not shaken hands yet.
+pub(super) fn handshake(host: &str) -> Result<ClientConnection, String> {
     let provider = Arc::new(ring::default_provider());
     let name = ServerName::try_from(host.to_owned()).map_err(|e| format!("`{host}`: {e}"))?;
     let config = ClientConfig::builder_with_provider(provider.clone())

@@ -56,7 +56,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("aws_sdk_s3", &["repository"]),
     ("aws_smithy_http_client", &["repository"]),
     ("rustls", &["certificates", "probe", "repository"]), // of the repository, S3's authorities
-    ("rcgen", &["drill"]),
+    ("rcgen", &["drill", "probe"]),                       // the certificate of a probe pod
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
