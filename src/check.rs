@@ -4,8 +4,11 @@
 //! is judged by, and the command that it suggests. Invariant: judging is pure; what could not be read is unknown, never
 //! ok.
 
+mod addresses;
 pub mod certificates;
+pub mod cni;
 pub mod ingress;
+pub mod loadbalancer;
 pub mod policies;
 mod reading;
 pub mod recoverability;

@@ -27,8 +27,9 @@ mod surroundings;
 pub mod undo;
 mod versions;
 
-pub(crate) use gates::rolled_out;
-pub(crate) use probes::asked_through_nodes;
+// What checks judge by, too.
+pub(crate) use gates::{is_ready, nodes_ready, pod_reason, rolled_out, selector};
+pub(crate) use probes::{asked_through_nodes, is_played};
 
 pub use engine::{Engine, Event, execute};
 pub use journal::{Entry, Journal, Past, RunSummary};

@@ -1,6 +1,8 @@
 //! `netdr check`: the routine checks of the operations guide.
 
 mod cluster;
+mod cni;
+mod loadbalancer;
 mod repository;
 
 use clap::{Args, Subcommand};
@@ -17,6 +19,8 @@ use crate::{
     check::{self, Check},
 };
 use cluster::{Ingress, OfCluster};
+use cni::Cni;
+use loadbalancer::LoadBalancer;
 
 /// Check what users of the cluster and a recovery of it rely on; each check ends with the command that it suggests
 #[derive(Args)]
@@ -32,8 +36,14 @@ pub(super) struct Checks {
 enum Which {
     /// Every TLS Secret and Certificate: days left, key, Ready, renewal (monthly)
     Certificates,
+    /// Canal, nodes and pod networks; with a pod on each node: do all reach each other, how long do DNS and TLS take
+    /// (weekly)
+    Cni(Cni),
     /// The controller's release and rollout, classes, routes that lead nowhere, what hosts serve
     Ingress(Ingress),
+    /// MetalLB: rollout, pools, Services' addresses; with --failover: does another node take over (semi-annually)
+    #[command(name = "loadbalancer")]
+    LoadBalancer(LoadBalancer),
     /// Audit network policies: default-deny, allow-all, dead selectors, DNS, hosts' network (quarterly)
     Policies,
     /// Age of the last good snapshot of each set in each place, identities that were proved, the last good drill; asks
@@ -46,6 +56,8 @@ impl Checks {
         let settings = cx.settings()?;
         let checks = match &self.which {
             Some(Which::Certificates) => cluster::checks(cx, &settings, &[OfCluster::Certificates])?,
+            Some(Which::Cni(cni)) => cni.run(cx, &settings)?,
+            Some(Which::LoadBalancer(of)) => of.run(cx, &settings)?,
             Some(Which::Ingress(how)) => cluster::checks(cx, &settings, &[OfCluster::Ingress(how)])?,
             Some(Which::Policies) => cluster::checks(cx, &settings, &[OfCluster::Policies])?,
             Some(Which::Recoverability) => repository::checks(cx, &settings)?,
@@ -58,7 +70,13 @@ impl Checks {
 /// All that need no pods of their own. What cannot be asked at all hides nothing of the others.
 fn everything(cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
     let how = Ingress::default();
-    let all = [OfCluster::Certificates, OfCluster::Ingress(&how), OfCluster::Policies];
+    let all = [
+        OfCluster::Certificates,
+        OfCluster::Cni,
+        OfCluster::Ingress(&how),
+        OfCluster::LoadBalancer,
+        OfCluster::Policies,
+    ];
     let mut checks = or_unknown("cluster", cluster::checks(cx, settings, &all))?;
     checks.extend(or_unknown("recoverability", repository::checks(cx, settings))?);
     Ok(checks)

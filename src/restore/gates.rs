@@ -10,7 +10,9 @@ mod reasons;
 mod rollout;
 mod webhooks;
 
-pub(crate) use rollout::rolled_out;
+pub(crate) use nodes::ready as nodes_ready;
+pub(crate) use reasons::{is_ready, pod_reason};
+pub(crate) use rollout::{rolled_out, selector};
 pub(super) use webhooks::{configurations as webhook_configurations, read as read_webhooks};
 
 use std::time::Duration;

@@ -154,7 +154,7 @@ async fn nodes(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<Vec<Value
 }
 
 /// Whether kwok plays a node (its own annotation says so): what it calls ready was never started.
-pub(super) fn is_played(node: &Value) -> bool {
+pub(crate) fn is_played(node: &Value) -> bool {
     node["metadata"]["annotations"].get("kwok.x-k8s.io/node").is_some()
 }
 

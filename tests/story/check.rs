@@ -1,7 +1,9 @@
 //! `netdr check`: the routine checks of the operations guide, on real API servers.
 
 mod certificates;
+mod cni;
 mod ingress;
+mod loadbalancer;
 mod policies;
 mod recoverability;
 

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::{
     Result,
-    check::{self, Check, Reading, Source, certificates, ingress, policies},
+    check::{self, Check, Reading, Source, certificates, cni, ingress, loadbalancer, policies},
     cli::{context::Context, interrupt, settings::Settings},
     cluster::{Cluster, Discovery},
 };
@@ -31,7 +31,10 @@ impl Default for Ingress {
 /// What is checked.
 pub(super) enum OfCluster<'a> {
     Certificates,
+    /// What stands in the API server, without pods.
+    Cni,
     Ingress(&'a Ingress),
+    LoadBalancer,
     Policies,
 }
 
@@ -56,7 +59,9 @@ impl OfCluster<'_> {
     fn sources(&self) -> Vec<Source> {
         match self {
             Self::Certificates => certificates::SOURCES.to_vec(),
+            Self::Cni => cni::SOURCES.to_vec(),
             Self::Ingress(_) => ingress::sources(),
+            Self::LoadBalancer => loadbalancer::SOURCES.to_vec(),
             Self::Policies => policies::SOURCES.to_vec(),
         }
     }
@@ -76,6 +81,10 @@ impl OfCluster<'_> {
                 let mut checks = ingress::judge(reading, &settings.config.scope.helm_releases, cx.now);
                 checks.extend(ingress::served(cluster, discovery, reading, &asked).await);
                 checks
+            }
+            Self::Cni => cni::judge(reading),
+            Self::LoadBalancer => {
+                loadbalancer::judge(reading, &loadbalancer::ask(loadbalancer::addresses(reading)).await)
             }
             Self::Policies => policies::judge(reading),
         }

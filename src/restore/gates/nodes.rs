@@ -15,7 +15,7 @@ const TAINTS: [&str; 2] = ["node.kubernetes.io/network-unavailable", "node.kuber
 const NAMED: usize = 8;
 
 /// Whether all of them are ready.
-pub(super) fn ready(nodes: &[Value]) -> Result<(), String> {
+pub(crate) fn ready(nodes: &[Value]) -> Result<(), String> {
     if nodes.is_empty() {
         return Err("the cluster has none".into());
     }

@@ -57,9 +57,14 @@ fn conditions(workload: &Value) -> impl Iterator<Item = String> {
     found.collect::<Vec<_>>().into_iter()
 }
 
+/// Whether a pod takes traffic.
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True")
+}
+
 /// The first thing that keeps a pod from being ready.
-fn pod_reason(pod: &Value) -> Option<String> {
-    if condition(pod, "Ready").is_some_and(|ready| ready["status"] == "True") {
+pub(crate) fn pod_reason(pod: &Value) -> Option<String> {
+    if is_ready(pod) {
         return None;
     }
     if let Some(unscheduled) = condition(pod, "PodScheduled").filter(|c| c["status"] == "False") {

@@ -55,7 +55,7 @@ pub(super) fn condition<'a>(live: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 /// The label selector of a workload's pods.
-pub(super) fn selector(live: &Value) -> Option<String> {
+pub(crate) fn selector(live: &Value) -> Option<String> {
     let labels = live["spec"]["selector"]["matchLabels"].as_object()?;
     let pairs = labels.iter().map(|(name, value)| format!("{name}={}", text(value)));
     Some(pairs.collect::<Vec<_>>().join(","))

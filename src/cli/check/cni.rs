@@ -1,0 +1,79 @@
+//! `netdr check cni`: what the API server says of the CNI, and what probe pods find out.
+//!
+//! Invariant: whatever was started is removed, after Ctrl-C and a failure too; what a killed run left goes first.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::{
+    Result,
+    check::{self, Check, Status, cni},
+    cli::{context::Context, interrupt, settings::Settings},
+    cluster::Cluster,
+};
+
+/// How often pods are looked at.
+const POLL: Duration = Duration::from_millis(500);
+/// Of which version the pods run: this one.
+const IMAGE: &str = concat!("netdr:", env!("CARGO_PKG_VERSION"));
+const REMOVE: &str = "kubectl delete namespaces -l netdr/probe=temporary";
+
+#[derive(Args)]
+pub(super) struct Cni {
+    /// Run this image of netdr in the probe pods
+    #[arg(long, value_name = "IMAGE", env = "NETDR_PROBE_IMAGE", hide_env_values = true, default_value = IMAGE)]
+    probe_image: String,
+    /// Ask the cluster's DNS for this name
+    #[arg(long, value_name = "NAME", default_value = "kubernetes.default.svc.cluster.local")]
+    dns_name: String,
+    /// Give the probe pods so many seconds to start
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    timeout: u64,
+}
+
+impl Cni {
+    pub(super) fn run(&self, cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
+        let run = format!("{:06x}", cx.random() & 0xff_ffff);
+        let advice = || "what was started is removed now".to_owned();
+        let done = interrupt::run(&advice, self.probe(cx, settings, &run));
+        // Ctrl-C drops the work with its connections: what follows has its own.
+        let swept = interrupt::run(&|| format!("remove what is left with: {REMOVE}"), async {
+            let cluster = Cluster::connect(&settings.access()?).await?;
+            let discovery = cluster.discover().await?;
+            Ok(cni::sweep(&cluster, &discovery, POLL).await)
+        });
+        let mut checks = done?;
+        let (_, left) = swept?;
+        if !left.is_empty() {
+            let none = Check::ok("cni probe pods", left.len(), "all are removed");
+            checks.push(left.into_iter().fold(none, |check, why| check.found(Status::Warn, why, REMOVE)));
+        }
+        Ok(checks)
+    }
+
+    async fn probe(&self, cx: &Context, settings: &Settings, run: &str) -> Result<Vec<Check>> {
+        let cluster = Cluster::connect(&settings.access()?).await?;
+        let discovery = cluster.discover().await?;
+        let (earlier, _) = cni::sweep(&cluster, &discovery, POLL).await;
+        if earlier > 0 {
+            cx.terminal.note("an earlier check was killed: what it left is removed");
+        }
+        let _phase =
+            cx.terminal.phase(format!("checking the CNI of {} with a pod on each node", cluster.name()));
+        let excluded = settings.config.scope.exclude_namespaces.clone();
+        let reading = check::read(&cluster, &discovery, cni::SOURCES, excluded).await;
+        let mut checks = cni::judge(&reading);
+        let probe = cni::Probe {
+            cluster: &cluster,
+            discovery: &discovery,
+            image: &self.probe_image,
+            dns_name: &self.dns_name,
+            run,
+            timeout: Duration::from_secs(self.timeout),
+            poll: POLL,
+        };
+        checks.extend(probe.answers(&reading).await.judge());
+        Ok(checks)
+    }
+}
