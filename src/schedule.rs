@@ -1,8 +1,8 @@
 //! The schedules of an installation: CronJobs, each under a service account that may do what its verb does and no more.
 //!
 //! In: what a configuration adds to the catalog, and how many servers there are. Out: files of Kubernetes objects, which
-//! `kubectl apply -k` takes. Invariant: pure; what a job may read follows from the catalog, so that the two cannot drift
-//! apart, and no job that backs up may write anything to the cluster.
+//! `kubectl apply -k` takes. Invariant: pure; what a job may read follows from the catalog and the lists of the
+//! checks, so that they cannot drift apart, and no job that backs up may write anything to the cluster.
 
 mod pod;
 mod rights;
@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use crate::{
     Result,
     catalog::ExtraKind,
-    check::{self, Source},
+    check::{self, Source, cni},
     model::Set,
     yaml,
 };
+use rights::Right;
 
 /// Where they are installed.
 const NAMESPACE: &str = "netdr";
@@ -31,6 +32,8 @@ struct Job {
     args: &'static [&'static str],
     /// What it reads of the cluster.
     reads: Reads,
+    /// What it may do besides.
+    also: &'static [Right],
     /// Seconds that it may take.
     deadline_s: u64,
     /// Of use only where the configuration has something for it.
@@ -50,12 +53,13 @@ enum Reads {
 
 /// A night, in order: each begins when the one before is done, as a rule; those that meet wait for each other's lock. Then
 /// the routine checks of the operations guide, at its intervals.
-const JOBS: [Job; 7] = [
+const JOBS: [Job; 9] = [
     Job {
         name: "netdr-host",
         schedule: "45 0 * * *",
         args: &["backup", "--set", "host", "--host-root", pod::HOST_ROOT],
         reads: Reads::Set(Set::Host),
+        also: &[],
         deadline_s: 900,
         suspended: false,
     },
@@ -64,6 +68,7 @@ const JOBS: [Job; 7] = [
         schedule: "0 1 * * *",
         args: &["backup", "--set", "network"],
         reads: Reads::Set(Set::Network),
+        also: &[],
         deadline_s: 1_500,
         suspended: false,
     },
@@ -72,6 +77,7 @@ const JOBS: [Job; 7] = [
         schedule: "30 1 * * *",
         args: &["backup", "--set", "certificates"],
         reads: Reads::Set(Set::Certificates),
+        also: &[],
         deadline_s: 1_500,
         suspended: false,
     },
@@ -81,6 +87,7 @@ const JOBS: [Job; 7] = [
         schedule: "0 2 * * *",
         args: &["replicate"],
         reads: Reads::Nothing,
+        also: &[],
         deadline_s: 3_000,
         suspended: true,
     },
@@ -89,6 +96,7 @@ const JOBS: [Job; 7] = [
         schedule: "30 3 * * *",
         args: &["prune"],
         reads: Reads::Nothing,
+        also: &[],
         deadline_s: 900,
         suspended: false,
     },
@@ -97,6 +105,7 @@ const JOBS: [Job; 7] = [
         schedule: "0 6 1 * *", // monthly
         args: &["check", "certificates"],
         reads: Reads::Check(|| check::certificates::SOURCES.to_vec()),
+        also: &[],
         deadline_s: 900,
         suspended: false,
     },
@@ -105,8 +114,27 @@ const JOBS: [Job; 7] = [
         schedule: "30 6 1 1,4,7,10 *", // quarterly
         args: &["check", "policies"],
         reads: Reads::Check(|| check::policies::SOURCES.to_vec()),
+        also: &[],
         deadline_s: 900,
         suspended: false,
+    },
+    Job {
+        name: "netdr-cni-check",
+        schedule: "0 6 * * 1", // weekly
+        args: &["check", "cni"],
+        reads: Reads::Check(|| check::cni::SOURCES.to_vec()),
+        also: rights::PROBES,
+        deadline_s: 900,
+        suspended: false,
+    },
+    Job {
+        name: "netdr-failover-test",
+        schedule: "0 5 1 1,7 *", // semi-annually, once somebody has given it the right to
+        args: &["check", "loadbalancer", "--failover", "--yes"],
+        reads: Reads::Check(|| check::loadbalancer::SOURCES.to_vec()),
+        also: rights::LOOKS,
+        deadline_s: 900,
+        suspended: true,
     },
 ];
 
@@ -125,7 +153,8 @@ pub struct File {
 /// # Errors
 /// When an object cannot be written as YAML, which none is known to do.
 pub fn render(servers: u32, extra: &[ExtraKind]) -> Result<Vec<File>> {
-    let mut files = vec![File::of("namespace", &[namespace()])?];
+    let mut files =
+        vec![File::of("namespace", &[namespace()])?, File::of("probe-namespace", &probe_namespace())?];
     for job in &JOBS {
         let mut objects = rights::objects(job, extra);
         objects.push(pod::cron_job(job, servers));
@@ -133,8 +162,10 @@ pub fn render(servers: u32, extra: &[ExtraKind]) -> Result<Vec<File>> {
     }
     let resources: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     let kustomization = json!({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-        "namespace": NAMESPACE, "resources": resources});
+        "resources": resources});
     files.push(File::of("kustomization", &[kustomization])?);
+    // Not among the resources: whoever wants the test applies it, where MetalLB's namespace is.
+    files.push(File::of("failover-rights", &rights::failover())?);
     Ok(files)
 }
 
@@ -153,6 +184,17 @@ impl File {
 fn namespace() -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {
         PART_OF.0: PART_OF.1, "pod-security.kubernetes.io/enforce": "privileged"}}})
+}
+
+/// Where `check cni` starts its pods: whoever may start pods in namespace `netdr` could mount its keys.
+fn probe_namespace() -> [Value; 2] {
+    let labels = json!({PART_OF.0: PART_OF.1, "pod-security.kubernetes.io/enforce": "restricted"});
+    let (name, account) = (cni::NAMESPACE, cni::ACCOUNT);
+    [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": false,
+            "metadata": {"name": account, "namespace": name, "labels": {PART_OF.0: PART_OF.1}}}),
+    ]
 }
 
 /// What every object of a job begins with.
@@ -190,7 +232,8 @@ mod tests {
             kind: "AuthorizationPolicy".into(),
             component: Component::Policies,
         }]);
-        for role in objects.iter().filter(|o| o["kind"] == "ClusterRole") {
+        let installed = |o: &&Value| o["metadata"]["name"] != "netdr-failover-acts";
+        for role in objects.iter().filter(|o| o["kind"] == "ClusterRole").filter(installed) {
             for rule in role["rules"].as_array().unwrap() {
                 for verb in rule["verbs"].as_array().unwrap() {
                     assert!(verb == "get" || verb == "list", "{role:#}");
@@ -230,6 +273,43 @@ mod tests {
         let audit = named(&objects(&[]), "CronJob", "netdr-policy-audit").to_string();
         assert!(audit.contains("/etc/netdr/netdr.yaml") && !audit.contains("netdr-keys"), "{audit}");
         assert!(!audit.contains("/backup") && audit.contains("\"runAsNonRoot\":true"), "{audit}");
+    }
+
+    #[test]
+    fn only_what_is_asked_for_by_name_may_be_done_and_only_where() {
+        let files = render(3, &[]).unwrap();
+        let resources = &files.iter().find(|file| file.name == "kustomization.yaml").unwrap().text;
+        assert!(!resources.contains("failover-rights.yaml") && resources.contains("failover-test.yaml"));
+        let writes = |file: &File| {
+            let objects = yaml::documents(&file.text).unwrap();
+            let roles = objects.into_iter().filter(|object| object["rules"].is_array());
+            let rules = roles.flat_map(|role| {
+                let (kind, namespace) = (role["kind"].clone(), role["metadata"]["namespace"].clone());
+                let rules = role["rules"].as_array().unwrap().clone();
+                rules.into_iter().map(move |rule| (kind.clone(), namespace.clone(), rule))
+            });
+            let act = |(kind, namespace, rule): (Value, Value, Value)| {
+                let verbs = rule["verbs"].as_array().unwrap();
+                let acts: Vec<&str> = verbs
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .filter(|verb| !["get", "list"].contains(verb))
+                    .collect();
+                (!acts.is_empty())
+                    .then(|| format!("{kind} {namespace} {} {}", rule["resources"], acts.join(",")))
+            };
+            rules.filter_map(act).collect::<Vec<_>>()
+        };
+        let all: Vec<String> = files.iter().flat_map(writes).collect();
+        assert_eq!(
+            all,
+            [
+                r#""Role" "netdr-probe" ["pods"] create,delete"#,
+                r#""Role" "netdr-probe" ["networkpolicies"] create,delete"#,
+                r#""ClusterRole" null ["nodes"] patch"#,
+                r#""Role" "metallb-system" ["pods"] delete"#,
+            ]
+        );
     }
 
     #[test]

@@ -19,6 +19,8 @@ const HOST_FOLDERS: [&str; 3] =
     ["/etc", "/var/lib/rancher/rke2/server/manifests", "/var/lib/rancher/rke2/agent/etc"];
 /// What the ConfigMap of an installation holds.
 const CONFIG: [&str; 3] = ["netdr.yaml", "recipients.txt", "trusted_signers"];
+/// The job whose pods run the same image.
+const PROBES: &str = "netdr-cni-check";
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 pub(super) fn cron_job(job: &Job, servers: u32) -> Value {
@@ -88,6 +90,12 @@ fn pod(job: &Job) -> Value {
             &mut container,
             json!({"name": "config", "mountPath": format!("/etc/netdr/{file}"), "subPath": file, "readOnly": true}),
         );
+    }
+    if job.name == PROBES {
+        // schedules/kustomization.yaml copies the image there.
+        container["env"].as_array_mut().into_iter().for_each(|env| {
+            env.push(json!({"name": "NETDR_PROBE_IMAGE", "value": IMAGE}));
+        });
     }
     let mut context = json!({"runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
         "seccompProfile": {"type": "RuntimeDefault"}});

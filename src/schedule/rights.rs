@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Job, NAMESPACE, Reads, metadata};
 use crate::{
     catalog::{self, ExtraKind, Select},
-    check::Source,
+    check::{Source, cni},
     model::Set,
 };
 
@@ -42,41 +42,136 @@ const LIST: &[&str] = &["list"];
 const GET: &[&str] = &["get"];
 const BOTH: &[&str] = &["get", "list"];
 
-/// The service account of a job and, where it asks the API server, its role and binding.
+/// Something a job may do besides reading what it is about.
+pub(super) struct Right {
+    /// Only there; everywhere where none.
+    namespace: Option<&'static str>,
+    group: &'static str,
+    verbs: &'static [&'static str],
+    /// Only these; any where empty.
+    names: &'static [&'static str],
+    resources: &'static [&'static str],
+}
+
+impl Right {
+    const fn everywhere(
+        group: &'static str,
+        verbs: &'static [&'static str],
+        resources: &'static [&'static str],
+    ) -> Self {
+        Self { namespace: None, group, verbs, names: &[], resources }
+    }
+
+    const fn within(
+        namespace: &'static str,
+        group: &'static str,
+        verbs: &'static [&'static str],
+        resources: &'static [&'static str],
+    ) -> Self {
+        Self { namespace: Some(namespace), ..Self::everywhere(group, verbs, resources) }
+    }
+}
+
+const MAKE: &[&str] = &["create", "delete", "list"];
+
+/// To start pods in the namespace that is there for them, and to see whether a run that was killed made one of its own.
+pub(super) const PROBES: &[Right] = &[
+    Right::everywhere("", LIST, &["namespaces"]),
+    Right { names: &[cni::NAMESPACE], ..Right::everywhere("", GET, &["namespaces"]) },
+    Right::within(cni::NAMESPACE, "", MAKE, &["pods"]),
+    Right::within(cni::NAMESPACE, "networking.k8s.io", MAKE, &["networkpolicies"]),
+];
+
+/// To see a node before its taints are changed.
+pub(super) const LOOKS: &[Right] = &[Right::everywhere("", GET, &["nodes"])];
+
+/// To keep a speaker from a node, and to end it.
+const FAILOVER: &[Right] = &[
+    Right::everywhere("", &["patch"], &["nodes"]),
+    Right::within("metallb-system", "", &["delete", "list"], &["pods"]),
+];
+
+/// The service account of a job and, where it asks the API server, its roles and bindings.
 pub(super) fn objects(job: &Job, extra: &[ExtraKind]) -> Vec<Value> {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(job.name),
         "automountServiceAccountToken": false});
-    let rules = match job.reads {
+    let mut all = match job.reads {
         Reads::Nothing => return vec![account],
         Reads::Set(set) => rules(set, extra),
         Reads::Check(sources) => lists(&sources()),
     };
-    let mut metadata = metadata(job.name);
-    if let Some(fields) = metadata.as_object_mut() {
-        fields.remove("namespace"); // both are the cluster's
+    for right in job.also.iter().filter(|right| right.namespace.is_none()) {
+        all.add(right.group, right.verbs, right.names, right.resources);
     }
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata,
-        "rules": rules});
-    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": metadata,
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": job.name},
-        "subjects": [{"kind": "ServiceAccount", "name": job.name, "namespace": NAMESPACE}]});
-    vec![account, role, binding]
+    let mut objects = vec![account];
+    objects.extend(bound(job.name, job.name, None, all));
+    objects.extend(within(job.name, job.name, job.also));
+    objects
+}
+
+/// What the failover test needs beyond what it reads.
+pub(super) fn failover() -> Vec<Value> {
+    const NAME: &str = "netdr-failover-acts";
+    let mut all = Rules::default();
+    for right in FAILOVER.iter().filter(|right| right.namespace.is_none()) {
+        all.add(right.group, right.verbs, right.names, right.resources);
+    }
+    let mut objects = bound(NAME, "netdr-failover-test", None, all).to_vec();
+    objects.extend(within(NAME, "netdr-failover-test", FAILOVER));
+    objects
+}
+
+/// A role and its binding in each namespace that the rights name.
+fn within(name: &str, account: &str, rights: &[Right]) -> Vec<Value> {
+    let mut by_namespace: BTreeMap<&str, Rules> = BTreeMap::new();
+    for right in rights {
+        if let Some(namespace) = right.namespace {
+            let rules = by_namespace.entry(namespace).or_default();
+            rules.add(right.group, right.verbs, right.names, right.resources);
+        }
+    }
+    by_namespace
+        .into_iter()
+        .flat_map(|(namespace, rules)| bound(name, account, Some(namespace), rules))
+        .collect()
+}
+
+/// A role, the cluster's or a namespace's, and its binding to an account.
+fn bound(name: &str, account: &str, namespace: Option<&str>, rules: Rules) -> [Value; 2] {
+    const API: &str = "rbac.authorization.k8s.io";
+    let version = format!("{API}/v1");
+    let (role, binding) = match namespace {
+        None => ("ClusterRole", "ClusterRoleBinding"),
+        Some(_) => ("Role", "RoleBinding"),
+    };
+    let mut metadata = metadata(name);
+    if let Some(fields) = metadata.as_object_mut() {
+        fields.remove("namespace"); // both are the cluster's, or that namespace's
+        fields.extend(namespace.map(|namespace| ("namespace".to_owned(), namespace.into())));
+    }
+    [
+        json!({"apiVersion": version, "kind": role, "metadata": metadata, "rules": rules.into_values()}),
+        json!({"apiVersion": version, "kind": binding, "metadata": metadata,
+            "roleRef": {"apiGroup": API, "kind": role, "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}]}),
+    ]
 }
 
 /// What a check lists.
-fn lists(sources: &[Source]) -> Vec<Value> {
+fn lists(sources: &[Source]) -> Rules {
     let mut rules = Rules::default();
     for source in sources {
         rules.add(source.group, LIST, &[], &[source.plural]);
     }
-    rules.into_values()
+    rules
 }
 
-fn rules(set: Set, extra: &[ExtraKind]) -> Vec<Value> {
+/// What a capture reads.
+fn rules(set: Set, extra: &[ExtraKind]) -> Rules {
     let mut rules = Rules::default();
     rules.add("", GET, &["kube-system"], &["namespaces"]); // whose uid tells a rebuilt cluster from the one before
     if set == Set::Host {
-        return rules.into_values();
+        return rules;
     }
     rules.add("", LIST, &[], &["namespaces"]);
     rules.add("", BOTH, &[], &["secrets"]); // TLS, those that items name, and releases
@@ -102,7 +197,7 @@ fn rules(set: Set, extra: &[ExtraKind]) -> Vec<Value> {
     for (group, resources) in RENDERED {
         rules.add(group, GET, &[], resources);
     }
-    rules.into_values()
+    rules
 }
 
 impl Rules {

@@ -26,10 +26,14 @@ async fn each_job_does_its_work_with_the_rights_it_has_and_none_to_change_anythi
     host_root(&home.path().join("host"), NODE, MARKER).unwrap();
 
     let jobs = objects.list("cronjobs.batch").await;
-    assert_eq!(jobs.len(), 7);
-    // No place outside is configured, so nothing is copied there.
+    assert_eq!(jobs.len(), 9);
+    // No place outside is configured, so nothing is copied there; nobody has allowed the failover test. Both it and the
+    // check that starts pods run under their accounts in stories of their own (check/).
     for job in jobs.iter().filter(|job| job["spec"]["suspend"] == false) {
         let name = job["metadata"]["name"].as_str().unwrap();
+        if name == "netdr-cni-check" {
+            continue;
+        }
         assert_eq!(job["spec"]["timeZone"], "Etc/UTC", "{name}");
         let account = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["serviceAccountName"];
         let user = format!("system:serviceaccount:netdr:{}", account.as_str().unwrap());

@@ -152,6 +152,17 @@ async fn what_was_started_is_removed_however_the_check_ended() {
     assert_eq!(status(&outcome.json(0), "cni pod connectivity"), "ok");
     cluster.nothing_is_left().await;
 
+    // The namespace of an installation is used, and stays; its job has rights enough.
+    let schedules = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    cluster.home.run("kubectl", &["apply", "-k", schedules.to_str().unwrap()]).await.ok();
+    let user = "system:serviceaccount:netdr:netdr-cni-check";
+    let job = cluster.plane.kubeconfig_for(user, Some("system:serviceaccounts")).unwrap();
+    let answer = cluster.check(&["--kubeconfig", job.to_str().unwrap()], 0).await;
+    assert_eq!(status(&answer, "cni pod connectivity"), "ok", "{answer:#}");
+    cluster.nothing_is_left().await;
+    let namespace = cluster.objects.get("namespaces", "netdr-probe").await.unwrap();
+    assert!(namespace["metadata"]["deletionTimestamp"].is_null());
+
     // Who may read but not start pods does not know.
     let reader = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "reads"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "reads"},

@@ -225,7 +225,20 @@ async fn another_node_takes_over_and_the_speaker_comes_back() {
     assert!(refused.contains("--yes"), "{refused}");
     assert!(story.is_whole().await && story.announcing().await.as_ref() == Some(&first));
 
-    let tested = story.check(&["--failover", "--yes"], 0).await;
+    // As the job of an installation, with the right that somebody gives it.
+    let schedules = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    let rights = schedules.join("rendered/failover-rights.yaml");
+    story.home.run("kubectl", &["apply", "-k", schedules.to_str().unwrap()]).await.ok();
+    let user = "system:serviceaccount:netdr:netdr-failover-test";
+    let job = story.plane.kubeconfig_for(user, Some("system:serviceaccounts")).unwrap();
+    let as_job = ["--failover", "--yes", "--kubeconfig", job.to_str().unwrap()];
+    let without = story.check(&as_job, 8).await;
+    assert!(
+        check(&without, "loadbalancer failover")["why"].to_string().contains("cannot patch"),
+        "{without:#}"
+    );
+    story.home.run("kubectl", &["apply", "-f", rights.to_str().unwrap()]).await.ok();
+    let tested = story.check(&as_job, 0).await;
     let failover = check(&tested, "loadbalancer failover");
     assert!(
         failover["value"].as_str().unwrap().contains("services ingest/feed by proj-k8s02"),
