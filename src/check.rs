@@ -7,6 +7,7 @@
 mod addresses;
 pub mod certificates;
 pub mod cni;
+pub mod doctor;
 pub mod ingress;
 pub mod loadbalancer;
 pub mod policies;

@@ -12,6 +12,7 @@ mod context;
 mod course;
 mod demo;
 mod diff;
+mod doctor;
 mod drift;
 mod exit;
 mod extract;
@@ -94,6 +95,7 @@ enum Verb {
     Diff(diff::Diff),
     Drift(drift::Drift),
     Check(check::Checks),
+    Doctor(doctor::Doctor),
     Restore(restore::Restore),
     Undo(undo::Undo),
     Prune(prune::Prune),
@@ -136,6 +138,7 @@ impl Verb {
             Self::Diff(verb) => verb.run(cx),
             Self::Drift(verb) => verb.run(cx),
             Self::Check(verb) => verb.run(cx),
+            Self::Doctor(verb) => verb.run(cx),
             Self::Restore(verb) => verb.run(cx),
             Self::Undo(verb) => verb.run(cx),
             Self::Prune(verb) => verb.run(cx),

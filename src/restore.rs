@@ -28,7 +28,7 @@ pub mod undo;
 mod versions;
 
 // What checks judge by, too.
-pub(crate) use gates::{is_ready, nodes_ready, pod_reason, rolled_out, selector};
+pub(crate) use gates::{is_ready, nodes_ready, pod_reason, read_webhooks, rolled_out, selector};
 pub(crate) use probes::{asked_through_nodes, is_played};
 
 pub use engine::{Engine, Event, execute};

@@ -3,6 +3,8 @@
 //! In: TLS Secrets and Certificates, a time. Out: a check for each. Invariant: pure, and nothing of a key or a
 //! certificate is in the words but its dates.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 
@@ -37,22 +39,14 @@ pub fn judge(reading: &Reading, now: DateTime<Utc>) -> Vec<Check> {
             "there is no Secret of type kubernetes.io/tls",
         ));
     }
-    let owner = |secret: &ItemKey| {
-        let mut all = reading.items(CERTIFICATES);
-        all.find(|(_, certificate)| secret_of(certificate).as_ref() == Some(secret)).map(|(key, _)| key)
-    };
-    for (key, secret) in reading.items(Source::TLS_SECRETS) {
-        let certificate = owner(&key);
-        checks.push(of_secret(&key, secret, certificate.as_ref(), now));
-    }
+    let certificates = reading.items(CERTIFICATES);
+    let owners: BTreeMap<ItemKey, ItemKey> =
+        certificates.filter_map(|(key, certificate)| Some((secret_of(certificate)?, key))).collect();
+    let secrets: BTreeMap<ItemKey, &Value> = reading.items(Source::TLS_SECRETS).collect();
+    checks.extend(secrets.iter().map(|(key, secret)| of_secret(key, secret, owners.get(key), now)));
     for (key, certificate) in reading.items(CERTIFICATES) {
-        let secret = reading.has(Source::TLS_SECRETS).then(|| {
-            let named = secret_of(certificate);
-            reading
-                .items(Source::TLS_SECRETS)
-                .find(|(key, _)| Some(key) == named.as_ref())
-                .map(|(_, secret)| secret)
-        });
+        let named = secret_of(certificate).and_then(|named| secrets.get(&named).copied());
+        let secret = reading.has(Source::TLS_SECRETS).then_some(named);
         checks.push(of_certificate(&key, certificate, secret, now));
     }
     checks

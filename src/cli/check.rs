@@ -83,7 +83,7 @@ fn everything(cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
 }
 
 /// The checks, or one that says that there are none and why.
-fn or_unknown(of: &str, checks: Result<Vec<Check>>) -> Result<Vec<Check>> {
+pub(super) fn or_unknown(of: &str, checks: Result<Vec<Check>>) -> Result<Vec<Check>> {
     match checks {
         Err(error) if error.kind() != Kind::Interrupted => {
             let next = error.hints().first().cloned().unwrap_or_else(|| format!("netdr check {of}"));

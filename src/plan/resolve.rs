@@ -28,6 +28,7 @@ pub use authored::{AuthoredValues, Compared};
 pub use operations::Earlier;
 pub(crate) use operations::{RESTARTED, replicas};
 pub(crate) use probes::{ROUTES, secrets as secured_hosts};
+pub(crate) use surge::crowded as is_crowded;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

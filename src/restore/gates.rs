@@ -13,7 +13,8 @@ mod webhooks;
 pub(crate) use nodes::ready as nodes_ready;
 pub(crate) use reasons::{is_ready, pod_reason};
 pub(crate) use rollout::{rolled_out, selector};
-pub(super) use webhooks::{configurations as webhook_configurations, read as read_webhooks};
+pub(super) use webhooks::configurations as webhook_configurations;
+pub(crate) use webhooks::read as read_webhooks;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod cni;
+mod doctor;
 mod ingress;
 mod loadbalancer;
 mod policies;

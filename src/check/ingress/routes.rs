@@ -53,6 +53,7 @@ fn is_default(class: &Value) -> bool {
 
 /// A check for each route that leads nowhere, and one for the others.
 pub(super) fn judge(reading: &Reading) -> Vec<Check> {
+    let there = There::of(reading);
     let (mut broken, mut sound) = (Vec::new(), 0_u64);
     for (key, route) in ROUTES.into_iter().flat_map(|source| reading.items(source)) {
         let check = Check::ok(format!("ingress {key}"), "leads nowhere", WANTED);
@@ -60,9 +61,12 @@ pub(super) fn judge(reading: &Reading) -> Vec<Check> {
             let scope = what.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
             format!("kubectl get {}{scope}", what.kind_name())
         };
-        let missing = missing(reading, &key, route);
-        let check = missing.into_iter().fold(check, |check, (status, what)| {
-            check.found(status, format!("it names {what}, which does not exist"), next(&what))
+        let secrets =
+            references(&key, route, "").into_iter().filter_map(|(named, needed)| needed.then_some(named));
+        let named = backends(&key, route).into_iter().chain(secrets);
+        let missing = named.filter(|named| there.lacks(named));
+        let check = missing.fold(check, |check, what| {
+            check.found(Alert, format!("it names {what}, which does not exist"), next(&what))
         });
         let check = match class(reading, &key, route) {
             Some((status, why)) => check.found(status, why, "kubectl get ingressclasses"),
@@ -76,20 +80,25 @@ pub(super) fn judge(reading: &Reading) -> Vec<Check> {
     broken
 }
 
-/// What a route names and is not there; what was not read is not missed.
-fn missing(reading: &Reading, key: &ItemKey, route: &Value) -> Vec<(Status, ItemKey)> {
-    let there = |what: &ItemKey, source: Source| {
-        !reading.has(source) || reading.all(source).any(|(known, _)| known == *what)
-    };
-    let backends = backends(key, route).into_iter().filter_map(|backend| {
-        let source = if backend.is_kind("", "services") { SERVICES } else { TRAEFIK_SERVICES };
-        (!there(&backend, source)).then_some((Alert, backend))
-    });
-    let secrets = references(key, route, "").into_iter().filter_map(|(secret, needed)| {
-        let missing = needed && secret.is_kind("", "secrets") && !there(&secret, SECRETS);
-        missing.then_some((Alert, secret))
-    });
-    backends.chain(secrets).collect()
+/// What routes may name, of the kinds that were read.
+struct There {
+    kinds: Vec<Source>,
+    objects: BTreeSet<ItemKey>,
+}
+
+impl There {
+    fn of(reading: &Reading) -> Self {
+        let kinds = [SERVICES, TRAEFIK_SERVICES, SECRETS].into_iter().filter(|source| reading.has(*source));
+        let kinds: Vec<Source> = kinds.collect();
+        let objects = kinds.iter().flat_map(|source| reading.all(*source)).map(|(key, _)| key).collect();
+        Self { kinds, objects }
+    }
+
+    /// Whether it is missing; what was not read is not missed.
+    fn lacks(&self, key: &ItemKey) -> bool {
+        self.kinds.iter().any(|source| key.is_kind(source.group, source.plural))
+            && !self.objects.contains(key)
+    }
 }
 
 /// Services and TraefikServices that a route leads to.

@@ -99,7 +99,7 @@ fn is_waited_for(plan: &RestorePlan, spec: &StepSpec, component: Component) -> b
 
 /// Whether a rollout from `live` to `wanted` would wait for a node that is not there: its strategy takes no old pod away
 /// before a new one is ready, new ones need ports that old ones hold, and there are no more nodes than old pods.
-fn crowded(wanted: &Value, live: &Value, nodes: &[Value]) -> bool {
+pub(crate) fn crowded(wanted: &Value, live: &Value, nodes: &[Value]) -> bool {
     let replicas = |deployment: &Value| deployment["spec"]["replicas"].as_u64().unwrap_or(1);
     let (old, pod) = (replicas(live), &wanted["spec"]["template"]["spec"]);
     let nodes = nodes.iter().filter(|node| takes(node, pod)).count() as u64;

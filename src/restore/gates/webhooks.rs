@@ -17,11 +17,7 @@ const KINDS: [(&str, &str); 2] = [
 ];
 
 /// Reads the webhooks that objects of these kinds must pass.
-pub(in crate::restore) async fn read(
-    cluster: &Cluster,
-    discovery: &Discovery,
-    targets: &[Target],
-) -> Answer<Webhooks> {
+pub(crate) async fn read(cluster: &Cluster, discovery: &Discovery, targets: &[Target]) -> Answer<Webhooks> {
     let mut webhooks = Webhooks::default();
     for (plural, _) in KINDS {
         if let Some(kind) = discovery.find(ADMISSION, plural) {

@@ -1,0 +1,64 @@
+//! `netdr doctor`: the mistakes of the operations guide itself, on the cluster that is built as it says.
+
+use netdr::drill::cluster::host_root;
+
+use super::named;
+use crate::support::{Home, MARKER, NODE, Objects, everything, fresh, shared};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operations_guide_gets_wrong_is_named_on_a_server_of_its_cluster() {
+    let home = Home::new().with_kubeconfig(shared().await.kubeconfig()).with_repository().await;
+    host_root(&home.path().join("host"), NODE, MARKER).unwrap();
+    let outcome = home.netdr(&["doctor", "--host-root", "host", "--json"]).await;
+    assert!(!outcome.stdout.contains(MARKER) && !outcome.stderr.contains(MARKER), "{outcome:?}");
+    let found = outcome.json(8);
+    let status = |name: &str| named(&found, name)["status"].as_str().unwrap().to_owned();
+    assert_eq!(status("doctor flags of /etc/rancher/rke2/config.yaml"), "warn");
+    assert_eq!(status("doctor flags of /etc/rancher/rke2/config.yaml.d/50-agent.yaml"), "ok");
+    let values = named(&found, "doctor values of helm release traefik/traefik");
+    assert_eq!(values["status"], "alert", "{values:#}");
+    assert!(values["why"][0].as_str().unwrap().starts_with("ports.metrics.expose"), "{values:#}");
+    assert_eq!(status("doctor failurePolicy of rke2-canal"), "ok");
+    assert_eq!(status("doctor objective of plan network-policies"), "warn");
+    assert_eq!(status("doctor ingress controllers"), "ok");
+    assert!(!found.to_string().contains("unknown"), "{found:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_judged_without_a_cluster() {
+    let home = Home::new();
+    let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();
+    write("values.yaml", include_str!("../../../src/drill/cluster/traefik-values.yaml"));
+    write("config.yaml", "cni: canal\nflannel-backend: vxlan\n");
+    write("fine.yaml", "cni: [canal]\ningress-controller: none\n");
+    let found = home.netdr(&["doctor", "values.yaml", "config.yaml", "fine.yaml", "--json"]).await.json(8);
+    assert_eq!(named(&found, "doctor values of values.yaml")["status"], "alert");
+    assert_eq!(named(&found, "doctor flags of config.yaml")["status"], "warn");
+    assert_eq!(named(&found, "doctor flags of fine.yaml")["status"], "ok");
+    home.netdr(&["doctor", "fine.yaml"]).await.ok();
+    home.netdr(&["doctor", "missing.yaml"]).await.failed(2);
+}
+
+/// MetalLB deployed, and scaled to none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_nobody_answers_for_is_in_the_way_of_a_restore() {
+    let plane = fresh(everything()).await;
+    let (objects, home) = (Objects::of(&plane).await, Home::new().with_kubeconfig(plane.kubeconfig()));
+    let webhook = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: metallb-webhook-configuration}
+webhooks:
+- name: ipaddresspoolvalidationwebhook.metallb.io
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  failurePolicy: Fail
+  clientConfig: {service: {namespace: metallb-system, name: metallb-webhook-service}}
+  rules: [{apiGroups: [metallb.io], apiVersions: [v1beta1], resources: [ipaddresspools], operations: [CREATE, UPDATE]}]
+";
+    objects.create(webhook).await;
+    let found = home.netdr(&["doctor", "--json"]).await.json(8);
+    let webhooks = named(&found, "doctor admission webhooks");
+    assert_eq!(webhooks["status"], "warn", "{webhooks:#}");
+    assert!(webhooks["why"][0].as_str().unwrap().contains("metallb-webhook-configuration"), "{webhooks:#}");
+}
