@@ -44,18 +44,7 @@ impl Request<'_> {
         match &self.from {
             Chosen::Snapshots(ids) => ids.iter().for_each(|id| words += &format!(" --snapshot {id}")),
             Chosen::Git(wanted) => {
-                let commit = |name: &SourceName| match name {
-                    SourceName::Git { commit, .. } => Some(commit.clone()),
-                    _ => None,
-                };
-                let revision = match &wanted.revision {
-                    Revision::Named(name) => name.clone(),
-                    _ => read.iter().filter_map(commit).collect::<Vec<_>>().join(","),
-                };
-                words += &match revision.is_empty() {
-                    true => " --from git".into(),
-                    false => format!(" --from {}", shell_word(&format!("git@{revision}"))),
-                };
+                words += &format!(" --from {}", of_git(&wanted.revision, read));
                 wanted.trust_commits.iter().for_each(|id| words += &format!(" --trust-commit {id}"));
             }
             Chosen::Velero { file, .. } => {
@@ -75,5 +64,39 @@ impl Request<'_> {
             words += if given { flag } else { "" };
         }
         self.command_line.again(&words)
+    }
+}
+
+/// `git@…` as a shell takes it: what was named; else each commit that was read.
+fn of_git(revision: &Revision, read: &[SourceName]) -> String {
+    let commit = |name: &SourceName| match name {
+        SourceName::Git { commit, .. } => Some(commit.clone()),
+        _ => None,
+    };
+    let revision = match revision {
+        Revision::Named(name) => name.clone(),
+        _ => read.iter().filter_map(commit).collect::<Vec<_>>().join(","),
+    };
+    match revision.is_empty() {
+        true => "git".into(),
+        false => shell_word(&format!("git@{revision}")).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_repositorys_commit_is_named_and_not_the_newest_of_its_branch() {
+        let read = |letter: &str| SourceName::Git { url: format!("/{letter}"), commit: letter.repeat(40) };
+        let both = [read("a"), read("b")];
+        let wanted = format!("git@{},{}", "a".repeat(40), "b".repeat(40));
+        for revision in [Revision::Head, Revision::Among(vec!["c".repeat(40)])] {
+            assert_eq!(of_git(&revision, &both), wanted);
+        }
+        assert_eq!(of_git(&Revision::Head, &both[..1]), wanted[..44]);
+        assert_eq!(of_git(&Revision::Named("it's".into()), &both), "'git@it'\\''s'");
+        assert_eq!(of_git(&Revision::Head, &[]), "git");
     }
 }
