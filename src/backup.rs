@@ -21,6 +21,7 @@ use crate::{
     Error, Result,
     capture::{self, Captured, Failure, Scope},
     cluster::Cluster,
+    gitops::history::Seen,
     host,
     model::{
         BundleEntry, ClusterIdentity, Component, FORMAT, Facts, Index, IndexEntry, Item, Set, SnapshotHeader,
@@ -56,6 +57,8 @@ pub struct Job<'a> {
     pub random: u32,
     /// What is missing since the snapshot before was meant: it becomes the new measure.
     pub accept_shrunk: bool,
+    /// Whether what was seen goes to Git, too.
+    pub history: bool,
 }
 
 /// What a backup came to: the JSON of `netdr backup`, one entry.
@@ -79,6 +82,9 @@ pub struct Summary {
     pub components: Vec<ComponentSummary>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// For Git, where that was asked for.
+    #[serde(skip)]
+    pub seen: Option<Seen>,
 }
 
 /// One component of a [`Summary`].
@@ -104,6 +110,22 @@ struct Read {
     absent: BTreeMap<Component, BTreeSet<String>>,
     failures: Vec<Failure>,
     warnings: Vec<String>,
+}
+
+impl Read {
+    /// What of it goes to Git.
+    fn seen(&self, job: &Job<'_>) -> Option<Seen> {
+        if !job.history {
+            return None;
+        }
+        let node = self.node.as_deref();
+        let id = SnapshotId::new(job.now, self.set, node, job.random);
+        let components = self.bundles.keys().copied();
+        let mut seen = Seen::new(id, (self.set, node), &job.cluster.name, job.now, components);
+        self.failures.iter().for_each(|failure| seen.unread(failure.component, &failure.kind));
+        self.bundles.values().flatten().for_each(|item| seen.take(item));
+        Some(seen)
+    }
 }
 
 /// Backs up set `network` or `certificates` from a cluster: those of the set's components that the scope has.
@@ -137,9 +159,11 @@ pub async fn cluster(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) 
             read.index.entries.push(entry);
         }
     }
+    let seen = read.seen(job);
     let verdict = Verdict::of(job, &read)?;
     let sealed = Sealing::of(job, &mut read, began)?.run_aside().await?;
-    finish(job, read, verdict, sealed, began)
+    let summary = finish(job, read, verdict, sealed, began)?;
+    Ok(Summary { seen, ..summary })
 }
 
 /// Backs up set `host`: files of `node` below `host_root`.
@@ -163,9 +187,11 @@ pub async fn host(job: &Job<'_>, node: &str, host_root: &Path) -> Result<Summary
         failures: captured.failures.into_iter().map(failure).collect(),
         warnings: captured.links.into_iter().map(|link| link.why).collect(),
     };
+    let seen = read.seen(job);
     let verdict = Verdict::of(job, &read)?;
     let sealed = Sealing::of(job, &mut read, began)?.run_aside().await?;
-    finish(job, read, verdict, sealed, began)
+    let summary = finish(job, read, verdict, sealed, began)?;
+    Ok(Summary { seen, ..summary })
 }
 
 /// Signs and commits what was sealed, and sums it up.
@@ -214,5 +240,6 @@ fn finish(job: &Job<'_>, read: Read, verdict: Verdict, sealed: Sealed, began: In
         seconds: began.elapsed().as_secs_f64(),
         components: bundles.iter().map(component).collect(),
         warnings,
+        seen: None,
     })
 }

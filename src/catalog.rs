@@ -10,7 +10,7 @@ mod sensitive;
 
 pub use files::{HOST_FILES, HostFiles, host_files};
 pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, TRAEFIK_V2, lists_all, plural, rows};
-pub use sensitive::{is_sensitive, is_yaml};
+pub use sensitive::{is_sensitive, is_within_secret, is_yaml};
 
 use serde_json::Value;
 

@@ -3,9 +3,10 @@
 //! In: its text. Out: its values; an unknown key is an error that names it and the nearest known one.
 //! Invariant: pure; reading the file, the environment and the flags is the command line's.
 
+mod git;
 mod replicas;
 
-use std::path::{self, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 pub use replicas::{LOCAL, S3, chosen};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
@@ -14,11 +15,12 @@ use crate::{
     Error, Result,
     capture::Scope,
     catalog::ExtraKind,
-    gitops::{self, GitSource},
+    gitops::{GitSource, History},
     model::Component,
     repository::{Retention, s3::Place},
     strict,
 };
+use git::GitSection;
 use replicas::ReplicaSection;
 
 /// What the file says; everything may be absent.
@@ -44,6 +46,8 @@ pub struct Config {
     pub replicas: Vec<Place>,
     /// `scope`; its `components` are the command line's to fill.
     pub scope: Scope,
+    /// `git.history`: where what netdr saw is committed.
+    pub git_history: Option<History>,
     /// `git.sources`: what people author.
     pub git_sources: Vec<GitSource>,
     /// `plans`: a folder whose files override the built-in plans.
@@ -73,13 +77,7 @@ impl Config {
             return Err(Error::usage(format!("{shown}: scope.extra: {kind} is not a kind to take whole"))
                 .hint("netdr reads of it what is the network's: a Secret that something in scope names, a namespace's labels"));
         }
-        if let Some(why) = document.git.sources.iter().find_map(SourceSection::wrong) {
-            return Err(Error::usage(format!("{shown}: git.sources: {why}")));
-        }
-        if let Some(url) = document.git.in_two_branches() {
-            return Err(Error::usage(format!("{shown}: git.sources: {url} is named with two branches"))
-                .hint("a run that is resumed finds its commit by the repository: name one branch of each"));
-        }
+        document.git.check(&shown)?;
         let folder = file.parent().unwrap_or(Path::new(""));
         let path = |p: Option<PathBuf>| p.map(|p| folder.join(p));
         Ok(Self {
@@ -93,7 +91,8 @@ impl Config {
             retention: document.retention.into(),
             replicas: replicas::places(document.replicas, folder, &shown)?,
             scope: document.scope.into(),
-            git_sources: document.git.sources.into_iter().map(|source| source.within(folder)).collect(),
+            git_history: document.git.history(folder),
+            git_sources: document.git.sources(folder),
             plans: path(document.plans),
         })
     }
@@ -156,85 +155,9 @@ struct ExtraSection {
     component: Component,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct GitSection {
-    sources: Vec<SourceSection>,
-    #[serde(deserialize_with = "present")]
-    history: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SourceSection {
-    url: String,
-    #[serde(default = "main")]
-    branch: String,
-    #[serde(default)]
-    path: String,
-    component: Component,
-    release: Option<String>,
-}
-
-impl GitSection {
-    fn in_two_branches(&self) -> Option<&str> {
-        let twice = |one: &&SourceSection| {
-            self.sources.iter().any(|other| other.url == one.url && other.branch != one.branch)
-        };
-        self.sources.iter().find(twice).map(|source| source.url.as_str())
-    }
-}
-
-fn main() -> String {
-    "main".into()
-}
-
-impl SourceSection {
-    /// Why it cannot be one.
-    fn wrong(&self) -> Option<&'static str> {
-        let parts = self.url.split_once("://");
-        let user =
-            parts.and_then(|(scheme, rest)| Some((scheme, rest.split('/').next()?.rsplit_once('@')?.0)));
-        // It would stand in journals and reports. Forges take a token in place of a user's name.
-        if user.is_some_and(|(scheme, user)| scheme.starts_with("http") || user.contains(':')) {
-            return Some("a `url` holds a password or token; leave it to git's credential helper");
-        }
-        let leaves = Path::new(&self.path)
-            .components()
-            .any(|part| !matches!(part, path::Component::Normal(_) | path::Component::CurDir));
-        if leaves {
-            return Some("a `path` is a folder of the repository, such as infrastructure/policies");
-        }
-        self.release.as_ref().and_then(|release| self.wrong_release(release))
-    }
-
-    fn wrong_release(&self, release: &str) -> Option<&'static str> {
-        let (namespace, name) = release.split_once('/').unwrap_or_default();
-        if namespace.is_empty() || name.is_empty() || name.contains('/') {
-            return Some("a `release` is a namespace and a name, such as traefik/traefik");
-        }
-        if self.component == Component::Cni {
-            return Some(
-                "a `release` of the CNI takes its values from a HelmChartConfig, which is an object",
-            );
-        }
-        let file = [".yaml", ".yml"].iter().any(|ending| self.path.ends_with(ending));
-        (!file).then_some("beside `release`, `path` is its values file, such as helm/traefik-values.yaml")
-    }
-
-    fn within(self, folder: &Path) -> GitSource {
-        let Self { url, branch, path, component, release } = self;
-        let here = gitops::local(&url).is_some_and(|path| path == url);
-        let url = if here { folder.join(url).display().to_string() } else { url };
-        let parts = Path::new(&path).components().filter(|part| *part != path::Component::CurDir);
-        let path = parts.collect::<PathBuf>().display().to_string();
-        GitSource { url, branch, path, component, release }
-    }
-}
-
 impl Document {
     fn of_a_later_version(&self) -> Option<&'static str> {
-        let later = [("git.history", self.git.history), ("metrics", self.metrics), ("notify", self.notify)];
+        let later = [("metrics", self.metrics), ("notify", self.notify)];
         later.into_iter().find_map(|(key, present)| present.then_some(key))
     }
 }
@@ -334,60 +257,6 @@ mod tests {
                 assert_eq!(error.kind(), crate::Kind::Usage);
             }
         }
-    }
-
-    #[test]
-    fn git_sources_are_read_with_what_is_usual() {
-        let config = parse(
-            "git: {sources: [{url: 'git@forge.lab:ops/k8s.git', path: ./policies/, component: policies}, \
-             {url: clone, branch: live, component: ingress}, \
-             {url: clone, branch: live, path: helm/traefik-values.yaml, component: ingress, release: traefik/traefik}]}\n",
-        )
-        .unwrap();
-        let [forge, clone, values] = &config.git_sources[..] else { panic!("{:?}", config.git_sources) };
-        assert_eq!(
-            (forge.url.as_str(), forge.branch.as_str(), forge.path.as_str(), forge.component),
-            ("git@forge.lab:ops/k8s.git", "main", "policies", Component::Policies)
-        );
-        assert_eq!(
-            (clone.url.as_str(), clone.branch.as_str(), clone.path.as_str()),
-            ("/etc/netdr/clone", "live", "")
-        );
-        assert_eq!(
-            (values.path.as_str(), values.release.as_deref()),
-            ("helm/traefik-values.yaml", Some("traefik/traefik"))
-        );
-        assert_eq!((&forge.release, &clone.release), (&None, &None));
-        let error = parse("git: {sources: [{url: x, komponent: policies}]}\n").unwrap_err();
-        assert!(format!("{error:?}").contains("did you mean `component`?"), "{error:?}");
-        assert!(
-            parse("git: {sources: [{url: x}]}\n").unwrap_err().to_string().contains("`component` is missing")
-        );
-    }
-
-    #[test]
-    fn a_git_source_is_what_it_can_be() {
-        for (source, why) in [
-            ("url: 'https://me:MARKER@forge.lab/x', component: policies", "credential helper"),
-            ("url: 'https://MARKER@forge.lab/x', component: policies", "credential helper"),
-            ("url: x, path: ../y, component: policies", "a folder of the repository"),
-            ("url: x, path: /y, component: policies", "a folder of the repository"),
-            ("url: x, path: v.yaml, component: ingress, release: traefik", "a namespace and a name"),
-            ("url: x, path: v.yaml, component: ingress, release: /traefik", "a namespace and a name"),
-            ("url: x, path: v.yaml, component: ingress, release: a/b/c", "a namespace and a name"),
-            ("url: x, path: helm, component: ingress, release: traefik/traefik", "is its values file"),
-            ("url: x, component: ingress, release: traefik/traefik", "is its values file"),
-            ("url: x, path: v.yaml, component: cni, release: kube-system/rke2-canal", "HelmChartConfig"),
-        ] {
-            let error = parse(&format!("git: {{sources: [{{{source}}}]}}\n")).unwrap_err();
-            assert!(error.to_string().contains(why) && !format!("{error:?}").contains("MARKER"), "{error:?}");
-        }
-        assert!(parse("git: {sources: [{url: 'ssh://git@forge.lab:22/x', component: policies}]}\n").is_ok());
-        let two = "{url: x, component: policies}, {url: x, branch: live, component: ingress}";
-        let error = parse(&format!("git: {{sources: [{two}]}}\n")).unwrap_err();
-        assert!(error.to_string().ends_with("x is named with two branches"), "{error}");
-        let history = parse("git: {history: {url: x}}\n").unwrap_err();
-        assert!(history.to_string().contains("has no `git.history` yet"), "{history}");
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! Git as a source: what people authored, at one commit that somebody trusted answers for.
+//! Git as a source: what people authored, at one commit that somebody trusted answers for. What netdr itself commits is
+//! [`history`].
 //!
 //! In: which folders of which repositories, and which revision of them. Out: a [`Checkout`] per repository: the commit,
 //! who signed it, and the files below the folders. Invariant: no file is read before its commit is trusted, and nothing
 //! of a repository is ever run: no hook, no filter, no submodule.
 
 mod fetch;
+pub mod history;
 mod kustomize;
 mod manifests;
 mod tree;
@@ -12,6 +14,7 @@ mod values;
 
 pub use fetch::local;
 use fetch::{Commit, Fetched, Place};
+pub use history::History;
 pub use manifests::{Manifest, Manifests, manifests};
 pub use values::{Values, values};
 
@@ -90,6 +93,8 @@ pub struct Checkout {
     pub answers: String,
     /// Whether it is the newest of its branch, wherever people push to.
     pub newest: bool,
+    /// When netdr captured what is in it, where it is a commit of a history.
+    pub seen_at: Option<DateTime<Utc>>,
     /// Every YAML file, in order of path.
     pub files: Vec<File>,
     /// What was not followed, and may lead to more objects.
@@ -143,6 +148,7 @@ pub async fn read(wanted: &Wanted, trusted: &TrustedSigners, now: DateTime<Utc>)
             branch: branch.to_owned(),
             revisions: wanted.revision.of(url),
             ssh_keys: wanted.ssh_keys.clone(),
+            token: None,
             most: fetch::MOST,
         };
         let (trusted, trust_commits) = (trusted.clone(), wanted.trust_commits.clone());
@@ -157,6 +163,7 @@ pub async fn read(wanted: &Wanted, trusted: &TrustedSigners, now: DateTime<Utc>)
                 committed_at: commit.at,
                 answers,
                 newest: commit.newest,
+                seen_at: commit.seen_at,
                 files,
                 passed_over,
             })

@@ -10,6 +10,7 @@ mod drills;
 pub mod fetch;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod git_seen;
 mod init;
 mod layout;
 mod lock;

@@ -24,6 +24,7 @@ pub const RUN: &str = "netdr-run";
 pub const GIT: &str = "git";
 
 /// An ed25519 signing key. Its `Debug` shows its fingerprint.
+#[derive(Clone)]
 pub struct SigningKey {
     key: PrivateKey,
 }

@@ -11,6 +11,7 @@ mod failures;
 mod faults;
 mod forbidden;
 mod forged;
+mod history;
 mod keys;
 mod latest;
 mod leaks;

@@ -74,6 +74,7 @@ impl Bench {
             now: self.now,
             random: 0x7f_3a9c,
             accept_shrunk: self.accept_shrunk,
+            history: false,
         }
     }
 

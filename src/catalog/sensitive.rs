@@ -52,6 +52,15 @@ const RELEASE: &[&str] =
 /// Files: the whole content where the table of host files says so. Kinds the catalog does not know (`scope.extra`):
 /// everything but metadata.
 pub fn is_sensitive(key: &ItemKey, path: &[&str]) -> bool {
+    matches(key, path, covers)
+}
+
+/// Whether the place of a secret is at `path` or above it: then all that is there is secret, and not only a part of it.
+pub fn is_within_secret(key: &ItemKey, path: &[&str]) -> bool {
+    matches(key, path, |pattern, path| pattern.split(' ').count() <= path.len() && covers(pattern, path))
+}
+
+fn matches(key: &ItemKey, path: &[&str], covers: fn(&str, &[&str]) -> bool) -> bool {
     match key {
         ItemKey::Release { .. } => RELEASE.iter().any(|pattern| covers(pattern, path)),
         // A path that the table does not name may hold anything.
@@ -136,6 +145,8 @@ mod tests {
     fn a_parent_shown_whole_would_show_the_secret_below_it() {
         assert!(secret("metallb.io", "bgppeers", "spec"));
         assert!(!secret("networking.k8s.io", "networkpolicies", "spec"));
+        let key = ItemKey::resource("metallb.io", "bgppeers", Some("n"), "x");
+        assert!(!is_within_secret(&key, &["spec"]) && is_within_secret(&key, &["spec", "password"]));
     }
 
     #[test]

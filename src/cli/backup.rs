@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     context::Context,
     exit::Exit,
-    interrupt,
+    history, interrupt,
     replicate::{self, Outcome},
     settings::Settings,
     words::{bytes, count, table},
@@ -18,6 +18,7 @@ use crate::{
     backup::{self, Job, Summary},
     capture::Scope,
     cluster::Cluster,
+    gitops::history::{Recorded, Seen},
     host,
     model::{ClusterIdentity, Component, Set, SnapshotId, SnapshotState},
     repository::{Listed, s3::Place},
@@ -57,7 +58,7 @@ impl Backup {
         warn_about_identities(cx, &settings);
         let made = RefCell::default();
         let work = self.take_and_replicate(cx, &settings, &sets, &made);
-        let outcomes = interrupt::run(&|| advice(&made.borrow(), sets.len()), work)?;
+        let (outcomes, committed) = interrupt::run(&|| advice(&made.borrow(), sets.len()), work)?;
         let (made, unlisted) = (made.into_inner(), outcomes.is_err());
         let outcomes = outcomes.unwrap_or_else(|error| {
             cx.terminal.error(&error.hint("the snapshots here are good; to copy them: netdr replicate"));
@@ -69,26 +70,38 @@ impl Backup {
                 cx.terminal.warn(format!("{}: {line}", summary.set));
             }
         }
-        let document = json!({"snapshots": made, "places": replicate::document(&outcomes)});
-        cx.terminal.answer(&document, || said(&made) + &replicate::said(&outcomes))?;
-        Ok(Exit::Partial.when(partial || unlisted).max(report(cx, &outcomes)))
+        let document = json!({
+            "snapshots": made, "places": replicate::document(&outcomes),
+            "history": history::document(committed.as_ref()),
+        });
+        let exit = history::report(cx, committed.as_ref()).max(report(cx, &outcomes));
+        cx.terminal.answer(&document, || {
+            said(&made) + &replicate::said(&outcomes) + &history::said(committed.as_ref())
+        })?;
+        Ok(Exit::Partial.when(partial || unlisted).max(exit))
     }
 
-    /// What was made is copied, also where another set could not be taken: a disaster may be why. What older nights left
-    /// uncopied is for `netdr replicate`: it may take longer than this job has. The inner error is that nothing could be
-    /// copied.
+    /// What was made is committed and copied, also where another set could not be taken: a disaster may be why. What older
+    /// nights left uncopied is for `netdr replicate`: it may take longer than this job has. The inner error is that nothing
+    /// could be copied.
     async fn take_and_replicate(
         &self,
         cx: &Context,
         settings: &Settings,
         sets: &[Set],
         made: &RefCell<Vec<Summary>>,
-    ) -> Result<Result<Vec<Outcome>>> {
+    ) -> Result<(Result<Vec<Outcome>>, Option<Result<Recorded>>)> {
         let taken = self.take(cx, settings, sets, made).await;
+        let seen: Vec<Seen> =
+            made.borrow_mut().iter_mut().filter_map(|summary| summary.seen.take()).collect();
+        let committed = history::commit(cx, settings, seen).await;
+        if taken.is_err() {
+            history::report(cx, committed.as_ref());
+        }
         let places: Vec<&Place> = settings.config.replicas.iter().collect();
         let ids: Vec<SnapshotId> = made.borrow().iter().map(|summary| summary.id.clone()).collect();
         if places.is_empty() || ids.is_empty() {
-            return taken.map(|()| Ok(Vec::new()));
+            return taken.map(|()| (Ok(Vec::new()), committed));
         }
         let copied: Result<_> = async {
             let (repository, trusted) = (settings.repository()?, settings.trusted()?);
@@ -101,7 +114,7 @@ impl Backup {
         if let (Err(_), Ok(outcomes)) = (&taken, &copied) {
             report(cx, outcomes);
         }
-        taken.map(|()| copied)
+        taken.map(|()| (copied, committed))
     }
 
     /// The sets to take, each with at least one component asked for.
@@ -146,6 +159,7 @@ impl Backup {
                 now: chrono::Utc::now(),
                 random: cx.random(),
                 accept_shrunk: self.accept_shrunk,
+                history: settings.config.git_history.is_some(),
             };
             let _phase = cx.terminal.phase(format!("backing up {set} of {}", identity.name));
             let taken: Result<Summary> = async {
@@ -302,6 +316,7 @@ mod tests {
             seconds: 0.0,
             components: vec![policies],
             warnings: vec!["w".into()],
+            seen: None,
         };
         assert_eq!(
             remarks(&summary),

@@ -162,6 +162,7 @@ signing_key: {}
 index_key: {}
 trusted_signers: {}
 retention: {{daily: 7, weekly: 4, monthly: 3}}
+# git: {{history: {{url: …, branch: netdr}}}}   # what backups see, committed and signed; never a secret
 ",
         quoted(repository),
         quoted(&paths.recipients),

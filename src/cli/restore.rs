@@ -17,6 +17,7 @@ use super::{
     context::Context,
     course::Course,
     exit::Exit,
+    git::authored,
     places, plans,
     settings::{Settings, there},
     words::age,
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     Error, Result,
     cluster::Cluster,
-    gitops::{self, GitSource, Revision},
+    gitops::{self, Revision},
     model::{ClusterIdentity, Index, RunId, SnapshotId, SourceName},
     plan::{Action, CommandLine, Earlier, Isolation, RestorePlan, StepSpec, shell_word},
     repository::Repository,
@@ -330,20 +331,6 @@ fn resumed(folder: &Path, again: &CommandLine) -> Result<What> {
 /// A path that a resumed run finds from any folder.
 fn anywhere(path: &Path) -> Result<PathBuf> {
     path::absolute(path).map_err(|e| Error::usage(format!("{} is no path", path.display())).because(e))
-}
-
-/// The newest of what people author: objects, or the values of releases.
-fn authored(settings: &Settings, values: bool) -> Result<gitops::Wanted> {
-    let sources = settings.config.git_sources.iter().filter(|source| source.release.is_some() == values);
-    let sources = sources.cloned().map(absolute).collect::<Result<_>>()?;
-    Ok(gitops::Wanted { sources, ssh_keys: ssh_keys(), ..gitops::Wanted::default() })
-}
-
-fn absolute(source: GitSource) -> Result<GitSource> {
-    match gitops::local(&source.url) {
-        Some(path) => Ok(GitSource { url: anywhere(Path::new(path))?.display().to_string(), ..source }),
-        None => Ok(source),
-    }
 }
 
 /// The very source that a run began with.

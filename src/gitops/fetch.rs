@@ -7,18 +7,22 @@
 mod login;
 mod words;
 
-use std::{cell::Cell, path::PathBuf, thread, time::Duration};
+use std::{path::PathBuf, thread, time::Duration};
 
 use chrono::{DateTime, Utc};
 use git2::{
-    AutotagOption, CertificateCheckStatus, ErrorCode, FetchOptions, Oid, RemoteCallbacks, Repository,
+    AutotagOption, CertificateCheckStatus, ErrorCode, FetchOptions, Oid, RemoteCallbacks, RemoteRedirect,
+    Repository,
 };
 use tempfile::TempDir;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
+use super::history;
 use crate::{Error, Result};
-use login::Login;
-use words::{Seen, unreachable};
+pub(super) use login::Login;
+pub use login::Token;
+use words::unreachable;
+pub(super) use words::{Seen, refused};
 
 /// How long a repository may be silent.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +35,7 @@ pub(super) struct Place {
     pub(super) branch: String,
     pub(super) revisions: Vec<String>,
     pub(super) ssh_keys: Vec<PathBuf>,
+    pub(super) token: Option<Token>,
     /// How much may come over the network, in bytes.
     pub(super) most: usize,
 }
@@ -53,6 +58,8 @@ pub(super) struct Commit {
     /// What the signature is of.
     pub(super) signed: Vec<u8>,
     pub(super) newest: bool,
+    /// When netdr captured it, where it is netdr's own.
+    pub(super) seen_at: Option<DateTime<Utc>>,
 }
 
 enum News<T> {
@@ -60,16 +67,27 @@ enum News<T> {
     Ended(Result<T>),
 }
 
-/// Reaches the place and does the work there, on a thread of its own: libgit2 waits for the network as long as the
-/// network likes.
+/// Tells that there was progress; whether anybody still waits for the end.
+pub(super) type Alive<'a> = &'a dyn Fn() -> bool;
+
+/// Reaches the place and does the work there.
 pub(super) async fn with<T: Send + 'static>(
     place: Place,
     work: impl FnOnce(&Fetched, &Place) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let (tell, mut told) = unbounded_channel();
     let url = place.url.clone();
+    aside(&url, false, move |alive| reach(&place, alive).and_then(|fetched| work(&fetched, &place))).await
+}
+
+/// Does work with a repository on a thread of its own: libgit2 waits for the network as long as the network likes.
+pub(super) async fn aside<T: Send + 'static>(
+    url: &str,
+    writing: bool,
+    work: impl FnOnce(Alive<'_>) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (tell, mut told) = unbounded_channel();
     let job = move || {
-        let answer = reach(&place, &tell).and_then(|fetched| work(&fetched, &place));
+        let answer = work(&|| tell.send(News::Progress).is_ok());
         let _ = tell.send(News::Ended(answer)); // nobody waits any more
     };
     let started = thread::Builder::new().name("git".into()).spawn(job);
@@ -78,62 +96,88 @@ pub(super) async fn with<T: Send + 'static>(
         match tokio::time::timeout(PATIENCE, told.recv()).await {
             Ok(Some(News::Progress)) => {}
             Ok(Some(News::Ended(answer))) => return answer,
-            Ok(None) => return Err(unreachable(&url, "reading it broke off")),
-            Err(_) => return Err(unreachable(&url, "it has been silent for 60 s")),
+            Ok(None) => return Err(unreachable(url, "it broke off", writing)),
+            Err(_) => return Err(unreachable(url, "it has been silent for 60 s", writing)),
         }
     }
 }
 
-fn reach<T: Send + 'static>(place: &Place, tell: &UnboundedSender<News<T>>) -> Result<Fetched> {
+fn reach(place: &Place, alive: Alive<'_>) -> Result<Fetched> {
     if let Some(path) = local(&place.url) {
         return open(path);
     }
-    let fail = |error: git2::Error| unreachable(&place.url, error.message());
     let folder =
         tempfile::tempdir().map_err(|e| Error::failed("cannot make a temporary folder").because(e))?;
-    let repository = Repository::init_bare(folder.path()).map_err(fail)?;
-    let (seen, chatter) = (Seen::default(), Cell::new(0));
-    let mut login = Login::new(&place.ssh_keys, &seen.tried);
-    // Whether it may go on; what it says of its own progress counts, too.
-    let more = |received: usize| {
-        let enough = received.saturating_add(chatter.get()) > place.most;
-        seen.too_much.set(seen.too_much.get().or(enough.then_some(place.most)));
-        !enough && tell.send(News::Progress).is_ok()
+    let repository = Repository::init_bare(folder.path())
+        .map_err(|error| unreachable(&place.url, error.message(), false))?;
+    let (branch, all) = (
+        format!("+refs/heads/{0}:refs/heads/{0}", place.branch),
+        ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
+    );
+    let (refs, depth) = match place.revisions[..] {
+        [] => (&[branch.as_str()][..], 1),
+        [..] => (&all[..], 0),
     };
-    let received = Cell::new(0);
+    let seen = Seen::default();
+    fetch(&repository, place, refs, depth, &seen, alive)
+        .map_err(|error| refused(&place.url, &error, &seen))?;
+    Ok(Fetched { repository, is_clone: false, _folder: Some(folder) })
+}
+
+/// Fetches these refs; of each branch so many commits, or all.
+pub(super) fn fetch(
+    repository: &Repository,
+    place: &Place,
+    refs: &[&str],
+    depth: i32,
+    seen: &Seen,
+    alive: Alive<'_>,
+) -> Result<(), git2::Error> {
+    let mut login = Login::new(place, &seen.tried);
+    let mut options = FetchOptions::new();
+    options.remote_callbacks(callbacks(place, &mut login, seen, alive)).download_tags(AutotagOption::None);
+    if depth > 0 {
+        options.depth(depth);
+    }
+    if place.token.is_some() {
+        options.follow_redirects(RemoteRedirect::None); // it is for this server alone
+    }
+    repository.remote_anonymous(&place.url)?.fetch(refs, Some(&mut options), None)
+}
+
+/// Who netdr says it is, whom it believes, and how much it takes.
+pub(super) fn callbacks<'a>(
+    place: &'a Place,
+    login: &'a mut Login<'a>,
+    seen: &'a Seen,
+    alive: Alive<'a>,
+) -> RemoteCallbacks<'a> {
+    // Whether it may go on; what it says of its own progress counts, too.
+    let more = move || {
+        let enough = seen.received.get().saturating_add(seen.chatter.get()) > place.most;
+        seen.too_much.set(seen.too_much.get().or(enough.then_some(place.most)));
+        !enough && alive()
+    };
     let mut callbacks = RemoteCallbacks::new();
-    callbacks.credentials(|url, user, allowed| login.next(url, user, allowed));
+    callbacks.credentials(move |url, user, allowed| login.next(url, user, allowed));
     callbacks.certificate_check(|certificate, _| {
         let key = certificate.as_hostkey().and_then(|key| key.hash_sha256());
         seen.host_key.set(key.copied());
         Ok(CertificateCheckStatus::CertificatePassthrough) // libgit2 judges: it has the known hosts
     });
-    callbacks.transfer_progress(|progress| {
-        received.set(progress.received_bytes());
-        more(received.get())
+    callbacks.transfer_progress(move |progress| {
+        seen.received.set(progress.received_bytes());
+        more()
     });
-    callbacks.sideband_progress(|text| {
-        chatter.set(chatter.get() + text.len());
-        more(received.get())
+    callbacks.sideband_progress(move |text| {
+        seen.chatter.set(seen.chatter.get() + text.len());
+        seen.heard(text);
+        more()
     });
-    let mut options = FetchOptions::new();
-    options.remote_callbacks(callbacks).download_tags(AutotagOption::None);
-    let branch = format!("+refs/heads/{0}:refs/heads/{0}", place.branch);
-    let refs: Vec<&str> = match place.revisions[..] {
-        [] => {
-            options.depth(1);
-            vec![&branch]
-        }
-        [..] => vec!["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
-    };
-    repository
-        .remote_anonymous(&place.url)
-        .and_then(|mut remote| remote.fetch(&refs, Some(&mut options), None))
-        .map_err(|error| words::refused(&place.url, &error, &seen))?;
-    Ok(Fetched { repository, is_clone: false, _folder: Some(folder) })
+    callbacks
 }
 
-fn open(path: &str) -> Result<Fetched> {
+pub(super) fn open(path: &str) -> Result<Fetched> {
     let fail = |error: git2::Error| {
         let wrong = Error::failed(format!("{path} cannot be read as a Git repository")).why(error.message());
         match error.code() {
@@ -183,7 +227,8 @@ impl Fetched {
         };
         let newest = !self.is_clone && head.is_some_and(|head| head.id() == id);
         let at = DateTime::from_timestamp(commit.time().seconds(), 0).unwrap_or_default();
-        Ok(Commit { id, at, signature, signed, newest })
+        let seen_at = commit.message().ok().and_then(history::captured_at);
+        Ok(Commit { id, at, signature, signed, newest, seen_at })
     }
 
     /// The first of these that the branch has; else the first that there is.
@@ -204,7 +249,7 @@ impl Fetched {
     }
 
     /// A branch, a tag or a commit; in a clone also a branch of where it was cloned from.
-    fn find(&self, name: &str) -> Result<Option<git2::Commit<'_>>> {
+    pub(super) fn find(&self, name: &str) -> Result<Option<git2::Commit<'_>>> {
         for name in [format!("refs/heads/{name}"), name.to_owned(), format!("refs/remotes/origin/{name}")] {
             match self.repository.revparse_single(&name).and_then(|object| object.peel_to_commit()) {
                 Ok(commit) => return Ok(Some(commit)),

@@ -8,11 +8,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Checkout, File, kustomize::Kustomizations};
+use super::{Checkout, File, history, kustomize::Kustomizations};
 use crate::{Error, Result, model::Component};
 
 const PLAIN_YAML: &str =
     "name a folder of plain YAML as `path` in git.sources, such as what `helm template` writes";
+
+const FILTERED: &str =
+    "has fields that netdr filtered out of Git; the whole of it is in a snapshot: --from snapshot";
 
 /// An object as somebody wrote it. Its `Debug` names its place and never shows its content.
 pub struct Manifest {
@@ -65,6 +68,7 @@ pub fn manifests(checkout: &Checkout) -> Result<Manifests> {
             continue;
         }
         match kustomizations.leaves_out(&file.path) {
+            Some(_) if found.is_filtered(file) => {}
             Some(kustomization) => {
                 found.narrowed.entry(kustomization.to_owned()).or_default().push(file.path.clone());
             }
@@ -76,6 +80,18 @@ pub fn manifests(checkout: &Checkout) -> Result<Manifests> {
 }
 
 impl Manifests {
+    /// Whether a file that a kustomization leaves out is an object which netdr filtered. It is no authored one, and that it
+    /// is left out does not say that the cluster has it too much.
+    fn is_filtered(&mut self, file: &File) -> bool {
+        let documents = file.documents(|| Error::usage(String::new())).unwrap_or_default();
+        let filtered = documents.iter().any(history::is_filtered);
+        if filtered {
+            self.complete = false;
+            self.ignored.push(format!("{} {FILTERED}", file.path));
+        }
+        filtered
+    }
+
     fn read(&mut self, file: &File) -> Result<()> {
         let path = &file.path;
         let template =
@@ -86,7 +102,7 @@ impl Manifests {
         let several = objects.len() > 1;
         for (number, object) in objects.into_iter().enumerate() {
             let place = if several { format!("{path}, object {}", number + 1) } else { path.clone() };
-            self.complete &= !is_encrypted(&object);
+            self.complete &= !is_encrypted(&object) && !history::is_filtered(&object);
             match unwanted(&object) {
                 Some(why) => self.ignored.push(format!("{place} {why}")),
                 None => self.objects.push(Manifest { component: file.component, place, object }),
@@ -141,8 +157,10 @@ fn unwanted(object: &Value) -> Option<&'static str> {
     if !named {
         return Some("is no Kubernetes object with a name");
     }
-    (object["apiVersion"] == "v1" && object["kind"] == "Secret")
-        .then_some("is a Secret, and none is restored from Git")
+    if object["apiVersion"] == "v1" && object["kind"] == "Secret" {
+        return Some("is a Secret, and none is restored from Git");
+    }
+    history::is_filtered(object).then_some(FILTERED)
 }
 
 fn name(path: &str) -> &str {
@@ -173,6 +191,7 @@ mod tests {
             committed_at: DateTime::default(),
             answers: "ada".into(),
             newest: true,
+            seen_at: None,
             files: files.collect(),
             passed_over: vec!["p/link.yaml is a link, which is not followed".into()],
         })
@@ -207,6 +226,24 @@ mod tests {
             assert!(said.contains(part), "{part} is not in {said}");
         }
         assert!(!said.contains("MARKER"));
+    }
+
+    #[test]
+    fn what_netdr_filtered_is_never_taken_from_git_nor_for_something_that_the_cluster_has_too_much() {
+        let annotated = policy("a")
+            .replace("namespace: demo", "namespace: demo, annotations: {netdr.io/filtered: spec.x}");
+        let copied = format!("{}spec: {{x: (filtered by netdr)}}\n", policy("b"));
+        let files = [
+            ("p/kustomization.yaml", "resources: [b.yaml]\n"),
+            ("p/review/a.yaml", annotated.as_str()),
+            ("p/b.yaml", copied.as_str()),
+        ];
+        let found = read(&files).unwrap();
+        assert!(found.objects.is_empty() && found.narrowed.is_empty() && !found.complete);
+        for file in ["p/review/a.yaml", "p/b.yaml"] {
+            let said = found.ignored.iter().find(|line| line.starts_with(file)).unwrap();
+            assert!(said.contains("--from snapshot"), "{said}");
+        }
     }
 
     #[test]

@@ -83,6 +83,7 @@ mod tests {
             committed_at: DateTime::default(),
             answers: "ada".into(),
             newest: true,
+            seen_at: None,
             files: texts.iter().map(file).collect(),
             passed_over: Vec::new(),
         })

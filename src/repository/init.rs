@@ -30,7 +30,7 @@ impl Repository {
             Err(e) if e.kind() == ErrorKind::NotADirectory => return Err(not_a_folder(root)),
             Err(e) => return Err(disk::cannot("read", root, e)),
         }
-        for folder in [layout::snapshots(root), layout::locks(root)] {
+        for folder in [layout::snapshots(root), layout::locks(root), layout::git(root)] {
             fs::create_dir_all(&folder).map_err(|e| disk::cannot("create", &folder, e))?;
         }
         let id = format!("{random:016x}");

@@ -23,6 +23,8 @@ const THAWS: &str = "thaws";
 pub(super) const PROOFS: &str = "proofs.json";
 /// The file [`PROOFS`] is written as before it is renamed.
 pub(super) const PROOFS_NEW: &str = ".proofs.json.new";
+/// Folder of when Git was seen equal to the cluster.
+const GIT: &str = "git";
 /// Folder of reports.
 pub(super) const REPORTS: &str = "reports";
 
@@ -42,7 +44,7 @@ const GONE: &str = ".gone-";
 
 /// Whether netdr makes an entry of this name in a repository's root; `lost+found` is every new file system's.
 pub(super) fn is_ours(name: &str) -> bool {
-    [REPOSITORY, REPOSITORY_NEW, SNAPSHOTS, LOCKS, RUNS, THAWS, REPORTS, PROOFS, PROOFS_NEW, "lost+found"]
+    [REPOSITORY, REPOSITORY_NEW, SNAPSHOTS, LOCKS, RUNS, THAWS, GIT, REPORTS, PROOFS, PROOFS_NEW, "lost+found"]
         .contains(&name)
 }
 
@@ -86,6 +88,11 @@ pub(super) fn leftover(name: &str) -> Option<SnapshotId> {
 /// When which object of a snapshot was asked for in a place.
 pub(super) fn thaw(root: &Path, place: &str, id: &SnapshotId) -> PathBuf {
     root.join(THAWS).join(format!("{place}-{id}.json"))
+}
+
+/// What is known of branches of Git.
+pub(super) fn git(root: &Path) -> PathBuf {
+    root.join(GIT)
 }
 
 pub(super) fn run(root: &Path, id: &RunId) -> PathBuf {

@@ -1,4 +1,4 @@
-//! `--from git` over SSH, from a real sshd. It is no part of what `make test` needs: `make test-tools` installs it, and
+//! Git over SSH, from a real sshd: `--from git`, and the history. It is no part of what `make test` needs: `make test-tools` installs it, and
 //! `make test-all` runs this.
 
 use std::{
@@ -87,6 +87,44 @@ async fn a_repository_behind_ssh_is_read_with_a_known_host_and_a_key_that_it_let
     home.shell("ssh-keygen -q -t ed25519 -N '' -f other; k=$(cut -d' ' -f1 .ssh/known_hosts | head -1); echo \"$k $(cat other.pub)\" > .ssh/known_hosts").await.ok();
     let known = format!("ssh-keygen -R '[127.0.0.1]:{port}'");
     says(&refused().await, &["or is another one there", fingerprint, &known]);
+}
+
+/// Kills the process of sshd that serves whoever runs the hook, in the middle of what it sends.
+const DIES: &str = "#!/bin/sh\n[ -e \"$GIT_DIR/lives\" ] && exit 0\n\
+    p=$$; while ! grep -q sshd /proc/$p/comm; do p=$(cut -d' ' -f4 /proc/$p/stat); done\n\
+    [ -e \"$GIT_DIR/once\" ] && touch \"$GIT_DIR/lives\"\nkill -9 $p\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_behind_ssh_survives_an_sshd_that_dies_in_mid_push() {
+    let (_plane, operator) = shop().await;
+    let home = &operator.home;
+    let (_sshd, port) = sshd(home).await;
+    let me = home.run("id", &["-un"]).await.ok();
+    home.shell(&format!(
+        "git init -q --bare seen.git; ssh-keyscan -p {port} 127.0.0.1 >> .ssh/known_hosts\n\
+         ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519; cat .ssh/id_ed25519.pub >> sshd/authorized"
+    ))
+    .await
+    .ok();
+    let url = format!("ssh://{}@127.0.0.1:{port}{}/seen.git", me.trim(), home.path().display());
+    operator.configure(&format!("git: {{history: {{url: '{url}'}}}}"));
+    let back_up = async |code: i32| {
+        let document = home.netdr(&["backup", "--set", "network", "--json"]).await.json(code);
+        assert_eq!(document["snapshots"][0]["state"], "complete", "{document:#}");
+        document["history"].clone()
+    };
+    // It dies each time: the snapshot is good, and Git has nothing of it.
+    let hook = home.path().join("seen.git/hooks/pre-receive");
+    std::fs::write(&hook, DIES).unwrap();
+    home.shell("chmod +x seen.git/hooks/pre-receive").await.ok();
+    let broke = back_up(3).await;
+    assert!(broke["error"].as_str().unwrap().contains("cannot be written"), "{broke:#}");
+    home.shell("git -C seen.git rev-parse netdr").await.failed(128);
+    // It dies once: the same backup gets through.
+    home.shell("touch seen.git/once").await.ok();
+    let through = back_up(0).await;
+    assert_eq!(through["commits"].as_array().unwrap().len(), 1, "{through:#}");
+    home.shell("git -C seen.git fsck --strict; git -C seen.git cat-file -e netdr").await.ok();
 }
 
 /// An SSH agent at `agent`.

@@ -67,6 +67,7 @@ impl Library {
             now,
             random: rand::random(),
             accept_shrunk: false,
+            history: false,
         };
         let scope = Scope { components: set.components().collect(), ..Scope::default() };
         backup::cluster(&job, set, cluster, &scope).await

@@ -119,10 +119,33 @@ fn serve(
         let head = String::from_utf8_lossy(&head).into_owned();
         let mut body = vec![0; header(&head, "content-length").map_or(0, |length| length.parse().unwrap())];
         stream.read_exact(&mut body)?;
+        if header(&head, "transfer-encoding") == Some("chunked") {
+            body = chunks(&mut stream)?;
+        }
         let answer = answer(&head, &body);
         counted.fetch_add(1, Ordering::Relaxed);
         stream.write_all(&answer)?;
         stream.flush()?;
+    }
+}
+
+/// A body that comes in chunks (RFC 9112, 7.1): each after its size in hex, the last of size 0.
+fn chunks(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while !line.ends_with(b"\r\n") {
+            stream.read_exact(&mut byte)?;
+            line.push(byte[0]);
+        }
+        let size = usize::from_str_radix(String::from_utf8_lossy(&line).trim(), 16).unwrap();
+        let mut chunk = vec![0; size + 2]; // and the end of its line
+        stream.read_exact(&mut chunk)?;
+        if size == 0 {
+            return Ok(body);
+        }
+        body.extend(&chunk[..size]);
     }
 }
 

@@ -1,25 +1,51 @@
 //! Who netdr says it is to a Git server: what git itself would try.
 //!
-//! In: the SSH keys at hand. Out: one credential after the other, until none is left. Invariant: each is tried once, and
+//! In: the SSH keys and the token at hand. Out: one credential after the other, until none is left. Invariant: each is tried once, and
 //! what was tried is known by name, never by content.
 
 use std::{cell::RefCell, path::PathBuf, slice::Iter};
 
 use git2::{Config, Cred, CredentialType, Error, ErrorClass, ErrorCode};
 
-pub(super) struct Login<'a> {
+use super::Place;
+
+/// A user, and the token that a server takes for a password. Its `Debug` shows neither.
+#[derive(Clone)]
+pub struct Token {
+    user: String,
+    token: String,
+}
+
+impl Token {
+    /// Of the text of a file: a token, or `USER:TOKEN`.
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        // Forges take any name beside a token.
+        let (user, token) = text.split_once(':').unwrap_or(("git", text));
+        Self { user: user.into(), token: token.into() }
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+pub(in crate::gitops) struct Login<'a> {
     agent: bool,
     keys: Iter<'a, PathBuf>,
+    token: Option<&'a Token>,
     helper: bool,
     tried: &'a RefCell<Vec<String>>,
 }
 
 impl<'a> Login<'a> {
-    pub(super) fn new(keys: &'a [PathBuf], tried: &'a RefCell<Vec<String>>) -> Self {
-        Self { agent: true, keys: keys.iter(), helper: true, tried }
+    pub(in crate::gitops) fn new(place: &'a Place, tried: &'a RefCell<Vec<String>>) -> Self {
+        Self { agent: true, keys: place.ssh_keys.iter(), token: place.token.as_ref(), helper: true, tried }
     }
 
-    /// The SSH agent, the usual keys; of HTTPS git's credential helper.
+    /// The SSH agent, the usual keys; of HTTPS the token, git's credential helper.
     ///
     /// # Errors
     /// When nothing is left to try.
@@ -42,6 +68,12 @@ impl<'a> Login<'a> {
                 self.try_now(&key.display().to_string());
                 return Cred::ssh_key(name, None, key, None);
             }
+        }
+        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT)
+            && let Some(Token { user, token }) = self.token.take()
+        {
+            self.try_now("token_file");
+            return Cred::userpass_plaintext(user, token);
         }
         if allowed.contains(CredentialType::USER_PASS_PLAINTEXT)
             && std::mem::take(&mut self.helper)

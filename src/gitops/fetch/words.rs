@@ -12,13 +12,46 @@ use crate::Error;
 
 /// What was seen on the way to a server.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(in crate::gitops) struct Seen {
+    /// Whether it is written to.
+    writing: bool,
     /// sha256 of the SSH server's key.
     pub(super) host_key: Cell<Option<[u8; 32]>>,
     /// What was tried as credentials.
-    pub(super) tried: RefCell<Vec<String>>,
+    pub(in crate::gitops) tried: RefCell<Vec<String>>,
+    /// How much it sent, and how much it said of that, in bytes.
+    pub(super) received: Cell<usize>,
+    pub(super) chatter: Cell<usize>,
     /// The limit, where it sent more.
     pub(super) too_much: Cell<Option<usize>>,
+    /// The end of what it said, which is why it refused.
+    said: RefCell<String>,
+}
+
+/// So much of what a server says is kept.
+const HEARD: usize = 400;
+
+impl Seen {
+    /// On the way to one that is written to.
+    pub(in crate::gitops) fn writing() -> Self {
+        Self { writing: true, ..Self::default() }
+    }
+
+    /// Keeps the end of it.
+    pub(super) fn heard(&self, text: &[u8]) {
+        let mut said = self.said.borrow_mut();
+        said.push_str(&String::from_utf8_lossy(text));
+        let surplus = said.len().saturating_sub(HEARD);
+        let cut = (surplus..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(0);
+        said.drain(..cut);
+    }
+
+    /// It in one line.
+    pub(in crate::gitops) fn said(&self) -> String {
+        let said = self.said.borrow();
+        let lines = said.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+        lines.map(|line| line.replace(char::is_control, "")).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Where a server is.
@@ -29,13 +62,19 @@ struct Server<'a> {
 }
 
 /// One that could not be reached, or broke off.
-pub(super) fn unreachable(url: &str, why: &str) -> Error {
-    failed(url, why).hint("with the network down, name a clone on this machine as `url` in git.sources, or restore from a snapshot: --from snapshot")
+pub(super) fn unreachable(url: &str, why: &str, writing: bool) -> Error {
+    let error = failed(url, why, writing);
+    if writing {
+        return error;
+    }
+    error.hint("with the network down, name a clone on this machine as `url` in git.sources, or restore from a snapshot: --from snapshot")
 }
 
 /// One that answered with no, or that was not trusted.
-pub(super) fn refused(url: &str, error: &git2::Error, seen: &Seen) -> Error {
+pub(in crate::gitops) fn refused(url: &str, error: &git2::Error, seen: &Seen) -> Error {
     let said = error.message();
+    let failed = |url: &str, why: &str| failed(url, why, seen.writing);
+    let unreachable = |url: &str, why: &str| unreachable(url, why, seen.writing);
     let look = format!("see what git itself says: git ls-remote {url}");
     if let Some(most) = seen.too_much.get() {
         return failed(url, &format!("it sent more than {}, and nobody has answered for its commit yet", size(most)))
@@ -56,8 +95,9 @@ pub(super) fn refused(url: &str, error: &git2::Error, seen: &Seen) -> Error {
     }
 }
 
-fn failed(url: &str, why: &str) -> Error {
-    Error::failed(format!("Git repository {url} cannot be read")).why(why)
+fn failed(url: &str, why: &str, writing: bool) -> Error {
+    let done = if writing { "written" } else { "read" };
+    Error::failed(format!("Git repository {url} cannot be {done}")).why(why)
 }
 
 /// The host of an SSH server is known by its key alone.
@@ -72,6 +112,7 @@ fn unknown_host(url: &str, server: &Server<'_>, seen: &Seen) -> Error {
     failed(
         url,
         &format!("the key of {host} is not in ~/.ssh/known_hosts, or is another one there: it shows {shown}"),
+        seen.writing,
     )
     .hint(format!(
         "ask who runs {host} whether that is its key; then: ssh-keyscan {option}{host} >> ~/.ssh/known_hosts"
@@ -82,14 +123,18 @@ fn unknown_host(url: &str, server: &Server<'_>, seen: &Seen) -> Error {
 fn denied(url: &str, seen: &Seen) -> Error {
     let tried = seen.tried.borrow();
     let ssh = !url.starts_with("http");
+    let failed = |url: &str, why: &str| failed(url, why, seen.writing);
     let error = match (ssh, tried.is_empty()) {
         (true, true) => failed(url, "it takes no SSH key, and netdr has nothing else"),
         (true, false) => failed(url, &format!("it lets nobody in with {}", tried.join(", "))),
         (false, true) => failed(url, "it wants a user and a password, and git's credential helper has none"),
-        (false, false) => failed(url, "it refuses the user and password that git's credential helper has"),
+        (false, false) => {
+            failed(url, &format!("it refuses the user and password that {} has", tried.join(" or ")))
+        }
     };
     match ssh {
         true => error.hint("give the agent a key that it lets in: ssh-add KEY; a key with a passphrase is only used from the agent"),
+        false if seen.writing => error.hint("name a file with a token that may push: git: {history: {…, token_file: FILE}}; or leave it to git's credential helper"),
         false => error.hint("git config --global credential.helper store makes git keep what the following command asks for, and netdr uses it"),
     }
 }
