@@ -4,6 +4,7 @@
 //! Invariant: the only module that touches terminal, environment and clock; nothing is set up before a verb needs it.
 
 mod access;
+mod against;
 mod backup;
 mod check;
 mod compare;

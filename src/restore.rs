@@ -5,6 +5,7 @@
 //! the first one, and what changed since the plan is left alone and named.
 
 mod acts;
+pub mod against;
 mod authored;
 mod checks;
 mod command;

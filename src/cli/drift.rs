@@ -1,9 +1,10 @@
-//! `netdr drift`: how the live state differs from the snapshots to rely on.
+//! `netdr drift`: how the live state differs from the snapshots to rely on, or from what people author in Git.
 
 use clap::Args;
 use serde_json::json;
 
 use super::{
+    against,
     compare::{Compared, Snapshot},
     context::Context,
     exit::Exit,
@@ -19,30 +20,38 @@ use crate::{
     seal::Identities,
 };
 
-/// Compare the live state with the latest snapshots; the index key is enough.
+/// Compare the live state with the latest snapshots, for which the index key is enough, or with Git
 #[derive(Args)]
 pub(super) struct Drift {
-    /// A snapshot, or the `latest` of every set (of `host` only on a server node)
-    #[arg(long, value_name = "latest|ID", default_value = "latest")]
+    /// A snapshot; the `latest` of every set (of `host` only on a server node); or what people author in Git (`git.sources`)
+    #[arg(long, value_name = "latest|git|ID", default_value = "latest")]
     against: Against,
 }
 
 #[derive(Clone)]
 enum Against {
     Latest,
+    Git,
     Snapshot(SnapshotId),
 }
 
 impl std::str::FromStr for Against {
     type Err = Error;
     fn from_str(s: &str) -> Result<Self> {
-        if s == "latest" { Ok(Self::Latest) } else { s.parse().map(Self::Snapshot) }
+        match s {
+            "latest" => Ok(Self::Latest),
+            "git" => Ok(Self::Git),
+            id => id.parse().map(Self::Snapshot),
+        }
     }
 }
 
 impl Drift {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
+        if matches!(self.against, Against::Git) {
+            return against::git(cx, &settings);
+        }
         let repository = settings.repository()?;
         let openers = settings.index_openers()?;
         let identities = settings.identities_if_named()?;

@@ -160,7 +160,7 @@ impl Job {
                 break;
             }
             if let Some(why) = self.doubt(repository, &commit) {
-                unsigned.push(format!("{:.12} ({why})", commit.id()));
+                unsigned.push(format!("{:.12} ({why})", commit.id().to_string()));
             }
             at = commit.parent(0).ok();
         }

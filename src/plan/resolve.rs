@@ -25,6 +25,7 @@ mod unread;
 mod waits;
 
 pub use authored::{AuthoredValues, Compared};
+pub(crate) use extras::OWN_TIERS;
 pub use operations::Earlier;
 pub(crate) use operations::{RESTARTED, replicas};
 pub(crate) use probes::{ROUTES, secrets as secured_hosts};

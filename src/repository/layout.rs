@@ -44,8 +44,20 @@ const GONE: &str = ".gone-";
 
 /// Whether netdr makes an entry of this name in a repository's root; `lost+found` is every new file system's.
 pub(super) fn is_ours(name: &str) -> bool {
-    [REPOSITORY, REPOSITORY_NEW, SNAPSHOTS, LOCKS, RUNS, THAWS, GIT, REPORTS, PROOFS, PROOFS_NEW, "lost+found"]
-        .contains(&name)
+    [
+        REPOSITORY,
+        REPOSITORY_NEW,
+        SNAPSHOTS,
+        LOCKS,
+        RUNS,
+        THAWS,
+        GIT,
+        REPORTS,
+        PROOFS,
+        PROOFS_NEW,
+        "lost+found",
+    ]
+    .contains(&name)
 }
 
 /// A component's bundle.

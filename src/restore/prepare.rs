@@ -22,7 +22,7 @@ use super::{
     machine::Machine,
     observe::observe,
     prepared::{Origin, Part, Prepared, Restoring},
-    sources::{self, Chosen, Sources},
+    sources::{self, Chosen, Reading, Sources},
     surroundings::{dangling, is_route, nodes},
     versions,
 };
@@ -206,7 +206,19 @@ impl Request<'_> {
                 };
                 Sources::open(self.repository, listed, self.identities, &asked)
             }
-            Chosen::Git(git) => Sources::of_git(git, self, components).await,
+            Chosen::Git(git) => {
+                let mut known = self.repository.git_seen();
+                known.retain(|seen| seen.cluster == cluster.name);
+                let reading = Reading {
+                    trusted: self.trusted,
+                    cluster: self.cluster,
+                    extra: &self.scope.extra,
+                    known: Some(&known),
+                    incident_start: self.incident_start,
+                    now: self.now,
+                };
+                Sources::of_git(git, &reading, components).await
+            }
             Chosen::Velero { file, sha256 } => Sources::of_velero(file, sha256.as_deref(), self, components),
         }
     }

@@ -8,9 +8,11 @@ mod absent;
 mod git;
 mod given;
 mod hosts;
+mod point;
 mod stored;
 mod velero;
 
+pub(super) use git::Reading;
 pub use given::Chosen;
 pub(super) use given::Given;
 
@@ -21,8 +23,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     Error, Result,
     model::{
-        Class, ClusterIdentity, Component, Facts, Index, Set, SnapshotHeader, SnapshotId, SnapshotState,
-        SourceName,
+        Class, ClusterIdentity, Component, Content, Facts, Index, ItemKey, Set, SnapshotHeader, SnapshotId,
+        SnapshotState, SourceName,
     },
     plan::{CommandLine, NotDone, Source, diff},
     repository::{self, Listed, Repository},
@@ -143,6 +145,16 @@ impl Sources {
             captured_at: captured.unwrap_or_default(),
             lossless: false,
         }
+    }
+
+    /// What is in it of an item, where it is no snapshot.
+    pub(super) fn content(&self, id: &(Component, ItemKey)) -> Option<&Content> {
+        self.given.as_ref()?.items.get(id).map(|item| &item.content)
+    }
+
+    /// What the API server would not take in a dry run, and so is as it was written; with why.
+    pub(super) fn refused(&self) -> impl Iterator<Item = (&(Component, ItemKey), &String)> {
+        self.given.iter().flat_map(|given| &given.refused)
     }
 
     /// What kustomizations leave out of an authored source.

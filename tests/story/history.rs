@@ -1,5 +1,6 @@
 //! `git.history`: what a backup saw, in Git: for whoever reviews it, and for kubectl; and never a secret.
 
+mod drift;
 mod forge;
 
 use netdr::drill::cluster::host_root;

@@ -93,6 +93,29 @@ async fn what_differs_in_an_installation_is_rendered() {
     assert!(read("network.yaml").contains("authorizationpolicies"));
 }
 
+/// docs/git.md.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_gives_the_backup_jobs_what_they_push_to_git_with() {
+    let home = Home::new();
+    let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    let script = format!(
+        "cp -r {} s; sed -i 's/^# components:/components:/' s/kustomization.yaml; kubectl kustomize s",
+        schedules.display()
+    );
+    let text = home.shell(&script).await.ok();
+    let with: Vec<String> = netdr::yaml::documents(&text)
+        .unwrap()
+        .into_iter()
+        .filter(|object| object["kind"] == "CronJob")
+        .filter(|job| job.to_string().contains(r#""secretName":"netdr-git""#))
+        .map(|job| job["metadata"]["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(with, ["netdr-certificates", "netdr-host", "netdr-network"]);
+    assert!(
+        !home.shell(&format!("kubectl kustomize {}", schedules.display())).await.ok().contains("netdr-git")
+    );
+}
+
 /// The commands of docs/schedules.md that come before the CronJobs, word by word but for the place of the repository.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_page_says_to_do_before_is_done_by_its_commands() {

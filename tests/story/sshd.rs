@@ -89,10 +89,11 @@ async fn a_repository_behind_ssh_is_read_with_a_known_host_and_a_key_that_it_let
     says(&refused().await, &["or is another one there", fingerprint, &known]);
 }
 
-/// Kills the process of sshd that serves whoever runs the hook, in the middle of what it sends.
-const DIES: &str = "#!/bin/sh\n[ -e \"$GIT_DIR/lives\" ] && exit 0\n\
+/// Kills the process of sshd that serves whoever runs the hook, in the middle of what it sends: as often as the file
+/// `deaths` has lines. Then it says what is in `says`.
+const DIES: &str = "#!/bin/sh\ncd \"$GIT_DIR\"; [ -s deaths ] || exit 0; sed -i 1d deaths\n\
     p=$$; while ! grep -q sshd /proc/$p/comm; do p=$(cut -d' ' -f4 /proc/$p/stat); done\n\
-    [ -e \"$GIT_DIR/once\" ] && touch \"$GIT_DIR/lives\"\nkill -9 $p\n";
+    kill -9 $p; exit $(cat says)\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_behind_ssh_survives_an_sshd_that_dies_in_mid_push() {
@@ -113,18 +114,29 @@ async fn a_history_behind_ssh_survives_an_sshd_that_dies_in_mid_push() {
         assert_eq!(document["snapshots"][0]["state"], "complete", "{document:#}");
         document["history"].clone()
     };
-    // It dies each time: the snapshot is good, and Git has nothing of it.
     let hook = home.path().join("seen.git/hooks/pre-receive");
     std::fs::write(&hook, DIES).unwrap();
     home.shell("chmod +x seen.git/hooks/pre-receive").await.ok();
+    let dies = async |times: &str, says: &str| {
+        home.shell(&format!("printf '{times}' > seen.git/deaths; echo {says} > seen.git/says")).await.ok();
+    };
+    // Each time: the snapshot is good, and Git has nothing of it.
+    dies("1\\n2\\n3\\n4\\n", "1").await;
     let broke = back_up(3).await;
     assert!(broke["error"].as_str().unwrap().contains("cannot be written"), "{broke:#}");
-    home.shell("git -C seen.git rev-parse netdr").await.failed(128);
-    // It dies once: the same backup gets through.
-    home.shell("touch seen.git/once").await.ok();
+    home.shell("git -C seen.git rev-parse -q --verify netdr").await.failed(1);
+    // Once: the same backup gets through.
+    dies("1\\n", "1").await;
     let through = back_up(0).await;
     assert_eq!(through["commits"].as_array().unwrap().len(), 1, "{through:#}");
-    home.shell("git -C seen.git fsck --strict; git -C seen.git cat-file -e netdr").await.ok();
+    // Once, but the commit had got through before: it is found there, and is not made twice.
+    dies("1\\n", "0").await;
+    home.shell("kubectl create namespace bazaar").await.ok();
+    let found = back_up(0).await;
+    assert_eq!(found["commits"].as_array().unwrap().len(), 1, "{found:#}");
+    let count =
+        home.shell("git -C seen.git fsck --strict; git -C seen.git rev-list --count netdr").await.ok();
+    assert_eq!(count.trim(), "2");
 }
 
 /// An SSH agent at `agent`.

@@ -71,9 +71,9 @@ impl<'a> Forge<'a> {
     pub(crate) fn at(&self, url: &str) {
         let file = self.home.path().join("netdr.yaml");
         let text = std::fs::read_to_string(&file).unwrap();
-        let (before, rest) = text.split_once("url: ").unwrap();
+        let (before, rest) = text.split_once("sources: [{url: ").unwrap();
         let (_, after) = rest.split_once(", path:").unwrap();
-        std::fs::write(file, format!("{before}url: {url}, path:{after}")).unwrap();
+        std::fs::write(file, format!("{before}sources: [{{url: {url}, path:{after}")).unwrap();
     }
 
     /// Commits everything; the commit's id.

@@ -72,7 +72,7 @@ impl Walk<'_> {
         if catalog::is_within_secret(self.key, &path) {
             if !is_empty(value) {
                 *value = match path[..] {
-                    ["spec", "valuesContent"] if helm => values::text(value),
+                    _ if catalog::is_yaml(self.key, &path) => values::text(value),
                     ["spec", "values"] if helm => values::filtered(value),
                     _ => FILTERED.into(),
                 };

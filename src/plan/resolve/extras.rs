@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Tiers that Calico makes again by itself.
-const OWN_TIERS: [&str; 4] = ["default", "adminnetworkpolicy", "kube-admin", "kube-baseline"];
+pub(crate) const OWN_TIERS: [&str; 4] = ["default", "adminnetworkpolicy", "kube-admin", "kube-baseline"];
 
 impl<'a> Resolver<'a> {
     /// The deletes of a step; what is left alone is noted as kept.

@@ -5,27 +5,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Given, Sources};
+use super::{Given, Sources, point::RecoveryPoint};
 use crate::{
     Error, Result, canonical,
     catalog::{self, ExtraKind, Select},
-    cluster::Discovery,
+    cluster::{Cluster, Discovery},
     gitops::{self, Checkout, Manifest},
     model::{Class, Component, Content, Extent, Facts, Index, IndexEntry, Item, ItemKey, Json, SourceName},
     plan::Source,
-    restore::Request,
+    repository::git_seen::GitSeen,
+    signature::TrustedSigners,
 };
 
 /// What was left out is named this often, then counted.
 const NAMED: usize = 8;
 
+/// What it takes to read commits.
+pub(in crate::restore) struct Reading<'a> {
+    /// Whose commits are read.
+    pub(in crate::restore) trusted: &'a TrustedSigners,
+    /// What serves the kinds.
+    pub(in crate::restore) cluster: &'a Cluster,
+    /// Kinds that the catalog lacks.
+    pub(in crate::restore) extra: &'a [ExtraKind],
+    /// What is known of the branches; none where nothing is restored from them.
+    pub(in crate::restore) known: Option<&'a [GitSeen]>,
+    /// A later commit may hold the damage.
+    pub(in crate::restore) incident_start: DateTime<Utc>,
+    pub(in crate::restore) now: DateTime<Utc>,
+}
+
 impl Sources {
-    /// Reads what people author of the plan's components.
+    /// Reads what people author of these components.
     pub(in crate::restore) async fn of_git(
         wanted: &gitops::Wanted,
-        request: &Request<'_>,
+        reading: &Reading<'_>,
         components: &BTreeSet<Component>,
     ) -> Result<Self> {
         let mut wanted = wanted.clone();
@@ -38,12 +55,12 @@ impl Sources {
                 )
                 .hint("or restore from a snapshot: --from snapshot"));
         }
-        let checkouts = gitops::read(&wanted, request.trusted, request.now).await?;
-        let discovery = request.cluster.discover().await?;
+        let checkouts = gitops::read(&wanted, reading.trusted, reading.now).await?;
+        let discovery = reading.cluster.discover().await?;
         let mut items = BTreeMap::new();
         let mut places = BTreeMap::new();
         let mut complete = true;
-        let (mut warnings, mut narrowed) = (Vec::new(), Vec::new());
+        let (mut warnings, mut narrowed, mut points) = (Vec::new(), Vec::new(), Vec::new());
         for checkout in &checkouts {
             let found = gitops::manifests(checkout)?;
             narrowed.extend(found.narrowed.iter().map(|(kustomization, files)| {
@@ -53,7 +70,7 @@ impl Sources {
             complete &= found.complete;
             for manifest in found.objects {
                 let place = manifest.place.clone();
-                match item(manifest, &discovery, &request.scope.extra)? {
+                match item(manifest, &discovery, reading.extra)? {
                     Ok(item) => {
                         once(&mut places, &item, format!("{place} of {}", checkout.url))?;
                         items.insert((item.component, item.key.clone()), item);
@@ -61,15 +78,19 @@ impl Sources {
                     Err(what) => ignored.push(format!("{what} ({place})")),
                 }
             }
-            warnings.extend(remarks(checkout, request));
+            if let Some(known) = reading.known {
+                let point = RecoveryPoint::of(checkout, known, reading.incident_start);
+                warnings.extend(remarks(checkout, &point, reading));
+                points.push(point);
+            }
             warnings.extend(left_out(checkout, &ignored));
         }
         let answers: BTreeSet<&str> = checkouts.iter().map(|checkout| checkout.answers.as_str()).collect();
         let names: BTreeSet<SourceName> = checkouts.iter().map(name).collect();
         let source = Source {
             names: names.into_iter().collect(),
-            captured_at: checkouts.iter().map(|checkout| checkout.committed_at).min().unwrap_or_default(),
-            lossless: checkouts.iter().all(|checkout| checkout.newest),
+            captured_at: points.iter().map(|point| point.at).min().unwrap_or_default(),
+            lossless: points.iter().all(|point| point.lossless),
         };
         Ok(Self {
             headers: Vec::new(),
@@ -78,7 +99,14 @@ impl Sources {
             signed_by: answers.into_iter().collect::<Vec<_>>().join(", "),
             index: Index { facts: Facts::default(), entries: items.values().map(IndexEntry::of).collect() },
             warnings: said(&narrowed).chain(warnings).collect(),
-            given: Some(Given { source, complete, authored: true, narrowed, items }),
+            given: Some(Given {
+                source,
+                complete,
+                authored: true,
+                narrowed,
+                items,
+                refused: BTreeMap::new(),
+            }),
         })
     }
 }
@@ -99,17 +127,23 @@ fn name(checkout: &Checkout) -> SourceName {
 }
 
 /// What a person should know of a commit before saying yes.
-fn remarks(checkout: &Checkout, request: &Request<'_>) -> Vec<String> {
+fn remarks(checkout: &Checkout, point: &RecoveryPoint, reading: &Reading<'_>) -> Vec<String> {
     let Checkout { url, branch, commit, committed_at, .. } = checkout;
     let mut remarks = vec![format!(
-        "what was changed on the cluster alone is not in commit {commit} of {url}, and is lost"
+        "what was changed on the cluster alone is not in commit {commit} of {url}, and is lost{}",
+        point.says
     )];
     if !checkout.newest {
         remarks.push(format!(
             "commit {commit} is not known to be the newest of branch {branch}, wherever people push to: what was authored since is not in it"
         ));
     }
-    if *committed_at > request.incident_start {
+    if checkout.seen_at.is_some() {
+        remarks.push(format!(
+            "commit {commit} is netdr's own, of what a backup saw: it has none of what is filtered, and nobody authored it"
+        ));
+    }
+    if *committed_at > reading.incident_start {
         remarks.push(format!("commit {commit} was made after the incident began and may hold its damage"));
     }
     remarks

@@ -65,6 +65,8 @@ pub(in crate::restore) struct Given {
     pub(super) narrowed: Vec<String>,
     /// Everything in it of the plan's components.
     pub(super) items: BTreeMap<(Component, ItemKey), Item>,
+    /// What the API server would not take in a dry run, and so stays as it was written; with why.
+    pub(super) refused: BTreeMap<(Component, ItemKey), String>,
 }
 
 impl Given {

@@ -47,11 +47,18 @@ impl Sources {
         let asked = given.items.values().map(|item| asking.item(item));
         let answers: Vec<(Item, Option<String>)> = stream::iter(asked).buffered(DRY_RUNS).collect().await;
         let (mut items, mut entries, mut warnings) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut refused = BTreeMap::new();
         // What was left out of the source stays so.
         let class: BTreeMap<(Component, &ItemKey), Class> =
             self.index.entries.iter().map(|entry| ((entry.component, &entry.key), entry.class)).collect();
-        for (item, warning) in answers {
-            warnings.extend(warning);
+        for (item, why) in answers {
+            let key = &item.key;
+            if let Some(why) = why {
+                warnings.push(format!(
+                    "{key} is compared as it is in Git, for the API server refused a dry run of it: {why}"
+                ));
+                refused.insert((item.component, key.clone()), why);
+            }
             let class = class.get(&(item.component, &item.key)).copied().unwrap_or(item.class);
             entries.push(IndexEntry { class, ..IndexEntry::of(&item) });
             items.insert((item.component, item.key.clone()), item);
@@ -63,12 +70,13 @@ impl Sources {
             signed_by: self.signed_by.clone(),
             index: Index { facts: self.index.facts.clone(), entries },
             warnings,
-            given: Some(Given { items, ..given.clone() }),
+            given: Some(Given { items, refused, ..given.clone() }),
         })
     }
 }
 
 impl Asking<'_> {
+    /// The item as it would be stored; and why the server said no, where it did.
     async fn item(&self, item: &Item) -> (Item, Option<String>) {
         let live = self.seen.get(&(item.component, &item.key)).copied();
         let same = live.is_some_and(|live| live.entry.sha256 == item.sha256());
@@ -87,16 +95,7 @@ impl Asking<'_> {
         let wanted = deployed(wanted, &seen);
         match self.ask(&kind, &item.key, &wanted, live).await {
             Ok(stored) => (with(item, &canonical::canonical(&item.key, stored)), None),
-            Err(refusal) => {
-                let key = &item.key;
-                let why = decide::said(Some(item), &refusal);
-                (
-                    item.clone(),
-                    Some(format!(
-                        "{key} is compared as it is in Git, for the API server refused a dry run of it: {why}"
-                    )),
-                )
-            }
+            Err(refusal) => (item.clone(), Some(decide::said(Some(item), &refusal))),
         }
     }
 

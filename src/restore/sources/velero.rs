@@ -1,6 +1,9 @@
 //! A Velero archive as a source.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use super::{Given, Sources};
 use crate::{
@@ -47,6 +50,7 @@ impl Sources {
                 authored: false,
                 narrowed: Vec::new(),
                 items: backup.items,
+                refused: BTreeMap::new(),
             }),
         })
     }
