@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
 
 use super::{
@@ -26,8 +26,6 @@ use crate::{
 /// How many snapshots are on their way at once, each with one object: a line with long ways is filled, and each object
 /// in flight costs a few buffers of memory.
 const PARALLEL: usize = 8;
-/// What was captured within this time is copied whatever a place's retention says of it: it is decided when the day is over.
-const FRESH: TimeDelta = TimeDelta::days(1);
 
 /// What replicating to one place came to.
 #[derive(Debug, Default)]
@@ -54,8 +52,7 @@ pub fn wanted(
 ) -> (Vec<&Listed>, Vec<SnapshotId>) {
     let trusted = listed.iter().filter(|one| one.trust.is_trusted());
     let Some(retention) = retention else { return (trusted.collect(), Vec::new()) };
-    let mut expired = retention::plan(listed, retention, now).delete;
-    expired.retain(|id| id.captured_at() < now - FRESH);
+    let expired = retention::plan_outside(listed, retention, now).delete;
     (trusted.filter(|one| !expired.contains(&one.id)).collect(), expired)
 }
 
@@ -125,7 +122,7 @@ impl Repository {
             }
             each(id);
         }
-        if !copies.is_empty() {
+        if !copies.is_empty() || !result.present.is_empty() {
             self.identify(bucket, now).await?;
         }
         let copied = stream::iter(copies)
@@ -149,8 +146,8 @@ impl Repository {
         Ok(result)
     }
 
-    /// Puts the repository's own file there, so that a new machine finds its id. Of several repositories in one place
-    /// the first names it: snapshots are told apart by their ids.
+    /// Puts the repository's own file there, so that a new machine finds its id, and again where somebody deleted it. Of
+    /// several repositories in one place the first names it: snapshots are told apart by their ids.
     async fn identify(&self, bucket: &Bucket, now: DateTime<Utc>) -> Result<()> {
         let file = self.root.join(layout::REPOSITORY);
         let text = fs::read(&file).map_err(|e| disk::cannot("read", &file, e))?;
@@ -231,7 +228,8 @@ async fn copy(
                 Ok(gone) if gone.is_empty() => {}
                 Ok(_) => {
                     return Err(Error::failed(format!("{} comes and goes", bucket.place().url(&path)))
-                        .hint("something else writes and deletes there; run the same command again"));
+                        .hint("something else writes and deletes there: run the same command again")
+                        .hint("or a delete marker hides it, and this server puts nothing over one: docs/s3.md says how to take it away"));
                 }
                 Err(damage) => {
                     let (file, what) = damage.into_iter().next().unwrap_or_default();

@@ -14,6 +14,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Listed, resealed, stand_in};
 use crate::model::{RunId, Series, SnapshotHeader, SnapshotId, SnapshotState};
 
+/// What was captured within this time stays in a place outside: what becomes of it is decided when the day is over.
+const FRESH: TimeDelta = TimeDelta::days(1);
 /// Clocks of two servers differ by less.
 pub const SKEW: TimeDelta = TimeDelta::minutes(5);
 
@@ -86,6 +88,21 @@ pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> Prun
     }
     plan.keep.sort();
     plan.delete.sort();
+    plan
+}
+
+/// Decides for a place outside, for what is copied there and for what is deleted there alike: what one did and the other
+/// undid would be paid for again each time.
+pub fn plan_outside(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> PrunePlan {
+    let mut plan = plan(listed, retention, now);
+    let old = resealed(listed);
+    let (fresh, delete) = std::mem::take(&mut plan.delete)
+        .into_iter()
+        .partition(|id| id.captured_at() >= now - FRESH && !old.contains_key(id));
+    plan.delete = delete;
+    let fresh: Vec<SnapshotId> = fresh;
+    plan.keep.extend(fresh.into_iter().map(|id| (id, vec!["captured within a day".into()])));
+    plan.keep.sort();
     plan
 }
 

@@ -14,16 +14,35 @@ const BUCKET: &str = "netdr-pruned";
 /// The newest alone.
 const NEWEST: &str = "retention: {daily: 1, weekly: 0, monthly: 0}";
 
-/// A store that has backed up so often, each time into a bucket too.
+/// A store that has backed up so often, the day before yesterday, each time into a bucket too.
 async fn replicated(s3: &S3, backups: usize, more: &str) -> (Store, Vec<String>) {
     let store = Store::new().await;
+    fs::copy(store.path("netdr.yaml"), store.path("here.yaml")).unwrap();
     let replica = s3.replica(&store, BUCKET, &format!(", {NEWEST}{more}"));
     store.configure(&format!("replicas: [{replica}]"));
     let mut ids = Vec::new();
     for _ in 0..backups {
-        ids.push(store.backup().await);
+        ids.push(backed_up(&store).await);
     }
     (store, ids)
+}
+
+/// What was captured within a day stays: one of the day before yesterday.
+async fn backed_up(store: &Store) -> String {
+    let answer = store.json("backup --set host --host-root host --config here.yaml").await;
+    let id = answer["snapshots"][0]["id"].as_str().unwrap();
+    let day: chrono::NaiveDate = chrono::NaiveDate::parse_from_str(&id[..8], "%Y%m%d").unwrap();
+    let earlier = day - chrono::Days::new(2);
+    let id = store
+        .forge(id, |header| {
+            for (field, format) in [("id", "%Y%m%d"), ("captured_at", "%F")] {
+                let (then, now) = (earlier.format(format).to_string(), day.format(format).to_string());
+                header[field] = header[field].as_str().unwrap().replacen(&now, &then, 1).into();
+            }
+        })
+        .await;
+    store.json(&format!("replicate {id}")).await;
+    id
 }
 
 fn ids(answer: &Value, list: &str) -> Vec<String> {
@@ -85,6 +104,13 @@ async fn a_place_is_pruned_by_its_own_retention_and_by_nothing_else() {
         &store.netdr("prune --place nowhere").await.failed(2),
         &["no place is called nowhere", "there is: s3"],
     );
+
+    // Of today both stay, though but one of them is the newest; and what goes is not copied again.
+    let today = [store.backup().await, store.backup().await];
+    let answer = store.json("prune --place s3").await;
+    assert_eq!((ids(&answer, "delete"), ids(&answer, "keep")), (vec![all[3].clone()], sorted(&today)));
+    let again = store.json("replicate").await;
+    assert_eq!(again["places"][0]["copied"].as_array().unwrap().len(), 0, "{again}");
 }
 
 #[tokio::test]
@@ -105,7 +131,7 @@ async fn what_is_locked_is_deferred_and_says_until_when() {
     store.shell("sed -i '/^replicas:/d' netdr.yaml").await.ok();
     store.configure(&format!("replicas: [{replica}]"));
     assert!(all.is_empty());
-    let (old, _) = (store.backup().await, store.backup().await);
+    let (old, _) = (backed_up(&store).await, backed_up(&store).await);
     let until = DateTime::from_str("2099-01-01T00:00:00Z", DateTimeFormat::DateTime).unwrap();
     let lock = ObjectLockRetention::builder()
         .mode(ObjectLockRetentionMode::Governance)
@@ -169,8 +195,8 @@ async fn a_prune_of_a_place_killed_at_any_moment_offers_nothing_half_deleted() {
     let (store, _) = replicated(&s3, 0, "").await;
     let mut cut_off = 0;
     for gone in [1, 2, 3, 4, 5, 6, 8, 10] {
-        let old = [store.backup().await, store.backup().await, store.backup().await];
-        let newest = store.backup().await;
+        let old = [backed_up(&store).await, backed_up(&store).await, backed_up(&store).await];
+        let newest = backed_up(&store).await;
         aged(&s3, &store).await;
         let of = |id: &String| FILES.map(|file| s3.file(BUCKET, &format!("snapshots/{id}/{file}")));
         let objects: Vec<PathBuf> = old.iter().flat_map(of).collect();

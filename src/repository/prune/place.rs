@@ -144,7 +144,7 @@ fn planned(
     let (intact, broken): (Vec<&Listed>, Vec<&Listed>) =
         listed.iter().partition(|one| stored.get(&one.id).is_some_and(|objects| is_intact(one, objects)));
     let intact: Vec<Listed> = intact.into_iter().cloned().collect();
-    let kept = retention::plan(&intact, rule.retention, now);
+    let kept = retention::plan_outside(&intact, rule.retention, now);
     let mut plan = PlacePlan {
         left_alone: broken.len() + intact.len() - kept.keep.len() - kept.delete.len(),
         keep: kept.keep,
@@ -191,6 +191,7 @@ mod tests {
         model::{BundleEntry, Component, SnapshotState},
         repository::{
             fixture::{at, listed},
+            replicate,
             s3::StorageClass,
         },
         signature::Trust,
@@ -238,6 +239,21 @@ mod tests {
         assert_eq!((early.delete.len(), early.deferred.len()), (2, 0));
         let locked = planned(&stored, &all, Rule { early: true, ..ONE }, Some(TimeDelta::days(365)), at(NOW));
         assert_eq!((locked.delete.len(), locked.deferred.len()), (0, 2), "no lock is passed");
+    }
+
+    #[test]
+    fn what_the_next_replicate_would_copy_again_stays() {
+        let all = ["2026-11-24T01:00:00Z", "2026-11-24T03:00:00Z", "2026-11-24T11:00:00Z"]
+            .map(|at| listed(at, SnapshotState::Complete));
+        let stored = all.iter().map(|one| objects(one, StorageClass::Standard, &WHOLE)).collect();
+        for now in [NOW, "2026-11-25T01:00:00Z", "2026-11-25T02:00:00Z", "2026-11-26T12:00:00Z"] {
+            let plan = planned(&stored, &all, ONE, None, at(now));
+            let (_, expired) = replicate::wanted(&all, Some(ONE.retention), at(now));
+            let doomed: Vec<&SnapshotId> = plan.delete.iter().map(|doomed| &doomed.id).collect();
+            assert_eq!(doomed, expired.iter().collect::<Vec<_>>(), "{now}");
+        }
+        let plan = planned(&stored, &all, ONE, None, at(NOW));
+        assert_eq!(plan.keep[0].1, ["captured within a day"]);
     }
 
     #[test]
