@@ -140,7 +140,10 @@ impl Fetch {
                     match repository.fetch(bucket, &id, trusted, chrono::Utc::now()).await {
                         Ok(bytes) => {
                             done.fetched.push((id.clone(), name.clone(), bytes));
-                            error = None;
+                            if let Some(error) = error.take() {
+                                cx.terminal
+                                    .warn(format!("{id} is from place {name}, for elsewhere: {error:?}"));
+                            }
                             break;
                         }
                         Err(e) => error = error.or(Some(e)),
@@ -268,9 +271,11 @@ async fn repository(
             break;
         }
     }
-    // Whichever id it is, it must not be made up because the place that knows it did not answer.
-    if id.is_none() && !silent.is_empty() {
-        return Err(silent.swap_remove(0));
+    // Whichever id it is, it must not be made up because the place that knows it did not answer. One whose file is damaged
+    // will never know it again; nobody signed that, and no snapshot hangs on it.
+    let unknown = silent.iter().position(|error| error.kind() != Kind::Damaged);
+    if let (None, Some(unknown)) = (id, unknown) {
+        return Err(silent.swap_remove(unknown));
     }
     done.unasked.extend(silent);
     done.made = true;

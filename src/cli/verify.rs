@@ -82,9 +82,11 @@ impl Verify {
         });
         let checked = (listed.len() - unchecked.len()) as u64;
         let unasked = outside.as_ref().is_some_and(|outside| outside.unasked);
+        let headless = Exit::Partial.when(outside.as_ref().is_some_and(|outside| outside.headless));
         let outside = outside.map_or_else(String::new, |outside| outside.text);
         cx.terminal.answer(&document, || outside + &said(checked, identities.is_some(), &damaged))?;
-        Ok(Exit::Damaged.when(!damaged.is_empty()).max(Exit::Failed.when(!unchecked.is_empty() || unasked)))
+        let failed = Exit::Failed.when(!unchecked.is_empty() || unasked);
+        Ok(Exit::Damaged.when(!damaged.is_empty()).max(failed).max(headless))
     }
 }
 

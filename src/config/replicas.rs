@@ -134,7 +134,9 @@ fn objection(place: &Place) -> Option<String> {
     if let Some(endpoint) = endpoint {
         let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
         match host {
-            None | Some("") => return Some(format!("`{endpoint}` is no endpoint: it begins with https://")),
+            None | Some("") => {
+                return Some(format!("`{endpoint}` is no endpoint: one begins with https:// or http://"));
+            }
             Some(_) => {}
         }
     }

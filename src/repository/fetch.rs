@@ -44,7 +44,10 @@ impl Bucket {
         let value: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
         let id = value["id"].as_str().and_then(|id| u64::from_str_radix(id, 16).ok());
         let shown = self.place().url(layout::REPOSITORY);
-        id.map(Some).ok_or_else(|| Error::damaged(format!("{shown} names no repository")))
+        id.map(Some).ok_or_else(|| {
+            Error::damaged(format!("{shown} names no repository"))
+                .hint(format!("delete it there; netdr replicate puts it again: aws s3 rm {shown}"))
+        })
     }
 
     /// The snapshots of these ids with their trust, in the same order, as [`Repository::list`] says it of local ones.

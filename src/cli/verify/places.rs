@@ -16,11 +16,13 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Outside {
     pub(super) damaged: Vec<Damage>,
-    /// `{place, checked, unproved}` of each that answered.
+    /// `{place, checked, unproved, without_header}` of each that answered.
     pub(super) document: Vec<Value>,
     pub(super) text: String,
     /// Whether one did not answer.
     pub(super) unasked: bool,
+    /// Whether one has objects of a snapshot, and no header.
+    pub(super) headless: bool,
 }
 
 /// Reads back what the places have of these snapshots, or of all.
@@ -56,7 +58,11 @@ impl Outside {
         let stored = bucket.stored().await?;
         let wanted: BTreeSet<&SnapshotId> = ids.iter().collect();
         let mut whole = fetch::whole(&stored);
-        whole.retain(|id| wanted.is_empty() || wanted.contains(id));
+        let asked = |id: &SnapshotId| wanted.is_empty() || wanted.contains(id);
+        let headless: Vec<&SnapshotId> =
+            stored.keys().filter(|id| asked(id) && !whole.contains(id)).collect();
+        self.headless |= !headless.is_empty();
+        whole.retain(asked);
         let phase =
             cx.terminal.phase(format!("reading {} back from {name}", count(whole.len() as u64, "snapshot")));
         phase.parts(whole.len() as u64);
@@ -69,12 +75,20 @@ impl Outside {
             phase.part();
         }
         self.text += &format!("place {name}: {} checked\n", count(whole.len() as u64, "snapshot"));
+        for id in &headless {
+            self.text += &format!(
+                "place {name}: {id} has no header there and is no snapshot: a copy that is under way, or was cut off, or somebody \
+                 deleted it; where it is here, complete it with: netdr replicate {id}\n"
+            );
+        }
         if !unproved.is_empty() {
             let files = count(unproved.len() as u64, "file");
             self.text +=
                 &format!("place {name}: {files} archived without a sha256: only a thaw proves them\n");
         }
-        self.document.push(json!({"place": name, "checked": whole.len(), "unproved": unproved}));
+        self.document.push(
+            json!({"place": name, "checked": whole.len(), "unproved": unproved, "without_header": headless}),
+        );
         Ok(())
     }
 }

@@ -85,18 +85,43 @@ where
     let text = error.to_string().to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(&["credential"]) {
-        return error
-            .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file: `credentials_file:` in netdr.yaml")
-            .hint("which credentials are found says: aws sts get-caller-identity");
+        return match wanted_from(place) {
+            Some(file) => error.hint(format!("place {} takes its credentials from there alone: {file}", place.name)),
+            None => error
+                .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file: `credentials_file:` in netdr.yaml")
+                .hint("which credentials are found says: aws sts get-caller-identity"),
+        };
     }
     if has(&["certificate", "unknownissuer", "tls"]) {
         return error.hint(format!(
             "if {at} has a certificate of an authority of your own, name it: `ca_file:` in netdr.yaml"
         ));
     }
+    if has(&["dns"]) && place.endpoint.is_some() && !place.path_style {
+        return error
+            .hint(format!(
+                "the name looked up has the bucket in front: {}.HOST; most servers that are not AWS want, beside `endpoint:` \
+                 in netdr.yaml: path_style: true",
+                place.bucket
+            ))
+            .hint(format!("else: is {at} right?"));
+    }
     error.hint(format!(
         "is {at} reachable from here? Check `endpoint:`, `region:` and the network, then try again"
     ))
+}
+
+/// Where the credentials of a place are, if it names that: nothing else is looked at then.
+fn wanted_from(place: &Place) -> Option<String> {
+    let profile = place.profile.as_deref().map(|profile| format!("profile {profile}"));
+    let file = place.credentials_file.as_ref().map(|file| file.display().to_string());
+    match (profile, file) {
+        (None, None) => None,
+        (Some(profile), None) => Some(format!("{profile} of ~/.aws/credentials and ~/.aws/config")),
+        (profile, Some(file)) => {
+            Some(format!("{} of {file}", profile.as_deref().unwrap_or("profile default")))
+        }
+    }
 }
 
 fn refused(place: &Place, action: Action, path: &str, answer: &Answer) -> Error {
@@ -281,6 +306,29 @@ pub(super) mod tests {
                 "{code}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_looked_for_in_vain_is_named() {
+        let said = |place: &Place, why: &str| {
+            let error = SdkError::<std::fmt::Error, HttpResponse>::construction_failure(why.to_owned());
+            format!("{:?}", unanswered(place, LIST, "", error))
+        };
+        let lost = "the credential provider was not enabled";
+        assert!(said(&place(), lost).contains("set AWS_ACCESS_KEY_ID"));
+        let named = Place { profile: Some("nope".into()), ..place() };
+        let error = said(&named, lost);
+        assert!(error.contains("profile nope of ~/.aws") && !error.contains("AWS_"), "{error}");
+        let named = Place { credentials_file: Some("/etc/netdr/s3".into()), ..named };
+        assert!(said(&named, lost).contains("profile nope of /etc/netdr/s3"));
+
+        let dns = "dispatch failure: dns error";
+        let elsewhere = Place { endpoint: Some("http://localhost:7771".into()), ..place() };
+        assert!(
+            said(&elsewhere, dns).contains("dr.HOST") && said(&elsewhere, dns).contains("path_style: true")
+        );
+        let by_path = Place { path_style: true, ..elsewhere };
+        assert!(said(&by_path, dns).contains("is http://localhost:7771 reachable"));
     }
 
     #[test]

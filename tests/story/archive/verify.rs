@@ -12,7 +12,10 @@ const VERIFY: &str = "verify --json --read-data --identity keys/operator.txt";
 async fn a_bundle_that_was_swapped_is_found_without_a_thaw() {
     let ground = Ground::of(DEEP).await;
     let answer = ground.store.netdr(VERIFY).await.json(0);
-    assert_eq!(answer["places"], json!([{"place": "s3", "checked": 1, "unproved": []}]));
+    assert_eq!(
+        answer["places"],
+        json!([{"place": "s3", "checked": 1, "unproved": [], "without_header": []}])
+    );
     let calls = ground.glacier.calls();
     assert!(calls.iter().all(|call| !call.starts_with("RestoreObject")), "{calls:?}");
     assert!(calls.iter().all(|call| !(call.starts_with("GetObject") && call.contains(".tar."))), "{calls:?}");
@@ -35,4 +38,16 @@ async fn what_nobody_can_prove_without_a_thaw_is_named() {
     ground.glacier.forget_checksum("host.tar");
     let answer = ground.store.netdr(VERIFY).await.json(0);
     assert_eq!(answer["places"][0]["unproved"], json!([format!("{}/host.tar.zst.age", ground.id)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_without_its_header_is_named() {
+    let ground = Ground::of(DEEP).await;
+    ground.glacier.expire("/snapshot.json");
+    let answer = ground.store.netdr(VERIFY).await.json(3);
+    assert_eq!(answer["places"][0]["without_header"], json!([ground.id]), "{answer}");
+    let said = ground.store.netdr(&VERIFY.replace(" --json", "")).await;
+    says(&said.stdout, &[&ground.id, "has no header there", &format!("netdr replicate {}", ground.id)]);
+    ground.store.netdr("replicate").await.ok();
+    ground.store.netdr(VERIFY).await.json(0);
 }

@@ -17,6 +17,10 @@ async fn a_new_machine_gets_everything_back_and_restores_from_it() {
     let before = content(&store.snapshot(&newest));
     let repository = fs::read_to_string(store.path("repo/netdr-repository.json")).unwrap();
     fs::remove_dir_all(store.path("repo")).unwrap();
+    // Of what custody.md puts into the safe not even all is needed to see a plan.
+    for job in ["index.txt", "signing", "recipients.txt"] {
+        fs::remove_file(store.path("keys").join(job)).unwrap();
+    }
 
     let restore = "restore --scenario network-policies --dry-run --identity keys/operator.txt";
     let (_, said) = netdr(&store, 1, restore).await;
@@ -28,7 +32,10 @@ async fn a_new_machine_gets_everything_back_and_restores_from_it() {
     assert_eq!(fs::read_to_string(store.path("repo/netdr-repository.json")).unwrap(), repository);
     assert_eq!(content(&store.snapshot(&newest)), before, "every byte");
     netdr(&store, 0, "verify --read-data --identity keys/operator.txt").await;
-    netdr(&store, 0, restore).await;
+    let (_, notes) = netdr(&store, 0, restore).await;
+    says(&notes, &["a run will need the recipients", "keys/recipients.txt does not exist"]);
+    let (_, notes) = netdr(&store, 0, "snapshots").await;
+    says(&notes, &["keys/index.txt does not exist"]);
 
     let answer = json(&store, 0, "fetch --all").await;
     assert_eq!(answer["fetched"].as_array().unwrap().len(), 1, "{answer}");
@@ -113,6 +120,44 @@ async fn what_is_here_and_damaged_is_not_called_here_already() {
     store.shell(&next).await.ok();
     netdr(&store, 0, &format!("fetch {id}")).await;
     netdr(&store, 0, &format!("verify {id}")).await;
+}
+
+#[tokio::test]
+async fn one_garbled_file_that_nobody_signed_stops_no_recovery() {
+    let (s3, store) = replicated().await;
+    let id = store.backup().await;
+    let file = s3.file(BUCKET, "proj-k8s/netdr-repository.json");
+    fs::write(&file, "nonsense").unwrap();
+    fs::remove_dir_all(store.path("repo")).unwrap();
+    let (said, notes) = netdr(&store, 5, "fetch latest").await;
+    says(&said, &[&format!("fetched {id} from s3")]);
+    says(
+        &notes,
+        &[
+            "names no repository",
+            "it becomes a new repository",
+            "aws s3 rm s3://netdr-copies/proj-k8s/netdr-repository.json",
+        ],
+    );
+    netdr(&store, 0, "verify --identity keys/operator.txt").await;
+    fs::remove_file(&file).unwrap();
+    netdr(&store, 0, "replicate").await;
+    assert_eq!(fs::read(&file).unwrap(), fs::read(store.path("repo/netdr-repository.json")).unwrap());
+}
+
+#[tokio::test]
+async fn what_comes_from_the_second_place_says_what_is_wrong_with_the_first() {
+    let (s3, store) = (S3::start().await, Store::new().await);
+    s3.bucket("netdr-near").await;
+    s3.bucket("netdr-far").await;
+    let (near, far) = (s3.replica(&store, "netdr-near", ""), s3.replica(&store, "netdr-far", ""));
+    store.configure(&format!("replicas: [{near}, {far}]"));
+    let id = store.backup().await;
+    fs::remove_file(s3.file("netdr-near", &format!("snapshots/{id}/host.tar.zst.age"))).unwrap();
+    fs::remove_dir_all(store.path("repo")).unwrap();
+    let (said, warned) = netdr(&store, 0, "fetch latest").await;
+    says(&said, &[&format!("fetched {id} from netdr-far")]);
+    says(&warned, &["warning: ", "s3://netdr-near/snapshots/", "host.tar.zst.age is missing"]);
 }
 
 #[tokio::test]

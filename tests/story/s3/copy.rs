@@ -26,6 +26,11 @@ async fn a_backup_copies_its_snapshot_and_replicate_only_what_is_missing() {
         (&serde_json::json!([]), &id.into())
     );
 
+    // Without it, whoever copies the bucket to a disk has no repository.
+    fs::remove_file(s3.file(BUCKET, "proj-k8s/netdr-repository.json")).unwrap();
+    netdr(&store, 0, "replicate").await;
+    assert_eq!(s3.keys(BUCKET).await, keys);
+
     // A copy that was cut off has no header: it is completed, header last.
     for name in ["snapshot.json", "index.jsonl.zst.age"] {
         fs::remove_file(s3.file(BUCKET, &at(name))).unwrap();

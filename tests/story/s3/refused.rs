@@ -36,6 +36,11 @@ async fn wrong_credentials_a_missing_bucket_and_a_server_that_is_down_say_what_t
     let (_, said) = netdr(&store, 1, "replicate").await;
     says(&said, &["region: us-east-1"]);
 
+    configure(replica(BUCKET, "").replace("credentials_file: s3-root-key", "profile: nope"));
+    let (_, said) = netdr(&store, 1, "replicate").await;
+    says(&said, &["takes its credentials from there alone: profile nope of ~/.aws/credentials"]);
+    assert!(!said.contains("AWS_ACCESS_KEY_ID"), "{said}");
+
     configure(replica(BUCKET, "").replace("s3-root-key", "absent"));
     let (_, said) = netdr(&store, 2, "replicate").await;
     says(&said, &["credentials_file", "absent of place s3 cannot be read"]);
@@ -70,6 +75,47 @@ async fn a_versioned_bucket_keeps_one_version_of_each_object() {
     netdr(&store, 0, "replicate").await;
     let versions = s3.client().list_object_versions().bucket(BUCKET).send().await.unwrap();
     assert_eq!(versions.versions().len(), 5, "{versions:?}");
+}
+
+/// The way back of docs/s3.md, in the requests that its commands make.
+#[tokio::test]
+async fn what_was_hidden_or_overwritten_comes_back_from_its_version() {
+    let (s3, store) = (S3::start().await, Store::new().await);
+    s3.locking_bucket(BUCKET).await;
+    let replica = s3.replica(&store, BUCKET, ", object_lock: {mode: governance, days: 2}");
+    store.configure(&format!("replicas: [{replica}]"));
+    let id = store.backup().await;
+    let verify = "verify --read-data --identity keys/operator.txt";
+    let key = format!("snapshots/{id}/snapshot.json");
+    let newest = async || {
+        let versions = s3.client().list_object_versions().bucket(BUCKET).prefix(&key).send().await.unwrap();
+        let kept =
+            versions.versions().iter().filter(|v| v.key() == Some(&key) && v.is_latest() == Some(true));
+        let gone =
+            versions.delete_markers().iter().filter(|m| m.key() == Some(&key) && m.is_latest() == Some(true));
+        let ids = kept.filter_map(|v| v.version_id()).chain(gone.filter_map(|m| m.version_id()));
+        ids.map(ToOwned::to_owned).next().unwrap()
+    };
+    let undone = async |version: String| {
+        let delete = s3.client().delete_object().bucket(BUCKET).key(&key).version_id(version);
+        delete.send().await.unwrap();
+    };
+
+    s3.client().delete_object().bucket(BUCKET).key(&key).send().await.unwrap();
+    netdr(&store, 3, verify).await;
+    // AWS puts a new version over a delete marker; this server says that the key is taken.
+    let (_, said) = netdr(&store, 3, "replicate").await;
+    says(&said, &["comes and goes", "a delete marker hides it", "docs/s3.md"]);
+    undone(newest().await).await;
+    netdr(&store, 0, verify).await;
+
+    let put = s3.client().put_object().bucket(BUCKET).key(&key).body(b"nonsense".to_vec().into());
+    put.send().await.unwrap();
+    let (said, _) = netdr(&store, 5, verify).await;
+    says(&said, &["snapshot.json"]);
+    undone(newest().await).await;
+    netdr(&store, 0, verify).await;
+    netdr(&store, 0, "replicate").await;
 }
 
 #[tokio::test]
