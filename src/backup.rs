@@ -43,8 +43,8 @@ pub struct Job<'a> {
     pub repository: &'a Repository,
     /// Whom the bundles are sealed to.
     pub recipients: &'a Recipients,
-    /// Opens indexes: the job's own key.
-    pub index_key: &'a Identities,
+    /// Opens indexes: the job's own key. Without one, nothing is compared with the snapshot before.
+    pub index_key: Option<&'a Identities>,
     /// Signs the header.
     pub signing_key: &'a SigningKey,
     /// Whose earlier snapshots count for shrink detection.

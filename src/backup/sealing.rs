@@ -51,7 +51,10 @@ impl Sealing {
             captured_at: job.now,
             now: job.now + began.elapsed(),
             recipients: job.recipients.clone(),
-            index_recipients: job.recipients.and(&job.index_key.recipients()?),
+            index_recipients: match job.index_key {
+                Some(key) => job.recipients.and(&key.recipients()?),
+                None => job.recipients.clone(),
+            },
             bundles: std::mem::take(&mut read.bundles),
             index: std::mem::take(&mut read.index),
         })

@@ -17,6 +17,7 @@ struct Bench {
     recipients: Recipients,
     operator: Identities,
     index_key: Identities,
+    index_key_is_lost: bool,
     signing_key: SigningKey,
     trusted: TrustedSigners,
     now: DateTime<Utc>,
@@ -35,6 +36,7 @@ impl Bench {
             recipients: Recipients::parse(lines, "test").unwrap(),
             operator: identities(keys.operator),
             index_key: identities(keys.index),
+            index_key_is_lost: false,
             signing_key: SigningKey::read(&keys.signing, &|_| unreachable!()).unwrap(),
             trusted: TrustedSigners::read(&keys.trusted_signers).unwrap(),
             now,
@@ -67,7 +69,7 @@ impl Bench {
         Job {
             repository: &self.repository,
             recipients: &self.recipients,
-            index_key: &self.index_key,
+            index_key: (!self.index_key_is_lost).then_some(&self.index_key),
             signing_key: &self.signing_key,
             trusted: &self.trusted,
             cluster: ClusterIdentity { name: "c1".into(), uid: "u1".into(), kubernetes: "v1.36.3".into() },
@@ -164,6 +166,18 @@ fn a_night_after_mass_deletion_is_shrunk_and_is_not_latest() {
     assert!(meant.warnings[0].starts_with("accepted as meant: policies"), "{:?}", meant.warnings);
     bench.accept_shrunk = false;
     assert_eq!(bench.backup(3).state, SnapshotState::Complete, "it is the new measure");
+}
+
+#[test]
+fn without_the_index_key_it_is_sealed_to_the_recipients_alone_and_compared_with_nothing() {
+    let mut bench = Bench::new();
+    bench.backup(40);
+    bench.index_key_is_lost = true;
+    let blind = bench.backup(3);
+    assert_eq!((blind.state, blind.warnings), (SnapshotState::Complete, vec![]), "the caller says so");
+    let header = bench.get(&blind.id).header.unwrap();
+    assert!(bench.repository.index(&header, &bench.index_key).is_err());
+    assert_eq!(bench.repository.index(&header, &bench.operator).unwrap().entries.len(), 3);
 }
 
 #[test]

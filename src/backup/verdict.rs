@@ -90,9 +90,10 @@ fn previous(job: &Job<'_>, read: &Read, listed: &[Listed], warnings: &mut Vec<St
             && header.state == SnapshotState::Complete
             && read.bundles.keys().all(|c| header.bundles.iter().any(|b| b.component == *c))
     };
+    let key = job.index_key?;
     let trusted = listed.iter().rev().filter(|l| l.trust.is_trusted());
     for header in trusted.filter_map(|l| l.header.as_ref().ok()).filter(comparable).take(TRIES) {
-        match job.repository.index(header, job.index_key) {
+        match job.repository.index(header, key) {
             Ok(index) => return Some(index),
             Err(e) => warnings.push(format!("cannot compare with snapshot {}: {e}", header.id)),
         }

@@ -64,7 +64,18 @@ impl Backup {
             cx.terminal.error(&error.hint("the snapshots here are good; to copy them: netdr replicate"));
             Vec::new()
         });
-        let partial = made.iter().any(|s| s.state != SnapshotState::Complete);
+        if self.set == Sets::All && !server && self.wants(Component::Host) {
+            cx.terminal
+                .note("set host is passed over: this is no server node, /etc/rancher/rke2 is not there");
+        }
+        let lost = settings.lost_index_key();
+        if let Some(lost) = &lost {
+            cx.terminal.warn(format!(
+                "{lost}: nothing was compared with the snapshot before, and what shrank was not found out; the indexes are \
+                 sealed to the recipients alone"
+            ));
+        }
+        let partial = lost.is_some() || made.iter().any(|s| s.state != SnapshotState::Complete);
         for summary in &made {
             for line in remarks(summary) {
                 cx.terminal.warn(format!("{}: {line}", summary.set));
@@ -126,7 +137,7 @@ impl Backup {
             Sets::All if server => vec![Set::Network, Set::Certificates, Set::Host],
             Sets::All => vec![Set::Network, Set::Certificates],
         };
-        let wanted = |set: &Set| self.component.is_empty() || self.component.iter().any(|c| c.set() == *set);
+        let wanted = |set: &Set| set.components().any(|component| self.wants(component));
         let sets: Vec<Set> = chosen.into_iter().filter(wanted).collect();
         if sets.is_empty() {
             return Err(Error::usage("no component asked for is in a set asked for")
@@ -144,7 +155,10 @@ impl Backup {
     ) -> Result<()> {
         let repository = settings.repository()?;
         let recipients = settings.recipients()?;
-        let index_key = settings.index_key()?;
+        let index_key = match settings.lost_index_key() {
+            Some(_) => None,
+            None => Some(settings.index_key()?),
+        };
         let signing_key = settings.signing_key()?;
         let trusted = settings.trusted()?;
         let Reached { cluster, identity, failed } = reach(cx, settings, sets).await?;
@@ -152,7 +166,7 @@ impl Backup {
             let job = Job {
                 repository: &repository,
                 recipients: &recipients,
-                index_key: &index_key,
+                index_key: index_key.as_ref(),
                 signing_key: &signing_key,
                 trusted: &trusted,
                 cluster: identity.clone(),
@@ -185,8 +199,12 @@ impl Backup {
     }
 
     fn scope(&self, settings: &Settings, set: Set) -> Scope {
-        let wanted = |c: &Component| self.component.is_empty() || self.component.contains(c);
+        let wanted = |c: &Component| self.wants(*c);
         Scope { components: set.components().filter(wanted).collect(), ..settings.config.scope.clone() }
+    }
+
+    fn wants(&self, component: Component) -> bool {
+        self.component.is_empty() || self.component.contains(&component)
     }
 }
 

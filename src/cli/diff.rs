@@ -34,7 +34,7 @@ impl Diff {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         let repository = settings.repository()?;
-        let openers = settings.index_openers()?;
+        let openers = settings.index_openers(&cx.terminal)?;
         let identities = settings.identities_if_named()?;
         let before = Snapshot::get(&repository, &self.before, &settings, &openers, cx)?;
         before.warn(cx);

@@ -53,7 +53,7 @@ impl Drift {
             return against::git(cx, &settings);
         }
         let repository = settings.repository()?;
-        let openers = settings.index_openers()?;
+        let openers = settings.index_openers(&cx.terminal)?;
         let identities = settings.identities_if_named()?;
         let (compared, against) = interrupt::run(&|| "nothing was changed".into(), async {
             let cluster = Cluster::connect(&settings.access()?).await?;

@@ -40,6 +40,17 @@ pub(super) fn check(file: &Path, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Warns of an identity that others can read. It is read all the same: in the disaster there is no other.
+pub(super) fn read_by_others(file: &Path) -> Option<String> {
+    let mode = fs::metadata(file).ok()?.mode() & 0o7777;
+    let shown = file.display();
+    (mode & 0o044 != 0).then(|| {
+        format!(
+            "warning: others can read the identity {shown}, which opens every snapshot: chmod 600 {shown}"
+        )
+    })
+}
+
 struct Stat {
     mode: u32,
     uid: u32,
@@ -62,6 +73,16 @@ impl Stat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_identity_that_others_can_read_is_named() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (mode, said) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+            file.as_file().set_permissions(fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read_by_others(file.path()).is_some(), said, "{mode:o}");
+        }
+    }
 
     fn open(mode: u32, uid: u32, gid: u32) -> bool {
         Stat { mode, uid, gid }.writable_by_others().is_some()

@@ -135,6 +135,14 @@ impl Restore {
         };
         let recipients = match settings.recipients() {
             Err(_) if !settings.names_recipients() => identities.recipients()?, // undo will need the same identity
+            // A dry run seals nothing: whoever has but an identity sees the plan, and what a run will need.
+            Err(error) if self.course.dry_run => match identities.recipients() {
+                Ok(recipients) => {
+                    cx.terminal.warn(format!("a run will need the recipients: {error:?}"));
+                    recipients
+                }
+                Err(_) => return Err(error),
+            },
             recipients => recipients?,
         };
         let go_on = format!("restore --resume {}", what.run);

@@ -14,7 +14,7 @@ use super::{
     access::{Found, SOPS_KEY, surroundings},
     global::Global,
     guard, prompt,
-    terminal::Terminal,
+    terminal::{Terminal, say},
 };
 use crate::{
     Error, Result,
@@ -107,6 +107,26 @@ impl Settings {
         Identities::read(&[file.to_owned()], &prompt::passphrase)
     }
 
+    /// That the index key of the configuration is not there, and what to do: it stops nobody who can do without. One that
+    /// a flag names is another matter: it was meant.
+    pub(super) fn lost_index_key(&self) -> Option<String> {
+        let configured = self.index_key.as_deref().filter(|_| self.index_key == self.config.index_key);
+        let file = configured.filter(|file| matches!(file.try_exists(), Ok(false)))?;
+        let shown = file.display();
+        Some(format!(
+            "index key {shown} does not exist; put it back, or make a new one: age-keygen -o {shown}"
+        ))
+    }
+
+    /// The index key, where it is named and there; that it is lost is said.
+    pub(super) fn index_key_if_there(&self, terminal: &Terminal) -> Result<Option<Identities>> {
+        if let Some(lost) = self.lost_index_key() {
+            terminal.warn(lost);
+            return Ok(None);
+        }
+        self.index_key.is_some().then(|| self.index_key()).transpose()
+    }
+
     /// Whom bundles are sealed to; only a configuration names them.
     pub(super) fn recipients(&self) -> Result<Recipients> {
         if let Some(file) = &self.config.recipients_file {
@@ -156,8 +176,8 @@ impl Settings {
     }
 
     /// What opens indexes: the index key, else an identity.
-    pub(super) fn index_openers(&self) -> Result<Identities> {
-        if self.index_key.is_some() { self.index_key() } else { self.identities() }
+    pub(super) fn index_openers(&self, terminal: &Terminal) -> Result<Identities> {
+        self.index_key_if_there(terminal)?.map_or_else(|| self.identities(), Ok)
     }
 
     fn identity_files(&self) -> Found {
@@ -172,6 +192,7 @@ impl Settings {
 /// Reads what was found.
 fn opened(found: Found) -> Result<Identities> {
     found.there()?;
+    found.files.iter().filter_map(|file| guard::read_by_others(file)).for_each(|warning| say(&warning));
     let identities = Identities::read(&found.files, &prompt::passphrase)?;
     match found.key {
         Some(key) => identities.and_text(key, SOPS_KEY, &prompt::passphrase),
@@ -220,7 +241,7 @@ const INDEX_KEY: Asked = Asked {
     value: "FILE",
     variable: "NETDR_INDEX_KEY",
     key: "index_key",
-    lost: "put it back; where it is lost, an identity opens indexes, too, and new keys are made by: netdr keys generate --out DIR",
+    lost: "put it back; where it is lost, make a new one: age-keygen -o FILE",
 };
 
 impl Asked {

@@ -43,8 +43,10 @@ impl Show {
         };
         let listed = repository.get(&id, &trusted, cx.now)?;
         let header = header(&listed)?;
-        let index =
-            if self.items { Some(repository.index(header, &settings.index_openers()?)?) } else { None };
+        let index = match self.items {
+            true => Some(repository.index(header, &settings.index_openers(&cx.terminal)?)?),
+            false => None,
+        };
         let mut document = serde_json::to_value(header)
             .map_err(|e| Error::failed("the header cannot be written as JSON").because(e))?;
         document["trusted"] = json!(listed.trust.is_trusted());

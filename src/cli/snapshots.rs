@@ -96,7 +96,7 @@ impl Snapshots {
                 }
             }
         }
-        let key = if settings.index_key.is_some() { Some(settings.index_key()?) } else { None };
+        let key = settings.index_key_if_there(&cx.terminal)?;
         let open = |header: &SnapshotHeader, key: &Identities| local.as_ref()?.index(header, key).ok();
         let resealed = resealed(&listed);
         let mut before: BTreeMap<Series<'_>, Index> = BTreeMap::new();

@@ -11,6 +11,7 @@ use crate::{
     model::{Series, SnapshotHeader, SnapshotId, SnapshotState},
     repository::{Damage, Listed, Repository, resealed},
     seal::Identities,
+    signature::Trust,
 };
 
 /// What a restore of a series would take, and the newer ones that it would pass over.
@@ -22,6 +23,8 @@ pub struct Newest<'a> {
     pub header: &'a SnapshotHeader,
     /// Newer ones that are not complete.
     pub passed_over: Vec<&'a SnapshotId>,
+    /// Newer ones of its set and node that are untrusted or unreadable, and why.
+    pub untrusted: Vec<(&'a SnapshotId, &'a str)>,
 }
 
 /// An identity file, or another place of identities.
@@ -68,9 +71,21 @@ pub fn newest(listed: &[Listed]) -> Vec<Newest<'_>> {
         let complete = all.iter().position(|(_, header)| header.state == SnapshotState::Complete);
         let at = complete.unwrap_or(0);
         let passed_over = all[..at].iter().map(|(one, _)| &one.id).collect();
-        Newest { listed: all[at].0, header: all[at].1, passed_over }
+        let (chosen, header) = all[at];
+        let newer =
+            listed.iter().filter(|l| l.is_of(header.set, header.node.as_deref()) && l.age() > chosen.age());
+        let untrusted = newer.filter_map(|l| Some((&l.id, doubt(l)?))).collect();
+        Newest { listed: chosen, header, passed_over, untrusted }
     });
     newest.collect()
+}
+
+/// Why nobody takes it.
+fn doubt(listed: &Listed) -> Option<&str> {
+    match (&listed.header, &listed.trust) {
+        (Err(why), _) | (_, Trust::Untrusted(why)) => Some(why),
+        (Ok(_), Trust::Trusted(_)) => None,
+    }
 }
 
 /// Tries every opener on every sealed file of a snapshot, and reads it whole with the first that opens them all.

@@ -69,7 +69,7 @@ impl Rotation<'_> {
         for one in listed {
             let header = match (&one.header, &one.trust) {
                 (Err(why), _) | (_, Trust::Untrusted(why)) => {
-                    let why = Error::failed(format!("{} is untrusted: {why}", one.id));
+                    let why = Error::failed(format!("it is untrusted: {why}"));
                     work.left.push(Left { id: one.id.clone(), why });
                     continue;
                 }
@@ -83,7 +83,14 @@ impl Rotation<'_> {
                 match self.repository.opens(header, self.identities) {
                     Ok(true) => work.reseal.push(header.clone()),
                     Ok(false) => {
-                        let why = Error::failed(format!("the identity at hand does not open {}", one.id));
+                        let why = Error::failed("the identity at hand does not open it");
+                        let why = match &header.sealed_to[..] {
+                            [] => why,
+                            to => why.hint(format!(
+                                "bring an identity of a recipient with fingerprint {}: --identity FILE",
+                                to.join(" or ")
+                            )),
+                        };
                         work.left.push(Left { id: one.id.clone(), why });
                     }
                     Err(why) => work.left.push(Left { id: one.id.clone(), why }),

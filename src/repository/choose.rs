@@ -103,6 +103,27 @@ impl Unchosen {
         self.passed_over.iter().find(|(_, why)| so(why))
     }
 
+    /// Why none was taken: each reason once, with the newest of which it is true.
+    fn reasons(&self) -> String {
+        let mut reasons: Vec<(String, &SnapshotId, usize)> = Vec::new();
+        for (id, why) in &self.passed_over {
+            let why = why.to_string();
+            match reasons.iter_mut().find(|(other, ..)| *other == why) {
+                Some((.., n)) => *n += 1,
+                None => reasons.push((why, id, 1)),
+            }
+        }
+        let said = |(why, newest, n): &(String, &SnapshotId, usize)| match n {
+            1 => format!("{newest} is {why}"),
+            n => format!("{n} snapshots are {why}, the newest of them {newest}"),
+        };
+        let mut text = reasons.iter().take(SHOWN).map(said).collect::<Vec<_>>().join("; ");
+        if reasons.len() > SHOWN {
+            text += &format!("; and {} other reasons", reasons.len() - SHOWN);
+        }
+        text
+    }
+
     /// `flag` names a snapshot; only what it would accept is offered.
     fn error(&self, flag: &str, none: &str, another: impl FnOnce(&str) -> String) -> Error {
         let message = format!("no snapshot of {} can be relied on", self.of);
@@ -111,11 +132,7 @@ impl Unchosen {
         };
         let untrusted = self.passed_over.iter().all(|(_, why)| matches!(why, Objection::Untrusted(_)));
         let error = if untrusted { Error::damaged(message) } else { Error::failed(message) };
-        let shown = self.passed_over.iter().take(SHOWN);
-        let mut error = shown.fold(error, |error, (id, why)| error.why(format!("{id} is {why}")));
-        if self.passed_over.len() > SHOWN {
-            error = error.why(format!("and {} more", self.passed_over.len() - SHOWN));
-        }
+        let mut error = error.why(self.reasons());
         if let Some((id, _)) = self.newest(|why| matches!(why, Objection::Doubtful(_))) {
             error = error.hint(format!("to use it all the same: {flag} {id}"));
         } else if let Some((id, Objection::Later(after))) =
@@ -148,7 +165,7 @@ fn span(seconds: u64) -> String {
     }
 }
 
-/// How many of those that were passed over are named.
+/// How many reasons are named.
 const SHOWN: usize = 3;
 
 /// In words that fit after "is".
@@ -193,14 +210,14 @@ fn objection<'a>(
 impl Listed {
     /// Orders snapshots by when they were captured. The id's time comes first: it is there even where there is no
     /// header, and a header that is not ours may claim anything.
-    pub(super) fn age(&self) -> impl Ord + use<'_> {
+    pub(crate) fn age(&self) -> impl Ord + use<'_> {
         let id = self.id.as_str();
         let time = id.split_once('-').map_or(id, |(time, _)| time);
         (time, self.header.as_ref().ok().map(|h| h.captured_at), id)
     }
 
     /// Whether it is of this set and node. Only a trusted header is believed; else the folder's name says it.
-    fn is_of(&self, set: Set, node: Option<&str>) -> bool {
+    pub(crate) fn is_of(&self, set: Set, node: Option<&str>) -> bool {
         if let (Ok(header), Trust::Trusted(_)) = (&self.header, &self.trust) {
             return header.set == set && header.node.as_deref() == node;
         }

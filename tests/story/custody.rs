@@ -68,6 +68,66 @@ async fn check_proves_each_identity_on_the_newest_of_every_set() {
 }
 
 #[tokio::test]
+async fn check_names_a_newer_one_that_nobody_answers_for() {
+    let store = Store::new().await;
+    let (proved, forged) = (store.backup().await, store.backup().await);
+    fs::remove_file(store.snapshot(&forged).join("snapshot.json.sig")).unwrap();
+    let outcome = store.netdr("keys check --identity keys/operator.txt").await;
+    assert_eq!(outcome.code, Some(5), "{outcome:?}");
+    says(
+        &outcome.stdout,
+        &[&format!("{proved}  "), &format!("NEWER, BUT UNTRUSTED: {forged}: it is not signed")],
+    );
+}
+
+#[tokio::test]
+async fn a_lost_index_key_stops_neither_backups_nor_readers() {
+    let store = Store::new().await;
+    let before = store.backup().await;
+    fs::rename(store.path("keys/index.txt"), store.path("lost.txt")).unwrap();
+    let outcome = store.netdr("backup --set host --host-root host --json").await;
+    says(
+        &outcome.stderr,
+        &["index key ", "keys/index.txt does not exist", "age-keygen -o ", "what shrank was not found out"],
+    );
+    let blind = ids(&outcome.json(3), "snapshots", "id").remove(0);
+    let listed = store.netdr("snapshots").await;
+    says(&listed.stderr, &["does not exist"]);
+    says(&listed.ok(), &[&before, &blind]);
+    for id in [&before, &blind] {
+        let items = store.netdr(&format!("show {id} --items --identity keys/operator.txt")).await.ok();
+        says(&items, &["etc/rancher/rke2/config.yaml"]);
+    }
+    store.netdr(&format!("diff {before} {blind} --identity keys/operator.txt")).await.ok();
+    says(
+        &store.netdr("snapshots --index-key typo.txt").await.failed(2),
+        &["--index-key names it", "age-keygen"],
+    );
+
+    // A new one serves from now on.
+    store.shell("age-keygen -o keys/index.txt").await.ok();
+    assert_eq!(store.json("snapshots").await["snapshots"].as_array().unwrap().len(), 2);
+    let next = store.backup().await;
+    says(&store.netdr(&format!("show {next} --items")).await.ok(), &["etc/rancher/rke2/config.yaml"]);
+}
+
+#[tokio::test]
+async fn a_rotation_that_opens_nothing_says_whose_identity_would() {
+    let store = Store::new().await;
+    let old = [store.backup().await, store.backup().await];
+    store.netdr("keys generate --out new").await.ok();
+    store.home().run("age-keygen", &["-o", "stranger.txt"]).await.ok();
+    let outcome = store.netdr("keys rotate --recipients new/recipients.txt --identity stranger.txt").await;
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    for id in &old {
+        assert_eq!(outcome.stderr.matches(id.as_str()).count(), 1, "{outcome:?}");
+    }
+    let hint = "bring an identity of a recipient with fingerprint ";
+    assert_eq!(outcome.stderr.matches(hint).count(), 1, "{outcome:?}");
+    assert!(!outcome.stdout.contains("Prove it"), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn ssh_keys_and_the_places_where_sops_looks_are_proved_too() {
     let store = Store::new().await;
     let said = store.netdr("keys check --identity keys/operator.txt").await.failed(1);

@@ -60,7 +60,7 @@ impl Library {
         let job = Job {
             repository: &self.repository,
             recipients: &self.recipients,
-            index_key: &self.identities,
+            index_key: Some(&self.identities),
             signing_key: &self.signing_key,
             trusted: &self.trusted,
             cluster: cluster.identity(None).await?,

@@ -45,7 +45,7 @@ impl Check {
         let mut proved = Vec::new();
         for one in &newest {
             let proof = keys::check(&repository, one, &openers)?;
-            exit = exit.max(outcome(&proof));
+            exit = exit.max(outcome(&proof)).max(Exit::Damaged.when(!one.untrusted.is_empty()));
             proved.extend(record(one, &proof, cx));
             documents.push(document(one, &proof, known.as_ref()));
             lines += &said(one, &proof, known.as_ref(), cx);
@@ -117,6 +117,7 @@ fn document(one: &Newest<'_>, proof: &Proof, known: Option<&Recipients>) -> Valu
         "damaged": proof.damages.iter().map(|d| json!({"what": d.what, "where": d.place})).collect::<Vec<Value>>(),
         "unread": proof.unread.as_ref().map(ToString::to_string),
         "passed_over": one.passed_over,
+        "untrusted": one.untrusted.iter().map(|(id, why)| json!({"id": id, "why": why})).collect::<Vec<Value>>(),
     })
 }
 
@@ -147,6 +148,9 @@ fn said(one: &Newest<'_>, proof: &Proof, known: Option<&Recipients>, cx: &Contex
     proof.unread.iter().for_each(|why| line(format!("NOT READ   {why}")));
     for id in &one.passed_over {
         line(format!("newer, but not complete: {id}"));
+    }
+    for (id, why) in &one.untrusted {
+        line(format!("NEWER, BUT UNTRUSTED: {id}: {why}"));
     }
     text
 }

@@ -1,6 +1,7 @@
 //! `netdr keys rotate`: what is local, sealed to other recipients.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     time::Instant,
@@ -81,7 +82,7 @@ impl Rotate {
         let stale = self.stale(&settings, &recipients)?;
         warn(&done, &saved, stale.as_ref(), &recipients, cx);
         let places: Vec<&str> = settings.config.replicas.iter().map(|place| place.name.as_str()).collect();
-        if !places.is_empty() {
+        if !places.is_empty() && !done.resealed.is_empty() {
             cx.terminal.warn(format!(
                 "what is in {} already stays open to the old identities until it is pruned there; the new ones go there with: netdr replicate",
                 places.join(", "),
@@ -127,7 +128,7 @@ impl Rotate {
             if self.dry_run { "would be sealed anew" } else { "sealed anew" },
             done.left.len(),
         );
-        if !self.dry_run {
+        if !self.dry_run && !done.resealed.is_empty() {
             text += "Prove it with each new identity: netdr keys check --identity FILE\n";
         }
         text
@@ -165,9 +166,13 @@ fn act(rotation: &Rotation<'_>, work: Work, cx: &Context) -> Done {
 
 /// What stays open to the old identities, and what the configuration still says.
 fn warn(done: &Done, saved: &[RunId], stale: Option<&Stale>, recipients: &Recipients, cx: &Context) {
+    // Many have one way out.
+    let mut hints = BTreeSet::new();
     for left in &done.left {
-        cx.terminal.warn(format!("{} stays as it is: {:?}", left.id, left.why));
+        cx.terminal.warn(format!("{} stays as it is: {}", left.id, left.why));
+        hints.extend(left.why.hints());
     }
+    hints.iter().for_each(|hint| cx.terminal.note(format!("  hint: {hint}")));
     if !saved.is_empty() {
         cx.terminal.warn(format!(
             "what {} saved for undo stays open to the old identities until netdr prune deletes it, after 30 days",

@@ -287,6 +287,15 @@ fn a_proof_says_who_opens_and_whose_identity_nobody_brought() {
     let listed = bench.list();
     let newest = newest(&listed);
     assert_eq!((newest.len(), newest[0].passed_over.clone()), (1, vec![&partial]));
+    let forged = bench.backup(2, SnapshotState::Complete);
+    fs::remove_file(
+        bench.repository.root().join("snapshots").join(forged.as_str()).join("snapshot.json.sig"),
+    )
+    .unwrap();
+    let listed = bench.list();
+    let untrusted = &super::newest(&listed)[0].untrusted;
+    assert_eq!(untrusted[0].0, &forged, "what a restore would pass over, and nobody proved");
+    fs::remove_dir_all(bench.repository.root().join("snapshots").join(forged.as_str())).unwrap();
     let of = |line: usize| vec![seal::fingerprint(&bench.old.recipient_lines[line])];
 
     let proof = bench.check(&[&bench.old.operator]);
