@@ -184,10 +184,14 @@ impl Compared {
 
     /// As lines for a person.
     pub(super) fn said(&self) -> String {
-        let mut lines: Vec<String> = self.differences.iter().flat_map(diff::lines).collect();
-        let of = |change| self.differences.iter().filter(|d| d.change == change).count();
+        // One object may be of several components, as a namespace is; to a person it is one.
+        let mut seen = BTreeSet::new();
+        let shown: Vec<&Difference> =
+            self.differences.iter().filter(|difference| seen.insert(diff::lines(difference))).collect();
+        let mut lines: Vec<String> = shown.iter().copied().flat_map(diff::lines).collect();
+        let of = |change| shown.iter().filter(|d| d.change == change).count();
         let (added, removed, changed) = (of(Change::Added), of(Change::Removed), of(Change::Changed));
-        lines.push(match self.differences.len() as u64 {
+        lines.push(match shown.len() as u64 {
             0 => "no differences".into(),
             n => format!("{}: {added} added, {removed} removed, {changed} changed", count(n, "difference")),
         });
@@ -210,5 +214,23 @@ fn explain(differences: &mut [Difference], before: &Contents, after: &Contents) 
         if let (Some(before), Some(after)) = (before.get(&key), after.get(&key)) {
             difference.fields = diff::fields(&difference.key, before, after);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_several_components_have_is_said_once() {
+        let difference = |component| Difference {
+            component,
+            key: ItemKey::resource("", "namespaces", None, "app"),
+            change: Change::Added,
+            fields: vec![],
+        };
+        let differences = [Component::Cni, Component::Ingress, Component::Policies].map(difference).into();
+        let said = Compared { differences, unread: vec![] }.said();
+        assert_eq!(said, "+ namespaces app\n1 difference: 1 added, 0 removed, 0 changed\n");
     }
 }

@@ -130,8 +130,8 @@ async fn dns(waiting: &Waiting<'_>, discovery: &Discovery, name: &str, server: O
 
 /// Where the cluster's own DNS is: the Service of CoreDNS keeps the label of kube-dns.
 async fn cluster_dns(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<SocketAddr, String> {
-    if nodes(waiting, discovery).await?.iter().all(is_played) {
-        return Err(PLAYED.into());
+    if let Some(why) = unreal(&nodes(waiting, discovery).await?) {
+        return Err(why.into());
     }
     let kind = discovery.find("", "services").ok_or("services are not served")?;
     let options = ListOptions {
@@ -153,6 +153,15 @@ async fn nodes(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<Vec<Value
     listed.map_err(|refusal| format!("nodes could not be read: {refusal}"))
 }
 
+/// Why nothing answers at the addresses of these nodes, where that is known before.
+fn unreal(nodes: &[Value]) -> Option<&'static str> {
+    if nodes.is_empty() {
+        Some("the cluster has no node")
+    } else {
+        nodes.iter().all(is_played).then_some(PLAYED)
+    }
+}
+
 /// Whether kwok plays a node (its own annotation says so): what it calls ready was never started.
 pub(crate) fn is_played(node: &Value) -> bool {
     node["metadata"]["annotations"].get("kwok.x-k8s.io/node").is_some()
@@ -171,6 +180,15 @@ mod tests {
 
     fn result(seen: Seen) -> &'static str {
         seen.named(&Look::Tcp { target: "x:1".into(), allowed: true }).result
+    }
+
+    #[test]
+    fn a_cluster_without_nodes_is_none_that_kwok_plays() {
+        let node = |annotations: Value| serde_json::json!({"metadata": {"annotations": annotations}});
+        let (real, played) = (node(Value::Null), node(serde_json::json!({"kwok.x-k8s.io/node": "fake"})));
+        assert_eq!(unreal(&[]), Some("the cluster has no node"));
+        assert_eq!(unreal(std::slice::from_ref(&played)), Some(PLAYED));
+        assert_eq!(unreal(&[played, real]), None);
     }
 
     #[test]

@@ -51,7 +51,10 @@ pub(super) fn write(
 fn create(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let _ = fs::remove_file(file); // of an earlier process of this run
-    OpenOptions::new().write(true).create_new(true).open(file)?.write_all(text.as_bytes())
+    let mut out = OpenOptions::new().write(true).create_new(true).open(file)?;
+    out.write_all(text.as_bytes()).inspect_err(|_| {
+        let _ = fs::remove_file(file); // half a report reads as a whole one
+    })
 }
 
 /// Prints the answer.
@@ -117,8 +120,15 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
     for unproved in &report.not_probed {
         text += &format!("not probed      {unproved}\n");
     }
-    for file in written.iter().filter(|file| file.extension().is_some_and(|form| form == "html")) {
-        text += &format!("report          {} (and .md, .json)\n", file.display());
+    for forms in written.chunk_by(|a, b| a.with_extension("") == b.with_extension("")) {
+        let mut shown: Vec<String> = forms.iter().map(|file| file.display().to_string()).collect();
+        let also = forms.iter().skip(1).filter_map(|file| Some(format!(".{}", file.extension()?.display())));
+        let also: Vec<String> = also.collect();
+        shown.truncate(1);
+        if !also.is_empty() {
+            shown.push(format!("(and {})", also.join(", ")));
+        }
+        text += &format!("report          {}\n", shown.join(" "));
     }
     text += &format!("journal         {}\n", run.display());
     text + &last(report)
@@ -151,6 +161,20 @@ mod tests {
     use crate::report::{Next, tests as samples};
 
     #[test]
+    fn only_the_reports_that_were_written_are_named() {
+        let said = |files: &[&str]| {
+            let written: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+            let text = text(&samples::report(), &written, Path::new("runs/RUN"));
+            text.lines()
+                .filter_map(|l| Some(l.strip_prefix("report          ")?.to_owned()))
+                .collect::<Vec<_>>()
+        };
+        let all = ["a/R.html", "a/R.md", "a/R.json", "b/R.html"];
+        assert_eq!(said(&all), ["a/R.html (and .md, .json)", "b/R.html"]);
+        assert_eq!(said(&all[1..3]), ["a/R.md (and .json)"], "the disk was full");
+    }
+
+    #[test]
     fn a_failed_run_ends_with_its_cause_and_what_to_do_and_counts_nothing_that_was_not_tried() {
         let mut report = samples::report();
         (report.outcome, report.differences_left) = ("failed", 1);
@@ -165,6 +189,7 @@ mod tests {
         assert!(text.contains("\nskipped because step `step-1` failed: step-2, step-3\n"), "{text}");
         assert!(!text.contains("\nstep-2"), "{text}");
         assert!(text.contains("1 difference left"), "{text}");
+        assert!(!text.contains("\nreport "), "{text}");
         let row = text.lines().find(|line| line.starts_with("step-1 ")).unwrap();
         assert!(row.ends_with(" 1"), "{row}");
         let end = "\nstep `step-1` failed:\n  deployments.apps x/y: 0 of 1\ngo on:\n  netdr restore --resume RUN --host-root host\n";

@@ -12,7 +12,7 @@ use rand::Rng as _;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{Failed, NotProbed, PLAYED, Passed, Seen, is_played, nodes};
+use super::{Failed, NotProbed, Passed, Seen, is_played, nodes, unreal};
 use crate::{
     cluster::{Discovery, ListOptions, Precondition, Selector},
     restore::gates::Waiting,
@@ -35,7 +35,7 @@ pub(super) async fn look(waiting: &Waiting<'_>, discovery: &Discovery, threshold
         .filter_map(|node| node["metadata"]["name"].as_str())
         .collect();
     match real.len() {
-        0 => return NotProbed(PLAYED.into()),
+        0 => return NotProbed(unreal(&nodes).unwrap_or("no node takes new pods").into()),
         1 => return NotProbed("there is one node: nothing to connect it with".into()),
         _ => {}
     }
