@@ -135,3 +135,27 @@ async fn what_the_page_says_to_do_before_is_done_by_its_commands() {
     assert_eq!(secret["data"].as_object().unwrap().keys().collect::<Vec<_>>(), ["index.txt", "signing"]);
     home.shell("netdr backup --set network").await.ok();
 }
+
+/// Its pods must be of the version that understands them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_of_the_pod_network_starts_pods_of_the_image_that_it_runs_itself() {
+    let home = Home::new();
+    let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    home.run("cp", &["-r", schedules.to_str().unwrap(), "schedules"]).await.ok();
+    let file = home.path().join("schedules/kustomization.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(file, text.replace("newName: netdr", "newName: registry.example.org/platform/netdr"))
+        .unwrap();
+    let rendered = home.run("kubectl", &["kustomize", "schedules"]).await.ok();
+    let objects = netdr::yaml::documents(&rendered).unwrap();
+    let job = objects
+        .iter()
+        .find(|object| object["metadata"]["name"] == "netdr-cni-check" && object["kind"] == "CronJob");
+    let container = &job.unwrap()["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+    let image = container["image"].as_str().unwrap();
+    assert!(image.starts_with("registry.example.org/platform/netdr:"), "{image}");
+    let env = container["env"].as_array().unwrap().iter().find(|env| env["name"] == "NETDR_PROBE_IMAGE");
+    assert_eq!(env.unwrap()["value"], image);
+    let role = objects.iter().find(|object| object["kind"] == "Role").unwrap();
+    assert_eq!(role["metadata"]["namespace"], "netdr-probe", "nobody moved it");
+}

@@ -70,6 +70,11 @@ pub async fn fail_over(
         }
         if after >= within {
             let value = format!("not after {} s", within.as_secs());
+            // Who may not be asked has not said no.
+            let unread = reading.unread(NAME, &[L2_STATUSES, ASSIGNED]);
+            if let Some(unread) = unread.into_iter().next() {
+                return Check { name: NAME.into(), threshold, ..unread };
+            }
             let next = "kubectl get servicel2statuses.metallb.io -A";
             return left.into_iter().fold(check(value.into()), |check, why| check.found(Alert, why, next));
         }
@@ -78,7 +83,7 @@ pub async fn fail_over(
 }
 
 /// What another node does not do yet.
-fn still(planned: &Planned, reading: &Reading, asked: &Asked) -> Vec<String> {
+pub(super) fn still(planned: &Planned, reading: &Reading, asked: &Asked) -> Vec<String> {
     let moved = moved(planned, reading);
     let mut left = Vec::new();
     for service in &planned.services {

@@ -184,6 +184,25 @@ fn a_failover_is_of_the_node_that_announces_with_all_that_it_announces() {
 }
 
 #[test]
+fn a_failover_is_over_when_another_node_announces_and_answers() {
+    let mut local = service("web", Some("10.25.10.31"));
+    local["spec"]["externalTrafficPolicy"] = "Local".into();
+    let before = reading([(SERVICES, vec![local])]);
+    let planned = plan(&before, None).unwrap();
+    let socket = "10.25.10.31:443".parse().unwrap();
+    let silent = Asked::from([(socket, Err("nobody answers".into()))]);
+    let left = failing::still(&planned, &before, &silent);
+    assert!(
+        left[0].starts_with("no other node than n2 announces services edge/web (externalTrafficPolicy Local"),
+        "{left:?}"
+    );
+    assert_eq!(left[1], "services edge/web at 10.25.10.31:443: nobody answers");
+    let after = reading([(L2_STATUSES, vec![announces("n3", "web")])]);
+    assert_eq!(failing::still(&planned, &after, &silent).len(), 1, "it is announced, and still silent");
+    assert!(failing::still(&planned, &after, &Asked::from([(socket, Result::Ok(()))])).is_empty());
+}
+
+#[test]
 fn a_failover_that_nobody_could_take_over_is_not_tested() {
     let why = |other: (Source, Vec<Value>)| {
         let check = plan(&reading([other]), None).unwrap_err();
