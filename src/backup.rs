@@ -4,6 +4,7 @@
 //! Invariant: what could not be read makes the snapshot partial, and is named: in the clear header by its kind
 //! only, in the summary with why.
 
+mod changed;
 mod sealing;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,8 @@ use crate::{
     gitops::history::Seen,
     host,
     model::{
-        BundleEntry, ClusterIdentity, Component, FORMAT, Facts, Index, IndexEntry, Item, Set, SnapshotHeader,
-        SnapshotId, SnapshotState,
+        BundleEntry, ClusterIdentity, Component, FORMAT, Facts, Index, IndexEntry, Item, Occasion, Set,
+        SnapshotHeader, SnapshotId, SnapshotState,
     },
     repository::Repository,
     seal::{Identities, Recipients},
@@ -59,6 +60,8 @@ pub struct Job<'a> {
     pub accept_shrunk: bool,
     /// Whether what was seen goes to Git, too.
     pub history: bool,
+    /// What it is taken for.
+    pub occasion: Occasion,
 }
 
 /// What a backup came to: the JSON of `netdr backup`, one entry.
@@ -166,6 +169,29 @@ pub async fn cluster(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) 
     Ok(Summary { seen, ..summary })
 }
 
+/// As [`cluster`], where something that somebody wanted differs from the newest snapshot of the set; none where nothing does.
+/// Digests tell: no content is held for it, and a look at an unchanged cluster costs its lists.
+///
+/// # Errors
+/// As [`cluster`].
+pub async fn cluster_if_changed(
+    job: &Job<'_>,
+    set: Set,
+    cluster: &Cluster,
+    scope: &Scope,
+) -> Result<Option<Summary>> {
+    let components: BTreeSet<Component> = set.components().filter(|c| scope.components.contains(c)).collect();
+    let listed = job.repository.list(job.trusted, job.now)?;
+    if let Some(before) = changed::newest(job, set, &components, &listed) {
+        let scope = Scope { components, ..scope.clone() };
+        let live = capture::capture(cluster, &scope, job.now, &|_| false).await?;
+        if !changed::differs(&before, &live) {
+            return Ok(None);
+        }
+    }
+    self::cluster(job, set, cluster, scope).await.map(Some)
+}
+
 /// Backs up set `host`: files of `node` below `host_root`.
 ///
 /// # Errors
@@ -210,6 +236,7 @@ fn finish(job: &Job<'_>, read: Read, verdict: Verdict, sealed: Sealed, began: In
         bundles: bundles.clone(),
         index_sha256: index.sha256,
         sealed_to: job.recipients.fingerprints(),
+        occasion: job.occasion,
         reseals: None,
     };
     staging.commit(&header, &|bytes| job.signing_key.sign(signature::SNAPSHOT, bytes))?;

@@ -16,7 +16,7 @@ pub use shrunk::shrunk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    catalog::ExtraKind,
+    catalog::{self, ExtraKind},
     cluster::{Discovery, Precondition},
     helm::Revision,
     model::{Class, Component, Content, Extent, Facts, IndexEntry, Item, ItemKey},
@@ -54,6 +54,8 @@ pub struct Capture {
     pub facts: Facts,
     /// Every revision of the Helm releases in scope, oldest first: a restore removes those that stand in its way.
     pub revisions: Vec<Revision>,
+    /// Workloads whose replicas a HorizontalPodAutoscaler set.
+    pub autoscaled: BTreeSet<(Component, ItemKey)>,
     /// Namespaces that are being deleted.
     pub terminating: BTreeSet<String>,
     /// What the cluster served when it was read.
@@ -88,6 +90,16 @@ pub struct Failure {
     pub why: String,
 }
 
+impl Capture {
+    /// Whether an item that was not read may be there all the same: its kind could not be read, or it is one that only a
+    /// release or another item leads to, and one of these could not.
+    pub fn may_miss(&self, component: Component, key: &ItemKey) -> bool {
+        let led_to = !catalog::lists_all(component, key);
+        let mut failures = self.failures.iter().filter(|failure| failure.component == component);
+        failures.any(|failure| led_to || failure.kind == key.kind_name())
+    }
+}
+
 impl Captured {
     /// The item, where its content was kept.
     pub fn item(&self) -> Option<Item> {
@@ -114,6 +126,8 @@ struct Batch {
     references: BTreeMap<(Component, ItemKey), Option<ItemKey>>,
     /// Every revision of the Helm releases in scope.
     revisions: Vec<Revision>,
+    /// Workloads whose replicas a HorizontalPodAutoscaler set.
+    autoscaled: BTreeSet<(Component, ItemKey)>,
     warnings: Vec<String>,
 }
 
@@ -124,6 +138,7 @@ impl Batch {
             self.refer(named, by);
         }
         self.revisions.extend(other.revisions);
+        self.autoscaled.extend(other.autoscaled);
         self.warnings.extend(other.warnings);
     }
 

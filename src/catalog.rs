@@ -51,6 +51,19 @@ pub fn classify(class: Class, key: &ItemKey, object: &Value) -> Class {
     }
 }
 
+/// Whether a change of the item is somebody's doing: of intent, and of what is only recorded but never changes by itself,
+/// which is what RKE2 renders of Canal's release, by name, and files of the host. Calico's runtime objects come and go.
+pub fn stands_still(class: Class, key: &ItemKey) -> bool {
+    match (class, key) {
+        (Class::Config, _) | (Class::Evidence, ItemKey::File { .. }) => true,
+        (Class::Evidence, ItemKey::Resource { group, plural, name, .. }) => KINDS.iter().any(|row| {
+            let named = matches!(row.select, Select::Named(names) if names.iter().any(|(_, n)| n == name));
+            row.class == Class::Evidence && row.group == group && row.plural == plural && named
+        }),
+        _ => false,
+    }
+}
+
 /// The definition of a kind that Traefik no longer reads: brought back, it would only take objects that do nothing.
 fn defines_dead(key: &ItemKey) -> bool {
     key.is_kind("apiextensions.k8s.io", "customresourcedefinitions")
@@ -94,6 +107,17 @@ pub fn managed_by(object: &Value) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether a HorizontalPodAutoscaler set a workload's replicas: it is who writes subresource `scale` in the name of
+/// kube-controller-manager (Kubernetes, pkg/controller/podautoscaler; a person's `kubectl scale` goes by another name).
+pub fn is_autoscaled(object: &Value) -> bool {
+    let mut entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    entries.any(|entry| {
+        entry["manager"] == "kube-controller-manager"
+            && entry["subresource"] == "scale"
+            && !entry["fieldsV1"]["f:spec"]["f:replicas"].is_null()
+    })
 }
 
 /// Who brought an object to the cluster, where it was not whoever writes plain YAML: a deployer, Helm, or RKE2 itself.
@@ -174,6 +198,18 @@ mod tests {
         };
         assert_eq!(definition("middlewares.traefik.containo.us"), Class::Evidence);
         assert_eq!(definition("middlewares.traefik.io"), Class::Config);
+    }
+
+    #[test]
+    fn what_is_rendered_by_name_stands_still_and_what_runs_does_not() {
+        let still = |group: &str, plural: &str, name: &str| {
+            stands_still(Class::Evidence, &ItemKey::resource(group, plural, Some("kube-system"), name))
+        };
+        assert!(still("apps", "daemonsets", "rke2-canal") && still("", "configmaps", "rke2-canal-config"));
+        assert!(!still("crd.projectcalico.org", "ipamblocks", "rke2-canal"));
+        assert!(!still("helm.cattle.io", "helmchartconfigs", "rke2-canal"), "one that is being deleted");
+        let file = ItemKey::File { node: "n1".into(), path: "/etc/nftables.conf".into() };
+        assert!(stands_still(Class::Evidence, &file) && !stands_still(Class::Generated, &file));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod source;
 
 pub use component::{Component, Set};
 pub use facts::Facts;
-pub use header::{BundleEntry, ClusterIdentity, FORMAT, Series, SnapshotHeader, SnapshotState};
+pub use header::{BundleEntry, ClusterIdentity, FORMAT, Occasion, Series, SnapshotHeader, SnapshotState};
 pub use id::{RunId, SnapshotId};
 pub use index::{Index, IndexEntry};
 pub(crate) use item::hex;

@@ -62,6 +62,13 @@ pub struct Listed {
     pub trust: Trust,
 }
 
+impl Listed {
+    /// Whether a change occasioned it (`netdr watch`), not a schedule or a person.
+    pub fn is_of_a_change(&self) -> bool {
+        self.header.as_ref().is_ok_and(|header| !header.occasion.is_backup())
+    }
+}
+
 impl Repository {
     /// Its folder.
     pub fn root(&self) -> &Path {

@@ -22,6 +22,7 @@ struct Bench {
     trusted: TrustedSigners,
     now: DateTime<Utc>,
     accept_shrunk: bool,
+    occasion: Occasion,
 }
 
 impl Bench {
@@ -41,6 +42,7 @@ impl Bench {
             trusted: TrustedSigners::read(&keys.trusted_signers).unwrap(),
             now,
             accept_shrunk: false,
+            occasion: Occasion::Backup,
             _folder: folder,
         }
     }
@@ -77,6 +79,7 @@ impl Bench {
             random: 0x7f_3a9c,
             accept_shrunk: self.accept_shrunk,
             history: false,
+            occasion: self.occasion,
         }
     }
 

@@ -81,13 +81,15 @@ fn judge(read: &Read, before: &[IndexEntry]) -> (SnapshotState, Vec<String>) {
 
 /// The index of the newest snapshot to compare with: trusted, of the same cluster, set and node, and with every
 /// component of now. Only a complete one is a measure: what a partial one could not read would seem never to have
-/// been there, and after a shrunk one the next night would call the loss normal.
+/// been there, and after a shrunk one the next night would call the loss normal. Nor is one that a change occasioned:
+/// measured by these, a loss that goes in small steps would never be one.
 fn previous(job: &Job<'_>, read: &Read, listed: &[Listed], warnings: &mut Vec<String>) -> Option<Index> {
     let comparable = |header: &&SnapshotHeader| {
         header.cluster.name == job.cluster.name
             && header.set == read.set
             && header.node == read.node
             && header.state == SnapshotState::Complete
+            && header.occasion.is_backup()
             && read.bundles.keys().all(|c| header.bundles.iter().any(|b| b.component == *c))
     };
     let key = job.index_key?;

@@ -86,6 +86,7 @@ pub async fn capture(
 
     capture.warnings.append(&mut batch.warnings);
     capture.revisions = batch.revisions;
+    capture.autoscaled = batch.autoscaled;
     capture
         .revisions
         .sort_by(|a, b| (&a.namespace, &a.name, a.version).cmp(&(&b.namespace, &b.name, b.version)));
@@ -215,6 +216,9 @@ impl Gathering<'_> {
             resource_version: metadata["resourceVersion"].as_str().unwrap_or_default().into(),
         };
         let managed_by = catalog::managed_by(&object);
+        if catalog::is_autoscaled(&object) {
+            batch.autoscaled.insert((role.component, key.clone()));
+        }
         if class == Class::Config {
             for (named, needed) in references::references(&key, &object, &self.issuer_namespace) {
                 batch.refer((role.component, named), needed.then(|| key.clone()));

@@ -20,7 +20,7 @@ use crate::{
     cluster::Cluster,
     gitops::history::{Recorded, Seen},
     host,
-    model::{ClusterIdentity, Component, Set, SnapshotId, SnapshotState},
+    model::{ClusterIdentity, Component, Occasion, Set, SnapshotId, SnapshotState},
     repository::{Listed, s3::Place},
 };
 
@@ -174,6 +174,7 @@ impl Backup {
                 random: cx.random(),
                 accept_shrunk: self.accept_shrunk,
                 history: settings.config.git_history.is_some(),
+                occasion: Occasion::Backup,
             };
             let _phase = cx.terminal.phase(format!("backing up {set} of {}", identity.name));
             let taken: Result<Summary> = async {

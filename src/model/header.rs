@@ -40,6 +40,9 @@ pub struct SnapshotHeader {
     /// Whom it is sealed to: fingerprints of the recipients, sorted. Empty in snapshots from before this was recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sealed_to: Vec<String>,
+    /// What it was taken for; absent in snapshots of a schedule or a person, and in those from before this was recorded.
+    #[serde(default, skip_serializing_if = "Occasion::is_backup")]
+    pub occasion: Occasion,
     /// The snapshot whose content this is, sealed anew: it stands in for that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reseals: Option<SnapshotId>,
@@ -53,6 +56,24 @@ impl SnapshotHeader {
     pub fn series(&self) -> Series<'_> {
         let components = self.bundles.iter().map(|bundle| bundle.component).collect();
         (&self.cluster.name, self.set, self.node.as_deref(), components)
+    }
+}
+
+/// What a snapshot was taken for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Occasion {
+    /// A schedule's or a person's backup: kept by days, weeks and months, copied to places outside.
+    #[default]
+    Backup,
+    /// A change that `netdr watch` saw: it stays local and is kept for a day.
+    Change,
+}
+
+impl Occasion {
+    /// Whether it is a schedule's or a person's.
+    pub fn is_backup(&self) -> bool {
+        *self == Self::Backup
     }
 }
 

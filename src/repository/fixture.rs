@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::Listed;
 use crate::{
-    model::{ClusterIdentity, FORMAT, Set, SnapshotHeader, SnapshotId, SnapshotState},
+    model::{ClusterIdentity, FORMAT, Occasion, Set, SnapshotHeader, SnapshotId, SnapshotState},
     signature::Trust,
 };
 
@@ -28,6 +28,7 @@ pub(crate) fn listed(time: &str, state: SnapshotState) -> Listed {
         bundles: Vec::new(),
         index_sha256: String::new(),
         sealed_to: vec![],
+        occasion: Occasion::Backup,
         reseals: None,
     };
     Listed { id, header: Ok(header), trust: Trust::Trusted("netdr".into()) }

@@ -44,7 +44,8 @@ pub struct Replicated {
     pub unproved: bool,
 }
 
-/// Those that a place's own retention keeps, and those that it would delete again.
+/// Those that a place's own retention keeps, and those that it would delete again. What a change occasioned is in neither:
+/// Deep Archive would bill each for 180 days.
 pub fn wanted(
     listed: &[Listed],
     retention: Option<Retention>,
@@ -52,8 +53,10 @@ pub fn wanted(
 ) -> (Vec<&Listed>, Vec<SnapshotId>) {
     let trusted = listed.iter().filter(|one| one.trust.is_trusted());
     let Some(retention) = retention else { return (trusted.collect(), Vec::new()) };
-    let expired = retention::plan_outside(listed, retention, now).delete;
-    (trusted.filter(|one| !expired.contains(&one.id)).collect(), expired)
+    let stays_here = |id: &SnapshotId| listed.iter().any(|one| one.id == *id && one.is_of_a_change());
+    let mut expired = retention::plan_outside(listed, retention, now).delete;
+    expired.retain(|id| !stays_here(id));
+    (trusted.filter(|one| !expired.contains(&one.id) && !one.is_of_a_change()).collect(), expired)
 }
 
 /// One file of a snapshot, and how it is put.
@@ -288,7 +291,7 @@ const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 mod tests {
     use super::*;
     use crate::{
-        model::SnapshotState,
+        model::{Occasion, SnapshotState},
         repository::fixture::{at, listed},
         signature::Trust,
     };
@@ -319,6 +322,24 @@ mod tests {
         assert_eq!(marked[0].0, layout::CHANGED, "and nothing is put");
         let damage = names(&[object("a", 9)]).unwrap_err();
         assert_eq!(damage, [("a".into(), "has 9 bytes there, not 1".into())], "and nothing is put");
+    }
+
+    #[test]
+    fn what_a_change_occasioned_stays_here_unless_it_is_named() {
+        let mut all =
+            [1, 2].map(|hour| listed(&format!("2026-11-24T0{hour}:00:00Z"), SnapshotState::Complete));
+        all[1].header.as_mut().unwrap().occasion = Occasion::Change;
+        let ids = |wanted: (Vec<&Listed>, Vec<SnapshotId>)| {
+            (wanted.0.iter().map(|one| one.id.clone()).collect::<Vec<_>>(), wanted.1)
+        };
+        let (old, now) = (at("2026-12-24T12:00:00Z"), at("2026-11-24T12:00:00Z"));
+        for when in [old, now] {
+            assert_eq!(
+                ids(wanted(&all, Some(Retention::default()), when)),
+                (vec![all[0].id.clone()], vec![])
+            );
+        }
+        assert_eq!(ids(wanted(&all, None, now)).0.len(), 2);
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Which snapshots are kept: 7 daily, 4 weekly, 3 monthly.
+//! Which snapshots are kept: 7 daily, 4 weekly, 3 monthly; of those that changes occasion a day's.
 //!
 //! In: snapshots with their trust and state, the rule, `now`. Out: for each, why it is kept, or that it goes.
 //! Invariant: pure; the newest good snapshot of a set and node always stays, and nothing from the future counts.
 
+mod changes;
 pub mod deferral;
 #[cfg(test)]
 mod tests;
@@ -78,7 +79,10 @@ pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> Prun
     let mut plan = PrunePlan { delete: resealed.into_keys().cloned().collect(), ..PrunePlan::default() };
     for mut headers in series.into_values() {
         headers.sort_by(|a, b| (b.captured_at, &b.id).cmp(&(a.captured_at, &a.id)));
-        for (header, reasons) in headers.iter().zip(reasons(&headers, retention, now)) {
+        // Apart: however many changes a day has, they displace no night's.
+        let (nights, changes): (Vec<_>, Vec<_>) = headers.into_iter().partition(|h| h.occasion.is_backup());
+        let kept = reasons(&nights, retention, now).into_iter().chain(changes::reasons(&changes, now));
+        for (header, reasons) in nights.iter().chain(&changes).zip(kept) {
             if reasons.is_empty() {
                 plan.delete.push(header.id.clone());
             } else {

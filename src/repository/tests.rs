@@ -5,7 +5,7 @@ use std::{fs, io::Write, path::Path, thread};
 use super::{fixture::at, *};
 use crate::{
     Kind,
-    model::{ClusterIdentity, Component, FORMAT, Set, SnapshotState},
+    model::{ClusterIdentity, Component, FORMAT, Occasion, Set, SnapshotState},
     signature::TrustedSigners,
 };
 
@@ -30,6 +30,7 @@ fn header(id: &SnapshotId) -> SnapshotHeader {
         bundles: vec![],
         index_sha256: String::new(),
         sealed_to: vec![],
+        occasion: Occasion::Backup,
         reseals: None,
     }
 }

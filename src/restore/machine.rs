@@ -125,7 +125,7 @@ impl<'a> Machine<'a> {
 mod tests {
     use super::*;
     use crate::{
-        model::{ClusterIdentity, FORMAT, SnapshotHeader, SnapshotState},
+        model::{ClusterIdentity, FORMAT, Occasion, SnapshotHeader, SnapshotState},
         signature::Trust,
     };
 
@@ -145,6 +145,7 @@ mod tests {
             bundles: Vec::new(),
             index_sha256: String::new(),
             sealed_to: vec![],
+            occasion: Occasion::Backup,
             reseals: None,
         };
         let trust = Trust::Trusted("job".into());

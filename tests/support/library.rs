@@ -12,7 +12,7 @@ use netdr::{
     capture::Scope,
     cluster::Cluster,
     gitops::Wanted,
-    model::{RunId, Set, SnapshotId},
+    model::{Occasion, RunId, Set, SnapshotId},
     plan::{CommandLine, Earlier, RestorePlan},
     report::RecoveryReport,
     repository::Repository,
@@ -68,6 +68,7 @@ impl Library {
             random: rand::random(),
             accept_shrunk: false,
             history: false,
+            occasion: Occasion::Backup,
         };
         let scope = Scope { components: set.components().collect(), ..Scope::default() };
         backup::cluster(&job, set, cluster, &scope).await

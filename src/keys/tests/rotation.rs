@@ -9,7 +9,7 @@ use crate::{
     Kind,
     model::{
         BundleEntry, Class, ClusterIdentity, Component, Content, Extent, FORMAT, FileContent, Index,
-        IndexEntry, Item, ItemKey, Set, SnapshotHeader, SnapshotId, SnapshotState,
+        IndexEntry, Item, ItemKey, Occasion, Set, SnapshotHeader, SnapshotId, SnapshotState,
     },
     repository::{Listed, Repository, Retention, choose, retention},
     seal,
@@ -85,6 +85,7 @@ impl Bench {
             bundles: vec![BundleEntry { component: Component::Host, sha256, bytes, items }],
             index_sha256: sealed.sha256,
             sealed_to: to.fingerprints(),
+            occasion: Occasion::Backup,
             reseals: None,
         };
         let key = self.signing_key();

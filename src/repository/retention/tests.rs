@@ -4,7 +4,7 @@ mod calendar;
 
 use super::*;
 use crate::{
-    model::{BundleEntry, Component},
+    model::{BundleEntry, Component, Occasion},
     repository::fixture::{at, listed},
     signature::Trust,
 };
@@ -102,14 +102,42 @@ fn what_a_run_needs_that_can_be_resumed_stays_as_what_it_was_sealed_anew_as() {
     assert!(!kept(&plan, "2026-11-23T09:00:00Z").contains(&reason));
 }
 
+/// A change every minute of two days, and the nights before.
+#[test]
+fn of_a_busy_day_the_last_minutes_and_hours_stay_and_no_night_goes_for_them() {
+    let nights = (1..15).map(|n| at("2026-11-24T01:00:00Z") - TimeDelta::days(n));
+    let nights: Vec<Listed> = nights.map(|at| listed(&at.to_rfc3339(), SnapshotState::Complete)).collect();
+    let changes = (0..2_880).map(|n| {
+        of_a_change(listed(&(at(NOW) - TimeDelta::minutes(n)).to_rfc3339(), SnapshotState::Complete))
+    });
+    let all: Vec<Listed> = nights.iter().cloned().chain(changes).collect();
+    let rule = plan(&all, Retention::default(), at(NOW));
+    let alone = plan(&nights, Retention::default(), at(NOW));
+    let kept_nights: Vec<_> = rule.keep.iter().filter(|kept| alone.keep.contains(kept)).collect();
+    assert_eq!(kept_nights.len(), alone.keep.len());
+    let both = 2; // the newest of hours 12 and 11 are among the newest of all
+    assert_eq!(rule.keep.len() - alone.keep.len(), changes::NEWEST + changes::HOURS - both);
+    assert_eq!(kept(&rule, NOW), ["of the newest changes", "newest", "hourly 2026-11-24T12"]);
+    assert_eq!(kept(&rule, "2026-11-24T08:59:00Z"), ["hourly 2026-11-24T08"]);
+}
+
+fn of_a_change(mut listed: Listed) -> Listed {
+    listed.header.as_mut().unwrap().occasion = Occasion::Change;
+    listed
+}
+
 fn any_listed() -> impl Strategy<Value = Vec<Listed>> {
     let state = prop_oneof![
         4 => Just(SnapshotState::Complete), 1 => Just(SnapshotState::Partial), 1 => Just(SnapshotState::Shrunk)
     ];
-    let one = (-200_000i64..12_000_000, state, 0..8u8).prop_map(|(seconds, state, luck)| {
+    let when = prop_oneof![-200_000i64..12_000_000, 0i64..200_000];
+    let one = (when, state, 0..8u8, any::<bool>()).prop_map(|(seconds, state, luck, change)| {
         let mut one = listed(&(at(NOW) - TimeDelta::seconds(seconds)).to_rfc3339(), state);
         if luck == 0 {
             one.trust = Trust::Untrusted("unlucky".into());
+        }
+        if change {
+            one = of_a_change(one);
         }
         one
     });
@@ -134,12 +162,28 @@ proptest! {
     }
 
     #[test]
+    fn changes_displace_no_night_and_are_never_many(all in any_listed(), daily in 0..9u32) {
+        let retention = Retention { daily, weekly: 2, monthly: 2 };
+        let whole = plan(&all, retention, at(NOW));
+        let (changes, nights): (Vec<Listed>, Vec<Listed>) = all.into_iter().partition(Listed::is_of_a_change);
+        let alone = plan(&nights, retention, at(NOW));
+        let of_changes = |id: &SnapshotId| changes.iter().any(|one| one.id == *id);
+        let (kept_changes, kept_nights): (Vec<_>, Vec<_>) = whole.keep.into_iter().partition(|(id, _)| of_changes(id));
+        prop_assert_eq!(kept_nights, alone.keep);
+        let past = kept_changes.iter().filter(|(id, _)| id.captured_at() <= at(NOW) + SKEW).count();
+        prop_assert!(past <= changes::NEWEST + changes::HOURS + 1);
+    }
+
+    #[test]
     fn the_newest_complete_one_and_the_future_are_never_deleted(all in any_listed(), daily in 0..3u32) {
         let plan = plan(&all, Retention { daily, weekly: 0, monthly: 0 }, at(NOW));
         let ours = all.iter().filter(|l| l.trust.is_trusted()).filter_map(|l| l.header.as_ref().ok());
         let past = ours.clone().filter(|h| h.captured_at <= at(NOW) + SKEW && h.state == SnapshotState::Complete);
-        if let Some(newest) = past.max_by_key(|h| h.captured_at) {
-            prop_assert!(!plan.delete.contains(&newest.id));
+        for occasion in [Occasion::Backup, Occasion::Change] {
+            let of = past.clone().filter(|h| h.occasion == occasion);
+            if let Some(newest) = of.max_by_key(|h| h.captured_at) {
+                prop_assert!(!plan.delete.contains(&newest.id));
+            }
         }
         for future in ours.filter(|h| h.captured_at > at(NOW) + SKEW) {
             prop_assert!(!plan.delete.contains(&future.id));

@@ -1,7 +1,7 @@
 //! Choosing, and what a person is told.
 
 use super::*;
-use crate::model::{BundleEntry, Extent, IndexEntry, ItemKey};
+use crate::model::{BundleEntry, Extent, IndexEntry, ItemKey, Occasion};
 
 fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -26,6 +26,7 @@ fn listed(id: &str, cluster: ClusterIdentity, state: SnapshotState, trust: Trust
         bundles: vec![],
         index_sha256: String::new(),
         sealed_to: vec![],
+        occasion: Occasion::Backup,
         reseals: None,
     };
     Listed { id, header: Ok(header), trust }
