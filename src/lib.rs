@@ -17,6 +17,7 @@ pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod drift;
 pub mod drill;
 pub mod error;
 pub mod gitops;

@@ -35,6 +35,7 @@ pub(crate) use probes::{asked_through_nodes, is_played};
 pub use engine::{Engine, Event, execute};
 pub use journal::{Entry, Journal, Past, RunSummary};
 pub use lease::Clock;
+pub use observe::observe;
 pub use outcome::{ActOutcome, Done, StepOutcome};
 pub use prepare::{Request, prepare};
 pub use prepared::Prepared;

@@ -7,6 +7,7 @@ mod check;
 mod crash;
 mod custody;
 mod damage;
+mod drift;
 mod failures;
 mod faults;
 mod forbidden;

@@ -11,8 +11,11 @@ use crate::{
     capture::{Scope, capture},
     catalog,
     cluster::Cluster,
+    drift::Seen,
     host,
-    model::{Component, Content, Index, IndexEntry, ItemKey, Set, SnapshotHeader, SnapshotId, SnapshotState},
+    model::{
+        Class, Component, Content, Index, IndexEntry, ItemKey, Set, SnapshotHeader, SnapshotId, SnapshotState,
+    },
     plan::{Change, Difference, diff},
     repository::{Listed, Repository},
     seal::Identities,
@@ -28,10 +31,20 @@ pub(super) struct Snapshot<'a> {
     index: Index,
 }
 
+/// Which items count.
+pub(super) type Counts = fn(&IndexEntry) -> bool;
+
+/// Those that somebody wanted.
+pub(super) const INTENT: Counts = |entry| entry.class == Class::Config;
+/// Also those that are only recorded, and that nothing changes in the normal course of things.
+pub(super) const STEADY: Counts = |entry| catalog::stands_still(entry.class, &entry.key);
+
 /// What a comparison came to.
 #[derive(Default)]
 pub(super) struct Compared {
     pub(super) differences: Vec<Difference>,
+    /// The same, in the same order, with what is known besides; only of what is live.
+    pub(super) seen: Vec<Seen>,
     /// What could not be read, with why.
     pub(super) unread: Vec<String>,
 }
@@ -74,7 +87,7 @@ impl<'a> Snapshot<'a> {
             let (before, after) = (self.contents(&keys, identities)?, after.contents(&keys, identities)?);
             explain(&mut differences, &before, &after);
         }
-        Ok(Compared { differences, unread })
+        Ok(Compared { differences, unread, ..Compared::default() })
     }
 
     fn components(&self) -> BTreeSet<Component> {
@@ -87,31 +100,38 @@ impl<'a> Snapshot<'a> {
         cluster: &Cluster,
         scope: &Scope,
         identities: Option<&Identities>,
+        counts: Counts,
         cx: &Context,
     ) -> Result<Compared> {
-        let scope = Scope { components: self.components(), ..scope.clone() };
+        // What only a reference or a release leads to is there still when what led to it is not.
+        let counted = self.index.entries.iter().filter(|entry| counts(entry));
+        let also = counted.map(|entry| (entry.component, entry.key.clone())).collect();
+        let scope = Scope { components: self.components(), also, ..scope.clone() };
         let stored: BTreeMap<(Component, &ItemKey), &str> =
             self.index.entries.iter().map(|e| ((e.component, &e.key), e.sha256.as_str())).collect();
-        let changed = |e: &IndexEntry| stored.get(&(e.component, &e.key)).is_some_and(|s| *s != e.sha256);
-        let keep = |entry: &IndexEntry| identities.is_some() && changed(entry);
+        let keep =
+            |e: &IndexEntry| counts(e) && stored.get(&(e.component, &e.key)).is_none_or(|s| *s != e.sha256);
         let live = capture(cluster, &scope, cx.now, &keep).await?;
-        // What only a release or another item leads to is not looked for where that could not be read.
-        let unread = |d: &Difference| {
-            let led_to = !catalog::lists_all(d.component, &d.key);
-            live.failures
-                .iter()
-                .any(|f| f.component == d.component && (led_to || f.kind == d.key.kind_name()))
-        };
+        let unread = |d: &Difference| live.may_miss(d.component, &d.key);
         let after = live.items.iter().filter_map(|c| Some((key(&c.entry), c.content.clone()?))).collect();
         let entries = live.items.iter().map(|c| &c.entry);
-        let mut compared = self.against_live(entries, &after, identities, &unread)?;
+        let mut compared = self.against_live(entries, after, identities, counts, &unread)?;
+        for seen in &mut compared.seen {
+            let key = (seen.difference.component, seen.difference.key.clone());
+            seen.autoscaled = live.autoscaled.contains(&key);
+        }
         compared.unread =
             live.failures.iter().map(|f| format!("{}: {}: {}", f.component, f.kind, f.why)).collect();
         Ok(compared)
     }
 
     /// How the files of this node differ from this snapshot now.
-    pub(super) fn against_host(&self, identities: Option<&Identities>, cx: &Context) -> Result<Compared> {
+    pub(super) fn against_host(
+        &self,
+        identities: Option<&Identities>,
+        counts: Counts,
+        cx: &Context,
+    ) -> Result<Compared> {
         let root = &cx.flags.host_root;
         let node = host::node_name(root)?;
         if self.header.node.as_deref() != Some(node.as_str()) {
@@ -123,7 +143,7 @@ impl<'a> Snapshot<'a> {
         let entries: Vec<IndexEntry> = live.items.iter().map(IndexEntry::of).collect();
         let after = live.items.into_iter().map(|i| ((i.component, i.key), i.content)).collect();
         let unread = |d: &Difference| live.failures.iter().any(|f| f.covers(d.key.name()));
-        let mut compared = self.against_live(&entries, &after, identities, &unread)?;
+        let mut compared = self.against_live(&entries, after, identities, counts, &unread)?;
         compared.unread = live.failures.into_iter().map(|unread| unread.why).collect();
         Ok(compared)
     }
@@ -131,17 +151,34 @@ impl<'a> Snapshot<'a> {
     fn against_live<'e>(
         &'e self,
         entries: impl IntoIterator<Item = &'e IndexEntry>,
-        after: &Contents,
+        mut after: Contents,
         identities: Option<&Identities>,
+        counts: Counts,
         unread: &dyn Fn(&Difference) -> bool,
     ) -> Result<Compared> {
-        let mut differences = diff::compare(&self.index.entries, entries, false);
+        let mut differences = diff::compare_those(&self.index.entries, entries, &counts);
         differences.retain(|d| d.change != Change::Removed || !unread(d));
+        let mut before = Contents::new();
         if let Some(identities) = identities {
-            let before = self.contents(&changed(&differences), identities)?;
-            explain(&mut differences, &before, after);
+            let known = differences.iter().filter(|d| d.change != Change::Added);
+            before = self.contents(&known.map(|d| (d.component, d.key.clone())).collect(), identities)?;
+            explain(&mut differences, &before, &after);
         }
-        Ok(Compared { differences, unread: vec![] })
+        let stored: BTreeMap<(Component, &ItemKey), &IndexEntry> =
+            self.index.entries.iter().map(|e| ((e.component, &e.key), e)).collect();
+        let seen = differences.iter().map(|difference| {
+            let key = (difference.component, difference.key.clone());
+            Seen {
+                difference: difference.clone(),
+                before: before.remove(&key),
+                after: after.remove(&key),
+                stored: stored.get(&(key.0, &key.1)).map(|entry| entry.sha256.clone()),
+                autoscaled: false,
+                since: self.header.captured_at,
+            }
+        });
+        let seen = seen.collect();
+        Ok(Compared { differences, seen, unread: vec![] })
     }
 
     /// The contents of the items named.
@@ -171,6 +208,11 @@ impl<'a> Snapshot<'a> {
     }
 
     /// Whether it is of a cluster's objects, and not of a node's files.
+    /// Whether it holds the item, in whichever bundle.
+    pub(super) fn holds(&self, key: &ItemKey) -> bool {
+        self.index.entries.iter().any(|entry| entry.key == *key)
+    }
+
     pub(super) fn is_of_cluster(&self) -> bool {
         self.header.set != Set::Host
     }
@@ -179,6 +221,7 @@ impl<'a> Snapshot<'a> {
 impl Compared {
     pub(super) fn merge(&mut self, other: Self) {
         self.differences.extend(other.differences);
+        self.seen.extend(other.seen);
         self.unread.extend(other.unread);
     }
 

@@ -3,7 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{compare::Snapshot, context::Context, exit::Exit, interrupt};
+use super::{
+    compare::{INTENT, Snapshot},
+    context::Context,
+    exit::Exit,
+    interrupt,
+};
 use crate::{Result, cluster::Cluster, model::SnapshotId};
 
 /// Compare two snapshots, or one with the live state.
@@ -48,11 +53,13 @@ impl Diff {
                 let compared = interrupt::run(&|| "nothing was changed".into(), async {
                     let cluster = Cluster::connect(&settings.access()?).await?;
                     let _phase = cx.terminal.phase(format!("reading {}", cluster.server()));
-                    before.against_cluster(&cluster, &settings.config.scope, identities.as_ref(), cx).await
+                    before
+                        .against_cluster(&cluster, &settings.config.scope, identities.as_ref(), INTENT, cx)
+                        .await
                 })?;
                 (compared, "live".into())
             }
-            After::Live => (before.against_host(identities.as_ref(), cx)?, "live".into()),
+            After::Live => (before.against_host(identities.as_ref(), INTENT, cx)?, "live".into()),
         };
         for unread in &compared.unread {
             cx.terminal.warn(format!("not read, so not compared: {unread}"));

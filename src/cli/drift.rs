@@ -1,31 +1,42 @@
 //! `netdr drift`: how the live state differs from the snapshots to rely on, or from what people author in Git.
 
 use clap::Args;
-use serde_json::json;
 
 use super::{
     against,
-    compare::{Compared, Snapshot},
+    compare::{Compared, STEADY, Snapshot},
     context::Context,
     exit::Exit,
     interrupt,
     settings::Settings,
+    words::count,
 };
 use crate::{
     Error, Result,
+    capture::Scope,
+    certificates::Observed,
     cluster::Cluster,
+    drift::{self, Report, Severity},
     host,
-    model::{Set, SnapshotId},
+    model::{Component, Set, SnapshotId},
+    plan::{Change, Difference},
     repository::{Repository, choose},
+    restore::observe,
     seal::Identities,
 };
 
-/// Compare the live state with the latest snapshots, for which the index key is enough, or with Git
+/// Tell what differs from the latest snapshots (the index key is enough) or from Git, how grave it is and why
 #[derive(Args)]
 pub(super) struct Drift {
     /// A snapshot; the `latest` of every set (of `host` only on a server node); or what people author in Git (`git.sources`)
     #[arg(long, value_name = "latest|git|ID", default_value = "latest")]
     against: Against,
+    /// Only these sets: network, certificates, host; repeatable [default: all, `host` only on a server node]
+    #[arg(long = "set", value_name = "SET")]
+    sets: Vec<Set>,
+    /// Tell only of what is at least that grave: low, medium, high, critical
+    #[arg(long, value_name = "SEVERITY", default_value = "low")]
+    min_severity: Severity,
 }
 
 #[derive(Clone)]
@@ -52,34 +63,48 @@ impl Drift {
         if matches!(self.against, Against::Git) {
             return against::git(cx, &settings);
         }
+        let report = self.find(cx, &settings)?;
+        for unread in &report.unread {
+            cx.terminal.warn(format!("not read, so not compared: {unread}"));
+        }
+        cx.terminal.answer(&report, || said(&report))?;
+        Ok(Exit::Different.when(!report.items.is_empty()).max(Exit::Partial.when(!report.unread.is_empty())))
+    }
+
+    /// Compares, and judges what differs.
+    fn find(&self, cx: &Context, settings: &Settings) -> Result<Report> {
         let repository = settings.repository()?;
         let openers = settings.index_openers(&cx.terminal)?;
         let identities = settings.identities_if_named()?;
-        let (compared, against) = interrupt::run(&|| "nothing was changed".into(), async {
+        interrupt::run(&|| "nothing was changed".into(), async {
             let cluster = Cluster::connect(&settings.access()?).await?;
             let name = settings.config.cluster_name.clone().unwrap_or_else(|| cluster.name().to_owned());
-            let (yardsticks, unread) = self.yardsticks(cx, &settings, &repository, &openers, &name)?;
+            let scope = &settings.config.scope;
+            let (yardsticks, unread) = self.yardsticks(cx, settings, &repository, &openers, &name)?;
             let mut compared = Compared { unread, ..Compared::default() };
             for snapshot in &yardsticks {
                 let _phase = cx.terminal.phase(format!("comparing {name} with {}", snapshot.header.id));
                 compared.merge(if snapshot.is_of_cluster() {
-                    let scope = &settings.config.scope;
-                    snapshot.against_cluster(&cluster, scope, identities.as_ref(), cx).await?
+                    snapshot.against_cluster(&cluster, scope, identities.as_ref(), STEADY, cx).await?
                 } else {
-                    snapshot.against_host(identities.as_ref(), cx)?
+                    snapshot.against_host(identities.as_ref(), STEADY, cx)?
                 });
             }
-            let ids: Vec<SnapshotId> = yardsticks.into_iter().map(|s| s.header.id).collect();
-            Ok((compared, ids))
-        })?;
-        for unread in &compared.unread {
-            cx.terminal.warn(format!("not read, so not compared: {unread}"));
-        }
-        let document = json!({"against": against, "items": compared.differences, "unread": compared.unread});
-        cx.terminal.answer(&document, || compared.said())?;
-        Ok(Exit::Different
-            .when(!compared.differences.is_empty())
-            .max(Exit::Partial.when(!compared.unread.is_empty())))
+            compared.seen.retain(|seen| {
+                let Difference { key, component, change, .. } = &seen.difference;
+                // A namespace is in each bundle that has something in it: what is there first is told of as itself. So is a
+                // Secret in each that names it.
+                let elsewhere = key.is_kind("", "namespaces") && *component != Component::Policies;
+                *change != Change::Added || !(elsewhere || yardsticks.iter().any(|s| s.holds(key)))
+            });
+            let observed = issued(&cluster, scope, &compared).await?;
+            // Without it a renewal only looks like somebody's doing.
+            compared.unread.extend(observed.unread().map(ToOwned::to_owned));
+            let mut report = Report::of(compared.seen, &observed, self.min_severity, cx.now);
+            report.against = yardsticks.into_iter().map(|s| s.header.id).collect();
+            report.unread = compared.unread;
+            Ok(report)
+        })
     }
 
     /// The snapshots to compare with, and the sets whose snapshots cannot be relied on.
@@ -100,10 +125,16 @@ impl Drift {
             snapshot.warn(cx);
             return Ok((vec![snapshot], vec![]));
         }
-        let listed = repository.list(&settings.trusted()?, cx.now)?;
+        let mut listed = repository.list(&settings.trusted()?, cx.now)?;
+        // Compared with what was taken because of a change, no change would ever show.
+        listed.retain(|one| !one.is_of_a_change());
         let node = cx.server_node()?.then(|| host::node_name(&cx.flags.host_root)).transpose()?;
+        if node.is_none() && self.sets.contains(&Set::Host) {
+            return Err(cx.no_server());
+        }
         let mut sets = vec![(Set::Network, None), (Set::Certificates, None)];
         sets.extend(node.as_deref().map(|node| (Set::Host, Some(node))));
+        sets.retain(|(set, _)| self.sets.is_empty() || self.sets.contains(set));
         let (mut yardsticks, mut missing) = (Vec::new(), Vec::new());
         for (set, node) in sets {
             match choose(&listed, cluster, set, node, &set.components().collect(), cx.now) {
@@ -129,4 +160,34 @@ impl Drift {
         }
         Ok((yardsticks, unread.into_iter().map(|(_, error)| error.to_string()).collect()))
     }
+}
+
+/// What cert-manager issued, where a Secret differs that it may have renewed.
+async fn issued(cluster: &Cluster, scope: &Scope, compared: &Compared) -> Result<Observed> {
+    let renewed = |seen: &drift::Seen| {
+        seen.difference.change == Change::Changed && seen.difference.key.is_kind("", "secrets")
+    };
+    if !compared.seen.iter().any(renewed) {
+        return Ok(Observed::default());
+    }
+    Ok(observe(cluster, &cluster.discover().await?, &scope.exclude_namespaces).await)
+}
+
+fn said(report: &Report) -> String {
+    let mut lines: Vec<String> = report.items.iter().flat_map(drift::lines).collect();
+    lines.extend(report.expected.iter().map(|e| format!("expected ~ {}: {}", e.key, e.why)));
+    let of = |severity: Severity| {
+        let n = report.items.iter().filter(|finding| finding.severity == severity).count();
+        (n > 0).then(|| format!("{n} {severity}"))
+    };
+    let counts: Vec<String> = Severity::ALL.into_iter().rev().filter_map(of).collect();
+    let mut last = match report.items.len() as u64 {
+        0 => "no differences".into(),
+        n => format!("{}: {}", count(n, "difference"), counts.join(", ")),
+    };
+    if report.less_grave > 0 {
+        last += &format!("; {} less grave, shown without --min-severity", report.less_grave);
+    }
+    lines.push(last);
+    lines.into_iter().map(|line| line + "\n").collect()
 }

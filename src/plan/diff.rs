@@ -64,6 +64,15 @@ pub fn compare<'a>(
     after: impl IntoIterator<Item = &'a IndexEntry>,
     all: bool,
 ) -> Vec<Difference> {
+    compare_those(before, after, &|entry| all || entry.class == Class::Config)
+}
+
+/// As [`compare`], of the items that count on both sides.
+pub fn compare_those<'a>(
+    before: impl IntoIterator<Item = &'a IndexEntry>,
+    after: impl IntoIterator<Item = &'a IndexEntry>,
+    counts: &dyn Fn(&IndexEntry) -> bool,
+) -> Vec<Difference> {
     let mut pairs: BTreeMap<(Component, &ItemKey), [Option<&IndexEntry>; 2]> = BTreeMap::new();
     for entry in before {
         pairs.entry((entry.component, &entry.key)).or_default()[0] = Some(entry);
@@ -72,7 +81,6 @@ pub fn compare<'a>(
         pairs.entry((entry.component, &entry.key)).or_default()[1] = Some(entry);
     }
     // An item that a controller took over since is nobody's intent any more: no difference either.
-    let counts = |entry: &IndexEntry| all || entry.class == Class::Config;
     pairs
         .into_iter()
         .filter(|((_, key), pair)| !guard::is_guard(key) && pair.iter().flatten().all(|entry| counts(entry)))

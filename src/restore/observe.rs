@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Reads both kinds; of the requests only those of a Certificate's current revision, for there may be many of others.
-pub(super) async fn observe(
+pub async fn observe(
     cluster: &Cluster,
     discovery: &Discovery,
     exclude_namespaces: &BTreeSet<String>,

@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "restore",
     "report",
     "backup",
+    "drift",
     "plan",
     "config",
     "velero",

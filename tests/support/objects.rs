@@ -81,6 +81,31 @@ impl Objects {
         self.cluster.merge(self.kind(kind), namespace, name, &patch).await.unwrap();
     }
 
+    /// Makes an object what it was, or not be there where it was not.
+    pub(crate) async fn put_back(&self, kind: &str, name: &str, was: Option<Value>) {
+        let Some(mut was) = was else { return self.delete(kind, name).await };
+        let (kind, (namespace, bare)) = (self.kind(kind), split(name));
+        for field in ["resourceVersion", "uid", "managedFields"] {
+            was["metadata"].as_object_mut().unwrap().remove(field);
+        }
+        match self.cluster.get(kind, namespace, bare).await.unwrap() {
+            Some(live) => {
+                let seen = Precondition::of(&live);
+                self.cluster.replace(kind, namespace, bare, was, &seen).await.unwrap();
+            }
+            None => self.cluster.create(kind, namespace, was.to_string().as_bytes()).await.unwrap(),
+        }
+    }
+
+    /// Merges a patch into an object's status.
+    pub(crate) async fn status(&self, kind: &str, name: &str, status: Value) {
+        let mut live = self.get(kind, name).await.unwrap_or_else(|| panic!("no {kind} {name}"));
+        live["status"] = status;
+        let seen = Precondition::of(&live);
+        let (namespace, name) = split(name);
+        self.cluster.replace_status(self.kind(kind), namespace, name, live, &seen).await.unwrap();
+    }
+
     pub(crate) async fn delete(&self, kind: &str, name: &str) {
         let live = self.get(kind, name).await.unwrap_or_else(|| panic!("no {kind} {name}"));
         let text = |field: &str| live["metadata"][field].as_str().unwrap().to_owned();

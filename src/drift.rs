@@ -1,0 +1,197 @@
+//! What a difference from the last snapshot means: how grave it is and why, or that it was to be expected.
+//!
+//! In: differences, what is at hand of the contents on both sides, what cert-manager issued. Out: findings, the gravest
+//! first, and what needs nobody's attention. Invariant: pure; a finding shows of a content what `plan::diff` shows.
+
+mod expected;
+mod opens;
+mod rules;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    certificates::Observed,
+    model::{Class, Component, Content, Extent, FileContent, Item, ItemKey, Json, SnapshotId},
+    plan::{Change, Difference, diff},
+};
+
+pub use rules::{RULES, Rule, Severity, markdown};
+
+/// A difference, and what is known of it besides.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Which.
+    pub difference: Difference,
+    /// What the snapshot holds, where an identity opened it.
+    pub before: Option<Content>,
+    /// What is live.
+    pub after: Option<Content>,
+    /// sha256 of the content in the snapshot, from its index.
+    pub stored: Option<String>,
+    /// Whether a HorizontalPodAutoscaler sets its replicas.
+    pub autoscaled: bool,
+    /// When the snapshot was captured.
+    pub since: DateTime<Utc>,
+}
+
+/// A difference that somebody should look at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Which, and its fields where they are known.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// How grave.
+    pub severity: Severity,
+    /// Why it is that grave.
+    pub reasons: Vec<String>,
+}
+
+/// A difference that a controller makes in the normal course of things.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Expected {
+    /// Which.
+    pub key: ItemKey,
+    /// In which bundle.
+    pub component: Component,
+    /// What happened, and how that is known.
+    pub why: String,
+}
+
+/// What a comparison with the last snapshots came to: the JSON of `netdr drift`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// The snapshots that the live state was compared with.
+    pub against: Vec<SnapshotId>,
+    /// What somebody should look at, the gravest first.
+    pub items: Vec<Finding>,
+    /// How many more there are that are less grave than what was asked for.
+    pub less_grave: usize,
+    /// What needs nobody's attention.
+    pub expected: Vec<Expected>,
+    /// What could not be read, so that nothing is known of it.
+    pub unread: Vec<String>,
+}
+
+impl Report {
+    /// Judges every difference; those below `least` are counted only. An item that several bundles hold, as a namespace
+    /// is, is one finding.
+    pub fn of(seen: Vec<Seen>, observed: &Observed, least: Severity, now: DateTime<Utc>) -> Self {
+        let mut report = Self::default();
+        for seen in seen {
+            if let Some(why) = expected::why(&seen, observed, now) {
+                let Difference { key, component, .. } = seen.difference;
+                report.expected.push(Expected { key, component, why });
+                continue;
+            }
+            let (severity, reasons) = rules::judge(&Facts::of(&seen));
+            report.items.push(Finding { difference: shown(seen), severity, reasons });
+        }
+        let order =
+            |f: &Finding| (f.difference.key.clone(), f.difference.change, std::cmp::Reverse(f.severity));
+        report.items.sort_by_key(order);
+        report.items.dedup_by(|a, b| {
+            a.difference.key == b.difference.key && a.difference.change == b.difference.change
+        });
+        report.items.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.difference.component));
+        report.expected.sort_by(|a, b| a.key.cmp(&b.key));
+        report.expected.dedup_by(|a, b| a.key == b.key);
+        let all = report.items.len();
+        report.items.retain(|finding| finding.severity >= least);
+        report.less_grave = all - report.items.len();
+        report
+    }
+
+    /// How grave the gravest finding is.
+    pub fn worst(&self) -> Option<Severity> {
+        self.items.first().map(|finding| finding.severity)
+    }
+}
+
+/// A finding as lines for a terminal.
+pub fn lines(finding: &Finding) -> Vec<String> {
+    // Of what came or went whole, the item's name says it.
+    let fields = match finding.difference.change {
+        Change::Changed => finding.difference.fields.clone(),
+        Change::Added | Change::Removed => Vec::new(),
+    };
+    let mut lines = diff::lines(&Difference { fields, ..finding.difference.clone() });
+    if let Some(first) = lines.first_mut() {
+        *first = format!("{:9}{first}", finding.severity.name());
+    }
+    let reasons = finding.reasons.iter().map(|reason| format!("             {reason}"));
+    let at = 1.min(lines.len());
+    lines.splice(at..at, reasons);
+    lines
+}
+
+/// What of an item the rules look at.
+pub(crate) struct Facts<'a> {
+    pub(crate) key: &'a ItemKey,
+    pub(crate) component: Component,
+    pub(crate) change: Change,
+    /// What differs, where both sides are known.
+    pub(crate) fields: &'a [diff::FieldChange],
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+}
+
+impl<'a> Facts<'a> {
+    fn of(seen: &'a Seen) -> Self {
+        let value = |content: &Option<Content>| content.as_ref().map(value);
+        let Difference { key, component, change, fields } = &seen.difference;
+        Self {
+            key,
+            component: *component,
+            change: *change,
+            fields,
+            before: value(&seen.before),
+            after: value(&seen.after),
+        }
+    }
+}
+
+/// An object as it is; of a file its mode, for no rule reads its bytes.
+fn value(content: &Content) -> Value {
+    match content {
+        Content::Resource(json) | Content::Release(json) => json.value(),
+        Content::File(file) => json!({"mode": file.mode}),
+    }
+}
+
+/// The difference with all that may be shown: of what came or went whole, everything but what its key says already.
+fn shown(seen: Seen) -> Difference {
+    let Seen { mut difference, before, after, .. } = seen;
+    let one = match difference.change {
+        Change::Added => after.as_ref().map(|after| (nothing(after), after.clone())),
+        Change::Removed => before.as_ref().map(|before| (before.clone(), nothing(before))),
+        Change::Changed => None,
+    };
+    if let Some((before, after)) = one {
+        let named = ["apiVersion", "kind", "metadata"];
+        difference.fields = diff::fields(&difference.key, &before, &after);
+        difference.fields.retain(|field| !named.contains(&field.path.as_str()));
+    }
+    difference
+}
+
+/// What there is of a content where there is none.
+fn nothing(content: &Content) -> Content {
+    let empty = Json::new(&json!({}));
+    match content {
+        Content::Resource(_) => Content::Resource(empty),
+        Content::Release(_) => Content::Release(empty),
+        Content::File(_) => Content::File(FileContent { mode: 0, uid: 0, gid: 0, bytes: Vec::new() }),
+    }
+}
+
+/// sha256 of a content, as an index has it.
+fn digest(seen: &Seen, content: Content) -> String {
+    let Difference { key, component, .. } = &seen.difference;
+    let (class, extent) = (Class::Config, Extent::Whole);
+    Item { key: key.clone(), component: *component, class, extent, content }.sha256()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! The rules on examples; the page that has their table.
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use rcgen::{CertificateParams, KeyPair};
+
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    "2026-11-24T12:00:00Z".parse().unwrap()
+}
+
+fn resource(value: &Value) -> Content {
+    Content::Resource(Json::new(value))
+}
+
+/// A difference as a comparison leaves it: fields where both sides are known.
+fn seen(
+    component: Component,
+    key: ItemKey,
+    before: Option<Value>,
+    after: Option<Value>,
+    opened: bool,
+) -> Seen {
+    let change = match (&before, &after) {
+        (None, _) => Change::Added,
+        (_, None) => Change::Removed,
+        _ => Change::Changed,
+    };
+    let stored = before.as_ref().map(|before| {
+        let (key, content) = (key.clone(), resource(before));
+        Item { key, component, class: Class::Config, extent: Extent::Whole, content }.sha256()
+    });
+    let before = before.filter(|_| opened);
+    let fields = match (&before, &after) {
+        (Some(before), Some(after)) => diff::fields(&key, &resource(before), &resource(after)),
+        _ => Vec::new(),
+    };
+    Seen {
+        difference: Difference { key, component, change, fields },
+        before: before.as_ref().map(resource),
+        after: after.as_ref().map(resource),
+        stored,
+        autoscaled: false,
+        since: now() - TimeDelta::days(1),
+    }
+}
+
+fn judged(seen: Seen) -> Report {
+    Report::of(vec![seen], &Observed::default(), Severity::Low, now())
+}
+
+fn severity(seen: Seen) -> Severity {
+    judged(seen).worst().unwrap()
+}
+
+fn policy(before: Option<Value>, after: Option<Value>, opened: bool) -> Seen {
+    let key = ItemKey::resource("networking.k8s.io", "networkpolicies", Some("demo"), "x");
+    let whole = |spec: Value| json!({"metadata": {"name": "x"}, "spec": spec});
+    seen(Component::Policies, key, before.map(whole), after.map(whole), opened)
+}
+
+#[test]
+fn a_policy_is_judged_by_what_it_became() {
+    let (deny, allow) = (json!({"podSelector": {}}), json!({"podSelector": {}, "ingress": [{}]}));
+    let port = json!({"podSelector": {}, "ingress": [{"ports": [{"port": 80}]}]});
+    let app = json!({"podSelector": {"matchLabels": {"app": "a"}}});
+    assert_eq!(severity(policy(Some(deny.clone()), None, false)), Severity::Critical);
+    assert_eq!(severity(policy(None, Some(allow.clone()), false)), Severity::Critical);
+    assert_eq!(severity(policy(Some(deny.clone()), Some(allow.clone()), false)), Severity::Critical);
+    assert_eq!(severity(policy(Some(deny.clone()), Some(port), false)), Severity::High);
+    assert_eq!(severity(policy(None, Some(deny.clone()), false)), Severity::High);
+    // Only who opens the snapshot sees that it denied by default, or that it allowed everything before.
+    assert_eq!(severity(policy(Some(deny.clone()), Some(app.clone()), false)), Severity::High);
+    assert_eq!(severity(policy(Some(deny), Some(app), true)), Severity::Critical);
+    let wider = json!({"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]});
+    assert_eq!(severity(policy(Some(allow), Some(wider), true)), Severity::High);
+}
+
+#[test]
+fn words_that_nothing_reads_are_low_and_those_that_something_reads_are_not() {
+    let ingress = |annotation: &str, opened: bool| {
+        let object =
+            |value: Value| json!({"metadata": {"name": "x", "annotations": value}, "spec": {"rules": []}});
+        let key = ItemKey::resource("networking.k8s.io", "ingresses", Some("demo"), "x");
+        severity(seen(
+            Component::Ingress,
+            key,
+            Some(object(json!({}))),
+            Some(object(json!({annotation: "y"}))),
+            opened,
+        ))
+    };
+    assert_eq!(ingress("example.org/owner", true), Severity::Low);
+    assert_eq!(ingress("example.org/owner", false), Severity::Medium, "nobody knows what else differs");
+    assert_eq!(ingress("traefik.ingress.kubernetes.io/router.tls", true), Severity::Medium);
+    let namespace = |labels: Value| json!({"metadata": {"name": "x", "labels": labels}});
+    let key = ItemKey::resource("", "namespaces", None, "x");
+    let labelled =
+        seen(Component::Policies, key, Some(namespace(json!({}))), Some(namespace(json!({"a": "b"}))), true);
+    assert_eq!(severity(labelled), Severity::High);
+}
+
+#[test]
+fn a_route_that_lost_what_guards_it_is_graver_than_one_that_has_it_elsewhere() {
+    let key = ItemKey::resource("traefik.io", "ingressroutes", Some("demo"), "x");
+    let route = |middlewares: Value| json!({"spec": {"routes": [{"match": "Host(`x`)", "middlewares": middlewares}]}});
+    let (guarded, open) = (route(json!([{"name": "lab-only"}])), route(json!([])));
+    let change = |before: &Value, after: &Value| {
+        severity(seen(Component::Ingress, key.clone(), Some(before.clone()), Some(after.clone()), true))
+    };
+    assert_eq!(change(&guarded, &open), Severity::High);
+    assert_eq!(change(&open, &guarded), Severity::Medium);
+}
+
+#[test]
+fn an_item_of_several_bundles_is_one_finding_and_the_gravest_comes_first() {
+    let namespace = |component| {
+        let key = ItemKey::resource("", "namespaces", None, "x");
+        let labels = |value: Value| Some(json!({"metadata": {"name": "x", "labels": value}}));
+        seen(component, key, labels(json!({})), labels(json!({"a": "b"})), false)
+    };
+    let critical = policy(Some(json!({})), None, false);
+    let low = seen(
+        Component::Policies,
+        ItemKey::resource("", "configmaps", Some("d"), "x"),
+        None,
+        Some(json!({})),
+        false,
+    );
+    let all = vec![low, namespace(Component::Ingress), namespace(Component::Policies), critical];
+    let report = Report::of(all.clone(), &Observed::default(), Severity::Low, now());
+    let severities: Vec<Severity> = report.items.iter().map(|finding| finding.severity).collect();
+    assert_eq!(severities, [Severity::Critical, Severity::High, Severity::Low]);
+    let report = Report::of(all, &Observed::default(), Severity::High, now());
+    assert_eq!((report.items.len(), report.less_grave), (2, 1));
+}
+
+#[test]
+fn a_secret_shows_that_it_came_and_nothing_of_what_it_holds() {
+    let key = ItemKey::resource("", "secrets", Some("demo"), "x");
+    let secret = json!({"metadata": {"name": "x"}, "type": "Opaque", "data": {"password": "TUFSS0VS"}});
+    let report = judged(seen(Component::Ingress, key, None, Some(secret), false));
+    let text = serde_json::to_string(&report).unwrap() + &lines(&report.items[0]).join("\n");
+    assert!(!text.contains("TUFSS0VS") && text.contains("\"secret\":true"), "{text}");
+}
+
+/// A TLS Secret as cert-manager leaves it, and what it keeps of it: the Certificate, and the request.
+fn renewal(issuer: &str, not_before_days: i64) -> (Value, Vec<Value>, Vec<Value>) {
+    let mut params = CertificateParams::new(["x.lab".to_owned()]).unwrap();
+    let at = |days: i64| {
+        use chrono::Datelike as _;
+        let day = now() + TimeDelta::days(days);
+        rcgen::date_time_ymd(day.year(), day.month() as u8, day.day() as u8)
+    };
+    (params.not_before, params.not_after) = (at(not_before_days), at(90));
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
+    let secret = json!({"type": "kubernetes.io/tls",
+        "metadata": {"name": "x-tls", "namespace": "demo", "annotations": {
+            "cert-manager.io/certificate-name": "x", "cert-manager.io/issuer-name": issuer,
+            "cert-manager.io/issuer-kind": "ClusterIssuer", "cert-manager.io/issuer-group": "cert-manager.io"}},
+        "data": {"tls.crt": BASE64.encode(&certificate), "tls.key": BASE64.encode(key.serialize_pem())}});
+    let certificates = vec![json!({"metadata": {"name": "x", "namespace": "demo"}, "spec": {
+        "secretName": "x-tls", "issuerRef": {"name": "le", "kind": "ClusterIssuer"}}})];
+    let requests = vec![json!({"metadata": {"name": "x-2", "namespace": "demo"},
+        "status": {"certificate": BASE64.encode(certificate)}})];
+    (secret, certificates, requests)
+}
+
+fn renewed(secret: Value, certificates: Vec<Value>, requests: Vec<Value>) -> Report {
+    let key = ItemKey::resource("", "secrets", Some("demo"), "x-tls");
+    let before = json!({"type": "kubernetes.io/tls", "data": {}});
+    let seen = seen(Component::Certificates, key, Some(before), Some(secret), false);
+    Report::of(vec![seen], &Observed::new(certificates, requests, None), Severity::Low, now())
+}
+
+#[test]
+fn what_cert_manager_renewed_is_expected_and_what_it_did_not_issue_is_not() {
+    let (secret, certificates, requests) = renewal("le", 0);
+    let report = renewed(secret.clone(), certificates.clone(), requests);
+    assert_eq!(report.items, []);
+    assert!(report.expected[0].why.contains("renewed by cert-manager"), "{:?}", report.expected);
+
+    let no_request = renewed(secret.clone(), certificates.clone(), vec![]);
+    assert_eq!(no_request.worst(), Some(Severity::High));
+    let (_, _, another) = renewal("le", 0);
+    assert_eq!(renewed(secret.clone(), certificates.clone(), another).worst(), Some(Severity::High));
+    let (strange, _, requests) = renewal("mallory", 0);
+    assert_eq!(renewed(strange, certificates.clone(), requests).worst(), Some(Severity::High));
+    let (old, _, requests) = renewal("le", -30);
+    assert_eq!(
+        renewed(old, certificates.clone(), requests).worst(),
+        Some(Severity::High),
+        "put back by somebody"
+    );
+    let (mut torn, _, requests) = renewal("le", 0);
+    torn["data"]["tls.key"] = secret["data"]["tls.key"].clone();
+    assert_eq!(renewed(torn, certificates, requests).worst(), Some(Severity::Critical));
+}
+
+#[test]
+fn what_an_autoscaler_scaled_is_expected_if_nothing_else_differs() {
+    let key = ItemKey::resource("apps", "deployments", Some("traefik"), "traefik");
+    let deployment = |replicas: u64, image: &str| json!({"spec": {"replicas": replicas, "image": image}});
+    let change = |autoscaled: bool, image: &str| {
+        let before = Some(deployment(2, "a"));
+        let mut seen = seen(Component::Ingress, key.clone(), before, Some(deployment(5, image)), false);
+        seen.autoscaled = autoscaled;
+        judged(seen)
+    };
+    let scaled = change(true, "a");
+    assert!(scaled.items.is_empty() && scaled.expected[0].why.contains("2 → 5 replicas"), "{scaled:?}");
+    assert_eq!(change(false, "a").worst(), Some(Severity::High));
+    assert_eq!(change(true, "b").worst(), Some(Severity::High));
+}
+
+#[test]
+fn the_table_is_ordered_and_the_page_has_it() {
+    let graver = RULES.iter().take_while(|rule| rule.severity >= Severity::High).map(|rule| rule.severity);
+    assert!(graver.is_sorted_by(|a, b| a >= b));
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/drift.md");
+    let page = std::fs::read_to_string(file).unwrap();
+    let (before, rest) = page.split_once("<!-- severities -->\n").unwrap();
+    let (written, after) = rest.split_once("<!-- end -->").unwrap();
+    if std::env::var_os("NETDR_UPDATE").is_some() {
+        std::fs::write(file, format!("{before}<!-- severities -->\n{}<!-- end -->{after}", markdown()))
+            .unwrap();
+    } else {
+        assert!(written == markdown(), "make it anew: NETDR_UPDATE=1 cargo test --lib drift");
+    }
+}
+
+proptest! {
+    /// Every item is judged, with a reason, whatever it is.
+    #[test]
+    fn nothing_is_passed_over(row in 0..crate::catalog::KINDS.len(), change in 0..3u8, opened in any::<bool>()) {
+        let row = crate::catalog::KINDS[row];
+        let key = ItemKey::resource(row.group, row.plural, Some("demo"), "x");
+        let (one, other) = (Some(json!({"spec": {"a": 1}})), Some(json!({"spec": {"a": 2}})));
+        let (before, after) = match change { 0 => (None, other), 1 => (one, None), _ => (one, other) };
+        let report = judged(seen(row.component, key, before, after, opened));
+        prop_assert_eq!(report.items.len(), 1);
+        prop_assert!(!report.items[0].reasons.is_empty());
+    }
+}
