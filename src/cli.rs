@@ -43,6 +43,7 @@ mod terminal;
 mod thaw;
 mod undo;
 mod verify;
+mod watch;
 mod words;
 
 use std::process::ExitCode;
@@ -99,6 +100,7 @@ enum Verb {
     Drift(drift::Drift),
     Check(check::Checks),
     Doctor(doctor::Doctor),
+    Watch(watch::Watch),
     Restore(restore::Restore),
     Undo(undo::Undo),
     Prune(prune::Prune),
@@ -142,6 +144,7 @@ impl Verb {
             Self::Drift(verb) => verb.run(cx),
             Self::Check(verb) => verb.run(cx),
             Self::Doctor(verb) => verb.run(cx),
+            Self::Watch(verb) => verb.run(cx),
             Self::Restore(verb) => verb.run(cx),
             Self::Undo(verb) => verb.run(cx),
             Self::Prune(verb) => verb.run(cx),

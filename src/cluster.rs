@@ -7,12 +7,14 @@ mod access;
 mod discovery;
 mod list;
 mod request;
+mod watch;
 mod write;
 
 pub use access::Access;
 pub use discovery::{ApiKind, Discovery};
 pub use list::{ListOptions, Listed, Selector};
 pub use request::{Answer, Refusal};
+pub use watch::Change;
 pub use write::Precondition;
 
 use std::sync::{Arc, Mutex};

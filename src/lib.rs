@@ -36,6 +36,7 @@ pub mod seal;
 pub mod signature;
 pub mod strict;
 pub mod velero;
+pub mod watch;
 pub mod yaml;
 
 pub use error::{Error, Kind, Result};

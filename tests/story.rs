@@ -31,3 +31,4 @@ mod signals;
 mod sshd;
 mod stock_tools;
 mod trust;
+mod watch;

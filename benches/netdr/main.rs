@@ -3,7 +3,7 @@
 //! In: the programs of the control plane and the release build of netdr. Out: a table on stdout; nothing is
 //! asserted of a time, because time on a shared machine proves nothing alone. Each ratio has both its sides in this run.
 //!
-//! `cargo bench --bench netdr -- [start] [policies] [scenarios] [replicate] [--quick]`: all subjects where none is named; `--quick`
+//! `cargo bench --bench netdr -- [start] [policies] [scenarios] [replicate] [watch] [--quick]`: all subjects where none is named; `--quick`
 //! takes a tenth of every size, which shows that the bench works and nothing of netdr's speed.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench stops at what goes wrong, and prints")]
@@ -16,12 +16,13 @@ mod scenarios;
 mod shop;
 mod start;
 mod table;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
 use netdr::drill::{ControlPlane, Options, Programs};
 
-const SUBJECTS: [&str; 4] = ["start", "policies", "scenarios", "replicate"];
+const SUBJECTS: [&str; 5] = ["start", "policies", "scenarios", "replicate", "watch"];
 
 fn main() {
     let mut named: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect(); // cargo's own
@@ -50,6 +51,9 @@ fn main() {
         }
         if wanted("replicate") {
             replicate::measure(30 / part, 500 / part).await;
+        }
+        if wanted("watch") {
+            watch::measure(100, 50 / part).await;
         }
     });
 }

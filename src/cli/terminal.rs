@@ -35,13 +35,18 @@ impl Terminal {
         } else {
             printable(&text())
         };
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Error::failed("stdout cannot be written").because(e))
-            }
-            _ => Ok(()),
-        }
+        write(&text)
+    }
+
+    /// Prints one line of many, as it happens: the document in one line, or its text.
+    pub(super) fn line(&self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        let text = if self.json {
+            serde_json::to_string(document)
+                .map_err(|e| Error::failed("a line cannot be written as JSON").because(e))?
+        } else {
+            printable(&text())
+        };
+        write(&(text + "\n"))
     }
 
     /// Shows what comes before the answer: on stdout, or with `--json`, where that is the document's, on stderr.
@@ -128,6 +133,16 @@ impl Phase {
 impl Drop for Phase {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+fn write(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::failed("stdout cannot be written").because(e))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -58,6 +58,9 @@ struct Head {
 struct HeadMetadata {
     #[serde(default, rename = "continue")]
     token: Option<String>,
+    /// What the whole list shows, every page of it.
+    #[serde(default, rename = "resourceVersion")]
+    version: String,
 }
 
 /// Reads a page, or its items, and hands over each object as soon as it is parsed: no more than one is held.
@@ -113,15 +116,26 @@ impl Cluster {
         &self,
         kind: &ApiKind,
         options: &ListOptions,
-        mut each: impl FnMut(Listed) + Send,
+        each: impl FnMut(Listed) + Send,
     ) -> Answer<()> {
+        self.list_at(kind, options, each).await.map(drop)
+    }
+
+    /// As [`Cluster::list`]; the resourceVersion that the list shows.
+    pub(super) async fn list_at(
+        &self,
+        kind: &ApiKind,
+        options: &ListOptions,
+        mut each: impl FnMut(Listed) + Send,
+    ) -> Answer<String> {
         let mut page = self.page(kind, options, None).await?;
         let mut restarts = 0;
         loop {
             let head: Head =
                 serde_json::from_slice(&page).map_err(|error| bad_answer(&kind.name(), &error))?;
             let Some(token) = head.metadata.token.filter(|token| !token.is_empty()) else {
-                return hand_over(kind, &page, &mut each);
+                hand_over(kind, &page, &mut each)?;
+                return Ok(head.metadata.version);
             };
             // The server makes the next page while this one is parsed and worked on.
             let next = self.page(kind, options, Some(&token));
@@ -140,7 +154,10 @@ impl Cluster {
 
     async fn page(&self, kind: &ApiKind, options: &ListOptions, token: Option<&str>) -> Answer<Vec<u8>> {
         let accept: &[_] = if options.metadata_only { &[(header::ACCEPT, METADATA)] } else { &[] };
-        self.send_bytes(Method::GET, &list_path(kind, options, token), accept, None).await
+        let page = PAGE.to_string();
+        let mut query = vec![("limit", page.as_str())];
+        query.extend(token.map(|token| ("continue", token)));
+        self.send_bytes(Method::GET, &list_path(kind, options, &query), accept, None).await
     }
 
     /// Lists a kind into a vector: for small kinds.
@@ -165,13 +182,13 @@ fn hand_over(kind: &ApiKind, page: &[u8], each: &mut impl FnMut(Listed)) -> Answ
     Objects(&mut each).deserialize(&mut page).map_err(|error| bad_answer(&kind.name(), &error))
 }
 
-fn list_path(kind: &ApiKind, options: &ListOptions, token: Option<&str>) -> String {
+/// The path of a collection with its selectors, and what else is asked.
+pub(super) fn list_path(kind: &ApiKind, options: &ListOptions, asked: &[(&str, &str)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("limit", &PAGE.to_string());
+    query.extend_pairs(asked);
     for (name, value) in [
         ("labelSelector", options.selector.labels.as_deref()),
         ("fieldSelector", options.selector.fields.as_deref()),
-        ("continue", token),
     ] {
         if let Some(value) = value {
             query.append_pair(name, value);

@@ -68,9 +68,10 @@ pub type Answer<T> = std::result::Result<T, Refusal>;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Status {
-    reason: String,
-    message: String,
+pub(super) struct Status {
+    pub(super) code: u16,
+    pub(super) reason: String,
+    pub(super) message: String,
     details: Option<Details>,
 }
 
@@ -270,17 +271,17 @@ pub(super) fn bad_answer(what: &str, error: &serde_json::Error) -> Refusal {
 }
 
 #[derive(Clone, Copy)]
-enum Retry {
+pub(super) enum Retry {
     Never,
     Soon,
     After(Duration),
 }
 
-fn lost(message: String) -> Refusal {
+pub(super) fn lost(message: String) -> Refusal {
     Refusal { code: 0, reason: UNREACHABLE.into(), message, fields: Vec::new() }
 }
 
-fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> (Refusal, Retry) {
+pub(super) fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> (Refusal, Retry) {
     let code = status.as_u16();
     let said: Status = serde_json::from_slice(bytes).unwrap_or_default();
     let details = said.details.unwrap_or_default();
@@ -316,7 +317,7 @@ fn untrusted(error: &kube::Error) -> bool {
 }
 
 /// kube's own texts print the cause twice and Debug at people; the innermost cause is what says something.
-fn connection_words(error: &kube::Error) -> String {
+pub(super) fn connection_words(error: &kube::Error) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut source: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(inner) = source {

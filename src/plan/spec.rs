@@ -11,6 +11,7 @@ mod read;
 
 pub use action::{Action, Existing, Extras, Isolation, Replicas, Wait};
 pub(super) use lint::prunable;
+pub(crate) use node::duration;
 pub use probe::{Http, Probe};
 
 use std::{collections::BTreeSet, time::Duration};

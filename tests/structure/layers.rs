@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "plan",
     "config",
     "velero",
+    "watch",
     "gitops",
     "capture",
     "keys", // stages

@@ -1,0 +1,295 @@
+//! `netdr watch`: a change is in a snapshot within seconds.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use serde::Serialize;
+
+use super::{context::Context, exit::Exit, interrupt, settings::Settings, words::count};
+use crate::{
+    Error, Result,
+    backup::{self, Job, Summary},
+    capture::Scope,
+    cluster::Cluster,
+    model::{ClusterIdentity, Occasion, Set, SnapshotId, SnapshotState},
+    plan::spec,
+    repository::{Repository, retention},
+    restore::{journal, safety},
+    seal::{Identities, Recipients},
+    signature::{SigningKey, TrustedSigners},
+    watch::{News, Watch as Followed, debounce::Debounce},
+};
+
+/// Take a snapshot of what changes, within seconds, until it is stopped; it stays local, and is thinned to a day
+#[derive(Args)]
+#[command(
+    after_help = "Of sets network and certificates. Files of hosts are not watched: their backup is nightly. Prints a line \
+                  an event; with --json a JSON object a line. Ctrl-C or SIGTERM ends it with exit code 130."
+)]
+pub(super) struct Watch {
+    /// A change is looked at when none has followed for so long
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    settle: Duration,
+    /// However many follow, a change is looked at after so long
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    at_most: Duration,
+    /// What only a reference or a Helm release leads to is looked at so often
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    at_least_every: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration> {
+    let known = spec::duration(text).filter(|duration| *duration >= Duration::from_secs(1));
+    known.ok_or_else(|| Error::usage("expected a duration such as 5s, 10m or 1h"))
+}
+
+/// A line.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    /// It follows so many kinds, or objects by name.
+    Watching {
+        targets: usize,
+        settle_s: u64,
+        at_least_every_s: u64,
+    },
+    Changed {
+        kind: &'a str,
+        times: u64,
+        objects: Vec<&'a str>,
+    },
+    Snapshot {
+        #[serde(flatten)]
+        summary: &'a Summary,
+    },
+    Unchanged {
+        set: Set,
+    },
+    Failed {
+        set: Set,
+        why: String,
+    },
+    Pruned {
+        snapshots: Vec<SnapshotId>,
+    },
+    Lost {
+        kind: &'a str,
+        why: &'a str,
+    },
+    Back {
+        kind: &'a str,
+    },
+    Served {
+        kind: &'a str,
+    },
+    Gone {
+        kind: &'a str,
+    },
+    Silent {
+        why: &'a str,
+    },
+}
+
+/// The event, and when it was.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: DateTime<Utc>,
+    #[serde(flatten)]
+    event: Event<'a>,
+}
+
+/// What taking a snapshot needs, opened once.
+struct Maker<'a> {
+    cx: &'a Context,
+    settings: &'a Settings,
+    repository: Repository,
+    recipients: Recipients,
+    index_key: Identities,
+    signing_key: SigningKey,
+    trusted: TrustedSigners,
+    cluster: Cluster,
+    identity: ClusterIdentity,
+}
+
+impl Watch {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        let (repository, recipients) = (settings.repository()?, settings.recipients()?);
+        let (index_key, signing_key) = (settings.index_key()?, settings.signing_key()?);
+        let trusted = settings.trusted()?;
+        let advice = "what was taken stays; nothing of an unfinished snapshot is kept";
+        interrupt::run(&|| advice.into(), async {
+            let cluster = Cluster::connect(&settings.access()?).await?;
+            let identity = cluster.identity(settings.config.cluster_name.as_deref()).await?;
+            let settings = &settings;
+            self.follow(Maker {
+                cx,
+                settings,
+                repository,
+                recipients,
+                index_key,
+                signing_key,
+                trusted,
+                cluster,
+                identity,
+            })
+            .await
+        })
+    }
+
+    async fn follow(&self, maker: Maker<'_>) -> Result<Exit> {
+        let sets: BTreeSet<Set> = [Set::Network, Set::Certificates].into();
+        let scope = maker.settings.config.scope.clone();
+        let mut followed = Followed::start(maker.cluster.clone(), scope, sets.clone()).await?;
+        maker.say(Event::Watching {
+            targets: followed.followed(),
+            settle_s: self.settle.as_secs(),
+            at_least_every_s: self.at_least_every.as_secs(),
+        })?;
+        let mut debounce = Debounce::new(self.settle, self.at_most, self.at_least_every, Instant::now());
+        debounce.changed(Instant::now()); // while nobody watched, if anything
+        let mut dirty = sets.clone();
+        loop {
+            tokio::select! {
+                news = followed.news() => {
+                    maker.tell(&news)?;
+                    if !news.sets.is_empty() {
+                        debounce.changed(Instant::now());
+                        dirty.extend(&news.sets);
+                    }
+                }
+                () = tokio::time::sleep_until(debounce.due().into()) => {
+                    let (began, asked) = (Instant::now(), debounce.is_pending());
+                    let looked = if asked { std::mem::take(&mut dirty) } else { sets.clone() };
+                    let failed = maker.look(&looked, asked).await?;
+                    match failed.is_empty() {
+                        true => debounce.looked(began),
+                        false => {
+                            dirty.extend(failed);
+                            debounce.failed(Instant::now());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Maker<'_> {
+    /// Takes a snapshot of each set in which something differs; those that it could not be taken of.
+    async fn look(&self, sets: &BTreeSet<Set>, asked: bool) -> Result<Vec<Set>> {
+        let mut failed = Vec::new();
+        let mut made = false;
+        for set in sets {
+            match self.take(*set).await {
+                Ok(Some(summary)) => {
+                    made = true;
+                    self.say(Event::Snapshot { summary: &summary })?;
+                }
+                Ok(None) if asked => self.say(Event::Unchanged { set: *set })?,
+                Ok(None) => {}
+                Err(error) => {
+                    let hints = error.hints().iter().map(|hint| format!("; {hint}")).collect::<String>();
+                    self.say(Event::Failed { set: *set, why: format!("{error}{hints}") })?;
+                    failed.push(*set);
+                }
+            }
+        }
+        if made {
+            self.thin()?;
+        }
+        Ok(failed)
+    }
+
+    async fn take(&self, set: Set) -> Result<Option<Summary>> {
+        let job = Job {
+            repository: &self.repository,
+            recipients: &self.recipients,
+            index_key: &self.index_key,
+            signing_key: &self.signing_key,
+            trusted: &self.trusted,
+            cluster: self.identity.clone(),
+            now: Utc::now(),
+            random: self.cx.random(),
+            accept_shrunk: false,
+            occasion: Occasion::Change,
+        };
+        let scope = Scope { components: set.components().collect(), ..self.settings.config.scope.clone() };
+        backup::cluster_if_changed(&job, set, &self.cluster, &scope).await
+    }
+
+    /// Deletes of its own what no rule keeps; where somebody else has the repository, the next time does.
+    fn thin(&self) -> Result<()> {
+        let thinned: Result<Vec<SnapshotId>> = tokio::task::block_in_place(|| {
+            let now = Utc::now();
+            let listed = self.repository.list(&self.trusted, now)?;
+            let needed = journal::needed(&self.repository.root().join("runs"), now - safety::KEPT)?;
+            let plan =
+                retention::plan(&listed, self.settings.config.retention, now).needed_by(&needed, &listed);
+            let own = |id: &SnapshotId| listed.iter().any(|one| one.id == *id && one.is_of_a_change());
+            let delete: Vec<SnapshotId> = plan.delete.into_iter().filter(own).collect();
+            self.repository.prune(&delete, now)
+        });
+        match thinned {
+            Ok(snapshots) if snapshots.is_empty() => Ok(()),
+            Ok(snapshots) => self.say(Event::Pruned { snapshots }),
+            Err(error) => {
+                self.cx.terminal.warn(format!("old snapshots stay for now: {error}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn tell(&self, news: &News) -> Result<()> {
+        if let Some(why) = &news.silent {
+            self.say(Event::Silent { why })?;
+        }
+        news.lost.iter().try_for_each(|(kind, why)| self.say(Event::Lost { kind, why }))?;
+        news.back.iter().try_for_each(|kind| self.say(Event::Back { kind }))?;
+        news.came.iter().try_for_each(|kind| self.say(Event::Served { kind }))?;
+        news.went.iter().try_for_each(|kind| self.say(Event::Gone { kind }))?;
+        news.changed.iter().try_for_each(|(kind, changed)| {
+            let objects = changed.objects.iter().map(String::as_str).collect();
+            self.say(Event::Changed { kind, times: changed.times, objects })
+        })
+    }
+
+    fn say(&self, event: Event<'_>) -> Result<()> {
+        let line = Line { time: Utc::now(), event };
+        self.cx.terminal.line(&line, || format!("{} {}", super::words::time(line.time), words(&line.event)))
+    }
+}
+
+fn words(event: &Event<'_>) -> String {
+    match event {
+        Event::Watching { targets, settle_s, at_least_every_s } => format!(
+            "watching {}; a change settles in {settle_s} s, the rest is looked at every {at_least_every_s} s",
+            count(*targets as u64, "target")
+        ),
+        Event::Changed { kind, times, objects } => {
+            let more = times.saturating_sub(objects.len() as u64);
+            let more = if more > 0 { format!(" and {} more", count(more, "change")) } else { String::new() };
+            format!("changed {kind}: {}{more}", objects.join(", "))
+        }
+        Event::Snapshot { summary } => {
+            let why = match summary.state {
+                SnapshotState::Complete => String::new(),
+                _ => format!(": {}", summary.reasons.join("; ")),
+            };
+            let Summary { id, state, items, .. } = summary;
+            format!("snapshot {id}, {}, {}{why}", state.name(), count(*items, "item"))
+        }
+        Event::Unchanged { set } => format!("unchanged: nothing that {set} captures differs"),
+        Event::Failed { set, why } => format!("failed: no snapshot of {set}: {why}"),
+        Event::Pruned { snapshots } => format!("pruned {}", count(snapshots.len() as u64, "snapshot")),
+        Event::Lost { kind, why } => format!("lost {kind}: it cannot be watched: {why}"),
+        Event::Back { kind } => format!("back {kind}: it is watched again"),
+        Event::Served { kind } => format!("served {kind}: it is watched from now on"),
+        Event::Gone { kind } => format!("gone {kind}: the cluster serves it no longer"),
+        Event::Silent { why } => format!("silent: the API server does not answer: {why}"),
+    }
+}

@@ -1,0 +1,225 @@
+//! `netdr watch`: a change is in a snapshot within seconds, whatever the API server does meanwhile.
+
+use std::{collections::BTreeSet, path::Path, process::Stdio};
+
+use futures::{StreamExt as _, stream};
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use netdr::{
+    capture::Scope,
+    model::{Component, Set},
+    watch::{News, Watch},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout},
+};
+
+use crate::support::{Fault, Faults, MARKER, Objects, Operator, POLICIES, eventually, everything, fresh};
+
+const FAST: [&str; 7] = ["watch", "--json", "--settle", "1s", "--at-most", "3s", "--no-progress"];
+
+/// `netdr watch` at work, and the lines that it printed.
+struct Watching {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    said: Vec<Value>,
+}
+
+impl Watching {
+    /// Starts it, and waits until it has looked for the first time.
+    async fn start(operator: &Operator, words: &[&str]) -> Self {
+        let mut command = operator.home.command("netdr", &[&FAST[..], words].concat());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut watching = Self { child, lines, said: Vec::new() };
+        watching
+            .until("the first look at both sets", |said| {
+                said.iter().filter(|line| ["snapshot", "unchanged"].contains(&event(line))).count() >= 2
+            })
+            .await;
+        watching
+    }
+
+    /// Reads on until what was said is enough.
+    async fn until(&mut self, what: &str, enough: impl Fn(&[Value]) -> bool) {
+        while !enough(&self.said) {
+            let patience = std::time::Duration::from_secs(90);
+            let line = tokio::time::timeout(patience, self.lines.next_line()).await;
+            let line = line.unwrap_or_else(|_| panic!("waited in vain: {what}: {:#?}", self.said)).unwrap();
+            let line = line.unwrap_or_else(|| panic!("it ended: {what}: {:#?}", self.said));
+            self.said.push(serde_json::from_str(&line).unwrap());
+        }
+    }
+
+    /// Forgets what was said, makes a change and waits for its snapshot; its line.
+    async fn snapshot_after(&mut self, what: &str, change: impl Future<Output = ()>) -> Value {
+        self.said.clear();
+        change.await;
+        self.until(what, |said| said.iter().any(|line| event(line) == "snapshot")).await;
+        self.said.iter().find(|line| event(line) == "snapshot").unwrap().clone()
+    }
+
+    /// Stops it as a kubelet does; its exit code, and all that it still said.
+    async fn stop(mut self) -> i32 {
+        kill_process(Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap(), Signal::TERM)
+            .unwrap();
+        self.child.wait().await.unwrap().code().unwrap()
+    }
+}
+
+fn event(line: &Value) -> &str {
+    line["event"].as_str().unwrap()
+}
+
+async fn policy(objects: &Objects, name: &str) {
+    let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": "mail"}, "spec": {"podSelector": {}, "policyTypes": ["Egress"]}});
+    objects.create(&policy.to_string()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for_it() {
+    let plane = fresh(everything()).await.loaded().await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    let night = operator.backup().await;
+    let mut watching = Watching::start(&operator, &[]).await;
+    let made = watching.snapshot_after("a changed policy", policy(&objects, "new")).await;
+    assert_eq!((&made["set"], &made["state"]), (&json!("network"), &json!("complete")), "{made:#}");
+    let changed = watching.said.iter().find(|line| event(line) == "changed").unwrap();
+    assert_eq!((&changed["kind"], &changed["objects"]), (&json!(POLICIES), &json!(["mail/new"])));
+
+    let id = made["id"].as_str().unwrap();
+    let header = operator.home.netdr(&["show", id, "--json"]).await.json(0);
+    assert_eq!(header["occasion"], "change", "{header:#}");
+    // Compared with it, nothing would differ any more.
+    let drift = operator.home.netdr(&["drift", "--json", "--set", "network"]).await.json(4);
+    assert_eq!((&drift["against"], drift["items"].as_array().unwrap().len()), (&json!([night]), 1));
+    // A restore may choose it: what was added since it is lost, and it is not.
+    objects.delete(POLICIES, "mail/new").await;
+    let plan = operator.plan("network-policies", &[]).await;
+    assert_eq!(plan["create"], 1, "{plan:#}");
+
+    // Status, leases and heartbeats are no change.
+    watching.snapshot_after("a removed policy", async {}).await;
+    watching.said.clear();
+    objects.status("nodes", "proj-k8s01", json!({"conditions": []})).await;
+    let made = watching.snapshot_after("one more", policy(&objects, "later")).await;
+    assert_eq!(made["set"], "network");
+    let kinds: BTreeSet<&str> = watching.said.iter().filter_map(|line| line["kind"].as_str()).collect();
+    assert_eq!(kinds, [POLICIES].into(), "{:#?}", watching.said);
+    assert!(!watching.said.iter().any(|line| line.to_string().contains(MARKER)));
+    assert_eq!(watching.stop().await, 130);
+    operator.home.netdr(&["verify", "--all"]).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_changes_at_once_are_few_snapshots_and_a_restart_of_the_api_server_loses_none() {
+    let mut plane = fresh(everything()).await.loaded().await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    let mut watching = Watching::start(&operator, &[]).await;
+    watching.said.clear();
+    let changes = (0..100).map(|n| {
+        let objects = &objects;
+        async move { policy(objects, &format!("burst-{n}")).await }
+    });
+    stream::iter(changes).buffer_unordered(16).for_each(async |()| ()).await;
+    let all = |said: &[Value]| -> u64 {
+        said.iter().filter(|line| event(line) == "changed").map(|line| line["times"].as_u64().unwrap()).sum()
+    };
+    watching
+        .until("the whole burst", |said| all(said) >= 100 && event(said.last().unwrap()) == "snapshot")
+        .await;
+    let made = watching.said.iter().filter(|line| event(line) == "snapshot").count();
+    assert!(made <= 5, "{made} snapshots of one burst");
+
+    // While it is away nothing is seen; what changed right after is.
+    plane.stop("kube-apiserver").unwrap();
+    plane.start_again("kube-apiserver").await.unwrap();
+    let made = watching.snapshot_after("a change after the restart", policy(&objects, "restarted")).await;
+    assert_eq!(made["state"], "complete", "{made:#}");
+
+    // A kind that comes, and one that goes.
+    watching.said.clear();
+    objects.delete("customresourcedefinitions.apiextensions.k8s.io", "tlsoptions.traefik.io").await;
+    watching
+        .until("a kind that is gone", |said| {
+            said.iter().any(|line| event(line) == "gone" && line["kind"] == "tlsoptions.traefik.io")
+        })
+        .await;
+    let definition =
+        std::fs::read_dir(crate::support::built().join("crds/traefik")).unwrap().map(|f| f.unwrap().path());
+    let definition = definition.into_iter().find(|f| f.display().to_string().contains("tlsoptions")).unwrap();
+    operator.home.run("kubectl", &["create", "-f", definition.to_str().unwrap()]).await.ok();
+    watching
+        .until("a kind that is served again", |said| {
+            said.iter().any(|line| event(line) == "served" && line["kind"] == "tlsoptions.traefik.io")
+        })
+        .await;
+    assert_eq!(watching.stop().await, 130);
+}
+
+/// Exactly as it is installed: what its account may not is named, and stops nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_watches_with_the_rights_it_is_installed_with_and_names_what_it_may_not() {
+    let plane = fresh(everything()).await.loaded().await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    let rendered = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/rendered");
+    for file in ["namespace.yaml", "watch.yaml"] {
+        let file = rendered.join(file).display().to_string();
+        operator.home.run("kubectl", &["apply", "-n", "netdr", "-f", &file]).await.ok();
+    }
+    let user = "system:serviceaccount:netdr:netdr-watch";
+    let kubeconfig = plane.kubeconfig_for(user, Some("system:serviceaccounts")).unwrap();
+    let kubeconfig = ["--kubeconfig", kubeconfig.to_str().unwrap()];
+    let mut watching = Watching::start(&operator, &kubeconfig).await;
+    let lost: Vec<&Value> = watching.said.iter().filter(|line| event(line) == "lost").collect();
+    assert!(lost.is_empty(), "{lost:#?}");
+    let made: Vec<&Value> = watching.said.iter().filter(|line| event(line) == "snapshot").collect();
+    assert!(made.len() == 2 && made.iter().all(|line| line["state"] == "complete"), "{made:#?}");
+    watching.snapshot_after("a change", policy(&objects, "seen")).await;
+    watching.stop().await;
+
+    let role = "clusterroles.rbac.authorization.k8s.io";
+    let mut rules = objects.get(role, "netdr-watch").await.unwrap();
+    for rule in rules["rules"].as_array_mut().unwrap() {
+        rule["resources"].as_array_mut().unwrap().retain(|resource| resource != "ippools");
+    }
+    objects.merge(role, "netdr-watch", json!({"rules": rules["rules"]})).await;
+    let mut watching = Watching::start(&operator, &kubeconfig).await;
+    watching.until("what is forbidden", |said| said.iter().any(|line| event(line) == "lost")).await;
+    let lost: Vec<&str> =
+        watching.said.iter().filter(|l| event(l) == "lost").map(|l| l["kind"].as_str().unwrap()).collect();
+    assert_eq!(lost, ["ippools.crd.projectcalico.org"]);
+    let made = watching.snapshot_after("another kind's change", policy(&objects, "also-seen")).await;
+    assert_eq!(made["state"], "partial", "{made:#}");
+    watching.stop().await;
+}
+
+/// The past is forgotten (410) while nothing is read: what was missed is found by listing anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_has_expired_misses_nothing() {
+    let plane = fresh(everything()).await.loaded().await;
+    let objects = Objects::of(&plane).await;
+    let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let faults = Faults::default();
+    // Every first watch of a kind hears that its past is gone.
+    let of_policies = |path: &str| path.contains("/networking.k8s.io/v1/networkpolicies?watch=true");
+    faults.strike(3, Fault::Status(410, "Expired"), move |_, path| of_policies(path));
+    faults.strike(2, Fault::Reset, move |_, path| of_policies(path));
+    let scope = Scope { components: [Component::Policies].into(), ..Scope::default() };
+    let mut watch = Watch::start(faults.cluster(config), scope, [Set::Network].into()).await.unwrap();
+    let mut heard = News::default();
+    eventually("the first watch", async || (!faults.hit().is_empty()).then_some(())).await;
+    policy(&objects, "meanwhile").await;
+    while !heard.changed.contains_key(POLICIES) {
+        let news = tokio::time::timeout(std::time::Duration::from_secs(60), watch.news()).await.unwrap();
+        heard.changed.extend(news.changed);
+    }
+    assert_eq!(heard.changed.keys().collect::<Vec<_>>(), [POLICIES]);
+}
