@@ -1,4 +1,4 @@
-//! The schedules of an installation: CronJobs, each under a service account that may do what its verb does and no more.
+//! The schedules of an installation: CronJobs and what watches, each under a service account that may do what its verb does and no more.
 //!
 //! In: what a configuration adds to the catalog, and how many servers there are. Out: files of Kubernetes objects, which
 //! `kubectl apply -k` takes. Invariant: pure; what a job may read follows from the catalog and the lists of the
@@ -47,13 +47,36 @@ enum Reads {
     Nothing,
     /// What the catalog names of a set.
     Set(Set),
+    /// The same of these.
+    Sets(&'static [Set]),
+    /// The same of these, followed.
+    Followed(&'static [Set]),
     /// What a check lists; it needs neither keys nor repository.
     Check(fn() -> Vec<Source>),
 }
 
-/// A night, in order: each begins when the one before is done, as a rule; those that meet wait for each other's lock. Then
-/// the routine checks of the operations guide, at its intervals.
-const JOBS: [Job; 9] = [
+/// A night, in order: each begins when the one before is done, as a rule; those that meet wait for each other's lock. Drift
+/// comes first: after the backup nothing would differ any more. Then the routine checks of the operations guide, at its
+/// intervals.
+const JOBS: [Job; 11] = [
+    Job {
+        name: "netdr-drift",
+        schedule: "15 0 * * *",
+        args: &["drift", "--set", "network", "--set", "certificates"],
+        reads: Reads::Sets(&[Set::Network, Set::Certificates]),
+        also: rights::ISSUED,
+        deadline_s: 900,
+        suspended: false,
+    },
+    Job {
+        name: "netdr-drift-host",
+        schedule: "20 0 * * *",
+        args: &["drift", "--set", "host", "--host-root", pod::HOST_ROOT],
+        reads: Reads::Set(Set::Host),
+        also: &[],
+        deadline_s: 900,
+        suspended: false,
+    },
     Job {
         name: "netdr-host",
         schedule: "45 0 * * *",
@@ -138,6 +161,17 @@ const JOBS: [Job; 9] = [
     },
 ];
 
+/// What follows changes, where somebody wants that: as it is installed, no pod of it runs.
+const WATCH: Job = Job {
+    name: "netdr-watch",
+    schedule: "",
+    args: &["watch"],
+    reads: Reads::Followed(&[Set::Network, Set::Certificates]),
+    also: &[],
+    deadline_s: 0,
+    suspended: true,
+};
+
 /// A file of objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -160,6 +194,9 @@ pub fn render(servers: u32, extra: &[ExtraKind]) -> Result<Vec<File>> {
         objects.push(pod::cron_job(job, servers));
         files.push(File::of(job.name.trim_start_matches("netdr-"), &objects)?);
     }
+    let mut objects = rights::objects(&WATCH, extra);
+    objects.push(pod::deployment(&WATCH));
+    files.push(File::of("watch", &objects)?);
     let resources: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     let kustomization = json!({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
         "resources": resources});
@@ -236,7 +273,8 @@ mod tests {
         for role in objects.iter().filter(|o| o["kind"] == "ClusterRole").filter(installed) {
             for rule in role["rules"].as_array().unwrap() {
                 for verb in rule["verbs"].as_array().unwrap() {
-                    assert!(verb == "get" || verb == "list", "{role:#}");
+                    let watches = role["metadata"]["name"] == "netdr-watch" && verb == "watch";
+                    assert!(verb == "get" || verb == "list" || watches, "{role:#}");
                 }
                 assert!(!rule.to_string().contains('*'), "{rule}");
             }
@@ -253,6 +291,30 @@ mod tests {
         assert!(!lists("netdr-certificates", "networkpolicies") && !lists("netdr-host", "secrets"));
         assert!(lists("netdr-policy-audit", "pods") && !lists("netdr-policy-audit", "secrets"));
         assert!(lists("netdr-certificate-check", "secrets") && !lists("netdr-certificate-check", "pods"));
+    }
+
+    #[test]
+    fn what_watches_is_installed_and_asleep() {
+        let objects = objects(&[]);
+        let deployment = named(&objects, "Deployment", "netdr-watch");
+        assert_eq!(deployment["spec"]["replicas"], 0);
+        assert_eq!(deployment["spec"]["strategy"]["type"], "Recreate");
+        let pod = &deployment["spec"]["template"]["spec"];
+        assert_eq!(
+            (&pod["restartPolicy"], &pod["containers"][0]["args"]),
+            (&json!("Always"), &json!(["watch"]))
+        );
+        let rules = named(&objects, "ClusterRole", "netdr-watch")["rules"].as_array().unwrap();
+        let watched = rules.iter().filter(|rule| rule["verbs"].as_array().unwrap().contains(&json!("watch")));
+        let watched: Vec<&Value> = watched.flat_map(|rule| rule["resources"].as_array().unwrap()).collect();
+        for resource in
+            ["networkpolicies", "certificates", "secrets", "customresourcedefinitions", "helmchartconfigs"]
+        {
+            assert!(watched.contains(&&json!(resource)), "{resource}: {watched:?}");
+        }
+        for resource in ["ipamblocks", "deployments"] {
+            assert!(!watched.contains(&&json!(resource)), "{resource}: {watched:?}");
+        }
     }
 
     #[test]

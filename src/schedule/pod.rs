@@ -48,6 +48,18 @@ pub(super) fn cron_job(job: &Job, servers: u32) -> Value {
     }})
 }
 
+/// Of what runs for ever: one pod, or none where it is asleep. Two would take every snapshot twice.
+pub(super) fn deployment(job: &Job) -> Value {
+    let mut pod = pod(job);
+    pod["restartPolicy"] = "Always".into();
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata(job.name), "spec": {
+        "replicas": i32::from(!job.suspended),
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": {"app.kubernetes.io/name": job.name}},
+        "template": {"metadata": {"labels": metadata(job.name)["labels"]}, "spec": pod},
+    }})
+}
+
 /// Whether it reads files of the host.
 fn of_host(job: &Job) -> bool {
     matches!(job.reads, Reads::Set(Set::Host))

@@ -11,7 +11,7 @@ use super::{Job, NAMESPACE, Reads, metadata};
 use crate::{
     catalog::{self, ExtraKind, Select},
     check::{Source, cni},
-    model::Set,
+    model::{Class, Set},
 };
 
 /// What the charts of Traefik, cert-manager and MetalLB render, read by name as it runs; kinds of no built-in group are
@@ -41,6 +41,8 @@ struct Rules(BTreeMap<About, BTreeSet<String>>);
 const LIST: &[&str] = &["list"];
 const GET: &[&str] = &["get"];
 const BOTH: &[&str] = &["get", "list"];
+const FOLLOW: &[&str] = &["list", "watch"];
+const ALL: &[&str] = &["get", "list", "watch"];
 
 /// Something a job may do besides reading what it is about.
 pub(super) struct Right {
@@ -82,6 +84,9 @@ pub(super) const PROBES: &[Right] = &[
     Right::within(cni::NAMESPACE, "networking.k8s.io", MAKE, &["networkpolicies"]),
 ];
 
+/// By what cert-manager has issued, drift tells a renewal from what somebody did.
+pub(super) const ISSUED: &[Right] = &[Right::everywhere("cert-manager.io", LIST, &["certificaterequests"])];
+
 /// To see a node before its taints are changed.
 pub(super) const LOOKS: &[Right] = &[Right::everywhere("", GET, &["nodes"])];
 
@@ -97,7 +102,9 @@ pub(super) fn objects(job: &Job, extra: &[ExtraKind]) -> Vec<Value> {
         "automountServiceAccountToken": false});
     let mut all = match job.reads {
         Reads::Nothing => return vec![account],
-        Reads::Set(set) => rules(set, extra),
+        Reads::Set(set) => rules(&[set], extra, false),
+        Reads::Sets(sets) => rules(sets, extra, false),
+        Reads::Followed(sets) => rules(sets, extra, true),
         Reads::Check(sources) => lists(&sources()),
     };
     for right in job.also.iter().filter(|right| right.namespace.is_none()) {
@@ -166,38 +173,44 @@ fn lists(sources: &[Source]) -> Rules {
     rules
 }
 
-/// What a capture reads.
-fn rules(set: Set, extra: &[ExtraKind]) -> Rules {
+/// What a capture of these sets reads; where it is followed, of configuration also the right to watch it.
+fn rules(sets: &[Set], extra: &[ExtraKind], followed: bool) -> Rules {
     let mut rules = Rules::default();
     rules.add("", GET, &["kube-system"], &["namespaces"]); // whose uid tells a rebuilt cluster from the one before
-    if set == Set::Host {
-        return rules;
+    for set in sets.iter().filter(|set| **set != Set::Host) {
+        of_set(&mut rules, *set, extra, followed);
     }
-    rules.add("", LIST, &[], &["namespaces"]);
-    rules.add("", BOTH, &[], &["secrets"]); // TLS, those that items name, and releases
+    rules
+}
+
+fn of_set(rules: &mut Rules, set: Set, extra: &[ExtraKind], followed: bool) {
+    let (list, get, both) = if followed { (FOLLOW, ALL, ALL) } else { (LIST, GET, BOTH) };
+    rules.add("", list, &[], &["namespaces"]);
+    rules.add("", both, &[], &["secrets"]); // TLS, those that items name, and releases
     rules.add("", GET, &[], &["configmaps"]); // those that items name
-    rules.add("apiextensions.k8s.io", GET, &[], &["customresourcedefinitions"]);
+    rules.add("apiextensions.k8s.io", get, &[], &["customresourcedefinitions"]);
     rules.add("apps", LIST, &[], &["deployments"]); // where cert-manager's controller keeps Secrets of a ClusterIssuer
     if set == Set::Network {
         rules.add("networking.k8s.io", GET, &["kubernetes"], &["servicecidrs"]); // a fact of the preflight gate
     }
     for row in set.components().flat_map(catalog::rows) {
+        // What is only recorded occasions no snapshot.
+        let (list, get) = if row.class == Class::Config { (list, get) } else { (LIST, GET) };
         match row.select {
-            Select::All => rules.add(row.group, LIST, &[], &[row.plural]),
+            Select::All => rules.add(row.group, list, &[], &[row.plural]),
             Select::SecretType(_) => {} // above
             Select::Named(names) => {
                 let names: Vec<&str> = names.iter().map(|(_, name)| *name).collect();
-                rules.add(row.group, GET, &names, &[row.plural]);
+                rules.add(row.group, get, &names, &[row.plural]);
             }
         }
     }
     for extra in extra.iter().filter(|extra| extra.component.set() == set) {
-        rules.add(&extra.group, LIST, &[], &[&catalog::plural(&extra.kind)]);
+        rules.add(&extra.group, list, &[], &[&catalog::plural(&extra.kind)]);
     }
     for (group, resources) in RENDERED {
         rules.add(group, GET, &[], resources);
     }
-    rules
 }
 
 impl Rules {
