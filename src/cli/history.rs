@@ -53,7 +53,7 @@ async fn commit_to(
             last: last.map(|known| known.commit),
             ssh_keys: ssh_keys(),
             token: history.token_file.as_deref().map(token).transpose()?,
-            now: cx.now,
+            now: chrono::Utc::now(), // `watch` began months ago
         },
     )
     .await?;

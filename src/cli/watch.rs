@@ -9,12 +9,13 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::{context::Context, exit::Exit, interrupt, settings::Settings, words::count};
+use super::{context::Context, exit::Exit, history, interrupt, settings::Settings, words::count};
 use crate::{
     Error, Result,
     backup::{self, Job, Summary},
     capture::Scope,
     cluster::Cluster,
+    gitops::history::Recorded,
     model::{ClusterIdentity, Occasion, Set, SnapshotId, SnapshotState},
     plan::spec,
     repository::{Repository, retention},
@@ -65,6 +66,10 @@ enum Event<'a> {
     Snapshot {
         #[serde(flatten)]
         summary: &'a Summary,
+    },
+    Committed {
+        #[serde(flatten)]
+        recorded: &'a Recorded,
     },
     Unchanged {
         set: Set,
@@ -183,11 +188,13 @@ impl Maker<'_> {
     /// Takes a snapshot of each set in which something differs; those that it could not be taken of.
     async fn look(&self, sets: &BTreeSet<Set>, asked: bool) -> Result<Vec<Set>> {
         let mut failed = Vec::new();
+        let mut seen = Vec::new();
         let mut made = false;
         for set in sets {
             match self.take(*set).await {
-                Ok(Some(summary)) => {
+                Ok(Some(mut summary)) => {
                     made = true;
+                    seen.extend(summary.seen.take());
                     self.say(Event::Snapshot { summary: &summary })?;
                 }
                 Ok(None) if asked => self.say(Event::Unchanged { set: *set })?,
@@ -197,6 +204,15 @@ impl Maker<'_> {
                     self.say(Event::Failed { set: *set, why: format!("{error}{hints}") })?;
                     failed.push(*set);
                 }
+            }
+        }
+        // As a backup does it. What Git does not take now, the next commit holds.
+        match history::commit(self.cx, self.settings, seen).await {
+            None => {}
+            Some(Err(error)) => self.cx.terminal.error(&error),
+            Some(Ok(recorded)) => {
+                recorded.warnings.iter().for_each(|warning| self.cx.terminal.warn(warning));
+                self.say(Event::Committed { recorded: &recorded })?;
             }
         }
         if made {
@@ -216,6 +232,7 @@ impl Maker<'_> {
             now: Utc::now(),
             random: self.cx.random(),
             accept_shrunk: false,
+            history: self.settings.config.git_history.is_some(),
             occasion: Occasion::Change,
         };
         let scope = Scope { components: set.components().collect(), ..self.settings.config.scope.clone() };
@@ -283,6 +300,12 @@ fn words(event: &Event<'_>) -> String {
             let Summary { id, state, items, .. } = summary;
             format!("snapshot {id}, {}, {}{why}", state.name(), count(*items, "item"))
         }
+        Event::Committed { recorded } => match recorded.commits.last() {
+            Some(last) => {
+                format!("committed {:.12} to branch {} of {}", last.commit, recorded.branch, recorded.url)
+            }
+            None => format!("committed: branch {} of {} has it already", recorded.branch, recorded.url),
+        },
         Event::Unchanged { set } => format!("unchanged: nothing that {set} captures differs"),
         Event::Failed { set, why } => format!("failed: no snapshot of {set}: {why}"),
         Event::Pruned { snapshots } => format!("pruned {}", count(snapshots.len() as u64, "snapshot")),
