@@ -29,7 +29,7 @@ pub(super) fn newest(
     let trusted = listed.iter().filter(|one| one.trust.is_trusted());
     let newest = trusted.filter_map(|one| one.header.as_ref().ok()).filter(of_this);
     let newest = newest.max_by_key(|header| header.captured_at)?;
-    job.repository.index(newest, job.index_key).ok()
+    job.repository.index(newest, job.index_key?).ok()
 }
 
 /// Whether something that somebody wanted differs.

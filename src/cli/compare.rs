@@ -273,7 +273,7 @@ mod tests {
             fields: vec![],
         };
         let differences = [Component::Cni, Component::Ingress, Component::Policies].map(difference).into();
-        let said = Compared { differences, unread: vec![] }.said();
+        let said = Compared { differences, ..Compared::default() }.said();
         assert_eq!(said, "+ namespaces app\n1 difference: 1 added, 0 removed, 0 changed\n");
     }
 }

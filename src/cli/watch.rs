@@ -225,7 +225,7 @@ impl Maker<'_> {
         let job = Job {
             repository: &self.repository,
             recipients: &self.recipients,
-            index_key: &self.index_key,
+            index_key: Some(&self.index_key),
             signing_key: &self.signing_key,
             trusted: &self.trusted,
             cluster: self.identity.clone(),
