@@ -44,6 +44,9 @@ use crate::{
     signature::Trust,
 };
 
+/// What to do where nothing is here: on a machine that is new, a backup would capture the disaster.
+const COPIES: &str = "what was copied to places outside is brought here by: netdr fetch latest";
+
 /// An opened repository on a local path.
 #[derive(Clone, Debug)]
 pub struct Repository {

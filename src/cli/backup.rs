@@ -22,6 +22,7 @@ use crate::{
     host,
     model::{ClusterIdentity, Component, Occasion, Set, SnapshotId, SnapshotState},
     repository::{Listed, s3::Place},
+    signature::Trust,
 };
 
 /// Take a snapshot of each set.
@@ -64,6 +65,7 @@ impl Backup {
             cx.terminal.error(&error.hint("the snapshots here are good; to copy them: netdr replicate"));
             Vec::new()
         });
+        let untrusted = warn_about_trust(cx, &settings, &made)?;
         if self.set == Sets::All && !server && self.wants(Component::Host) {
             cx.terminal
                 .note("set host is passed over: this is no server node, /etc/rancher/rke2 is not there");
@@ -89,7 +91,7 @@ impl Backup {
         cx.terminal.answer(&document, || {
             said(&made) + &replicate::said(&outcomes) + &history::said(committed.as_ref())
         })?;
-        Ok(Exit::Partial.when(partial || unlisted).max(exit))
+        Ok(Exit::Partial.when(partial || unlisted).max(Exit::Damaged.when(untrusted)).max(exit))
     }
 
     /// What was made is committed and copied, also where another set could not be taken: a disaster may be why. What older
@@ -283,6 +285,23 @@ fn warn_about_identities(cx: &Context, settings: &Settings) {
             ));
         }
     }
+}
+
+/// Nothing will use a snapshot whose signer is not trusted; that it was made must not look like a success.
+fn warn_about_trust(cx: &Context, settings: &Settings, made: &[Summary]) -> Result<bool> {
+    let (repository, trusted) = (settings.repository()?, settings.trusted()?);
+    let mut untrusted = false;
+    for summary in made {
+        if let Trust::Untrusted(why) = repository.get(&summary.id, &trusted, chrono::Utc::now())?.trust {
+            let id = &summary.id;
+            cx.terminal.error(
+                &Error::damaged(format!("{id} was taken, but restore, prune and replicate will leave it alone: {why}"))
+                    .hint("the signing key is another than trusted_signers knows: add the line of its signer to that file; the snapshot is trusted then"),
+            );
+            untrusted = true;
+        }
+    }
+    Ok(untrusted)
 }
 
 /// What a person should know of a snapshot. Its reasons name kinds alone, because the clear header has them; here

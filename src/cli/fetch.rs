@@ -59,6 +59,8 @@ struct Fetched {
     failed: Vec<(SnapshotId, Error)>,
     /// Places that could not be asked.
     unasked: Vec<Error>,
+    /// Of latest: newer ones that nobody answers for, and why.
+    untrusted: Vec<(SnapshotId, String)>,
     /// The repository was made.
     made: bool,
 }
@@ -85,11 +87,13 @@ impl Fetch {
             "present": done.present,
             "failed": done.failed.iter()
                 .map(|(id, error)| json!({"snapshot": id, "why": error.to_string()})).collect::<Vec<Value>>(),
+            "untrusted": done.untrusted.iter()
+                .map(|(id, why)| json!({"snapshot": id, "why": why})).collect::<Vec<Value>>(),
             "repository": done.made.then_some(settings.repository_path()?),
         });
         cx.terminal.answer(&document, || said(&done))?;
         let nothing = done.fetched.is_empty() && done.present.is_empty();
-        let damaged = errors.iter().any(|error| error.kind() == Kind::Damaged);
+        let damaged = !done.untrusted.is_empty() || errors.iter().any(|error| error.kind() == Kind::Damaged);
         let trouble = Exit::Partial.when(!errors.is_empty()).max(Exit::Damaged.when(damaged));
         // Of one snapshot that was asked for and did not come, nothing is done in part.
         Ok(trouble.max(Exit::Failed.when(nothing && !errors.is_empty() && !damaged)))
@@ -123,7 +127,7 @@ impl Fetch {
         if buckets.is_empty() {
             return Err(done.unasked.swap_remove(0));
         }
-        let wanted = self.wanted(cx, settings, trusted, &buckets, &places_of, &mut done.unasked).await?;
+        let wanted = self.wanted(cx, settings, trusted, &buckets, &places_of, done).await?;
         let repository = repository(cx, settings, &buckets, done).await?;
         let phase = cx.terminal.phase(format!("fetching {}", count(wanted.len() as u64, "snapshot")));
         phase.parts(wanted.len() as u64);
@@ -164,7 +168,7 @@ impl Fetch {
         trusted: &TrustedSigners,
         buckets: &[Bucket],
         places_of: &BTreeMap<SnapshotId, Vec<usize>>,
-        unasked: &mut Vec<Error>,
+        done: &mut Fetched,
     ) -> Result<Vec<SnapshotId>> {
         if self.all {
             // The newest first: whatever stops it, that is what a recovery needs.
@@ -184,25 +188,24 @@ impl Fetch {
                         let ids: Vec<SnapshotId> = there.map(|(id, _)| id.clone()).collect();
                         match bucket.listed(&ids, trusted, cx.now).await {
                             Ok(listed) => judged.extend(listed.into_iter().map(|one| (one.id.clone(), one))),
-                            Err(error) => unasked.push(places::at(&bucket.place().name, error)),
+                            Err(error) => done.unasked.push(places::at(&bucket.place().name, error)),
                         }
                     }
-                    if judged.is_empty() && !unasked.is_empty() {
-                        return Err(unasked.swap_remove(0));
+                    if judged.is_empty() && !done.unasked.is_empty() {
+                        return Err(done.unasked.swap_remove(0));
                     }
                     let listed: Vec<Listed> = judged.into_values().collect();
-                    for (id, why) in
-                        listed.iter().filter_map(|one| Some((&one.id, one.header.as_ref().err()?)))
-                    {
+                    let latest = fetch::latest(&listed, settings.config.cluster_name.as_deref());
+                    for (id, why) in &latest.untrusted {
                         cx.terminal.warn(format!("snapshot {id} is passed over: {why}"));
                     }
-                    let newest = fetch::newest(&listed, settings.config.cluster_name.as_deref());
-                    if newest.is_empty() {
-                        return Err(Error::failed("no place has a complete snapshot that is trusted").hint(
-                            "name one to fetch it anyway: netdr fetch ID; what there is: netdr snapshots",
-                        ));
+                    if latest.newest.is_empty() {
+                        return Err(none(buckets, &listed, latest.untrusted.len()));
                     }
-                    wanted.extend(newest.into_iter().map(|header| header.id.clone()));
+                    let untrusted =
+                        latest.untrusted.iter().map(|(id, why)| ((*id).clone(), (*why).to_owned()));
+                    done.untrusted.extend(untrusted);
+                    wanted.extend(latest.newest.into_iter().map(|header| header.id.clone()));
                 }
             }
         }
@@ -237,6 +240,24 @@ async fn here(
             path(&format!("damaged-{id}")),
             cx.again(None).again(&format!("fetch {id}"))
         )))
+}
+
+/// Why there is no latest.
+fn none(buckets: &[Bucket], listed: &[Listed], untrusted: usize) -> Error {
+    let urls: Vec<String> = buckets.iter().map(|bucket| bucket.place().url("snapshots/")).collect();
+    let urls = urls.join(", ");
+    match (listed.len(), untrusted) {
+        (0, _) => Error::failed(format!("there is no snapshot in {urls}"))
+            .hint("is the prefix right? `prefix:` beside `bucket:` in netdr.yaml"),
+        (all, untrusted) if all == untrusted => Error::damaged(format!(
+            "none of the {} in {urls} is trusted",
+            count(all as u64, "snapshot")
+        ))
+        .hint("is trusted_signers the file of whoever made them? A signer becomes trusted by a line in it"),
+        _ => Error::failed(format!("no snapshot in {urls} is complete, trusted and of this cluster"))
+            .hint("see them with: netdr snapshots")
+            .hint("one that is trusted is fetched by its id, whatever its state: netdr fetch ID"),
+    }
 }
 
 fn unknown(id: &SnapshotId, buckets: &[Bucket], places_of: &BTreeMap<SnapshotId, Vec<usize>>) -> Error {

@@ -36,7 +36,7 @@ impl Show {
             Which::Snapshot(id) => id.clone(),
             Which::Latest => {
                 let listed = repository.list(&trusted, cx.now)?;
-                let newest = fetch::newest(&listed, settings.config.cluster_name.as_deref()).pop();
+                let newest = fetch::latest(&listed, settings.config.cluster_name.as_deref()).newest.pop();
                 let none = || Error::failed("there is no complete snapshot that is trusted");
                 newest.ok_or_else(|| none().hint("what there is: netdr snapshots"))?.id.clone()
             }

@@ -265,7 +265,8 @@ async fn a_remote_that_sends_without_end_is_cut_off_before_anybody_trusts_it() {
     let daemon = Daemon::of(forge.folder.path());
     let fetched = async |most| {
         let url = format!("git://127.0.0.1:{}/k8s", daemon.port);
-        let place = Place { url, branch: "main".into(), revisions: vec![], ssh_keys: vec![], token: None, most };
+        let place =
+            Place { url, branch: "main".into(), revisions: vec![], ssh_keys: vec![], token: None, most };
         fetch::with(place, |fetched, place| Ok(fetched.commit(place)?.id.to_string())).await
     };
     assert_eq!(fetched(1 << 20).await.unwrap(), id);

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 
 use chrono::{DateTime, Utc};
 
-use super::{Listed, resealed};
+use super::{COPIES, Listed, resealed};
 use crate::{
     Error,
     model::{Component, Set, SnapshotHeader, SnapshotId, SnapshotState},
@@ -82,8 +82,7 @@ impl Unchosen {
     /// As an error of a restore, which takes what is named and of the cluster that is named.
     pub fn to_restore(self) -> Error {
         // A backup made now would capture the damage.
-        let none = "if the repository is copied to places outside: netdr fetch";
-        self.error("--snapshot", none, |cluster| {
+        self.error("--snapshot", &[COPIES], |cluster| {
             format!("to restore the state of that cluster: --from-cluster {cluster}")
         })
     }
@@ -91,7 +90,7 @@ impl Unchosen {
     /// As an error of a comparison, which takes another cluster's snapshot by its id.
     pub fn to_compare(self) -> Error {
         let newest = self.newest(|why| matches!(why, Objection::Foreign(_))).map(|(id, _)| id.clone());
-        self.error("--against", "make one with: netdr backup", |_| {
+        self.error("--against", &["make one with: netdr backup", COPIES], |_| {
             format!(
                 "to compare with that cluster: --against {}",
                 newest.map_or_else(String::new, |id| id.to_string())
@@ -125,10 +124,11 @@ impl Unchosen {
     }
 
     /// `flag` names a snapshot; only what it would accept is offered.
-    fn error(&self, flag: &str, none: &str, another: impl FnOnce(&str) -> String) -> Error {
+    fn error(&self, flag: &str, none: &[&str], another: impl FnOnce(&str) -> String) -> Error {
         let message = format!("no snapshot of {} can be relied on", self.of);
         let Some((first, _)) = self.passed_over.first() else {
-            return Error::failed(message).why("there is none").hint(none);
+            let error = Error::failed(message).why("there is none");
+            return none.iter().fold(error, |error, hint| error.hint(*hint));
         };
         let untrusted = self.passed_over.iter().all(|(_, why)| matches!(why, Objection::Untrusted(_)));
         let error = if untrusted { Error::damaged(message) } else { Error::failed(message) };

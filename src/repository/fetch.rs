@@ -105,12 +105,35 @@ pub fn whole(stored: &Stored) -> Vec<SnapshotId> {
     whole.map(|(id, _)| id.clone()).collect()
 }
 
-/// The newest complete, trusted one of every series; of `cluster` alone where it is named. What another stands in for, sealed
-/// to other keys, is none.
-pub fn newest<'a>(listed: &'a [Listed], cluster: Option<&str>) -> Vec<&'a SnapshotHeader> {
+/// What `latest` is in a place.
+#[derive(Debug, Default)]
+pub struct Latest<'a> {
+    /// The newest complete, trusted one of every series, oldest first.
+    pub newest: Vec<&'a SnapshotHeader>,
+    /// Those that nobody answers for, newer than any of their set and node that somebody does, and why.
+    pub untrusted: Vec<(&'a SnapshotId, &'a str)>,
+}
+
+/// What `latest` is; of `cluster` alone where it is named. What another stands in for, sealed to other keys, is none.
+pub fn latest<'a>(listed: &'a [Listed], cluster: Option<&str>) -> Latest<'a> {
     let old = resealed(listed);
-    let proved = listed.iter().filter(|one| one.trust.is_trusted() && !old.contains_key(&one.id));
-    let mut trusted: Vec<&Listed> = proved.collect();
+    let (trusted, untrusted): (Vec<&Listed>, Vec<&Listed>) =
+        listed.iter().filter(|one| !old.contains_key(&one.id)).partition(|one| one.trust.is_trusted());
+    let newest = newest(trusted, cluster);
+    let hidden = |one: &&Listed| {
+        let mut of_its_set = newest.iter().filter(|header| one.is_of(header.set, header.node.as_deref()));
+        of_its_set.all(|header| header.id.captured_at() < one.id.captured_at())
+    };
+    let mut untrusted: Vec<&Listed> = untrusted.into_iter().filter(hidden).collect();
+    untrusted.sort_by(|a, b| b.age().cmp(&a.age()));
+    let why = |one: &'a Listed| match (&one.header, &one.trust) {
+        (Err(why), _) | (_, Trust::Untrusted(why)) => Some((&one.id, why.as_str())),
+        _ => None,
+    };
+    Latest { newest, untrusted: untrusted.into_iter().filter_map(why).collect() }
+}
+
+fn newest<'a>(mut trusted: Vec<&'a Listed>, cluster: Option<&str>) -> Vec<&'a SnapshotHeader> {
     trusted.sort_by(|a, b| b.age().cmp(&a.age()));
     let good = trusted.into_iter().filter_map(|one| one.header.as_ref().ok()).filter(|header| {
         header.state == SnapshotState::Complete && cluster.is_none_or(|name| header.cluster.name == name)
@@ -230,7 +253,7 @@ mod tests {
         all[3].trust = Trust::Untrusted("foreign".into());
         all.reverse();
         let days = |cluster| {
-            newest(&all, cluster).iter().map(|h| h.id.as_str()[6..8].to_owned()).collect::<Vec<_>>()
+            latest(&all, cluster).newest.iter().map(|h| h.id.as_str()[6..8].to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(days(None), ["20", "21", "22"]);
         assert_eq!(days(Some("c1")), ["20", "21"]);
@@ -239,7 +262,7 @@ mod tests {
         two[0].header.as_mut().unwrap().captured_at += chrono::TimeDelta::milliseconds(500);
         two[1].id = "20261120T010000Z-network-ffffff".parse().unwrap();
         two[1].header.as_mut().unwrap().id = two[1].id.clone();
-        assert_eq!(newest(&two, None)[0].id, two[0].id);
+        assert_eq!(latest(&two, None).newest[0].id, two[0].id);
     }
 
     #[test]
@@ -256,7 +279,30 @@ mod tests {
         lost.id = old.clone();
         lost.header.as_mut().unwrap().id = old;
         let all = [new, lost, noon];
-        let newest: Vec<_> = newest(&all, None).into_iter().map(|header| &header.id).collect();
+        let latest = latest(&all, None);
+        let newest: Vec<_> = latest.newest.into_iter().map(|header| &header.id).collect();
         assert_eq!(newest, [&all[0].id, &all[2].id]);
+        assert!(latest.untrusted.is_empty());
+    }
+
+    #[test]
+    fn a_newer_one_that_nobody_answers_for_is_named_and_an_older_one_is_not() {
+        let mut all = [20, 21, 22]
+            .map(|day| listed(&format!("2026-11-{day}T01:00:00Z"), SnapshotState::Complete))
+            .to_vec();
+        all[0].trust = Trust::Untrusted("foreign".into());
+        all[2].trust = Trust::Untrusted("it is not signed".into());
+        let untrusted = |all: &[Listed]| {
+            let latest = latest(all, None);
+            latest
+                .untrusted
+                .into_iter()
+                .map(|(id, why)| format!("{} {why}", &id.as_str()[6..8]))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(untrusted(&all), ["22 it is not signed"]);
+        // With none to rely on, every one is.
+        all[1].trust = Trust::Untrusted("foreign".into());
+        assert_eq!(untrusted(&all), ["22 it is not signed", "21 foreign", "20 foreign"]);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use super::{Repository, disk, layout};
+use super::{COPIES, Repository, disk, layout};
 use crate::{Error, Result};
 
 /// The repository format this netdr writes, and the newest it reads.
@@ -117,6 +117,7 @@ fn missing(error: Error, root: &Path) -> Error {
     error
         .hint(format!("is its file system mounted? findmnt --target {shown}"))
         .hint(format!("a new one is made with: netdr init --repo {shown}"))
+        .hint(COPIES)
 }
 
 fn put_back() -> String {

@@ -13,7 +13,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{Listed, Repository, disk, layout};
+use super::{COPIES, Listed, Repository, disk, layout};
 use crate::{
     Error, Result,
     model::{BundleEntry, Component, FORMAT, Index, Item, ItemKey, SnapshotHeader, SnapshotId, hex},
@@ -53,7 +53,7 @@ impl Repository {
         let error = Error::usage(format!("no snapshot {id} in {}", self.root.display()));
         let error = match near {
             Some(near) => error.hint(format!("the nearest there is: {near}")),
-            None => error.hint("there are no snapshots yet; make one with: netdr backup"),
+            None => error.hint("there are no snapshots here; make one with: netdr backup").hint(COPIES),
         };
         Err(error.hint("list them with: netdr snapshots"))
     }

@@ -110,11 +110,14 @@ impl Repository {
             let there: &[Object] = stored.get(id).map_or(&[], Vec::as_slice);
             match self.sources(header, bucket.place()) {
                 Err(error) => result.failed(bucket, id, error),
-                Ok(sources) => match missing(sources, there) {
+                Ok(sources) => match missing(sources.clone(), there) {
                     Err(damage) => result.damaged.extend(damage.into_iter().map(|(file, what)| {
-                        let place = bucket.place().url(&s3::path(id, &file));
-                        let what = format!("{what}; {}", way_out(bucket, id, &file));
-                        Damage { snapshot: id.clone(), what, place }
+                        let ours = sources.iter().find(|source| source.name == file);
+                        damaged_here(id, ours).unwrap_or_else(|| {
+                            let place = bucket.place().url(&s3::path(id, &file));
+                            let what = format!("{what}; {}", way_out(bucket, id, &file));
+                            Damage { snapshot: id.clone(), what, place }
+                        })
                     })),
                     Ok(sources) if sources.is_empty() => result.present.push(id.clone()),
                     Ok(sources) => {
@@ -186,6 +189,20 @@ impl Repository {
             })
             .collect()
     }
+}
+
+/// Where there and here differ, it may be ours that is not what its header says.
+fn damaged_here(id: &SnapshotId, ours: Option<&Source>) -> Option<Damage> {
+    let ours = ours?;
+    let (is, bytes) = disk::digest(&mut File::open(&ours.file).ok()?).ok()?;
+    (is != ours.sha256).then(|| Damage {
+        snapshot: id.clone(),
+        what: format!(
+            "it is the copy here that is not as its header says, with {bytes} bytes; how to have the other back says: \
+             netdr fetch {id}"
+        ),
+        place: ours.file.display().to_string(),
+    })
 }
 
 impl Replicated {

@@ -53,6 +53,18 @@ async fn a_header_that_is_not_as_it_was_signed_proves_nothing() {
 }
 
 #[tokio::test]
+async fn a_backup_that_nobody_would_trust_is_no_success() {
+    let store = Store::new().await;
+    store.shell("rm keys/signing; ssh-keygen -q -t ed25519 -N '' -f keys/signing").await.ok();
+    let taken = store.netdr("backup --set host --host-root host").await;
+    assert_eq!(taken.code, Some(5), "{taken:?}");
+    says(
+        &taken.stderr,
+        &["was taken, but restore, prune and replicate will leave it alone", "trusted_signers"],
+    );
+}
+
+#[tokio::test]
 async fn a_snapshot_under_another_name_is_not_that_snapshot() {
     let store = Store::new().await;
     let (good, moved) = (store.backup().await, store.backup().await);

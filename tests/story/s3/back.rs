@@ -169,8 +169,28 @@ async fn who_may_only_write_keeps_nobody_from_the_good_ones() {
     fs::write(planted.join("snapshot.json"), vec![b' '; 2 << 20]).unwrap();
     netdr(&store, 0, "prune --place s3 --dry-run").await;
     fs::remove_dir_all(store.path("repo")).unwrap();
-    let (said, _) = netdr(&store, 0, "fetch latest").await;
+    let (said, notes) = netdr(&store, 5, "fetch latest").await;
     says(&said, &[&format!("fetched {id} from s3")]);
+    says(&notes, &[&id.replacen("20", "21", 1), "is passed over: s3://", "has more than its 1048576 bytes"]);
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_relied_on_the_way_out_is_said() {
+    let (s3, store) = replicated().await;
+    let id = store.backup().await;
+    store.shell("ssh-keygen -q -t ed25519 -N '' -f thief && mv repo away").await.ok();
+    store.shell("cp keys/trusted_signers signers && sed \"s|ssh-.*|$(cat thief.pub)|\" signers > keys/trusted_signers").await.ok();
+    let (_, said) = netdr(&store, 5, "fetch latest").await;
+    says(
+        &said,
+        &[&id, "which is not a trusted signer", "none of the 1 snapshot in s3://", "by a line in it"],
+    );
+    store.shell("mv signers keys/trusted_signers").await.ok();
+    s3.bucket("another").await;
+    let config = fs::read_to_string(store.path("netdr.yaml")).unwrap();
+    fs::write(store.path("netdr.yaml"), config.replace(BUCKET, "another")).unwrap();
+    let (_, said) = netdr(&store, 1, "fetch latest").await;
+    says(&said, &["there is no snapshot in s3://another/proj-k8s/snapshots/", "is the prefix right?"]);
 }
 
 #[tokio::test]

@@ -80,6 +80,19 @@ async fn what_is_there_and_not_ours_is_damage_and_stays() {
 }
 
 #[tokio::test]
+async fn a_good_copy_is_not_blamed_for_what_is_damaged_here() {
+    let (_s3, store) = replicated().await;
+    let id = store.backup().await;
+    let bundle = store.snapshot(&id).join("host.tar.zst.age");
+    let good = fs::read(&bundle).unwrap();
+    fs::write(&bundle, &good[..good.len() - 10]).unwrap();
+    let answer = json(&store, 5, "replicate").await;
+    let damaged = &place(&answer)["damaged"][0];
+    says(damaged["where"].as_str().unwrap(), &["repo/snapshots/", "host.tar.zst.age"]);
+    says(damaged["what"].as_str().unwrap(), &["it is the copy here", &format!("netdr fetch {id}")]);
+}
+
+#[tokio::test]
 async fn of_two_places_one_may_fail_and_the_snapshot_is_good() {
     let (s3, store) = (S3::start().await, Store::new().await);
     s3.bucket("netdr-near").await;
