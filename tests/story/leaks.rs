@@ -99,6 +99,10 @@ async fn a_marker_in_every_secret_is_seen_nowhere_outside_sealed_bundles() {
         netdr(&home, 4, &format!("drift --host-root root -v{identity}")).await;
         netdr(&home, 4, &format!("drift --host-root root --json{identity}")).await;
     }
+    for check in ["check -v", "check --json", "doctor --host-root root -v", "doctor --host-root root --json"]
+    {
+        netdr(&home, 8, check).await;
+    }
     let after = back_up(&home).await;
     for (before, after) in before.iter().zip(&after) {
         for after in [after, "live"] {

@@ -54,7 +54,7 @@ pub async fn served(
         };
         match asked_through_nodes(cluster, discovery, &look).await {
             Ok(answers) if answers.iter().any(|(_, answer)| answer.is_ok()) => {
-                checks.push(judge(&look.host, &secret, &leaf.serial, &answers));
+                checks.push(judge(&look, &secret, &leaf.serial, &answers));
             }
             // The others would be as silent, and each silence takes its time.
             Ok(answers) => return vec![unreached(&silence(&answers))],
@@ -74,7 +74,8 @@ fn silence(answers: &Answers) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn judge(host: &str, secret: &ItemKey, serial: &str, answers: &Answers) -> Check {
+pub(super) fn judge(look: &HttpLook, secret: &ItemKey, serial: &str, answers: &Answers) -> Check {
+    let HttpLook { host, port, .. } = look;
     let served =
         |answer: &Result<Served, String>| answer.as_ref().ok().and_then(|served| served.serial.clone());
     let wrong: Vec<(&str, String)> = answers
@@ -89,7 +90,9 @@ pub(super) fn judge(host: &str, secret: &ItemKey, serial: &str, answers: &Answer
             "{node} serves certificate {served}, and {secret} holds {serial}: Traefik does not use it, or has not \
              noticed the new one"
         );
-        let next = format!("kubectl logs -n traefik deployment/traefik --since=24h | grep -i -e tls -e {}", secret.name());
+        let next = format!(
+            "openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 -noout -subject -serial"
+        );
         check.found(Alert, why, next)
     })
 }

@@ -191,8 +191,18 @@ fn objects_of_the_group_that_v3_does_not_read_are_counted() {
 #[test]
 fn one_node_that_serves_another_certificate_is_an_alert() {
     let secret = ItemKey::resource("", "secrets", Some("shop"), "shop-tls");
+    let look = crate::plan::HttpLook {
+        host: "shop.lab".into(),
+        path: "/".into(),
+        status: None,
+        port: 443,
+        tls: true,
+        through: None,
+        secret: Some(secret.clone()),
+        serial: None,
+    };
     let served = |serial: &str| Result::Ok(Served { status: 404, serial: Some(serial.into()) });
-    let judge = |answers| served::judge("shop.lab", &secret, "0a", &answers);
+    let judge = |answers| served::judge(&look, &secret, "0a", &answers);
     let fine = judge(vec![("n1".to_owned(), served("0a")), ("n2".to_owned(), Err("refused".into()))]);
     assert_eq!((fine.status, fine.value), (Ok, json!("0a")));
     let wrong = judge(vec![("n1".to_owned(), served("0a")), ("n2".to_owned(), served("0b"))]);

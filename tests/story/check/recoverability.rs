@@ -1,9 +1,11 @@
 //! Could the cluster be recovered tonight? Asked of the repository alone.
 
-use serde_json::Value;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::named;
-use crate::support::{Home, Library, shared};
+use crate::support::{Glacier, Home, Library, NODE, Store, Trouble, shared};
 
 async fn check(home: &Home, code: i32) -> Value {
     // No cluster is asked: there is none to be found from here.
@@ -54,6 +56,32 @@ async fn a_set_that_nobody_saved_for_two_days_is_an_alert() {
     let network = named(&found, "recoverability network in local");
     assert_eq!((&network["status"], &network["value"]), (&"alert".into(), &49.into()), "{network:#}");
     assert_eq!(network["next"], "netdr backup --set network");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_place_is_asked_and_what_is_not_whole_there_is_not_there() {
+    let (store, glacier) = (Store::new().await, Glacier::start().await);
+    glacier.replicates(&store, "");
+    let id = store.backup().await;
+    let check = async |more: &str| store.netdr(&format!("check recoverability --json {more}")).await.json(8);
+    let of = |place: &str| format!("recoverability host of node {NODE} in {place}");
+    let found = check("").await;
+    assert_eq!(named(&found, &of("local"))["status"], "ok");
+    assert_eq!(named(&found, &of("s3"))["status"], "ok");
+    // On a new machine: what there is can be fetched.
+    let found = check("--repo absent").await;
+    assert_eq!(named(&found, &of("local"))["status"], "alert");
+    assert_eq!(named(&found, &of("s3"))["status"], "ok");
+
+    glacier.expire(&format!("{id}/snapshot.json"));
+    let found = check("").await;
+    let there = named(&found, &of("s3"));
+    assert_eq!((&there["status"], &there["next"]), (&json!("alert"), &json!("netdr replicate")), "{there:#}");
+
+    glacier.strike("*", "", 1000, Trouble::Slow(Duration::from_secs(120)));
+    let found = check("").await;
+    assert_eq!(named(&found, "recoverability of place s3")["status"], "unknown");
+    assert_eq!(named(&found, &of("local"))["status"], "ok", "its silence hides nothing of the others");
 }
 
 #[tokio::test(flavor = "multi_thread")]
