@@ -40,6 +40,8 @@ const ROUTES: [Source; 8] = [
     Source::all(GATEWAY, "gateways"),
 ];
 const TRAEFIK_SERVICES: Source = Source::all(TRAEFIK, "traefikservices");
+const MIDDLEWARES: [Source; 2] =
+    [Source::all(TRAEFIK, "middlewares").metadata(), Source::all(TRAEFIK, "middlewaretcps").metadata()];
 const SERVICES: Source = Source::all("", "services").metadata();
 /// A TLS Secret need not be of that type to be served; by its name alone, none is read.
 const SECRETS: Source = Source::all("", "secrets").metadata();
@@ -47,7 +49,7 @@ const SECRETS: Source = Source::all("", "secrets").metadata();
 /// What is read.
 pub fn sources() -> Vec<Source> {
     let routes = [RELEASES, CLASSES, SERVICES, SECRETS, Source::TLS_SECRETS];
-    [&routes[..], &WORKLOADS, &ROUTES, &dead()].concat()
+    [&routes[..], &WORKLOADS, &ROUTES, &MIDDLEWARES, &dead()].concat()
 }
 
 /// The kinds of Traefik v2.

@@ -12,10 +12,13 @@ use crate::{
         Check,
         Status::{Alert, Warn},
     },
-    helm::{self, Revision},
+    helm,
     model::{Component, Content, IndexEntry, ItemKey},
     plan::{Target, is_crowded},
 };
+
+/// What an IngressClass of Traefik says.
+const TRAEFIKS: &str = "traefik.io/ingress-controller";
 
 /// What is captured for it.
 pub const COMPONENTS: [Component; 4] =
@@ -26,6 +29,7 @@ pub fn is_wanted(entry: &IndexEntry) -> bool {
     let key = &entry.key;
     matches!(key, ItemKey::Release { .. })
         || key.is_kind("apps", "deployments")
+        || key.is_kind("networking.k8s.io", "ingressclasses")
         || key.is_kind("helm.cattle.io", "helmcharts")
         || key.is_kind("helm.cattle.io", "helmchartconfigs")
 }
@@ -45,7 +49,7 @@ pub fn judge(capture: &Capture, nodes: &[Value], unready: &Result<Vec<String>, S
     checks.extend(contents(capture, |key| matches!(key, ItemKey::Release { .. })).map(release));
     let deployments = contents(capture, |key| key.is_kind("apps", "deployments"));
     checks.extend(deployments.flat_map(|(key, deployment)| of_deployment(key, &deployment, nodes)));
-    checks.push(controllers(&capture.revisions));
+    checks.push(controllers(capture));
     checks.push(webhooks(unready));
     checks
 }
@@ -139,13 +143,18 @@ fn of_deployment(key: &ItemKey, deployment: &Value, nodes: &[Value]) -> Vec<Chec
 }
 
 /// RKE2's own ingress controller beside another: both want ports 80 and 443 of each node.
-fn controllers(revisions: &[Revision]) -> Check {
-    let deployed = revisions.iter().filter(|revision| revision.status == "deployed");
+fn controllers(capture: &Capture) -> Check {
+    let deployed = capture.revisions.iter().filter(|revision| revision.status == "deployed");
     let ingress = deployed.filter(|revision| {
         let component = helm::release_component(&revision.namespace, &revision.name, &[]);
         component == Some(Component::Ingress) && !revision.name.ends_with("-crd")
     });
     let mut names: Vec<String> = ingress.map(|r| format!("{}/{}", r.namespace, r.name)).collect();
+    // Of Traefik's there may be several releases and one class; of another one, such as rke2-ingress-nginx, its class tells.
+    let classes = contents(capture, |key| key.is_kind("networking.k8s.io", "ingressclasses"));
+    let controllers =
+        classes.filter_map(|(_, class)| class["spec"]["controller"].as_str().map(str::to_owned));
+    names.extend(controllers.filter(|controller| controller != TRAEFIKS));
     names.sort();
     names.dedup();
     let check = Check::ok("doctor ingress controllers", names.len(), "at most 1");
@@ -154,11 +163,11 @@ fn controllers(revisions: &[Revision]) -> Check {
         _ => check.found(
             Warn,
             format!(
-                "{} are deployed, and bind ports 80 and 443 of the same nodes; where yours is to serve, set \
+                "{} are there, and want ports 80 and 443 of the same nodes; where yours is to serve, set \
                  ingress-controller: none in RKE2's config.yaml",
                 names.join(" and ")
             ),
-            "helm list -A",
+            "kubectl get ingressclasses",
         ),
     }
 }

@@ -187,6 +187,19 @@ fn two_ingress_controllers_and_webhooks_that_do_not_answer_are_in_the_way() {
     );
     assert_eq!(named(&checks, "doctor ingress controllers").status, Ok);
     assert_eq!(named(&checks, "doctor admission webhooks").status, Unknown);
+    let class = |name: &str, controller: &str| {
+        let key = ItemKey::resource("networking.k8s.io", "ingressclasses", None, name);
+        captured(key, &json!({"spec": {"controller": controller}}))
+    };
+    let items =
+        vec![class("traefik", "traefik.io/ingress-controller"), class("nginx", "k8s.io/ingress-nginx")];
+    let both = Capture { items, revisions: vec![own()], ..Capture::default() };
+    let checks = cluster::judge(&both, &[], &Result::Ok(vec![]));
+    let found = named(&checks, "doctor ingress controllers");
+    assert!(
+        found.status == Warn && found.why[0].starts_with("k8s.io/ingress-nginx and traefik/traefik"),
+        "{found:?}"
+    );
     let metallb = cluster::written();
     assert!(
         metallb.iter().any(|target| target.plural == "ipaddresspools")

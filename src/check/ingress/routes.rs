@@ -1,10 +1,11 @@
-//! Does every route lead to a Service, show a Secret that is there, and belong to a class that somebody serves?
+//! Does every route lead to a Service, name a Secret and Middlewares that are there, and belong to a class that somebody
+//! serves?
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{CLASSES, GATEWAY, INGRESSES, ROUTES, SECRETS, SERVICES, TRAEFIK, TRAEFIK_SERVICES};
+use super::{CLASSES, GATEWAY, INGRESSES, MIDDLEWARES, ROUTES, SECRETS, SERVICES, TRAEFIK, TRAEFIK_SERVICES};
 use crate::{
     catalog::references::references,
     check::{
@@ -17,7 +18,7 @@ use crate::{
 const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
 /// Of Ingresses from before `ingressClassName`.
 const ANNOTATION: &str = "kubernetes.io/ingress.class";
-const WANTED: &str = "its Service, Secret and class are there";
+const WANTED: &str = "what it names is there";
 
 /// The classes: at least one where there are Ingresses, at most one by default.
 pub(super) fn classes(reading: &Reading) -> Vec<Check> {
@@ -63,7 +64,7 @@ pub(super) fn judge(reading: &Reading) -> Vec<Check> {
         };
         let secrets =
             references(&key, route, "").into_iter().filter_map(|(named, needed)| needed.then_some(named));
-        let named = backends(&key, route).into_iter().chain(secrets);
+        let named = backends(&key, route).into_iter().chain(middlewares(&key, route)).chain(secrets);
         let missing = named.filter(|named| there.lacks(named));
         let check = missing.fold(check, |check, what| {
             check.found(Alert, format!("it names {what}, which does not exist"), next(&what))
@@ -88,7 +89,8 @@ struct There {
 
 impl There {
     fn of(reading: &Reading) -> Self {
-        let kinds = [SERVICES, TRAEFIK_SERVICES, SECRETS].into_iter().filter(|source| reading.has(*source));
+        let kinds = [SERVICES, TRAEFIK_SERVICES, SECRETS].into_iter().chain(MIDDLEWARES);
+        let kinds = kinds.filter(|source| reading.has(*source));
         let kinds: Vec<Source> = kinds.collect();
         let objects = kinds.iter().flat_map(|source| reading.all(*source)).map(|(key, _)| key).collect();
         Self { kinds, objects }
@@ -131,6 +133,22 @@ fn backends(key: &ItemKey, route: &Value) -> BTreeSet<ItemKey> {
         })
     };
     named.into_iter().filter_map(backend).collect()
+}
+
+/// Middlewares that a route of Traefik's own kinds goes through: without one, Traefik does not serve it.
+fn middlewares(key: &ItemKey, route: &Value) -> BTreeSet<ItemKey> {
+    let plural = match key {
+        key if key.is_kind(TRAEFIK, "ingressroutes") => "middlewares",
+        key if key.is_kind(TRAEFIK, "ingressroutetcps") => "middlewaretcps",
+        _ => return BTreeSet::new(),
+    };
+    let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let named = each(&route["spec"]["routes"]).into_iter().flat_map(|rule| each(&rule["middlewares"]));
+    let named = named.filter_map(|named| {
+        let name = named["name"].as_str().filter(|name| !name.contains('@'))?; // of another provider
+        Some(ItemKey::resource(TRAEFIK, plural, named["namespace"].as_str().or(key.namespace()), name))
+    });
+    named.collect()
 }
 
 /// What is wrong with the class of an Ingress.

@@ -158,6 +158,14 @@ fn backends_are_services_and_traefiks_own_kind_and_not_its_internal_ones() {
             "it names traefikservices.traefik.io shop/gone, which does not exist"
         ]
     );
+    let through = json!({"routes": [{"services": [{"name": "web"}], "middlewares": [{"name": "auth"}, {"name": "x@file"},
+        {"name": "headers", "namespace": "edge"}]}]});
+    let checks = of([
+        (INGRESS_ROUTES, vec![object("shop", "route", through)]),
+        (MIDDLEWARES[0], vec![object("edge", "headers", Value::Null)]),
+    ]);
+    let why = "it names middlewares.traefik.io shop/auth, which does not exist";
+    assert_eq!(crossed(&checks), [(Alert, "ingress ingressroutes.traefik.io shop/route", why)]);
     let weighted =
         object("shop", "gone", json!({"weighted": {"services": [{"name": "web"}, {"name": "old"}]}}));
     let checks = of([(TRAEFIK_SERVICES, vec![weighted])]);
