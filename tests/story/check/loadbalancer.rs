@@ -219,10 +219,18 @@ async fn another_node_takes_over_and_the_speaker_comes_back() {
     );
     assert_eq!(check(&sound, "loadbalancer services ingest/feed")["value"], ADDRESS);
 
-    // Nobody is there to ask: nothing is done.
+    // Nobody is there to ask, or somebody says no: nothing is done.
     let first = story.announcing().await.unwrap();
     let refused = story.home.netdr(&["check", "loadbalancer", "--failover"]).await.failed(2);
     assert!(refused.contains("--yes"), "{refused}");
+    let ask = "printf 'no\\n' | script -qec 'netdr check loadbalancer --failover' /dev/null";
+    let declined = story.home.shell(ask).await;
+    assert_eq!(declined.code, Some(130), "{declined:?}");
+    for word in
+        ["announces services ingest/feed", "taint netdr/failover-test", "Remove the speaker of", "declined"]
+    {
+        assert!(declined.stdout.contains(word), "{word}: {declined:?}");
+    }
     assert!(story.is_whole().await && story.announcing().await.as_ref() == Some(&first));
 
     // As the job of an installation, with the right that somebody gives it.
