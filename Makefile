@@ -2,6 +2,8 @@
 .PHONY: help build demo test test-all test-tools bench lint control-plane
 .DEFAULT_GOAL := help
 
+# Stories that need a program which is not on every machine (make test-tools).
+TOOLED := story::sshd story::promtool
 # What `netdr demo` runs; the tests need kubectl, helm and age as well.
 DEMO_PROGRAMS := crds etcd kube-apiserver kube-controller-manager kube-scheduler kwok
 
@@ -20,10 +22,10 @@ control-plane: ## the programs that tests and demo run against (once, then cache
 	@tests/control-plane/build
 
 test: control-plane ## every test that needs nothing installed but Rust, Go, git, tar, zstd and ssh-keygen
-	cargo test -- --skip story::sshd
+	cargo test -- $(addprefix --skip ,$(TOOLED))
 
-test-all: test ## every test, also that which needs a real sshd (make test-tools)
-	cargo test --test integration story::sshd
+test-all: test ## every test, also those that need a real sshd and promtool (make test-tools)
+	cargo test --test integration -- $(TOOLED)
 
 test-tools: ## the stock programs that tests call, by apt (needs root where some are missing)
 	@tests/tools

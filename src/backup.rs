@@ -17,16 +17,18 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::{
     Error, Result,
     capture::{self, Captured, Failure, Scope},
+    certificates,
     cluster::Cluster,
     gitops::history::Seen,
     host,
     model::{
-        BundleEntry, ClusterIdentity, Component, FORMAT, Facts, Index, IndexEntry, Item, Occasion, Set,
-        SnapshotHeader, SnapshotId, SnapshotState,
+        BundleEntry, ClusterIdentity, Component, Content, FORMAT, Facts, Index, IndexEntry, Item, ItemKey,
+        Occasion, Set, SnapshotHeader, SnapshotId, SnapshotState,
     },
     repository::Repository,
     seal::{Identities, Recipients},
@@ -145,7 +147,10 @@ pub async fn cluster(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) 
             .hint(format!("set {set} has: {}", has.join(", "))));
     }
     let scope = Scope { components, ..scope.clone() };
-    let captured = capture::capture(cluster, &scope, job.now, &|_| true).await?;
+    let mut captured = capture::capture(cluster, &scope, job.now, &|_| true).await?;
+    if set == Set::Certificates {
+        captured.facts.certificates = certificates::expiries(captured.items.iter().filter_map(secret));
+    }
     let mut read = Read {
         set,
         node: None,
@@ -218,6 +223,12 @@ pub async fn host(job: &Job<'_>, node: &str, host_root: &Path) -> Result<Summary
     let sealed = Sealing::of(job, &mut read, began)?.run_aside().await?;
     let summary = finish(job, read, verdict, sealed, began)?;
     Ok(Summary { seen, ..summary })
+}
+
+/// A Secret among what was captured.
+fn secret(captured: &Captured) -> Option<(&ItemKey, Value)> {
+    let Some(Content::Resource(json)) = &captured.content else { return None };
+    captured.entry.key.is_kind("", "secrets").then(|| (&captured.entry.key, json.value()))
 }
 
 /// Signs and commits what was sealed, and sums it up.

@@ -13,6 +13,8 @@ pub use choice::{why_kept, why_useless};
 pub use leaf::{Leaf, serial};
 pub use observed::{GROUP, Observed, owner, secret_of, written_over};
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use leaf::{Match, key_match};
 use serde_json::Value;
@@ -44,6 +46,16 @@ pub fn warnings(key: &ItemKey, secret: &Value, now: DateTime<Utc>) -> Vec<String
     let temporary =
         leaf.is_temporary.then(|| "has cert-manager's temporary certificate, not the issuer's".to_owned());
     pair.into_iter().chain(temporary).chain(validity).map(|what| format!("{key} {what}")).collect()
+}
+
+/// Until when the certificates of TLS Secrets are valid, by `namespace/name`; one that does not read has a warning of its own.
+pub fn expiries<'a>(secrets: impl Iterator<Item = (&'a ItemKey, Value)>) -> BTreeMap<String, DateTime<Utc>> {
+    let tls = secrets.filter(|(_, secret)| secret["type"] == "kubernetes.io/tls");
+    let expiry = |(key, secret): (&ItemKey, Value)| {
+        let not_after = Leaf::of(&secret).ok()?.not_after;
+        Some((format!("{}/{}", key.namespace().unwrap_or_default(), key.name()), not_after))
+    };
+    tls.filter_map(expiry).collect()
 }
 
 #[cfg(test)]

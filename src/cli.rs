@@ -4,6 +4,7 @@
 //! Invariant: the only module that touches terminal, environment and clock; nothing is set up before a verb needs it.
 
 mod access;
+mod after;
 mod against;
 mod backup;
 mod check;
@@ -25,7 +26,9 @@ mod history;
 mod init;
 mod interrupt;
 mod keys;
+mod log;
 mod man;
+mod metrics;
 mod places;
 mod plan;
 mod plans;
@@ -48,13 +51,17 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _,
+    error::ErrorKind,
+};
 use serde_json::json;
 
 use crate::{Error, Result};
 use context::Context;
 use exit::Exit;
-use global::Global;
+use global::{Global, LOG_FORMAT};
+use log::Format;
 use terminal::Terminal;
 
 /// Back up, restore and prove the networking state of an RKE2 cluster.
@@ -107,6 +114,7 @@ enum Verb {
     Replicate(replicate::Replicate),
     Fetch(fetch::Fetch),
     Thaw(thaw::Thaw),
+    Metrics(metrics::Metrics),
     Runs(runs::Runs),
     #[command(subcommand)]
     Plan(plan::Plan),
@@ -121,12 +129,19 @@ enum Verb {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut Cli::command()))?;
+        Ok((cli, verb(&matches)))
+    });
+    let (cli, verb) = match parsed {
+        Ok(parsed) => parsed,
         Err(e) => return refuse(&e),
     };
+    log::begin(cli.global.log_format, &verb);
     let context = Context::new(cli.global);
-    let exit = cli.verb.run(&context).unwrap_or_else(|e| report(&context.terminal, &e));
+    let result = cli.verb.run(&context);
+    let exit = result.as_ref().map_or_else(|e| report(&context.terminal, e), |exit| *exit);
+    after::verb(&context, &result);
     exit.into()
 }
 
@@ -151,6 +166,7 @@ impl Verb {
             Self::Replicate(verb) => verb.run(cx),
             Self::Fetch(verb) => verb.run(cx),
             Self::Thaw(verb) => verb.run(cx),
+            Self::Metrics(verb) => verb.run(cx),
             Self::Runs(verb) => verb.run(cx),
             Self::Plan(verb) => verb.run(cx),
             Self::Schedule(verb) => verb.run(cx),
@@ -162,17 +178,43 @@ impl Verb {
     }
 }
 
+/// The words of a verb, as `keys rotate`.
+fn verb(matches: &ArgMatches) -> String {
+    match matches.subcommand() {
+        Some((word, below)) => format!("{word} {}", verb(below)).trim_end().to_owned(),
+        None => String::new(),
+    }
+}
+
 /// What clap refuses is a usage error; help and version are answers.
 fn refuse(error: &clap::Error) -> ExitCode {
-    let _ = error.print(); // a closed pipe leaves nobody to tell
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = error.print(); // a closed pipe leaves nobody to tell
         return Exit::Done.into();
     }
-    let terminal = Terminal::new(std::env::args_os().any(|a| a == "--json"), false, false, true);
     let text = error.render().to_string();
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    document(&terminal, &Error::usage(message).hint("see netdr --help"));
+    let refused = Error::usage(message).hint("see netdr --help");
+    log::begin(asked_format(), "");
+    let terminal = Terminal::new(std::env::args_os().any(|a| a == "--json"), false, false, true);
+    if log::is_text() {
+        let _ = error.print();
+    } else {
+        terminal.error(&refused);
+    }
+    document(&terminal, &refused);
     Exit::Usage.into()
+}
+
+/// The `--log-format` of a command line that clap does not read.
+fn asked_format() -> Format {
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let after = |flag: &String| args.iter().skip_while(|arg| *arg != flag).nth(1).cloned();
+    let flag = args.iter().find(|arg| arg.starts_with("--log-format"));
+    let value =
+        flag.and_then(|flag| flag.split_once('=').map(|(_, value)| value.to_owned()).or_else(|| after(flag)));
+    let value = value.or_else(|| std::env::var(LOG_FORMAT).ok()).unwrap_or_default();
+    Format::from_str(&value, false).unwrap_or_default()
 }
 
 /// Says on stderr what failed and what to do; with `--json` also as the one document on stdout.

@@ -5,11 +5,13 @@
 
 mod git;
 mod replicas;
+mod telling;
 
 use std::path::{Path, PathBuf};
 
 pub use replicas::{LOCAL, S3, chosen};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
+pub use telling::Metrics;
 
 use crate::{
     Error, Result,
@@ -22,6 +24,7 @@ use crate::{
 };
 use git::GitSection;
 use replicas::ReplicaSection;
+use telling::MetricsSection;
 
 /// What the file says; everything may be absent.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +55,8 @@ pub struct Config {
     pub git_sources: Vec<GitSource>,
     /// `plans`: a folder whose files override the built-in plans.
     pub plans: Option<PathBuf>,
+    /// `metrics`: where they go.
+    pub metrics: Metrics,
 }
 
 impl Config {
@@ -94,6 +99,7 @@ impl Config {
             git_history: document.git.history(folder),
             git_sources: document.git.sources(folder),
             plans: path(document.plans),
+            metrics: telling::metrics(document.metrics, folder, &shown)?,
         })
     }
 }
@@ -113,8 +119,7 @@ struct Document {
     plans: Option<PathBuf>,
     replicas: Vec<ReplicaSection>,
     git: GitSection,
-    #[serde(deserialize_with = "present")]
-    metrics: bool,
+    metrics: MetricsSection,
     #[serde(deserialize_with = "present")]
     notify: bool,
 }
@@ -157,7 +162,7 @@ struct ExtraSection {
 
 impl Document {
     fn of_a_later_version(&self) -> Option<&'static str> {
-        let later = [("metrics", self.metrics), ("notify", self.notify)];
+        let later = [("notify", self.notify)];
         later.into_iter().find_map(|(key, present)| present.then_some(key))
     }
 }
@@ -250,7 +255,7 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_refused_even_when_empty() {
-        for key in ["metrics", "notify"] {
+        for key in ["notify"] {
             for value in ["", " {}", " [x]"] {
                 let error = parse(&format!("{key}:{value}\n")).unwrap_err();
                 assert!(error.to_string().contains(&format!("has no `{key}` yet")), "{error}");

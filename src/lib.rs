@@ -24,6 +24,7 @@ pub mod gitops;
 pub mod helm;
 pub mod host;
 pub mod keys;
+pub mod metrics;
 pub mod model;
 pub mod plan;
 pub mod policies;
@@ -35,8 +36,10 @@ pub mod schedule;
 pub mod seal;
 pub mod signature;
 pub mod strict;
+pub mod task;
 pub mod velero;
 pub mod watch;
+pub mod web;
 pub mod yaml;
 
 pub use error::{Error, Kind, Result};

@@ -24,6 +24,7 @@ mod resealed;
 pub mod retention;
 pub mod s3;
 mod staging;
+mod status;
 #[cfg(test)]
 mod tests;
 pub mod thaw;

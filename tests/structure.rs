@@ -3,4 +3,5 @@
 mod dependencies;
 mod image;
 mod layers;
+mod monitoring;
 mod sources;

@@ -12,6 +12,7 @@ mod helm_controller;
 mod home;
 mod kubelet;
 mod library;
+mod monitoring;
 mod objects;
 mod operator;
 mod planes;
@@ -32,6 +33,7 @@ pub(crate) use helm_controller::HelmController;
 pub(crate) use home::{Home, Outcome};
 pub(crate) use kubelet::Kubelets;
 pub(crate) use library::Library;
+pub(crate) use monitoring::{expressions, groups, monitoring, rules};
 pub(crate) use objects::{Dump, NODES, Objects, POLICIES, touched};
 pub(crate) use operator::{Operator, acts, corrupted};
 pub(crate) use planes::{

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     context::Context,
     exit::Exit,
-    history, interrupt,
+    history, interrupt, log,
     replicate::{self, Outcome},
     settings::Settings,
     words::{bytes, count, table},
@@ -23,6 +23,7 @@ use crate::{
     model::{ClusterIdentity, Component, Occasion, Set, SnapshotId, SnapshotState},
     repository::{Listed, s3::Place},
     signature::Trust,
+    task::{Event, Problem},
 };
 
 /// Take a snapshot of each set.
@@ -56,11 +57,15 @@ impl Backup {
             // An empty snapshot that calls itself complete would be found out in the disaster.
             return Err(cx.no_server());
         }
+        sets.iter().for_each(|set| cx.about(task(cx, *set)));
         warn_about_identities(cx, &settings);
         let made = RefCell::default();
         let work = self.take_and_replicate(cx, &settings, &sets, &made);
-        let (outcomes, committed) = interrupt::run(&|| advice(&made.borrow(), sets.len()), work)?;
-        let (made, unlisted) = (made.into_inner(), outcomes.is_err());
+        let work = interrupt::run(&|| advice(&made.borrow(), sets.len()), work);
+        let made = made.into_inner();
+        made.iter().for_each(|summary| cx.ended(&task(cx, summary.set), problems(summary)));
+        let (outcomes, committed) = work?;
+        let unlisted = outcomes.is_err();
         let outcomes = outcomes.unwrap_or_else(|error| {
             cx.terminal.error(&error.hint("the snapshots here are good; to copy them: netdr replicate"));
             Vec::new()
@@ -79,10 +84,12 @@ impl Backup {
         }
         let partial = lost.is_some() || made.iter().any(|s| s.state != SnapshotState::Complete);
         for summary in &made {
+            log::of("snapshot", Some(summary.id.as_str()));
             for line in remarks(summary) {
                 cx.terminal.warn(format!("{}: {line}", summary.set));
             }
         }
+        log::of("snapshot", None);
         let document = json!({
             "snapshots": made, "places": replicate::document(&outcomes),
             "history": history::document(committed.as_ref()),
@@ -209,6 +216,26 @@ impl Backup {
     fn wants(&self, component: Component) -> bool {
         self.component.is_empty() || self.component.contains(&component)
     }
+}
+
+/// What a set's backup is called among tasks; each server's files are one of their own.
+fn task(cx: &Context, set: Set) -> String {
+    let node = (set == Set::Host).then(|| host::node_name(&cx.flags.host_root).ok()).flatten();
+    node.map_or_else(|| format!("backup {set}"), |node| format!("backup {set} {node}"))
+}
+
+/// What somebody is to be told of a snapshot.
+fn problems(summary: &Summary) -> Vec<Problem> {
+    let event = match summary.state {
+        SnapshotState::Complete => return Vec::new(),
+        SnapshotState::Partial => Event::Partial,
+        SnapshotState::Shrunk => Event::Shrunk,
+    };
+    let next = match event {
+        Event::Shrunk => "if the loss is meant, make it the new measure: netdr backup --accept-shrunk",
+        _ => "see what could not be read, mend it, and take it again: netdr backup",
+    };
+    vec![Problem { event, why: remarks(summary), next: vec![next.into()] }]
 }
 
 /// Says what places lack; the snapshots are good whatever it is.

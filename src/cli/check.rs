@@ -95,6 +95,7 @@ pub(super) fn or_unknown(of: &str, checks: Result<Vec<Check>>) -> Result<Vec<Che
 
 /// Says how checks came out: a table, and of each that is not ok why and what to do.
 pub(super) fn answer(cx: &Context, checks: &[Check]) -> Result<Exit> {
+    cx.checked(checks);
     let status = check::worst(checks);
     cx.terminal.answer(&json!({"status": status, "checks": checks}), || said(checks))?;
     Ok(Exit::Crossed.when(status.is_crossed()))

@@ -1,29 +1,54 @@
 //! What every verb gets: the flags, the terminal, the clock, and the settings when it asks for them.
 
-use std::path::Path;
+use std::{path::Path, sync::OnceLock};
 
 use chrono::{DateTime, Utc};
 use rand::random;
 
-use super::{access::surroundings, global::Global, settings::Settings, terminal::Terminal};
-use crate::{Error, Result, model::SnapshotId, plan::CommandLine};
+use super::{access::surroundings, after::Tasks, global::Global, settings::Settings, terminal::Terminal};
+use crate::{Error, Result, model::SnapshotId, plan::CommandLine, task::Problem};
 
 pub(super) struct Context {
     pub(super) flags: Global,
     pub(super) terminal: Terminal,
     /// When the command began.
     pub(super) now: DateTime<Utc>,
+    /// What the verb is about.
+    pub(super) tasks: Tasks,
+    settings: OnceLock<Settings>,
 }
 
 impl Context {
     pub(super) fn new(flags: Global) -> Self {
         let terminal = Terminal::new(flags.json, flags.quiet, flags.verbose, flags.no_progress);
-        Self { flags, terminal, now: Utc::now() }
+        Self { flags, terminal, now: Utc::now(), tasks: Tasks::default(), settings: OnceLock::new() }
     }
 
     /// The settings in force; verbs that need none never read a file.
     pub(super) fn settings(&self) -> Result<Settings> {
-        Settings::load(&self.flags, &self.terminal)
+        let settings = match self.settings.get() {
+            Some(settings) => settings,
+            None => {
+                let settings = Settings::load(&self.flags, &self.terminal)?;
+                self.settings.get_or_init(|| settings)
+            }
+        };
+        Ok(settings.clone())
+    }
+
+    /// The settings, where the verb asked for them.
+    pub(super) fn loaded(&self) -> Option<Settings> {
+        self.settings.get().cloned()
+    }
+
+    /// Says that the verb is about this task, as `backup network`: how it ends is remembered, and somebody may be told.
+    pub(super) fn about(&self, task: impl Into<String>) {
+        self.tasks.begun(task.into());
+    }
+
+    /// Says how a task ended, where it has an end of its own; else it ends as the verb does.
+    pub(super) fn ended(&self, task: &str, problems: Vec<Problem>) {
+        self.tasks.ended(task, problems);
     }
 
     /// What a command that is printed must repeat of this one; `state_dir` is the verb's own flag.

@@ -14,7 +14,7 @@ use std::{
 use chrono::Utc;
 use clap::Args;
 
-use super::{context::Context, exit::Exit, interrupt, prompt};
+use super::{context::Context, exit::Exit, interrupt, log, prompt};
 use crate::{
     Error, Kind, Result,
     cluster::Cluster,
@@ -137,6 +137,11 @@ impl Going<'_> {
             return Err(Error::new(Kind::Interrupted, "declined; nothing was changed"));
         }
         begun.set(true);
+        log::of("run", Some(prepared.run().as_str()));
+        cx.about(match prepared.undoes() {
+            Some(_) => "undo".to_owned(),
+            None => format!("restore {}", prepared.plan.plan.name),
+        });
         let folder = course.folder(repository, prepared.run());
         let report = course.recover(cx, cluster, &folder, recipients, prepared, asked.elapsed()).await;
         let report = report.map_err(|error| match Past::read(&folder) {

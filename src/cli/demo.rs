@@ -14,7 +14,7 @@ use std::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{context::Context, exit::Exit, interrupt, words};
+use super::{context::Context, exit::Exit, global::LOG_FORMAT, interrupt, log, words};
 use crate::{
     Error, Result,
     cluster::Cluster,
@@ -127,6 +127,9 @@ impl Story<'_> {
             command.env_remove(name); // the demo's own repository and keys, never the operator's
         }
         command.env("KUBECONFIG", self.kubeconfig);
+        if !log::is_text() {
+            command.env(LOG_FORMAT, "json");
+        }
         if self.cx.terminal.json {
             command.stdout(std::io::stderr());
         }

@@ -16,13 +16,14 @@ use crate::{
     capture::Scope,
     certificates::Observed,
     cluster::Cluster,
-    drift::{self, Report, Severity},
+    drift::{self, Finding, Report, Severity},
     host,
     model::{Component, Set, SnapshotId},
     plan::{Change, Difference},
     repository::{Repository, choose},
     restore::observe,
     seal::Identities,
+    task::{Event, Problem},
 };
 
 /// Tell what differs from the latest snapshots (the index key is enough) or from Git, how grave it is and why
@@ -60,6 +61,7 @@ impl std::str::FromStr for Against {
 impl Drift {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
+        cx.about("drift");
         if matches!(self.against, Against::Git) {
             return against::git(cx, &settings);
         }
@@ -67,6 +69,7 @@ impl Drift {
         for unread in &report.unread {
             cx.terminal.warn(format!("not read, so not compared: {unread}"));
         }
+        cx.ended("drift", problems(&report));
         cx.terminal.answer(&report, || said(&report))?;
         Ok(Exit::Different.when(!report.items.is_empty()).max(Exit::Partial.when(!report.unread.is_empty())))
     }
@@ -171,6 +174,23 @@ async fn issued(cluster: &Cluster, scope: &Scope, compared: &Compared) -> Result
         return Ok(Observed::default());
     }
     Ok(observe(cluster, &cluster.discover().await?, &scope.exclude_namespaces).await)
+}
+
+/// What somebody is to be told: which items and how grave, and no value of any.
+fn problems(report: &Report) -> Vec<Problem> {
+    let line = |finding: &Finding| {
+        let reasons: Vec<&str> = finding.reasons.iter().map(String::as_str).collect();
+        let what = drift::lines(finding).into_iter().next().unwrap_or_default();
+        [vec![what.as_str()], reasons].concat().join("; ")
+    };
+    let of = |event, why: Vec<String>, next: &str| {
+        (!why.is_empty()).then(|| Problem { event, why, next: vec![next.into()] })
+    };
+    let found =
+        of(Event::Drift, report.items.iter().map(line).collect(), "what differs in them: netdr drift");
+    let unread =
+        of(Event::Partial, report.unread.clone(), "see to it that all of it can be read: netdr drift");
+    found.into_iter().chain(unread).collect()
 }
 
 fn said(report: &Report) -> String {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args};
 
-use super::access::Surroundings;
+use super::{access::Surroundings, log::Format};
 use crate::plan::CommandLine;
 
 #[derive(Args, Debug, Default)]
@@ -50,7 +50,21 @@ pub(super) struct Global {
     /// Show no progress bars
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub(super) no_progress: bool,
+    /// Write lines on stderr for a person, or as one JSON object each
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        env = LOG_FORMAT,
+        hide_env_values = true,
+        default_value_t
+    )]
+    pub(super) log_format: Format,
 }
+
+/// The variable of `--log-format`.
+pub(super) const LOG_FORMAT: &str = "NETDR_LOG_FORMAT";
 
 impl Global {
     /// The flags among them, for commands that are printed; clap took some from variables, which the next command has too.

@@ -16,6 +16,7 @@ use crate::{
         history::{Recorded, Seen, Token, Writing, record},
     },
     repository::{Repository, git_seen::GitSeen},
+    task::Problem,
 };
 
 /// Commits what was seen, where the configuration names a history. None where it does not, or nothing was seen.
@@ -101,6 +102,9 @@ pub(super) fn keep(cx: &Context, repository: &Repository, seen: impl IntoIterato
 
 /// Says what went wrong, and what a person should know.
 pub(super) fn report(cx: &Context, outcome: Option<&Result<Recorded>>) -> Exit {
+    if let Some(outcome) = outcome {
+        cx.ended("commit to git", outcome.as_ref().err().map(Problem::failed).into_iter().collect());
+    }
     match outcome {
         Some(Err(error)) => {
             cx.terminal.error(error);

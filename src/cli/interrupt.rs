@@ -20,7 +20,11 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{exit::Exit, prompt, terminal};
+use super::{
+    exit::Exit,
+    log::{self, Level},
+    prompt,
+};
 use crate::{Error, Kind, Result};
 
 /// How long what seals and writes may take to notice that nobody wants it any more, and to remove it.
@@ -79,7 +83,10 @@ pub(super) fn catch() {
 }
 
 fn end() -> ! {
-    terminal::say("\nerror: interrupted");
+    if log::is_text() {
+        log::say(Level::Info, "", &[]); // below what was typed
+    }
+    log::say(Level::Error, "interrupted", &[]);
     std::process::exit(Exit::Interrupted.code().into())
 }
 

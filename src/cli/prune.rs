@@ -38,6 +38,9 @@ impl Prune {
                 .hint("name one, or s3 for all of them: --place NAME"));
         }
         let settings = cx.settings()?;
+        if !self.dry_run {
+            cx.about(format!("prune {}", self.place));
+        }
         if self.place == config::LOCAL { self.local(cx, &settings) } else { self.outside(cx, &settings) }
     }
 

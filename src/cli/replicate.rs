@@ -17,6 +17,7 @@ use crate::{
         replicate::{self, Replicated},
         s3::Place,
     },
+    task::{Event, Problem},
 };
 
 /// Copy to the places outside (`replicas` of the configuration) what they lack
@@ -37,10 +38,37 @@ pub(super) struct Outcome {
     result: Result<Replicated>,
 }
 
+impl Outcome {
+    fn failures(&self) -> Vec<&Error> {
+        match &self.result {
+            Ok(done) => done.failed.iter().map(|(_, error)| error).collect(),
+            Err(error) => vec![error],
+        }
+    }
+}
+
+/// What copying to a place is called among tasks.
+fn task(place: &str) -> String {
+    format!("replicate {place}")
+}
+
+/// What somebody is to be told of a place.
+fn problems(outcome: &Outcome) -> Vec<Problem> {
+    let failures = outcome.failures();
+    let damaged = outcome.result.as_ref().map_or(&[][..], |done| &done.damaged);
+    let damaged =
+        damaged.iter().map(|damage| format!("{} is damaged there: {}", damage.snapshot, damage.what));
+    let why: Vec<String> = failures.iter().map(ToString::to_string).chain(damaged).collect();
+    let next = failures.iter().flat_map(|error| error.hints().to_vec());
+    let next = next.chain(["copy what is missing: netdr replicate".into()]).collect();
+    if why.is_empty() { Vec::new() } else { vec![Problem { event: Event::Failed, why, next }] }
+}
+
 impl Replicate {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         let places = config::chosen(&settings.config.replicas, self.place.as_deref())?;
+        places.iter().for_each(|place| cx.about(task(&place.name)));
         let (repository, trusted) = (settings.repository()?, settings.trusted()?);
         let listed = match &self.ids[..] {
             [] => repository.list(&trusted, cx.now)?,
@@ -107,11 +135,10 @@ pub(super) async fn to(
 /// Says what went wrong: in full the first failure of each place, whose way out is mostly that of the others.
 pub(super) fn report(cx: &Context, outcomes: &[Outcome], hints: &[&str]) -> Exit {
     let mut exit = Exit::Done;
-    for Outcome { place, result, .. } in outcomes {
-        let failures: Vec<&Error> = match result {
-            Ok(done) => done.failed.iter().map(|(_, error)| error).collect(),
-            Err(error) => vec![error],
-        };
+    for outcome in outcomes {
+        let Outcome { place, result, .. } = outcome;
+        let failures = outcome.failures();
+        cx.ended(&task(place), problems(outcome));
         if let [first, others @ ..] = &failures[..] {
             cx.terminal.error(first);
             hints.iter().for_each(|hint| cx.terminal.note(format!("  hint: {hint}")));

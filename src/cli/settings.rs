@@ -13,8 +13,10 @@ use std::{
 use super::{
     access::{Found, SOPS_KEY, surroundings},
     global::Global,
-    guard, prompt,
-    terminal::{Terminal, say},
+    guard,
+    log::{Level, say},
+    prompt,
+    terminal::Terminal,
 };
 use crate::{
     Error, Result,
@@ -31,6 +33,7 @@ pub(super) const SYSTEM: &str = "/etc/netdr/netdr.yaml";
 /// Looked for first, in the working directory.
 pub(super) const LOCAL: &str = "netdr.yaml";
 
+#[derive(Clone)]
 pub(super) struct Settings {
     /// The file's values; those that flags override are taken from the methods below.
     pub(super) config: Config,
@@ -192,7 +195,9 @@ impl Settings {
 /// Reads what was found.
 fn opened(found: Found) -> Result<Identities> {
     found.there()?;
-    found.files.iter().filter_map(|file| guard::read_by_others(file)).for_each(|warning| say(&warning));
+    found.files.iter().filter_map(|file| guard::read_by_others(file)).for_each(|warning| {
+        say(Level::Warning, warning.trim_start_matches("warning: "), &[]);
+    });
     let identities = Identities::read(&found.files, &prompt::passphrase)?;
     match found.key {
         Some(key) => identities.and_text(key, SOPS_KEY, &prompt::passphrase),

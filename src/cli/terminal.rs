@@ -4,14 +4,23 @@
 //! Invariant: no escape codes but the progress bars', which only a terminal gets; a reader that has gone away is
 //! no error.
 
-use std::io::{self, IsTerminal as _, Write as _};
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::words::printable;
+use super::{
+    log::{self, Level, say},
+    words::printable,
+};
 use crate::{Error, Result};
+
+/// Warnings and errors that are remembered: nobody reads more in a notification.
+const REMEMBERED: usize = 50;
 
 pub(super) struct Terminal {
     /// Whether stdout is for a program.
@@ -19,11 +28,21 @@ pub(super) struct Terminal {
     quiet: bool,
     verbose: bool,
     bars: bool,
+    /// What a person must know was said, and what to do about it.
+    troubles: Mutex<Vec<Trouble>>,
+}
+
+/// A warning, or an error with its hints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) what: String,
+    pub(super) next: Vec<String>,
 }
 
 impl Terminal {
     pub(super) fn new(json: bool, quiet: bool, verbose: bool, no_progress: bool) -> Self {
-        Self { json, quiet, verbose, bars: !no_progress && !quiet && io::stderr().is_terminal() }
+        let bars = !no_progress && !quiet && log::is_text() && io::stderr().is_terminal();
+        Self { json, quiet, verbose, bars, troubles: Mutex::default() }
     }
 
     /// Prints the answer: once per command, the document or its text.
@@ -61,30 +80,44 @@ impl Terminal {
     /// Says something useful that is not the answer.
     pub(super) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            say(text.as_ref());
+            say(Level::Info, text.as_ref(), &[]);
         }
     }
 
     /// Says something only those who ask want to know.
     pub(super) fn detail(&self, text: impl AsRef<str>) {
         if self.verbose {
-            say(text.as_ref());
+            say(Level::Debug, text.as_ref(), &[]);
         }
     }
 
     /// Says something a person must know, even with `-q`.
     pub(super) fn warn(&self, text: impl AsRef<str>) {
-        say(&format!("warning: {}", text.as_ref()));
+        say(Level::Warning, text.as_ref(), &[]);
+        self.remember(text.as_ref().to_owned(), &[]);
     }
 
     pub(super) fn error(&self, error: &Error) {
-        say(&format!("error: {error:?}"));
+        say(Level::Error, &error.to_string(), error.hints());
+        self.remember(error.to_string(), error.hints());
+    }
+
+    /// The warnings and errors that were said, the first ones first.
+    pub(super) fn troubles(&self) -> Vec<Trouble> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, what: String, next: &[String]) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if troubles.len() < REMEMBERED {
+            troubles.push(Trouble { what, next: next.to_vec() });
+        }
     }
 
     /// Says how a phase ended, where the bar that showed it is gone; elsewhere its line stands already.
     pub(super) fn ended(&self, text: &str) {
         if self.bars {
-            say(text);
+            say(Level::Info, text, &[]);
         }
     }
 
@@ -144,8 +177,4 @@ fn write(text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-pub(super) fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", printable(text)); // nobody is left to tell
 }

@@ -36,6 +36,7 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
+        cx.about("verify");
         let repository = settings.repository()?;
         let trusted = settings.trusted()?;
         let identities: Option<Identities> =

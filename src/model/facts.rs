@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What the preflight gate compares between a snapshot and a live cluster. RKE2 "does not support changing the
@@ -31,6 +32,10 @@ pub struct Facts {
     /// Node name to flannel's and Calico's annotations on it: runtime, recorded so that people can see it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub node_annotations: BTreeMap<String, BTreeMap<String, String>>,
+    /// Until when the certificates of TLS Secrets are valid, by `namespace/name`: what metrics say of them without an
+    /// identity. No restore asks for it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates: BTreeMap<String, DateTime<Utc>>,
     /// Objects that could not be read, with why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,

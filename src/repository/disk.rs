@@ -102,6 +102,14 @@ pub(super) fn if_there(done: io::Result<()>) -> io::Result<bool> {
     }
 }
 
+/// The same of something read.
+pub(super) fn if_some<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// The names in a folder, unsorted.
 pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
     let names = || -> io::Result<Vec<String>> {

@@ -27,6 +27,8 @@ pub(super) const PROOFS_NEW: &str = ".proofs.json.new";
 const GIT: &str = "git";
 /// Folder of reports.
 pub(super) const REPORTS: &str = "reports";
+/// Folder of what verbs leave for those after them.
+const STATUS: &str = "status";
 
 /// The header: the commit point.
 pub(super) const HEADER: &str = "snapshot.json";
@@ -53,6 +55,7 @@ pub(super) fn is_ours(name: &str) -> bool {
         THAWS,
         GIT,
         REPORTS,
+        STATUS,
         PROOFS,
         PROOFS_NEW,
         "lost+found",
@@ -105,6 +108,10 @@ pub(super) fn thaw(root: &Path, place: &str, id: &SnapshotId) -> PathBuf {
 /// What is known of branches of Git.
 pub(super) fn git(root: &Path) -> PathBuf {
     root.join(GIT)
+}
+
+pub(super) fn status(root: &Path) -> PathBuf {
+    root.join(STATUS)
 }
 
 pub(super) fn run(root: &Path, id: &RunId) -> PathBuf {

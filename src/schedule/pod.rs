@@ -77,6 +77,7 @@ fn pod(job: &Job) -> Value {
         "args": job.args,
         "env": [
             {"name": "NETDR_CONFIG", "value": "/etc/netdr/netdr.yaml"},
+            {"name": "NETDR_LOG_FORMAT", "value": "json"}, // who collects logs of pods reads no prose
             {"name": "KUBERNETES_SERVICE_HOST", "value": "127.0.0.1"},
             {"name": "KUBERNETES_SERVICE_PORT", "value": "6443"},
         ],

@@ -10,6 +10,7 @@ const ORDER: &[&str] = &[
     "cli", // the command line
     "schedule",
     "drill",
+    "metrics",
     "check",
     "restore",
     "report",
@@ -21,13 +22,15 @@ const ORDER: &[&str] = &[
     "watch",
     "gitops",
     "capture",
-    "keys", // stages
+    "keys",
+    "task", // stages
     "repository",
     "signature",
     "seal",
     "helm",
     "host",
     "probe",
+    "web",
     "cluster", // what they stand on
     "canonical",
     "certificates",
@@ -57,8 +60,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("aws_runtime", &["repository"]),
     ("aws_sdk_s3", &["repository"]),
     ("aws_smithy_http_client", &["repository"]),
-    ("rustls", &["certificates", "probe", "repository"]), // of the repository, S3's authorities
-    ("rcgen", &["drill", "probe"]),                       // the certificate of a probe pod
+    ("rustls", &["certificates", "probe", "repository", "web"]), // of the repository, S3's authorities
+    ("hyper_util", &["web"]),
+    ("hyper_rustls", &["web"]),
+    ("rcgen", &["drill", "probe"]), // the certificate of a probe pod
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

@@ -1,0 +1,266 @@
+//! What a monitoring system asks of a repository, as Prometheus' text.
+//!
+//! In: what the repository holds and what its records say. Out: samples, each with its help. Invariant: pure, and made anew
+//! from the repository every time, so that nothing is lost with a process; what somebody is woken for is a point in time,
+//! so that an older copy of the text on another node says nothing wrong, only less.
+
+mod names;
+mod publish;
+mod recovery;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use names::{METRICS, Metric};
+pub use publish::{push, textfile};
+pub use recovery::Recovery;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::LOCAL,
+    model::{Set, SnapshotHeader, SnapshotId, SnapshotState},
+    repository::{Listed, Retention, resealed, retention},
+    task::Ran,
+};
+use names as metric;
+use text::Text;
+
+/// What is known of one cluster.
+#[derive(Debug)]
+pub struct Known<'a> {
+    /// Its name.
+    pub cluster: &'a str,
+    /// Every snapshot here; none where no repository is at hand, which is not the same as an empty one.
+    pub listed: Option<&'a [Listed]>,
+    /// What is kept here.
+    pub retention: Retention,
+    /// Places outside, each with the snapshots that are whole there; none of one that did not answer.
+    pub places: &'a [(String, Option<BTreeSet<SnapshotId>>)],
+    /// Until when the certificates in the newest complete snapshot are valid, by `namespace/name` of their Secret.
+    pub certificates: &'a BTreeMap<String, DateTime<Utc>>,
+    /// Restores that were run.
+    pub recoveries: &'a [Recovery],
+    /// How tasks ended lately.
+    pub tasks: &'a [Ran],
+    /// What checks found.
+    pub checks: &'a [Checked],
+    /// How channels and the Pushgateway took what was sent.
+    pub deliveries: &'a [Delivery],
+}
+
+impl<'a> Known<'a> {
+    /// Nothing but which cluster it is.
+    pub fn nothing(cluster: &'a str) -> Self {
+        static NO_CERTIFICATES: BTreeMap<String, DateTime<Utc>> = BTreeMap::new();
+        Self {
+            cluster,
+            listed: None,
+            retention: Retention::default(),
+            places: &[],
+            certificates: &NO_CERTIFICATES,
+            recoveries: &[],
+            tasks: &[],
+            checks: &[],
+            deliveries: &[],
+        }
+    }
+}
+
+/// What a check found last, of one subject as `certificates`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Of which cluster.
+    pub cluster: String,
+    /// The subject.
+    pub subject: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub found: Vec<Finding>,
+}
+
+/// One check of a subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its name.
+    pub name: String,
+    /// 0 ok, 1 warn, 2 alert, 3 unknown, 4 not applicable.
+    pub status: u8,
+    /// What was measured, where it is a number.
+    pub value: Option<f64>,
+}
+
+/// How a channel took what was sent to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Of which cluster.
+    pub cluster: String,
+    /// The channel.
+    pub channel: String,
+    /// When it last took something.
+    pub taken_at: Option<DateTime<Utc>>,
+    /// When it last did not.
+    pub refused_at: Option<DateTime<Utc>>,
+}
+
+/// The metrics, in Prometheus' text format 0.0.4.
+pub fn of(known: &Known<'_>, now: DateTime<Utc>) -> String {
+    let mut text = Text::of(known.cluster);
+    text.add(&metric::INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+    text.time(&metric::WRITTEN, &[], now);
+    if let Some(listed) = known.listed {
+        snapshots(known, listed, now, &mut text);
+        recoveries(known, &mut text);
+    }
+    for (place, answer) in known.places {
+        text.add(&metric::PLACE_UP, &[place], f64::from(u8::from(answer.is_some())));
+    }
+    for (secret, not_after) in known.certificates {
+        let (namespace, name) = secret.split_once('/').unwrap_or(("", secret));
+        text.time(&metric::CERTIFICATE_NOT_AFTER, &[namespace, name], *not_after);
+    }
+    for task in known.tasks {
+        let name = [task.task.as_str()];
+        text.time(&metric::TASK_TIME, &name, task.at);
+        text.time(&metric::TASK_DONE, &name, task.done_at.unwrap_or_default());
+        text.time(&metric::TASK_FAILED, &name, task.failed_at.unwrap_or_default());
+        text.add(&metric::TASK_DURATION, &name, task.seconds);
+        text.add(&metric::TASK_EXIT, &name, f64::from(task.exit_code));
+        text.add(&metric::TASK_PROBLEMS, &name, task.problems as f64);
+    }
+    for Checked { subject, at, found, .. } in known.checks {
+        text.time(&metric::CHECK_TIME, &[subject], *at);
+        for Finding { name, status, value } in found {
+            text.add(&metric::CHECK_STATUS, &[name], f64::from(*status));
+            if let Some(value) = value {
+                text.add(&metric::CHECK_VALUE, &[name], *value);
+            }
+        }
+    }
+    for delivery in known.deliveries {
+        let name = [delivery.channel.as_str()];
+        text.time(&metric::DELIVERY_TAKEN, &name, delivery.taken_at.unwrap_or_default());
+        text.time(&metric::DELIVERY_REFUSED, &name, delivery.refused_at.unwrap_or_default());
+    }
+    text.end()
+}
+
+/// Snapshots that stand in for each other, whatever their components.
+type Kind<'a> = (Set, &'a str);
+
+fn snapshots(known: &Known<'_>, listed: &[Listed], now: DateTime<Utc>, text: &mut Text) {
+    let replaced = resealed(listed);
+    let is_ours = |header: &&SnapshotHeader| header.cluster.name == known.cluster;
+    let trusted = listed.iter().filter(|one| one.trust.is_trusted() && !replaced.contains_key(&one.id));
+    let headers: Vec<&SnapshotHeader> =
+        trusted.filter_map(|one| one.header.as_ref().ok()).filter(is_ours).collect();
+    let untrusted = listed.iter().filter(|one| !one.trust.is_trusted()).count();
+    text.add(&metric::UNTRUSTED, &[], untrusted as f64);
+    // Those that every cluster has are there from the first night on: none at all is the worst of all.
+    let mut kinds: BTreeMap<Kind<'_>, Vec<&SnapshotHeader>> =
+        BTreeMap::from([((Set::Network, ""), vec![]), ((Set::Certificates, ""), vec![])]);
+    for header in headers {
+        kinds.entry((header.set, header.node.as_deref().unwrap_or_default())).or_default().push(header);
+    }
+    let plan = retention::plan(listed, known.retention, now);
+    for ((set, node), mut headers) in kinds {
+        headers.sort_by_key(|header| header.captured_at);
+        let labels = [set.name(), node];
+        if let Some(newest) = headers.iter().rev().find(|header| has_its_set(header)) {
+            newest_of(newest, &labels, text);
+        }
+        let places = [(LOCAL, None)].into_iter();
+        let outside =
+            known.places.iter().filter_map(|(place, there)| Some((place.as_str(), Some(there.as_ref()?))));
+        for (place, there) in places.chain(outside) {
+            let there: Vec<&SnapshotHeader> =
+                headers.iter().filter(|h| there.is_none_or(|there| there.contains(&h.id))).copied().collect();
+            in_place(&there, &[set.name(), node, place], now, text);
+        }
+        text.add(&metric::BYTES_SUM, &labels, headers.iter().map(|header| bytes(header)).sum());
+        let ids: BTreeSet<&SnapshotId> = headers.iter().map(|header| &header.id).collect();
+        for rule in ["daily", "weekly", "monthly"] {
+            let by_rule = |why: &String| why.split(' ').next() == Some(rule);
+            let kept =
+                plan.keep.iter().filter(|(id, why)| ids.contains(id) && why.iter().any(by_rule)).count();
+            text.add(&metric::KEPT, &[set.name(), node, rule], kept as f64);
+        }
+        let expired = plan.delete.iter().filter(|id| ids.contains(id)).count();
+        text.add(&metric::EXPIRED, &labels, expired as f64);
+    }
+}
+
+/// The newest snapshot, whatever its state.
+fn newest_of(newest: &SnapshotHeader, labels: &[&str; 2], text: &mut Text) {
+    let [set, node] = *labels;
+    text.add(&metric::BYTES, labels, bytes(newest));
+    for bundle in &newest.bundles {
+        text.add(&metric::ITEMS, &[set, node, bundle.component.name()], bundle.items as f64);
+    }
+    text.add(&metric::FAILURES, labels, newest.reasons.len() as f64);
+    for state in STATES {
+        let is = f64::from(u8::from(newest.state == state));
+        text.add(&metric::STATE, &[set, node, state.name()], is);
+    }
+}
+
+/// What a place has of a kind.
+fn in_place(headers: &[&SnapshotHeader], labels: &[&str; 3], now: DateTime<Utc>, text: &mut Text) {
+    let [set, node, place] = *labels;
+    for state in STATES {
+        let count = headers.iter().filter(|header| header.state == state).count();
+        text.add(&metric::SNAPSHOTS, &[set, node, place, state.name()], count as f64);
+    }
+    // One from the future would hide that no other comes.
+    let is_past =
+        |header: &SnapshotHeader| header.captured_at <= now + retention::SKEW && has_its_set(header);
+    let past = || headers.iter().filter(|header| is_past(header));
+    let complete = past().filter(|header| header.state == SnapshotState::Complete);
+    let newest = |times: &mut dyn Iterator<Item = DateTime<Utc>>| times.max().unwrap_or_default();
+    text.time(&metric::LAST, labels, newest(&mut past().map(|header| header.captured_at)));
+    text.time(&metric::LAST_COMPLETE, labels, newest(&mut complete.map(|header| header.captured_at)));
+}
+
+/// One of some components may be complete in itself, and restores nothing of the others.
+fn has_its_set(header: &SnapshotHeader) -> bool {
+    header.set.components().all(|component| header.bundles.iter().any(|bundle| bundle.component == component))
+}
+
+const STATES: [SnapshotState; 3] = [SnapshotState::Complete, SnapshotState::Partial, SnapshotState::Shrunk];
+
+fn bytes(header: &SnapshotHeader) -> f64 {
+    header.bundles.iter().map(|bundle| bundle.bytes).sum::<u64>() as f64
+}
+
+/// The last of each scenario: restores of the cluster, and drills.
+fn recoveries(known: &Known<'_>, text: &mut Text) {
+    let is_ours = |of: &Recovery| of.cluster.as_deref().is_none_or(|cluster| cluster == known.cluster);
+    let mut last: BTreeMap<(bool, &str), &Recovery> = BTreeMap::new();
+    let mut drills: BTreeMap<DateTime<Utc>, bool> = BTreeMap::new();
+    for recovery in known.recoveries.iter().filter(|recovery| is_ours(recovery)) {
+        let drill = recovery.cluster.is_none();
+        let newest = last.entry((drill, &recovery.scenario)).or_insert(recovery);
+        if recovery.at > newest.at {
+            *newest = recovery;
+        }
+        if drill {
+            *drills.entry(recovery.at).or_insert(true) &= recovery.succeeded;
+        }
+    }
+    for ((drill, scenario), recovery) in last {
+        let [time, success, took, objective] = if drill { metric::DRILL } else { metric::RESTORE };
+        text.time(&time, &[scenario], recovery.at);
+        text.add(&success, &[scenario], f64::from(u8::from(recovery.succeeded)));
+        for (metric, seconds) in [(took, recovery.recovery_time_s), (objective, recovery.rto_s)] {
+            if let Some(seconds) = seconds {
+                text.add(&metric, &[scenario], seconds);
+            }
+        }
+    }
+    let good = drills.into_iter().filter_map(|(at, good)| good.then_some(at)).max();
+    text.time(&metric::DRILL_DONE, &[], good.unwrap_or_default());
+}

@@ -1,0 +1,78 @@
+//! Alerts and dashboard, held against what netdr exports, and the page that lists it.
+
+use std::{collections::BTreeSet, env, fs};
+
+use netdr::{metrics::METRICS, yaml};
+
+use super::sources::root;
+use crate::support::{expressions, groups, monitoring, rules};
+
+const OPERATOR: &str = "schedules/monitoring/prometheusrule.yaml";
+
+/// The names in an expression that are netdr's metrics, and not part of another word.
+fn named(expression: &str) -> impl Iterator<Item = &str> {
+    let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("netdr_"))
+}
+
+#[test]
+fn rules_and_dashboard_ask_for_metrics_that_there_are() {
+    let exported: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    let asked: Vec<String> =
+        rules().into_iter().map(|(_, expression)| expression).chain(expressions()).collect();
+    assert!(asked.len() > 40, "{}", asked.len());
+    for expression in &asked {
+        for name in named(expression) {
+            assert!(exported.contains(name), "{name} in {expression}");
+        }
+    }
+}
+
+/// The plain file is the one that people edit.
+#[test]
+fn the_operators_rules_are_the_plain_ones() {
+    let text = monitoring("netdr.rules.yaml");
+    let (_, body) = text.split_once("\ngroups:\n").unwrap();
+    let file = root().join(OPERATOR);
+    let written = fs::read_to_string(&file).unwrap();
+    let (head, _) = written.split_once("\nspec:\n").unwrap();
+    let line = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") };
+    let now = format!("{head}\nspec:\n  groups:\n{}", body.lines().map(line).collect::<String>());
+    if env::var_os("NETDR_UPDATE").is_some() {
+        fs::write(file, &now).unwrap();
+    } else {
+        assert!(written == now, "write it anew: NETDR_UPDATE=1 cargo test --test integration monitoring");
+    }
+    let object = yaml::documents(&now).unwrap().remove(0);
+    assert_eq!((&object["kind"], &object["spec"]["groups"]), (&"PrometheusRule".into(), &groups()));
+}
+
+/// docs/monitoring.md lists every metric, as the code has them.
+#[test]
+fn the_page_lists_every_metric() {
+    let mut table = "| metric | labels besides `cluster` | what it says |\n|---|---|---|\n".to_owned();
+    for metric in &METRICS {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        table += &format!("| `{}` | {} | {} |\n", metric.name, labels.join(", "), metric.help);
+    }
+    let file = root().join("docs/monitoring.md");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, rest) = text.split_once("<!-- metrics -->\n").unwrap();
+    let (written, after) = rest.split_once("<!-- end -->").unwrap();
+    if env::var_os("NETDR_UPDATE").is_some() {
+        fs::write(file, format!("{before}<!-- metrics -->\n{table}<!-- end -->{after}")).unwrap();
+    } else {
+        assert!(written == table, "write it anew: NETDR_UPDATE=1 cargo test --test integration monitoring");
+    }
+}
+
+/// The page lists every alert by its name, and no other.
+#[test]
+fn the_page_lists_every_alert() {
+    let page = fs::read_to_string(root().join("docs/monitoring.md")).unwrap();
+    let (_, table) = page.split_once("## Alerts").unwrap();
+    let listed = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let listed: BTreeSet<&str> = listed.collect();
+    let rules = rules();
+    assert_eq!(listed, rules.iter().map(|(alert, _)| alert.as_str()).collect());
+}
