@@ -30,17 +30,7 @@ async fn replicated(s3: &S3, backups: usize, more: &str) -> (Store, Vec<String>)
 /// What was captured within a day stays: one of the day before yesterday.
 async fn backed_up(store: &Store) -> String {
     let answer = store.json("backup --set host --host-root host --config here.yaml").await;
-    let id = answer["snapshots"][0]["id"].as_str().unwrap();
-    let day: chrono::NaiveDate = chrono::NaiveDate::parse_from_str(&id[..8], "%Y%m%d").unwrap();
-    let earlier = day - chrono::Days::new(2);
-    let id = store
-        .forge(id, |header| {
-            for (field, format) in [("id", "%Y%m%d"), ("captured_at", "%F")] {
-                let (then, now) = (earlier.format(format).to_string(), day.format(format).to_string());
-                header[field] = header[field].as_str().unwrap().replacen(&now, &then, 1).into();
-            }
-        })
-        .await;
+    let id = store.antedate(answer["snapshots"][0]["id"].as_str().unwrap()).await;
     store.json(&format!("replicate {id}")).await;
     id
 }

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::{Days, NaiveDate};
 use netdr::drill::cluster::host_root;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -106,6 +107,19 @@ impl Store {
         let new = header["id"].as_str().unwrap();
         fs::rename(self.snapshot(id), self.snapshot(new)).unwrap();
         new.to_owned()
+    }
+
+    /// Lets a snapshot be of the day before yesterday; returns its new id.
+    pub(crate) async fn antedate(&self, id: &str) -> String {
+        let day = NaiveDate::parse_from_str(&id[..8], "%Y%m%d").unwrap();
+        let earlier = day - Days::new(2);
+        self.forge(id, |header| {
+            for (field, format) in [("id", "%Y%m%d"), ("captured_at", "%F")] {
+                let (then, now) = (earlier.format(format).to_string(), day.format(format).to_string());
+                header[field] = header[field].as_str().unwrap().replacen(&now, &then, 1).into();
+            }
+        })
+        .await
     }
 
     /// Makes a snapshot as a clock a hundred years ahead would have made it; returns its id.

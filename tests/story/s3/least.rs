@@ -50,8 +50,9 @@ async fn a_prune_may_read_and_delete_and_not_write() {
     let (s3, store) = (S3::start().await, Store::new().await);
     s3.versioned_bucket(BUCKET).await;
     let yaml = fs::read_to_string(store.path("netdr.yaml")).unwrap();
+    let old = store.antedate(&store.backup().await).await;
     store.configure(&format!("replicas: [{}]", s3.replica(&store, BUCKET, "")));
-    let old = store.backup().await;
+    netdr(&store, 0, "replicate").await;
     let newest = store.backup().await;
     s3.account("pruner", BUCKET, &policy("Pruning")).await;
     let replica = s3.replica_of(&store, "pruner", BUCKET, ", retention: {daily: 1, weekly: 0, monthly: 0}");
