@@ -237,6 +237,24 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_is_said_once_however_many_it_is_true_of() {
+        let day = |day: u32| listed(&format!("2026-11-{day:02}T01:00:00Z"), SnapshotState::Complete);
+        let mut all: Vec<Listed> = (1..=9).map(day).collect();
+        all.iter_mut().for_each(|one| one.trust = Trust::Untrusted("it is not signed".into()));
+        let error = latest(&all).unwrap_err().to_restore();
+        let newest = all[8].id.clone();
+        let said = format!(": 9 snapshots are untrusted: it is not signed, the newest of them {newest}");
+        assert!(error.to_string().ends_with(&said), "{error}");
+        all[8] = day(9);
+        all[8].header.as_mut().unwrap().cluster.name = "c2".into();
+        let error = latest(&all).unwrap_err().to_restore();
+        assert!(
+            error.to_string().contains(&format!(": {newest} is of another cluster: c2; 8 snapshots are")),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn latest_is_the_newest_that_can_be_relied_on_and_says_what_it_passed_over() {
         let day = |day: u32| listed(&format!("2026-11-{day:02}T01:00:00Z"), SnapshotState::Complete);
         let mut all = vec![day(20), day(21), day(22), day(23), day(24), day(25)];
