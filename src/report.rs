@@ -4,6 +4,7 @@
 //! what was simulated or not probed is said.
 
 mod check;
+pub mod drill;
 pub mod html;
 pub mod markdown;
 mod markup;

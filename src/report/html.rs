@@ -13,14 +13,8 @@ pub(super) const NAMED: usize = 100;
 pub fn render(report: &RecoveryReport) -> String {
     let verdict = Verdict::of(report);
     let mut m = Markup::default();
-    m.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    m.raw(
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
-    );
-    m.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
-    m.text(verdict.headline()).raw(" · ").text(&report.scenario).raw(" · ").text(&report.cluster.name);
-    m.raw(" · ").text(words::time(report.ended_at)).raw("</title>\n<style>\n");
-    m.raw(include_str!("style.css")).raw("</style>\n</head>\n<body>\n<main>\n");
+    let title = [verdict.headline(), &report.scenario, &report.cluster.name, &words::time(report.ended_at)];
+    begin(&mut m, &title);
     head(&mut m, report, verdict);
     cards(&mut m, report, verdict);
     timeline(&mut m, report);
@@ -37,10 +31,26 @@ pub fn render(report: &RecoveryReport) -> String {
     list(&mut m, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut m, "Simulated", &report.simulated, "None noted.");
     list(&mut m, "Not probed", &report.not_probed, "None noted.");
-    evidence(&mut m, report);
-    m.raw("<footer>Written by netdr ").text(&report.tool);
-    m.raw(" from what the run measured. All times are UTC.</footer>\n</main>\n</body>\n</html>\n");
+    evidence(&mut m, &report.evidence());
+    end(&mut m, &report.tool);
     m.finish()
+}
+
+/// Everything before the verdict; the title's parts are what a window's list shows.
+pub(super) fn begin(m: &mut Markup, title: &[&str]) {
+    m.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    m.raw(
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
+    );
+    m.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
+    m.text(title.join(" · ")).raw("</title>\n<style>\n");
+    m.raw(include_str!("style.css")).raw("</style>\n</head>\n<body>\n<main>\n");
+}
+
+/// Everything after the evidence.
+pub(super) fn end(m: &mut Markup, tool: &str) {
+    m.raw("<footer>Written by netdr ").text(tool);
+    m.raw(" from what the run measured. All times are UTC.</footer>\n</main>\n</body>\n</html>\n");
 }
 
 fn head(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
@@ -84,7 +94,7 @@ fn judged(m: &mut Markup, met: Option<bool>, objective_s: u64) {
 fn timeline(m: &mut Markup, report: &RecoveryReport) {
     m.raw("<section aria-labelledby=\"h-time\">\n<h2 id=\"h-time\">Where the time went</h2>\n<figure>\n");
     m.raw("<div class=\"wide\" role=\"region\" aria-label=\"Timeline\" tabindex=\"0\">\n");
-    Timeline::of(report).draw(m);
+    Timeline::of(report).draw(m, 0);
     m.raw("</div>\n<figcaption><span class=\"key\"></span>acting<span class=\"key wait\"></span>waiting");
     m.raw(" · Phases are sums, drawn end to end; steps are drawn where they ran.</figcaption>\n</figure>\n");
     m.raw("<h3>Phases</h3>\n<table class=\"tight\">\n<caption>Time by phase, since the command began.</caption>\n");
@@ -106,7 +116,14 @@ fn steps(m: &mut Markup, report: &RecoveryReport) {
         m.raw("<p>No step was run.</p>\n</section>\n");
         return;
     }
-    m.raw("<div class=\"wide\" role=\"region\" aria-labelledby=\"h-steps\" tabindex=\"0\">\n<table>\n");
+    step_table(m, report);
+    m.raw("</section>\n");
+}
+
+/// What was done, step by step, and why not.
+pub(super) fn step_table(m: &mut Markup, report: &RecoveryReport) {
+    m.raw("<div class=\"wide\" role=\"region\" aria-label=\"Steps of ").text(&report.run);
+    m.raw("\" tabindex=\"0\">\n<table>\n");
     m.raw("<caption>What was done, in order. Numbers count objects and files.</caption>\n<thead><tr>");
     m.raw("<th scope=\"col\">Step</th><th scope=\"col\">Action</th><th scope=\"col\">Outcome</th>");
     for name in ["Time", "Waiting", "Applied", "Unchanged", "Deleted", "Failures"] {
@@ -130,7 +147,6 @@ fn steps(m: &mut Markup, report: &RecoveryReport) {
         }
         m.raw("</ul>\n");
     }
-    m.raw("</section>\n");
 }
 
 fn row(m: &mut Markup, step: &StepOutcome) {
@@ -154,7 +170,7 @@ fn row(m: &mut Markup, step: &StepOutcome) {
     m.raw("</tr>\n");
 }
 
-fn list(m: &mut Markup, title: &'static str, lines: &[String], none: &'static str) {
+pub(super) fn list(m: &mut Markup, title: &'static str, lines: &[String], none: &'static str) {
     m.raw("<section>\n<h2>").raw(title).raw("</h2>\n");
     if lines.is_empty() {
         m.raw("<p class=\"muted\">").raw(none).raw("</p>\n");
@@ -168,9 +184,9 @@ fn list(m: &mut Markup, title: &'static str, lines: &[String], none: &'static st
     m.raw("</section>\n");
 }
 
-fn evidence(m: &mut Markup, report: &RecoveryReport) {
+pub(super) fn evidence(m: &mut Markup, rows: &[(&'static str, String)]) {
     m.raw("<section>\n<h2>Evidence</h2>\n<dl>\n");
-    for (name, value) in report.evidence() {
+    for (name, value) in rows {
         m.raw("<dt>").raw(name).raw("</dt><dd>").text(value).raw("</dd>\n");
     }
     m.raw("</dl>\n</section>\n");

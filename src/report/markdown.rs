@@ -115,7 +115,12 @@ fn steps(out: &mut String, report: &RecoveryReport) {
 }
 
 /// A table; `align` has `l` or `r` for each column.
-fn table(out: &mut String, names: &[&str], align: &str, rows: impl IntoIterator<Item = Vec<String>>) {
+pub(super) fn table(
+    out: &mut String,
+    names: &[&str],
+    align: &str,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) {
     *out += &format!("| {} |\n", names.join(" | "));
     let rule: Vec<&str> = align.chars().map(|c| if c == 'r' { "---:" } else { "---" }).collect();
     *out += &format!("| {} |\n", rule.join(" | "));
@@ -124,7 +129,7 @@ fn table(out: &mut String, names: &[&str], align: &str, rows: impl IntoIterator<
     }
 }
 
-fn list(out: &mut String, title: &str, lines: &[String], none: &str) {
+pub(super) fn list(out: &mut String, title: &str, lines: &[String], none: &str) {
     *out += &format!("\n## {title}\n\n");
     if lines.is_empty() {
         *out += &format!("{none}\n");
@@ -136,7 +141,7 @@ fn list(out: &mut String, title: &str, lines: &[String], none: &str) {
 
 /// A value as inert text on one line: markup characters escaped, and bare addresses and `@names` taken apart, which
 /// GitHub and GitLab would turn into links and mail.
-fn safe(value: &str) -> String {
+pub(super) fn safe(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for c in words::visible(value).trim().chars() {
         match c {

@@ -97,19 +97,22 @@ impl Timeline {
         NICE.into_iter().find(|tick| *tick >= least).unwrap_or_else(|| (least / 86_400.0).ceil() * 86_400.0)
     }
 
-    /// Draws it.
-    pub(super) fn draw(&self, m: &mut Markup) {
+    /// Draws it, as the so manieth of its document.
+    pub(super) fn draw(&self, m: &mut Markup, number: usize) {
         let steps_top = TOP + ROW * self.phases.len() as f64 + GAP;
         let height = steps_top + ROW * self.steps.len() as f64 + 8.0;
         m.raw("<svg viewBox=\"0 0 ").at(WIDTH).raw(" ").at(height);
-        m.raw("\" role=\"img\" aria-labelledby=\"timeline-name timeline-text\">\n");
-        m.raw("<title id=\"timeline-name\">Timeline of the run</title>\n<desc id=\"timeline-text\">");
+        m.raw("\" role=\"img\" aria-labelledby=\"timeline-name-")
+            .text(number)
+            .raw(" timeline-text-")
+            .text(number);
+        m.raw("\">\n<title id=\"timeline-name-").text(number).raw("\">Timeline of the run</title>\n");
+        m.raw("<desc id=\"timeline-text-").text(number).raw("\">");
         m.text(self.description()).raw("</desc>\n");
-        m.raw(
-            "<defs><pattern id=\"hatch\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
+        let hatch = "<defs><pattern id=\"hatch\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
              patternTransform=\"rotate(45)\"><rect class=\"hatch-ground\" width=\"5\" height=\"5\"/>\
-             <rect class=\"hatch-line\" width=\"2\" height=\"5\"/></pattern></defs>\n",
-        );
+             <rect class=\"hatch-line\" width=\"2\" height=\"5\"/></pattern></defs>\n";
+        m.raw(if number == 0 { hatch } else { "" }); // one pattern serves every drawing of a document
         self.axis(m, height);
         heading(m, "Phases", TOP - 12.0);
         self.rows(m, &self.phases, TOP);
@@ -240,7 +243,7 @@ mod tests {
         let report = samples::report();
         let line = Timeline::of(&report);
         let mut m = Markup::default();
-        line.draw(&mut m);
+        line.draw(&mut m, 0);
         let svg = m.finish();
         let widths = |class: &str| -> f64 {
             svg.split(&format!("<rect class=\"{class}\""))

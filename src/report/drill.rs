@@ -1,0 +1,196 @@
+//! The verification report: what a drill proved, and what it did not. JSON, Markdown, and one self-contained HTML file.
+//!
+//! In: what each scenario came to, and what was looked at besides. Out: text. Invariant: pure; a drill in a sandbox never
+//! says that an objective of time was met, for readiness was simulated there; and nothing claims conformity.
+
+mod compliance;
+pub mod html;
+pub mod markdown;
+mod scenario;
+#[cfg(test)]
+pub(crate) mod tests;
+mod trend;
+
+pub use compliance::{CONTROLS, Control};
+pub use scenario::{Scenario, judge, own_time};
+pub use trend::{Past, PastScenario, last};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Check, words};
+use crate::model::{ClusterIdentity, RunId, Set, SnapshotId, SnapshotState};
+
+/// Where a drill took place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// A disposable control plane of its own.
+    Sandbox,
+    /// A cluster that is marked as one for drills.
+    DrillCluster,
+}
+
+/// A snapshot that was drilled.
+#[derive(Clone, Debug, Serialize)]
+pub struct Source {
+    /// Which.
+    pub snapshot: SnapshotId,
+    /// What was captured.
+    pub set: Set,
+    /// The node, of set `host`.
+    pub node: Option<String>,
+    /// When.
+    pub captured_at: DateTime<Utc>,
+    /// Whether all of it was read then.
+    pub state: SnapshotState,
+    /// The trusted signer who answers for it.
+    pub signed_by: String,
+}
+
+/// Until when a certificate is valid.
+#[derive(Clone, Debug, Serialize)]
+pub struct Expiry {
+    /// Its Secret.
+    pub secret: String,
+    /// The last moment; none where it does not read.
+    pub not_after: Option<DateTime<Utc>>,
+    /// Why it does not.
+    pub wrong: Option<String>,
+}
+
+/// What `netdr drill --json` prints, and what the report shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct DrillReport {
+    /// Its id: the name of its files.
+    pub report: RunId,
+    /// Where it took place.
+    pub place: Place,
+    /// Whose snapshots were drilled.
+    pub cluster: ClusterIdentity,
+    /// Kubernetes' version where they were.
+    pub kubernetes: String,
+    /// netdr's.
+    pub tool: String,
+    /// Who ran it.
+    pub operator: String,
+    /// When it began and ended.
+    pub started_at: DateTime<Utc>,
+    /// See `started_at`.
+    pub ended_at: DateTime<Utc>,
+    /// Whether every plan was drilled.
+    pub complete: bool,
+    /// Whether it is a good one: see [`DrillReport::judge`].
+    pub good: bool,
+    /// The snapshots.
+    pub sources: Vec<Source>,
+    /// What each scenario came to.
+    pub scenarios: Vec<Scenario>,
+    /// What was played.
+    pub simulated: Vec<String>,
+    /// What could not be tested.
+    pub not_tested: Vec<String>,
+    /// The certificates in the snapshots.
+    pub certificates: Vec<Expiry>,
+    /// What was looked at besides: the copies outside.
+    pub checks: Vec<Check>,
+    /// Earlier drills, oldest first.
+    pub trend: Vec<Past>,
+}
+
+impl DrillReport {
+    /// Whether it counts as a good drill: every plan was drilled, every scenario came back, and where time could be
+    /// measured no objective was missed.
+    pub fn judge(complete: bool, scenarios: &[Scenario]) -> bool {
+        let back = |scenario: &Scenario| scenario.outcome == "recovered" && scenario.rto_met != Some(false);
+        complete && !scenarios.is_empty() && scenarios.iter().all(back)
+    }
+
+    /// The JSON of `netdr drill --json`, which the report's file has too.
+    pub fn to_json(&self) -> Value {
+        let mut document = serde_json::to_value(self).unwrap_or_default();
+        document["kind"] = "drill".into();
+        document["controls"] = serde_json::to_value(CONTROLS).unwrap_or_default();
+        for (number, scenario) in self.scenarios.iter().enumerate() {
+            document["scenarios"][number]["runs"] =
+                scenario.runs.iter().map(super::RecoveryReport::to_json).collect();
+        }
+        document
+    }
+
+    /// What a reader must know before anything else.
+    pub(super) fn headline(&self) -> &'static str {
+        match (self.good, self.scenarios.iter().all(|scenario| scenario.outcome == "recovered")) {
+            (true, _) => "Recovery proved",
+            (false, true) if self.complete => "Recovered, over objective",
+            (false, true) => "Recovery proved in part",
+            (false, false) => "Recovery not proved",
+        }
+    }
+
+    /// Why, in a sentence or two.
+    pub(super) fn sentence(&self) -> String {
+        let back = self.scenarios.iter().filter(|scenario| scenario.outcome == "recovered").count();
+        let which = match self.complete {
+            true => "every plan was drilled",
+            false => "not every plan was drilled, so this counts as no drill of the whole",
+        };
+        let time = match self.place {
+            Place::Sandbox => {
+                "In a sandbox readiness is simulated: the times are netdr’s own, and whether a recovery time objective can be \
+                 met stays open."
+            }
+            Place::DrillCluster => "Times are those of real workloads on a drill cluster.",
+        };
+        let of = words::count(self.scenarios.len() as u64, "scenario");
+        format!("{back} of {of} came back without a difference; {which}. {time}")
+    }
+
+    /// Who, what, when, from where: what makes the report evidence.
+    pub(super) fn evidence(&self) -> Vec<(&'static str, String)> {
+        let place = match self.place {
+            Place::Sandbox => {
+                "a disposable control plane in memory, encrypted at rest under a key that went with it"
+            }
+            Place::DrillCluster => "a cluster that is marked as one for drills",
+        };
+        let mut rows = vec![
+            ("Report", self.report.to_string()),
+            ("Place", place.into()),
+            ("Cluster", self.cluster.name.clone()),
+            ("Cluster identity", format!("{} (uid of namespace kube-system)", self.cluster.uid)),
+            ("Kubernetes, captured", self.cluster.kubernetes.clone()),
+            ("Kubernetes, drilled", self.kubernetes.clone()),
+            ("Operator", self.operator.clone()),
+            ("Began", words::time(self.started_at)),
+            ("Ended", words::time(self.ended_at)),
+            ("netdr", self.tool.clone()),
+        ];
+        rows.extend(self.sources.iter().map(|source| {
+            let node = source.node.as_ref().map(|node| format!(" of node {node}")).unwrap_or_default();
+            let captured = words::time(source.captured_at);
+            let says = format!(
+                "{}: set {}{node}, captured {captured}, {}; signature good, by {}",
+                source.snapshot,
+                source.set,
+                source.state.name(),
+                source.signed_by
+            );
+            ("Snapshot", says)
+        }));
+        rows
+    }
+}
+
+impl Expiry {
+    /// For people.
+    pub(super) fn says(&self, now: DateTime<Utc>) -> String {
+        match (self.not_after, &self.wrong) {
+            (Some(at), _) if at < now => format!("{}, expired", words::time(at)),
+            (Some(at), _) => format!("{}, {} days", words::time(at), (at - now).num_days()),
+            (None, Some(why)) => why.clone(),
+            (None, None) => "unknown".into(),
+        }
+    }
+}

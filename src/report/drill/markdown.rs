@@ -1,0 +1,128 @@
+//! The verification report as Markdown, for tickets and chats.
+//!
+//! In: a report. Out: the content of the HTML, without drawings and without the steps. Invariant: as of
+//! [`crate::report::markdown`]: same report, same bytes; no value is markup.
+
+use super::{CONTROLS, DrillReport, Place, Scenario};
+use crate::report::{
+    Check,
+    html::NAMED,
+    markdown::{list, safe, table},
+    words,
+};
+
+/// Renders the text.
+pub fn render(report: &DrillReport) -> String {
+    let mut out = format!("# {}: drill of cluster {}\n\n", report.headline(), safe(&report.cluster.name));
+    out += &format!("{}\n\n## Scenarios\n\n", safe(&report.sentence()));
+    let names = [
+        "Scenario",
+        "Outcome",
+        "netdr’s own time",
+        "Recovery time",
+        "Objective",
+        "Met",
+        "Recovery point",
+        "Objective",
+        "Met",
+    ];
+    let open = if report.place == Place::Sandbox { "open" } else { "not judged" };
+    let row = |scenario: &Scenario| {
+        vec![
+            safe(&scenario.name),
+            scenario.outcome.into(),
+            words::duration(scenario.own_time_s),
+            words::duration(scenario.recovery_time_s),
+            words::duration(scenario.rto_s as f64),
+            met(scenario.rto_met, open),
+            words::duration(scenario.recovery_point_s as f64),
+            words::duration(scenario.rpo_s as f64),
+            met(scenario.rpo_met, "not judged"),
+        ]
+    };
+    table(&mut out, &names, "llrrrlrrl", report.scenarios.iter().map(row));
+    for scenario in &report.scenarios {
+        out += &format!("\n## Scenario {}: {}\n\n", safe(&scenario.name), safe(&scenario.title));
+        if let Some(why) = &scenario.why {
+            out += &format!("{}\n\n", safe(why));
+        }
+        part(&mut out, "What was broken", &scenario.caused);
+        checks(&mut out, &scenario.checks);
+        part(&mut out, "Not tested in this scenario", &scenario.not_tested);
+    }
+    if !report.certificates.is_empty() {
+        out += "\n## Certificates in the snapshots\n\n";
+        let rows =
+            report.certificates.iter().map(|one| vec![safe(&one.secret), safe(&one.says(report.ended_at))]);
+        table(&mut out, &["Secret", "Valid until"], "ll", rows);
+    }
+    if !report.checks.is_empty() {
+        out += "\n## Copies outside\n\n";
+        checks(&mut out, &report.checks);
+    }
+    list(&mut out, "Simulated", &report.simulated, "Nothing.");
+    list(&mut out, "Not tested", &report.not_tested, "Nothing noted.");
+    trend(&mut out, report);
+    out += "\n## Controls\n\nWhere evidence is. The report claims no conformity.\n\n";
+    let rows = CONTROLS.iter().map(|row| [row.what, row.guide, row.today, row.evidence].map(safe).into());
+    table(&mut out, &["Subject", "Guide", "Today", "Evidence"], "llll", rows);
+    out += "\n## Evidence\n\n";
+    for (name, value) in report.evidence() {
+        out += &format!("- {name}: {}\n", safe(&value));
+    }
+    out
+}
+
+fn met(met: Option<bool>, open: &str) -> String {
+    match met {
+        Some(true) => "yes".into(),
+        Some(false) => "**no**".into(),
+        None => open.into(),
+    }
+}
+
+fn part(out: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    *out += &format!("{title}:\n\n");
+    for line in lines.iter().take(NAMED) {
+        *out += &format!("- {}\n", safe(line));
+    }
+    if lines.len() > NAMED {
+        *out += &format!("- and {} more, in the report’s JSON\n", lines.len() - NAMED);
+    }
+    *out += "\n";
+}
+
+fn checks(out: &mut String, checks: &[Check]) {
+    if checks.is_empty() {
+        return;
+    }
+    let row = |check: &Check| {
+        let mut found: Vec<String> = check.details.iter().take(NAMED).map(|detail| safe(detail)).collect();
+        if check.details.len() > NAMED {
+            found.push(format!("and {} more, in the report’s JSON", check.details.len() - NAMED));
+        }
+        vec![safe(&check.what), check.outcome.into(), found.join("; ")]
+    };
+    table(out, &["Check", "Outcome", "Evidence"], "lll", checks.iter().map(row));
+    *out += "\n";
+}
+
+fn trend(out: &mut String, report: &DrillReport) {
+    *out += "\n## Earlier drills\n\n";
+    if report.trend.is_empty() {
+        *out += "This is the first one on record.\n";
+        return;
+    }
+    let rows = report.trend.iter().map(|past| {
+        let times = past.scenarios.iter().map(|then| match then.outcome.as_str() {
+            "recovered" => format!("{} {}", safe(&then.name), words::duration(then.own_time_s)),
+            outcome => format!("{} {}", safe(&then.name), safe(outcome)),
+        });
+        let good = if past.good { "good" } else { "not good" };
+        vec![words::time(past.ended_at), good.into(), times.collect::<Vec<_>>().join(", ")]
+    });
+    table(out, &["Ended", "Drill", "netdr’s own time"], "lll", rows);
+}

@@ -1,0 +1,168 @@
+//! A sample, and what must hold of every form of the report and of what is read off it.
+
+use super::*;
+use crate::report::tests as samples;
+
+fn scenario(name: &str, outcome: &'static str) -> Scenario {
+    Scenario {
+        outcome,
+        own_time_s: 1.5,
+        recovery_time_s: 3.0,
+        recovery_point_s: 7800,
+        rpo_met: Some(true),
+        caused: vec!["networkpolicies.networking.k8s.io demo/a is lost".into()],
+        checks: vec![Check::new("nothing differs"), Check::not_made("DNS", "the nodes are played")],
+        runs: vec![samples::report()],
+        ..Scenario::failed(name, "A title", "Infrastructure Admin", 900, 86_400, String::new())
+    }
+}
+
+/// A good drill in a sandbox, and one before it.
+pub(crate) fn report() -> DrillReport {
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let scenarios: Vec<Scenario> =
+        ["cni", "traefik"].map(|name| Scenario { why: None, ..scenario(name, "recovered") }).into();
+    let mut report = DrillReport {
+        report: "20261124T031500Z-drill-5b21d0".parse().unwrap(),
+        place: Place::Sandbox,
+        cluster: samples::report().cluster,
+        kubernetes: "v1.36.3".into(),
+        tool: "0.1.0".into(),
+        operator: "ada@custody".into(),
+        started_at: at("2026-11-24T03:15:00Z"),
+        ended_at: at("2026-11-24T03:16:00Z"),
+        complete: true,
+        good: DrillReport::judge(true, &scenarios),
+        sources: vec![Source {
+            snapshot: "20261124T010000Z-network-7f3a9c".parse().unwrap(),
+            set: Set::Network,
+            node: None,
+            captured_at: at("2026-11-24T01:00:00Z"),
+            state: SnapshotState::Complete,
+            signed_by: "netdr".into(),
+        }],
+        scenarios,
+        simulated: vec!["nodes".into()],
+        not_tested: vec!["that RKE2 starts".into()],
+        certificates: vec![Expiry {
+            secret: "secrets traefik/wildcard".into(),
+            not_after: Some(at("2027-01-01T00:00:00Z")),
+            wrong: None,
+        }],
+        checks: vec![],
+        trend: vec![],
+    };
+    let past = serde_json::from_value(report.to_json()).unwrap();
+    report.trend = vec![past];
+    report
+}
+
+#[test]
+fn a_later_drill_reads_of_an_earlier_one_what_it_says() {
+    let past: Past = serde_json::from_value(report().to_json()).unwrap();
+    assert_eq!((past.good, past.place, past.scenarios.len()), (true, Place::Sandbox, 2));
+    assert_eq!((past.scenarios[0].rto_met, past.scenarios[0].own_time_s), (None, 1.5));
+    let mut restore = samples::report().to_json();
+    restore["report"] = "x".into();
+    assert!(serde_json::from_value::<Past>(restore).is_err(), "a restore is no drill");
+}
+
+#[test]
+fn the_last_good_drill_is_the_newest_good_one_of_the_cluster() {
+    let past = |day: u32, good: bool| {
+        let mut past = report().trend.remove(0);
+        past.ended_at = format!("2026-11-{day:02}T00:00:00Z").parse().unwrap();
+        past.good = good;
+        past
+    };
+    let drills = [past(3, true), past(1, true), past(9, false)];
+    assert_eq!(last(&drills, None).map(|past| past.ended_at), Some(drills[0].ended_at));
+    assert!(last(&drills, Some("proj-k8s")).is_some());
+    assert!(last(&drills, Some("another")).is_none());
+    assert!(last(&drills[2..], None).is_none());
+}
+
+#[test]
+fn a_drill_is_good_only_if_every_plan_came_back_and_no_measured_time_was_too_long() {
+    let good = [scenario("cni", "recovered"), scenario("traefik", "recovered")];
+    assert!(DrillReport::judge(true, &good));
+    assert!(!DrillReport::judge(false, &good), "not every plan");
+    assert!(!DrillReport::judge(true, &[]));
+    assert!(!DrillReport::judge(true, &[scenario("cni", "recovered"), scenario("traefik", "partial")]));
+    let late = Scenario { rto_met: Some(false), ..scenario("cni", "recovered") };
+    assert!(!DrillReport::judge(true, &[late]));
+}
+
+#[test]
+fn what_was_broken_must_have_been_seen_done_and_equal_afterwards() {
+    let caused = ["x is lost".to_owned()];
+    let judged = |run: crate::report::RecoveryReport| judge(&caused, &[run], &Default::default()).0;
+    assert_eq!(judged(samples::report()), "recovered");
+    let mut unseen = samples::report();
+    unseen.steps.iter_mut().for_each(|step| (step.applied, step.deleted) = (0, 0));
+    assert_eq!(judged(unseen), "partial");
+    let mut left = samples::report();
+    left.differences_left = 1;
+    assert_eq!(judged(left), "partial");
+    let mut failed = samples::report();
+    (failed.outcome, failed.steps[1].outcome) = ("failed", "failed");
+    assert_eq!(judged(failed), "failed");
+    let mut unproved = samples::report();
+    let mut check = Check::new("serials");
+    check.failed("another".into());
+    unproved.checks.push(check);
+    assert_eq!(judged(unproved), "partial");
+    assert_eq!(judge(&caused, &[], &Default::default()).0, "failed");
+    assert_eq!(judge(&[], &[samples::report()], &Default::default()).0, "partial", "nothing was broken");
+}
+
+#[test]
+fn files_of_a_node_that_had_a_run_of_its_own_are_done() {
+    let part =
+        crate::plan::NotDone { what: "files of node n2".into(), node: Some("n2".into()), command: None };
+    let mut run = samples::report();
+    run.not_done = vec![part];
+    let caused = ["x is lost".to_owned()];
+    assert_eq!(judge(&caused, std::slice::from_ref(&run), &["n2".to_owned()].into()).0, "recovered");
+    assert_eq!(judge(&caused, &[run], &Default::default()).0, "partial");
+}
+
+#[test]
+fn a_sandbox_leaves_the_objective_open_and_claims_no_conformity() {
+    let report = report();
+    assert_eq!(report.to_json()["scenarios"][0]["rto_met"], Value::Null);
+    for text in [html::render(&report), markdown::render(&report)] {
+        for said in [
+            "open",
+            "readiness is simulated",
+            "no conformity",
+            "CIS v8.1 11.5",
+            "signature good, by netdr",
+            "Earlier drills",
+        ] {
+            assert!(text.contains(said), "{said}");
+        }
+        for forbidden in ["<script", "http://", "https://", "src=", "NaN", "Compliant"] {
+            assert!(!text.contains(forbidden), "{forbidden}");
+        }
+    }
+    let html = html::render(&report);
+    let ids: Vec<&str> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();
+    assert_eq!(ids.len(), unique.len(), "{ids:?}");
+}
+
+#[test]
+fn hostile_names_are_no_markup() {
+    let hostile = "a<script>alert('x')</script>\" onload=\"x|y\u{202e}";
+    let mut report = report();
+    report.scenarios[0].caused = vec![hostile.into()];
+    report.scenarios[0].name = hostile.into();
+    report.certificates[0].secret = hostile.into();
+    report.cluster.name = hostile.into();
+    report.not_tested = vec![hostile.into()];
+    for text in [html::render(&report), markdown::render(&report)] {
+        assert!(!text.contains("<script") && !text.contains('\u{202e}'));
+    }
+    assert!(!html::render(&report).contains(" onload=\"x"), "an attribute");
+}
