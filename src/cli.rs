@@ -16,6 +16,7 @@ mod demo;
 mod diff;
 mod doctor;
 mod drift;
+mod drill;
 mod exit;
 mod extract;
 mod fetch;
@@ -116,6 +117,7 @@ enum Verb {
     Thaw(thaw::Thaw),
     Metrics(metrics::Metrics),
     Runs(runs::Runs),
+    Drill(drill::Drill),
     #[command(subcommand)]
     Plan(plan::Plan),
     #[command(subcommand)]
@@ -168,6 +170,7 @@ impl Verb {
             Self::Thaw(verb) => verb.run(cx),
             Self::Metrics(verb) => verb.run(cx),
             Self::Runs(verb) => verb.run(cx),
+            Self::Drill(verb) => verb.run(cx),
             Self::Plan(verb) => verb.run(cx),
             Self::Schedule(verb) => verb.run(cx),
             Self::Demo(verb) => verb.run(cx),

@@ -6,7 +6,6 @@
 pub mod archive;
 mod choose;
 mod disk;
-mod drills;
 pub mod fetch;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -20,6 +19,7 @@ mod proved;
 pub mod prune;
 mod read;
 pub mod replicate;
+pub mod reports;
 mod resealed;
 pub mod retention;
 pub mod s3;
@@ -33,7 +33,6 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 pub use choose::{Choice, Unchosen, choose};
-pub use drills::Drill;
 pub use proved::Proved;
 pub use resealed::{resealed, stand_in};
 pub use retention::{PrunePlan, Retention};

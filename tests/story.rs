@@ -8,6 +8,7 @@ mod crash;
 mod custody;
 mod damage;
 mod drift;
+mod drills;
 mod failures;
 mod faults;
 mod forbidden;

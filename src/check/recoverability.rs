@@ -12,9 +12,10 @@ use super::{
     Check,
     Status::{Alert, Unknown, Warn},
 };
+use crate::report::drill::{Past, last};
 use crate::{
     model::{Set, SnapshotHeader},
-    repository::{Choice, Drill, Listed, Proved, choose},
+    repository::{Choice, Listed, Proved, choose},
 };
 
 /// Backups are made daily; a job begins within an hour of its time and may take half an hour.
@@ -32,8 +33,8 @@ pub struct Means<'a> {
     pub cluster: Option<&'a str>,
     /// Which identities opened what.
     pub proved: &'a [Proved],
-    /// Drills on record.
-    pub drills: &'a [Drill],
+    /// Drills on record that a trusted signer answers for.
+    pub drills: &'a [Past],
 }
 
 /// The snapshots of a place.
@@ -91,7 +92,7 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
             "netdr backup --set all",
         ));
     }
-    checks.push(drill(means.drills, now));
+    checks.push(drill(means, now));
     checks
 }
 
@@ -166,16 +167,16 @@ fn identities(what: &str, header: &SnapshotHeader, proved: &[Proved], now: DateT
     why.into_iter().fold(check, |check, why| check.found(status, why, next))
 }
 
-fn drill(drills: &[Drill], now: DateTime<Utc>) -> Check {
+fn drill(means: &Means<'_>, now: DateTime<Utc>) -> Check {
     let days = VERIFIED.num_days();
-    let last = drills.iter().filter(|drill| drill.is_good()).map(|drill| drill.at).max();
+    let last = last(means.drills, means.cluster).map(|drill| drill.ended_at);
     let age = last.map(|at| (now - at).num_days());
     let check = Check::ok(
         "recoverability drill",
         age.map_or(Value::Null, Value::from),
         format!("alert > {days} days"),
     );
-    let rehearse = "netdr restore --scenario full-stack --dry-run";
+    let rehearse = "netdr drill --all --identity FILE";
     match last {
         Some(at) if now - at <= VERIFIED => check,
         Some(at) => check.found(Alert, format!("the last good one was at {}", at.to_rfc3339()), rehearse),

@@ -211,7 +211,7 @@ fn exit(report: &RecoveryReport) -> Exit {
 }
 
 /// Who runs it, for journal, report and Lease: the person behind sudo where there is one, and the machine.
-fn operator() -> String {
+pub(super) fn operator() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|v| env::var(v).ok());
     let person = named.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     format!("{person}@{}", rustix::system::uname().nodename().to_string_lossy())

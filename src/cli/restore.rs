@@ -10,7 +10,8 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ArgGroup, Args, ValueEnum};
 
-use from::{Place, Source, commit};
+pub(super) use from::Source;
+use from::{Place, commit};
 
 use super::{
     access::ssh_keys,
@@ -252,7 +253,7 @@ impl Restore {
             return Err(Error::usage(format!("{flag} is about {what}, and --from names another source")));
         }
         Ok(match &self.from {
-            Place::Snapshot => Chosen::Snapshots(self.ids()),
+            Place::Snapshot => Chosen::Snapshots(ids(&self.snapshot)),
             Place::Git(revision) => Chosen::Git(gitops::Wanted {
                 revision: revision.clone(),
                 trust_commits: self.trust_commit.clone(),
@@ -268,14 +269,6 @@ impl Restore {
                 Chosen::Velero { file: anywhere(file)?, sha256: None }
             }
         })
-    }
-
-    fn ids(&self) -> Vec<SnapshotId> {
-        let id = |source: &Source| match source {
-            Source::Latest => None,
-            Source::Snapshot(id) => Some(id.clone()),
-        };
-        self.snapshot.iter().filter_map(id).collect()
     }
 
     /// The last run on this cluster, where it did not come to its end.
@@ -313,6 +306,15 @@ impl Restore {
         }
         Ok(())
     }
+}
+
+/// The snapshots that are named.
+pub(super) fn ids(sources: &[Source]) -> Vec<SnapshotId> {
+    let id = |source: &Source| match source {
+        Source::Latest => None,
+        Source::Snapshot(id) => Some(id.clone()),
+    };
+    sources.iter().filter_map(id).collect()
 }
 
 /// An interrupted run, as its journal says.

@@ -10,15 +10,18 @@ mod process;
 mod programs;
 
 use std::{
+    collections::BTreeMap,
     net::TcpListener,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use kube::Client;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use super::Memory;
 use crate::{
     Error, Result,
     cluster::{Access, Cluster},
@@ -46,6 +49,13 @@ pub struct Options {
     pub audit_log: Option<PathBuf>,
     /// Folder of CRD files to apply and wait for.
     pub crds: Option<PathBuf>,
+    /// For what must leave no trace: its own folder is made in this one, which is in memory, and etcd has everything
+    /// encrypted, under a key that goes with it.
+    pub memory: Option<Memory>,
+    /// Nobody answers webhooks, and nobody takes taints from new nodes: neither is asked for.
+    pub unattended: bool,
+    /// The network of Services; RKE2's default where none is named.
+    pub service_cidr: Option<String>,
 }
 
 /// A running control plane. Dropped, or its process killed, it is gone with all its files.
@@ -96,7 +106,16 @@ impl ControlPlane {
 
     async fn start_api_server(programs: &Programs, options: &Options) -> Result<Self> {
         let failed = |e| Error::failed("cannot prepare the folder of a control plane").because(e);
-        let folder = tempfile::Builder::new().prefix("netdr-plane-").tempdir().map_err(failed)?; // mode 0700
+        let mut builder = tempfile::Builder::new(); // folders of it are of mode 0700
+        let builder = builder.prefix("netdr-plane-");
+        let folder = match &options.memory {
+            Some(memory) => builder.tempdir_in(memory.path()).map_err(failed)?,
+            None => builder.tempdir().map_err(failed)?,
+        };
+        if options.memory.is_some() {
+            std::fs::write(folder.path().join(flags::ENCRYPTION), flags::encryption(rand::random()))
+                .map_err(failed)?;
+        }
         std::fs::write(folder.path().join(flags::AUDIT_POLICY.0), flags::AUDIT_POLICY.1).map_err(failed)?;
         std::fs::write(folder.path().join(flags::STAGES.0), flags::STAGES.1).map_err(failed)?;
         let ports =
@@ -106,7 +125,7 @@ impl ControlPlane {
         let kubeconfig = authority.kubeconfig(&server, flags::ADMIN, Some("system:masters"))?;
         let mut plane = Self { processes: Vec::new(), server, kubeconfig, authority, folder };
         plane.spawn(programs, "etcd", flags::etcd(&ports))?;
-        plane.spawn(programs, "kube-apiserver", flags::api_server(&ports, options.audit_log.as_deref()))?;
+        plane.spawn(programs, "kube-apiserver", flags::api_server(&ports, options))?;
         let cluster = plane.cluster().await?;
         plane.wait_ready(&cluster.client()).await?;
         plane.wait_for(&cluster, "/api/v1/namespaces/kube-system").await?;
@@ -198,6 +217,14 @@ impl ControlPlane {
     /// When its kubeconfig is gone.
     pub async fn cluster(&self) -> Result<Cluster> {
         Cluster::connect(&Access::Kubeconfig { path: self.kubeconfig.clone(), context: None }).await
+    }
+
+    /// Makes it serve these kinds, by the name of each definition.
+    ///
+    /// # Errors
+    /// When the API server refuses one, or does not serve it within a minute.
+    pub(super) async fn define(&self, definitions: &BTreeMap<String, Value>) -> Result<()> {
+        definitions::apply(&self.cluster().await?, definitions).await
     }
 
     /// Its administrator's kubeconfig.

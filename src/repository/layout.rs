@@ -114,6 +114,10 @@ pub(super) fn status(root: &Path) -> PathBuf {
     root.join(STATUS)
 }
 
+pub(super) fn reports(root: &Path) -> PathBuf {
+    root.join(REPORTS)
+}
+
 pub(super) fn run(root: &Path, id: &RunId) -> PathBuf {
     root.join(RUNS).join(id.as_str())
 }

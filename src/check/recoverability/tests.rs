@@ -34,11 +34,12 @@ fn proved(recipient: &str, set: Set, days: i64) -> Proved {
     Proved { recipient: recipient.into(), set, snapshot, at: at(NOW) - TimeDelta::days(days) }
 }
 
-fn drilled(days: i64, outcome: &str) -> Drill {
-    Drill { at: at(NOW) - TimeDelta::days(days), scenarios: vec![("cni".into(), outcome.into())] }
+fn drilled(days: i64, good: bool) -> Past {
+    let past = crate::report::drill::tests::report().trend.remove(0);
+    Past { ended_at: at(NOW) - TimeDelta::days(days), good, ..past }
 }
 
-fn judged(places: &[Place], proved: &[Proved], drills: &[Drill]) -> Vec<Check> {
+fn judged(places: &[Place], proved: &[Proved], drills: &[Past]) -> Vec<Check> {
     judge(&Means { places, cluster: None, proved, drills }, at(NOW))
 }
 
@@ -55,7 +56,7 @@ fn a_repository_in_order_is_ok_in_every_part() {
     let places = local(vec![whole(Set::Network, 24), whole(Set::Certificates, 23)]);
     let sets = [Set::Network, Set::Certificates];
     let all: Vec<Proved> = sets.into_iter().flat_map(|set| ["a", "b"].map(|r| proved(r, set, 80))).collect();
-    let checks = judged(&places, &all, &[drilled(30, "recovered")]);
+    let checks = judged(&places, &all, &[drilled(30, true)]);
     let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(
         names,
@@ -119,10 +120,10 @@ fn each_recipients_identity_was_proved_within_ninety_days() {
 
 #[test]
 fn a_drill_is_good_for_ninety_days_and_a_bad_one_for_none() {
-    let of = |drills: &[Drill]| status(&judged(&local(vec![]), &[], drills), "recoverability drill");
-    assert_eq!(of(&[drilled(90, "recovered")]), Fine);
-    assert_eq!(of(&[drilled(91, "recovered")]), Alert);
-    assert_eq!(of(&[drilled(1, "partial")]), Alert);
+    let of = |drills: &[Past]| status(&judged(&local(vec![]), &[], drills), "recoverability drill");
+    assert_eq!(of(&[drilled(90, true)]), Fine);
+    assert_eq!(of(&[drilled(91, true)]), Alert);
+    assert_eq!(of(&[drilled(1, false)]), Alert);
     assert_eq!(of(&[]), Alert);
 }
 

@@ -5,6 +5,7 @@ use crate::{
     check::{Check, recoverability},
     cli::{context::Context, settings::Settings, snapshots::places},
     config::LOCAL,
+    drill,
     repository::Repository,
 };
 
@@ -26,7 +27,8 @@ pub(super) fn checks(cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
         }
     }
     let proved = local.as_ref().map_or(Ok(Vec::new()), Repository::proofs)?;
-    let drills = local.as_ref().map(Repository::drills).unwrap_or_default();
+    let drills = local.as_ref().map(|local| drill::drills(&local.reports(), &trusted, cx.now)).transpose()?;
+    let drills = drills.unwrap_or_default().signed;
     let cluster = settings.config.cluster_name.as_deref();
     let means = recoverability::Means { places: &places, cluster, proved: &proved, drills: &drills };
     Ok(recoverability::judge(&means, cx.now))

@@ -9,7 +9,7 @@ use crate::{Error, Result, gitops::Revision, model::SnapshotId};
 
 /// `--snapshot`.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(in crate::cli) enum Source {
     Latest,
     Snapshot(SnapshotId),
 }

@@ -2,9 +2,10 @@
 //!
 //! Every program runs in the plane's folder, so that files are named relative to it.
 
-use std::path::Path;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::json;
 
-use super::pki;
+use super::{Options, pki};
 
 /// Pods of every plane: RKE2's default.
 const CLUSTER_CIDR: &str = "10.42.0.0/16";
@@ -36,7 +37,27 @@ pub(super) fn etcd(ports: &Ports) -> Vec<String> {
     ])
 }
 
-pub(super) fn api_server(ports: &Ports, audit_log: Option<&Path>) -> Vec<String> {
+/// File name of what makes the API server encrypt.
+pub(super) const ENCRYPTION: &str = "encryption.json";
+
+/// Everything is encrypted before it is stored, under this key (Kubernetes docs, "Encrypting Confidential Data at Rest"):
+/// not only Secrets hold secrets.
+pub(super) fn encryption(key: [u8; 32]) -> String {
+    let keys = json!([{"name": "throwaway", "secret": BASE64_STANDARD.encode(key)}]);
+    json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "EncryptionConfiguration",
+        "resources": [{"resources": ["*.*"], "providers": [{"secretbox": {"keys": keys}}]}],
+    })
+    .to_string()
+}
+
+pub(super) fn api_server(ports: &Ports, options: &Options) -> Vec<String> {
+    // Without controllers nobody makes the account that the first insists on, nor takes away the taint of the second.
+    let disabled = match options.unattended {
+        true => "ServiceAccount,TaintNodesByCondition,MutatingAdmissionWebhook,ValidatingAdmissionWebhook",
+        false => "ServiceAccount",
+    };
     let etcd = format!("http://127.0.0.1:{}", ports.etcd);
     let port = ports.api_server.to_string();
     let mut all = flags(&[
@@ -50,15 +71,17 @@ pub(super) fn api_server(ports: &Ports, audit_log: Option<&Path>) -> Vec<String>
         ("service-account-issuer", "https://kubernetes.default.svc.cluster.local"),
         ("service-account-key-file", pki::ACCOUNTS_PUBLIC),
         ("service-account-signing-key-file", pki::ACCOUNTS_KEY),
-        ("service-cluster-ip-range", SERVICE_CIDR),
+        ("service-cluster-ip-range", options.service_cidr.as_deref().unwrap_or(SERVICE_CIDR)),
         ("enable-aggregator-routing", "true"), // webhooks at their endpoints: no kube-proxy knows cluster IPs
         ("authorization-mode", "Node,RBAC"),
         ("allow-privileged", "true"), // Canal and MetalLB need it
-        // Without controllers nobody makes the account that this plugin insists on.
-        ("disable-admission-plugins", "ServiceAccount"),
+        ("disable-admission-plugins", disabled),
         ("profiling", "false"),
     ]);
-    if let Some(path) = audit_log {
+    if options.memory.is_some() {
+        all.extend(flags(&[("encryption-provider-config", ENCRYPTION)]));
+    }
+    if let Some(path) = &options.audit_log {
         all.extend(flags(&[
             ("audit-policy-file", AUDIT_POLICY.0),
             ("audit-log-path", &path.display().to_string()),

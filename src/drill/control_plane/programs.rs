@@ -29,6 +29,11 @@ impl Programs {
         places.clone().find(|path| path.is_file()).or_else(|| places.next()).unwrap_or_else(|| name.into())
     }
 
+    /// Whether all of these are there.
+    pub fn has(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.path(name).is_file())
+    }
+
     /// An error that says which are missing and how to get them.
     pub(super) fn need(&self, names: &[&str]) -> Result<()> {
         let missing: Vec<&str> = names.iter().copied().filter(|name| !self.path(name).is_file()).collect();

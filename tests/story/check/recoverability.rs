@@ -36,8 +36,15 @@ async fn a_repository_is_good_once_it_has_snapshots_proofs_and_a_drill() {
     home.netdr(&["keys", "check", "--identity", "keys/break-glass.txt"]).await.ok();
     let report = home.path().join("repo/reports");
     std::fs::create_dir_all(&report).unwrap();
-    let name = format!("{}-drill-000001.json", chrono::Utc::now().format("%Y%m%dT%H%M%SZ"));
-    std::fs::write(report.join(name), r#"{"scenarios": [{"name": "cni", "outcome": "recovered"}]}"#).unwrap();
+    let now = chrono::Utc::now();
+    let id = format!("{}-drill-000001", now.format("%Y%m%dT%H%M%SZ"));
+    let cluster = json!({"name": "c", "uid": "u", "kubernetes": "v1"});
+    let drill = json!({"report": id, "cluster": cluster, "place": "sandbox", "ended_at": now, "good": true, "scenarios": []});
+    std::fs::write(report.join(format!("{id}.json")), drill.to_string()).unwrap();
+    let unsigned = check(&home, 8).await;
+    assert_eq!(named(&unsigned, "recoverability drill")["status"], "alert", "anybody could have written it");
+    let sign = format!("ssh-keygen -Y sign -q -f keys/signing -n netdr-report repo/reports/{id}.json");
+    home.shell(&sign).await.ok();
     let whole = check(&home, 0).await;
     assert_eq!(whole["status"], "ok", "{whole:#}");
 

@@ -1,0 +1,222 @@
+//! `netdr drill`: proves that what is backed up can be restored, where nothing of production is.
+
+mod outcome;
+mod outside;
+
+use std::{env, path::PathBuf};
+
+use chrono::Utc;
+use clap::{ArgGroup, Args};
+use rand::random;
+
+use super::{
+    context::Context,
+    course::operator,
+    exit::Exit,
+    interrupt, plans, prompt,
+    restore::{self, Source},
+    settings::Settings,
+};
+use crate::{
+    Error, Kind, Result,
+    cluster::Cluster,
+    drill::{self, Drilled, Memory, Programs, Rehearsal, Subject, Wanted, marker},
+    model::{Component, RunId},
+    report::drill::{DrillReport, Place, Scenario},
+};
+
+/// Prove a recovery: load the snapshots where nothing of production is, break it, restore it, verify, report
+#[derive(Args)]
+#[command(
+    group(ArgGroup::new("which").required(true).args(["scenario", "all"])),
+    after_help = "Needs an identity and a signing key, and so runs on a custody host. Without --context it starts a control plane \
+                  of its own (etcd and kube-apiserver, found by KUBEBUILDER_ASSETS, on the PATH or in target/control-plane/bin) \
+                  in memory, reads no kubeconfig, and leaves nothing of it behind. With --context it breaks that cluster, which \
+                  must be marked for it."
+)]
+pub(super) struct Drill {
+    /// Drill this scenario; repeatable; see netdr plan list
+    #[arg(long, value_name = "NAME")]
+    scenario: Vec<String>,
+    /// Drill every plan
+    #[arg(long)]
+    all: bool,
+    /// Drill this snapshot; repeatable, one per set [default: the latest of each set]
+    #[arg(long, value_name = "ID|latest")]
+    snapshot: Vec<Source>,
+    /// Write the report into this folder, too
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Do not ask before a cluster is broken (--context); needed where there is no terminal
+    #[arg(long)]
+    yes: bool,
+    /// Ask the archives of places outside for the snapshots, too; that costs, and takes hours
+    #[arg(long)]
+    thaw: bool,
+    /// Take the control plane's programs from here first
+    #[arg(long, value_name = "DIR", env = "KUBEBUILDER_ASSETS", hide_env_values = true)]
+    assets: Option<PathBuf>,
+    /// Keep what is unsealed below this folder, which must be in memory (tmpfs)
+    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    memory: PathBuf,
+}
+
+impl Drill {
+    pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let on_cluster = cx.flags.context.is_some();
+        if on_cluster && !self.yes && !prompt::somebody() {
+            return Err(Error::usage("drill asks before it breaks a cluster, and there is no terminal")
+                .hint("pass --yes; or leave --context out and drill in a sandbox"));
+        }
+        let settings = cx.settings()?;
+        let plans = self.plans(&settings)?;
+        let memory = Memory::at(&self.memory)?;
+        let programs = if on_cluster { None } else { Some(self.programs()?) };
+        let (repository, trusted) = (settings.repository()?, settings.trusted()?);
+        let (signing, identities) = (settings.signing_key()?, settings.identities()?);
+        let earlier = drill::drills(&repository.reports(), &trusted, cx.now)?;
+        for (name, why) in &earlier.untrusted {
+            cx.terminal.warn(format!("report {name} counts for nothing: {why}"));
+        }
+        let components = plans.iter().flat_map(|drilled| drilled.plan.components()).collect();
+        let report = interrupt::run(&|| "nothing of the drill is left".into(), async {
+            cx.terminal.note("opening the snapshots");
+            let wanted = Wanted {
+                cluster: settings.config.cluster_name.as_deref(),
+                ids: &restore::ids(&self.snapshot),
+                components: &components,
+                now: cx.now,
+            };
+            let subject = Subject::open(&repository, &trusted, &identities, &wanted)?;
+            let rehearsal = Rehearsal {
+                subject: &subject,
+                repository: &repository,
+                trusted: &trusted,
+                identities: &identities,
+                scope: &settings.config.scope,
+                operator: &operator(),
+                clock: Utc::now,
+                random: random::<u32>,
+                tell: &|text| cx.terminal.note(text),
+            };
+            let scenarios = match &programs {
+                Some(programs) => self.sandbox(&rehearsal, &plans, programs, &memory).await,
+                None => self.on_cluster(&rehearsal, &plans, &settings, &memory, cx).await?,
+            };
+            let checks = outside::look(&settings, &subject, self.thaw).await;
+            let mut report = self.conclude(cx, &subject, scenarios);
+            (report.checks, report.trend) = (checks, earlier.signed);
+            report.trend.retain(|past| past.cluster.name == report.cluster.name);
+            Ok(report)
+        })?;
+        let kept = outcome::keep(&report, &signing, &repository, self.report.as_deref(), cx);
+        let copied = outcome::copy(&report, &kept, &settings, &identities, cx)?;
+        outcome::answer(&report, &kept, cx)?;
+        let whole = kept.in_repository && copied;
+        Ok(outcome::exit(&report).max(Exit::Partial.when(!whole)))
+    }
+
+    fn plans(&self, settings: &Settings) -> Result<Vec<Drilled>> {
+        let found = match self.all {
+            true => plans::all(settings)?,
+            false => self.scenario.iter().map(|name| plans::find(settings, name)).collect::<Result<_>>()?,
+        };
+        Ok(found.into_iter().map(|authored| Drilled { plan: authored.plan, text: authored.text }).collect())
+    }
+
+    fn programs(&self) -> Result<Programs> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::split_paths(&path).filter(|folder| !folder.as_os_str().is_empty());
+        let folders =
+            self.assets.clone().into_iter().chain(path).chain([PathBuf::from("target/control-plane/bin")]);
+        Programs::find(&folders.collect::<Vec<_>>())
+    }
+
+    async fn sandbox(
+        &self,
+        rehearsal: &Rehearsal<'_>,
+        plans: &[Drilled],
+        programs: &Programs,
+        memory: &Memory,
+    ) -> Vec<Scenario> {
+        let mut scenarios = Vec::new();
+        for drilled in plans {
+            scenarios.push(rehearsal.sandbox(drilled, programs, memory).await);
+        }
+        scenarios
+    }
+
+    async fn on_cluster(
+        &self,
+        rehearsal: &Rehearsal<'_>,
+        plans: &[Drilled],
+        settings: &Settings,
+        memory: &Memory,
+        cx: &Context,
+    ) -> Result<Vec<Scenario>> {
+        let cluster = Cluster::connect(&settings.access()?).await?;
+        marker::marked(&cluster, &cx.again(None)).await?;
+        let names: Vec<&str> = plans.iter().map(|drilled| drilled.plan.name.as_str()).collect();
+        let question = format!(
+            "Make {} what the snapshots of {} have, break it and restore it, for {}?",
+            cluster.server(),
+            rehearsal.subject.cluster.name,
+            names.join(", ")
+        );
+        if !self.yes && !prompt::yes(&question)? {
+            return Err(Error::new(Kind::Interrupted, "declined; nothing was changed"));
+        }
+        let folder = tempfile::Builder::new().prefix("netdr-drill-").tempdir_in(memory.path());
+        let folder = folder.map_err(|e| Error::failed("cannot make a folder for the drill").because(e))?;
+        let mut scenarios = Vec::new();
+        for drilled in plans {
+            scenarios.push(rehearsal.on_cluster(drilled, &cluster, folder.path()).await);
+        }
+        Ok(scenarios)
+    }
+
+    fn conclude(&self, cx: &Context, subject: &Subject, scenarios: Vec<Scenario>) -> DrillReport {
+        let kubernetes =
+            scenarios.iter().find_map(|scenario| Some(scenario.runs.first()?.cluster.kubernetes.clone()));
+        let lines = |of: fn(&Scenario) -> &Vec<String>| {
+            let mut lines: Vec<String> = Vec::new();
+            for line in scenarios.iter().flat_map(of) {
+                if !lines.contains(line) {
+                    lines.push(line.clone());
+                }
+            }
+            lines
+        };
+        let mut not_tested = lines(|scenario| &scenario.not_tested);
+        not_tested.extend(subject.lacking.iter().cloned());
+        not_tested.push("identities that were not used here: netdr keys check --identity FILE".into());
+        let place = if cx.flags.context.is_some() { Place::DrillCluster } else { Place::Sandbox };
+        let components: Vec<Component> = subject
+            .snapshots
+            .iter()
+            .flat_map(|(header, _)| header.bundles.iter().map(|b| b.component))
+            .collect();
+        for component in Component::ALL.iter().filter(|component| !components.contains(component)) {
+            not_tested.push(format!("component {component}: no snapshot has it"));
+        }
+        DrillReport {
+            report: RunId::new(cx.now, "drill", cx.random()),
+            place,
+            cluster: subject.cluster.clone(),
+            kubernetes: kubernetes.unwrap_or_else(|| "unknown: no run was made".into()),
+            tool: env!("CARGO_PKG_VERSION").into(),
+            operator: operator(),
+            started_at: cx.now,
+            ended_at: Utc::now(),
+            complete: self.all,
+            good: DrillReport::judge(self.all, &scenarios),
+            sources: subject.sources(),
+            simulated: lines(|scenario| &scenario.simulated),
+            not_tested,
+            certificates: subject.certificates(),
+            scenarios,
+            checks: Vec::new(),
+            trend: Vec::new(),
+        }
+    }
+}

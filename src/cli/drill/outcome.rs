@@ -1,0 +1,172 @@
+//! What a drill came to: the report's files with their signatures, copies of them outside, the answer on stdout.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+
+use crate::{
+    Result,
+    cli::{
+        context::Context,
+        exit::Exit,
+        interrupt, places,
+        settings::Settings,
+        words::{objective, table},
+    },
+    report::drill::{DrillReport, Place, Scenario, html, markdown},
+    repository::{Repository, s3},
+    seal::Identities,
+    signature::{self, SigningKey},
+};
+
+/// What was written.
+pub(super) struct Kept {
+    /// Name and content of each file, signatures too.
+    pub(super) files: Vec<(String, Vec<u8>)>,
+    /// Where they are.
+    pub(super) written: Vec<PathBuf>,
+    /// Whether the repository has all of them.
+    pub(super) in_repository: bool,
+}
+
+/// Signs and writes it. A folder that cannot be written is named, and no reason to lose the others.
+pub(super) fn keep(
+    report: &DrillReport,
+    signing: &SigningKey,
+    repository: &Repository,
+    also: Option<&Path>,
+    cx: &Context,
+) -> Kept {
+    let forms = [
+        ("html", html::render(report)),
+        ("md", markdown::render(report)),
+        ("json", format!("{:#}\n", report.to_json())),
+    ];
+    let mut files = Vec::new();
+    for (form, text) in forms {
+        let name = format!("{}.{form}", report.report);
+        match signing.sign(signature::REPORT, text.as_bytes()) {
+            Ok(signature) => files.push((format!("{name}.sig"), signature.into_bytes())),
+            Err(error) => cx.terminal.warn(format!("{name} is not signed: {error}")),
+        }
+        files.push((name, text.into_bytes()));
+    }
+    let mut kept = Kept { files, written: Vec::new(), in_repository: true };
+    for (number, folder) in
+        [Some(repository.reports()), also.map(Path::to_owned)].into_iter().flatten().enumerate()
+    {
+        for (name, content) in &kept.files {
+            let file = folder.join(name);
+            match create(&folder, &file, content) {
+                Ok(()) => kept.written.push(file),
+                Err(e) => {
+                    kept.in_repository &= number > 0;
+                    cx.terminal.warn(format!("report {} cannot be written: {e}", file.display()));
+                }
+            }
+        }
+    }
+    kept
+}
+
+fn create(folder: &Path, file: &Path, content: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut out = OpenOptions::new().write(true).create_new(true).open(file)?;
+    out.write_all(content)?;
+    out.sync_all()
+}
+
+/// Copies it to the places outside, sealed; whether all of them have it.
+pub(super) fn copy(
+    report: &DrillReport,
+    kept: &Kept,
+    settings: &Settings,
+    identities: &Identities,
+    cx: &Context,
+) -> Result<bool> {
+    let places: Vec<&s3::Place> = settings.config.replicas.iter().collect();
+    if places.is_empty() {
+        return Ok(true);
+    }
+    let recipients =
+        if settings.names_recipients() { settings.recipients()? } else { identities.recipients()? };
+    interrupt::run(&|| format!("report {} is in the repository", report.report), async {
+        let mut all = true;
+        for (name, bucket) in places::open(&places).await {
+            let copied = async {
+                let bucket = bucket?;
+                for (file, content) in &kept.files {
+                    bucket.put_report(file, content, &recipients, cx.now).await?;
+                }
+                Ok(())
+            };
+            if let Err(error) = copied.await {
+                cx.terminal.warn(format!("the report is not copied: {}", places::at(&name, error)));
+                all = false;
+            }
+        }
+        Ok(all)
+    })
+}
+
+/// Prints the answer.
+pub(super) fn answer(report: &DrillReport, kept: &Kept, cx: &Context) -> Result<()> {
+    let mut document = report.to_json();
+    document["reports"] = json!(kept.written);
+    cx.terminal.answer(&document, || text(report, kept))
+}
+
+fn text(report: &DrillReport, kept: &Kept) -> String {
+    let row = |scenario: &Scenario| {
+        let met = match scenario.rto_met {
+            Some(true) => "met",
+            Some(false) => "missed",
+            None => "open",
+        };
+        vec![
+            scenario.name.clone(),
+            scenario.outcome.to_owned(),
+            format!("{:.1} s", scenario.own_time_s),
+            format!("{:.1} s", scenario.recovery_time_s),
+            format!("{}, {met}", objective(std::time::Duration::from_secs(scenario.rto_s))),
+            scenario.caused.len().to_string(),
+        ]
+    };
+    let head = ["scenario", "outcome", "netdr's own time", "recovery time", "RTO", "failures caused"];
+    let mut text = table(&head, &report.scenarios.iter().map(row).collect::<Vec<_>>());
+    for scenario in &report.scenarios {
+        if let Some(why) = &scenario.why {
+            text += &format!("{}: {why}\n", scenario.name);
+        }
+    }
+    if report.place == Place::Sandbox {
+        text += "Readiness was simulated: whether an RTO can be met stays open (netdr drill --context on a drill cluster tells).\n";
+    }
+    for line in &report.simulated {
+        text += &format!("simulated   {line}\n");
+    }
+    for line in &report.not_tested {
+        text += &format!("not tested  {line}\n");
+    }
+    for check in &report.checks {
+        text += &format!("{:<11} {}\n", check.outcome, check.what);
+    }
+    for file in kept.written.iter().filter(|file| file.extension().is_some_and(|form| form == "html")) {
+        text += &format!("report      {} (and .md, .json, each with its .sig)\n", file.display());
+    }
+    text
+}
+
+/// Gravest first: something did not come back, came back in part, or too late.
+pub(super) fn exit(report: &DrillReport) -> Exit {
+    let of = |scenario: &Scenario| match scenario.outcome {
+        "recovered" => Exit::Late.when(scenario.rto_met == Some(false)),
+        "partial" => Exit::Partial,
+        _ => Exit::Failed,
+    };
+    report.scenarios.iter().map(of).max().unwrap_or(Exit::Done)
+}

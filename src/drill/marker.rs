@@ -1,0 +1,54 @@
+//! The mark of a cluster that is there to be broken: ConfigMap `kube-system/netdr-drill-cluster`, which names the cluster.
+//!
+//! In: a cluster. Out: nothing, or a refusal with the command that marks it. Invariant: a mark that was copied from another
+//! cluster, by a backup of it for instance, marks nothing.
+
+use serde_json::Value;
+
+use crate::{Error, Result, cluster::Cluster, plan::CommandLine};
+
+const NAME: &str = "netdr-drill-cluster";
+
+/// Refuses a cluster without the mark.
+///
+/// # Errors
+/// Usage: it has none, or that of another cluster; when it cannot be asked.
+pub async fn marked(cluster: &Cluster, again: &CommandLine) -> Result<()> {
+    let namespace = cluster.get_path("/api/v1/namespaces/kube-system").await?.unwrap_or_default();
+    let uid = namespace["metadata"]["uid"].as_str().unwrap_or_default();
+    let mark = cluster.get_path(&format!("/api/v1/namespaces/kube-system/configmaps/{NAME}")).await?;
+    judge(mark.as_ref(), uid).map_err(|why| {
+        let make = format!("-n kube-system create configmap {NAME} --from-literal=cluster={uid}");
+        Error::usage(format!("{} is not marked as a cluster for drills", cluster.server()))
+            .why(why)
+            .why("a drill breaks it on purpose")
+            .hint(format!("if it may be broken, mark it: {}", again.kubectl(&make)))
+    })
+}
+
+fn judge(mark: Option<&Value>, uid: &str) -> Result<(), String> {
+    let named = mark.map(|mark| mark["data"]["cluster"].as_str().unwrap_or_default());
+    match named {
+        None => Err(format!("ConfigMap kube-system/{NAME} does not exist")),
+        Some(named) if named == uid && !uid.is_empty() => Ok(()),
+        Some(_) => Err(format!(
+            "ConfigMap kube-system/{NAME} names another cluster than this one, whose kube-system has uid {uid}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_mark_that_names_this_very_cluster_counts() {
+        let mark = json!({"data": {"cluster": "u"}});
+        assert_eq!(judge(Some(&mark), "u"), Ok(()));
+        assert!(judge(Some(&mark), "v").unwrap_err().contains("another cluster"));
+        assert!(judge(None, "u").unwrap_err().contains("does not exist"));
+        assert!(judge(Some(&json!({})), "").is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! Earlier drills, as the reports in a repository say.
+//!
+//! In: the folder of reports, who may sign. Out: each drill, oldest first, and reports that nobody answers for. Invariant: a
+//! report that no trusted signer signed, as `netdr-report`, is none.
+
+use std::{fs, io::Read as _, path::Path};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Error, Result,
+    model::RunId,
+    report::drill::Past,
+    signature::{self, Trust, TrustedSigners},
+};
+
+pub use crate::report::drill::last;
+
+/// No report of ours comes near.
+const LARGEST: u64 = 16 << 20;
+
+/// The drills on record.
+#[derive(Debug, Default)]
+pub struct Drills {
+    /// Each, oldest first.
+    pub signed: Vec<Past>,
+    /// Names of reports that count for nothing, with why.
+    pub untrusted: Vec<(String, String)>,
+}
+
+/// Reads the reports in a folder; none where there is no such folder.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn drills(folder: &Path, trusted: &TrustedSigners, now: DateTime<Utc>) -> Result<Drills> {
+    let failed = |e: std::io::Error| {
+        Error::failed(format!("cannot read the reports in {}", folder.display())).because(e)
+    };
+    let mut drills = Drills::default();
+    let entries = match fs::read_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(drills),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let Some(Ok(id)) = name.strip_suffix(".json").map(str::parse::<RunId>) else { continue };
+        let Some(bytes) = small(&folder.join(&name)) else { continue };
+        let Ok(past) = serde_json::from_slice::<Past>(&bytes) else { continue }; // a restore's
+        let signature = small(&folder.join(format!("{name}.sig")));
+        let signature = signature.as_deref().map(String::from_utf8_lossy);
+        match trusted.check(signature::REPORT, &bytes, signature.as_deref(), now) {
+            Trust::Trusted(_) if past.report == id => drills.signed.push(past),
+            Trust::Trusted(_) => {
+                drills.untrusted.push((name, format!("it is the report of {}", past.report)))
+            }
+            Trust::Untrusted(why) => drills.untrusted.push((name, why)),
+        }
+    }
+    drills.signed.sort_by_key(|past| past.ended_at);
+    Ok(drills)
+}
+
+fn small(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{keys, report::drill::tests::report, signature::SigningKey};
+
+    #[test]
+    fn only_what_a_trusted_signer_signed_under_its_own_name_is_a_drill() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = keys::generate(&folder.path().join("keys"), Utc::now()).unwrap();
+        let key = SigningKey::read(&made.signing, &|_| unreachable!()).unwrap();
+        let trusted = TrustedSigners::read(&made.trusted_signers).unwrap();
+        let reports = folder.path().join("reports");
+        let read = || drills(&reports, &trusted, Utc::now()).unwrap();
+        assert!(read().signed.is_empty(), "no folder");
+        fs::create_dir(&reports).unwrap();
+        let text = report().to_json().to_string();
+        let write = |name: &str, namespace: Option<&str>| {
+            fs::write(reports.join(name), &text).unwrap();
+            if let Some(namespace) = namespace {
+                let signature = key.sign(namespace, text.as_bytes()).unwrap();
+                fs::write(reports.join(format!("{name}.sig")), signature).unwrap();
+            }
+        };
+        write("20261124T031500Z-drill-5b21d0.json", Some(signature::REPORT));
+        write("20261125T031500Z-drill-5b21d1.json", Some(signature::REPORT)); // the same one, later
+        write("20261126T031500Z-drill-5b21d2.json", Some(signature::SNAPSHOT));
+        write("20261127T031500Z-drill-5b21d3.json", None);
+        fs::write(reports.join("notes.json"), "{}").unwrap();
+        let found = read();
+        assert_eq!(found.signed.len(), 1, "{found:?}");
+        assert_eq!(found.untrusted.len(), 3, "{found:?}");
+        assert!(last(&found.signed, Some("proj-k8s")).is_some());
+    }
+}

@@ -1,0 +1,201 @@
+//! What a drill is about: the newest snapshot of each set, opened.
+//!
+//! In: a repository, who may sign, what opens. Out: the headers, every item in them, the facts of the network. Invariant:
+//! nothing untrusted and nothing of another cluster is in it, and no API server was asked for any of it.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Error, Result,
+    certificates::Leaf,
+    model::{ClusterIdentity, Component, Facts, Item, Set, SnapshotHeader, SnapshotId},
+    report::drill::{Expiry, Source},
+    repository::{Listed, Repository, choose},
+    seal::Identities,
+    signature::{Trust, TrustedSigners},
+};
+
+/// What is wanted.
+pub struct Wanted<'a> {
+    /// Whose snapshots; where none is named, the one cluster that the repository has.
+    pub cluster: Option<&'a str>,
+    /// These; of sets that none of them is of, the latest.
+    pub ids: &'a [SnapshotId],
+    /// What the plans touch.
+    pub components: &'a BTreeSet<Component>,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// The snapshots, opened.
+pub struct Subject {
+    /// Whose state it is.
+    pub cluster: ClusterIdentity,
+    /// Each snapshot and who signed it.
+    pub snapshots: Vec<(SnapshotHeader, String)>,
+    /// Everything in them.
+    pub items: Vec<Item>,
+    /// The network that they are of.
+    pub facts: Facts,
+    /// Sets, and nodes' files, of which there is no snapshot that will do, with why.
+    pub lacking: Vec<String>,
+}
+
+impl Subject {
+    /// Chooses and opens.
+    ///
+    /// # Errors
+    /// When there is no snapshot of the network, one that was named is not to be relied on, whose snapshots are meant is not
+    /// clear, or one does not open.
+    pub fn open(
+        repository: &Repository,
+        trusted: &TrustedSigners,
+        identities: &Identities,
+        wanted: &Wanted<'_>,
+    ) -> Result<Self> {
+        let listed = repository.list(trusted, wanted.now)?;
+        let named = wanted.ids.iter().map(|id| named(&listed, id)).collect::<Result<Vec<_>>>()?;
+        let cluster = match (wanted.cluster, named.first()) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some((header, _))) => header.cluster.name.clone(),
+            (None, None) => only(&listed)?,
+        };
+        if let Some((header, _)) = named.iter().find(|(header, _)| header.cluster.name != cluster) {
+            let of = &header.cluster.name;
+            return Err(Error::usage(format!("snapshot {} is of cluster {of}, not of {cluster}", header.id)));
+        }
+        let (mut snapshots, mut lacking) = (named, Vec::new());
+        for (set, node) in series(&listed, &cluster) {
+            if snapshots.iter().any(|(header, _)| header.set == set && header.node == node) {
+                continue;
+            }
+            let components =
+                wanted.components.iter().copied().filter(|component| component.set() == set).collect();
+            match choose(&listed, &cluster, set, node.as_deref(), &components, wanted.now) {
+                Ok(choice) => {
+                    let passed = choice.passed_over.iter();
+                    lacking.extend(
+                        passed.map(|(id, why)| format!("newer snapshot {id} was passed over: {why}")),
+                    );
+                    snapshots.push(self::named(&listed, &choice.header.id)?);
+                }
+                Err(none) if set == Set::Network => return Err(none.to_restore()),
+                Err(none) => lacking.push(none.to_restore().to_string()),
+            }
+        }
+        let mut subject = Self {
+            cluster: ClusterIdentity { name: cluster, uid: String::new(), kubernetes: String::new() },
+            snapshots,
+            items: Vec::new(),
+            facts: Facts::default(),
+            lacking,
+        };
+        subject.read(repository, identities)?;
+        Ok(subject)
+    }
+
+    fn read(&mut self, repository: &Repository, identities: &Identities) -> Result<()> {
+        for (header, _) in &self.snapshots {
+            let index = repository.index(header, identities)?;
+            for bundle in &header.bundles {
+                repository.items(header, &index, bundle.component, identities, &|_| true, &mut |item| {
+                    self.items.push(item);
+                    Ok(())
+                })?;
+            }
+            if header.set == Set::Network {
+                (self.facts, self.cluster) = (index.facts, header.cluster.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The snapshots that a plan of these components takes; of the host those of one node.
+    pub fn ids(&self, components: &BTreeSet<Component>, node: Option<&str>) -> Vec<SnapshotId> {
+        let sets: BTreeSet<Set> = components.iter().map(|component| component.set()).collect();
+        let headers = self.snapshots.iter().map(|(header, _)| header);
+        let taken = headers.filter(|header| {
+            sets.contains(&header.set) && (header.set != Set::Host || header.node.as_deref() == node)
+        });
+        taken.map(|header| header.id.clone()).collect()
+    }
+
+    /// The nodes whose files there are.
+    pub fn nodes(&self) -> BTreeSet<String> {
+        self.snapshots.iter().filter_map(|(header, _)| header.node.clone()).collect()
+    }
+
+    /// For the report.
+    pub fn sources(&self) -> Vec<Source> {
+        let source = |(header, signer): &(SnapshotHeader, String)| Source {
+            snapshot: header.id.clone(),
+            set: header.set,
+            node: header.node.clone(),
+            captured_at: header.captured_at,
+            state: header.state,
+            signed_by: signer.clone(),
+        };
+        self.snapshots.iter().map(source).collect()
+    }
+
+    /// Until when each certificate in them is valid, the first to expire first; of those that do not read, why.
+    pub fn certificates(&self) -> Vec<Expiry> {
+        let tls = |item: &&Item| item.component == Component::Certificates && item.key.is_kind("", "secrets");
+        let mut found: Vec<Expiry> = self
+            .items
+            .iter()
+            .filter(tls)
+            .filter_map(|item| Some((item, item.json()?.value())))
+            .filter(|(_, secret)| secret["type"] == "kubernetes.io/tls")
+            .map(|(item, secret)| match Leaf::of(&secret) {
+                Ok(leaf) => {
+                    Expiry { secret: item.key.to_string(), not_after: Some(leaf.not_after), wrong: None }
+                }
+                Err(why) => Expiry { secret: item.key.to_string(), not_after: None, wrong: Some(why.into()) },
+            })
+            .collect();
+        found.sort_by(|a, b| (a.not_after, &a.secret).cmp(&(b.not_after, &b.secret)));
+        found
+    }
+}
+
+/// A snapshot that can be relied on, and who signed it.
+fn named(listed: &[Listed], id: &SnapshotId) -> Result<(SnapshotHeader, String)> {
+    let one = listed.iter().find(|one| one.id == *id).ok_or_else(|| {
+        Error::usage(format!("there is no snapshot {id}")).hint("list them with: netdr snapshots")
+    })?;
+    match (&one.trust, &one.header) {
+        (Trust::Trusted(signer), Ok(header)) => Ok((header.clone(), signer.clone())),
+        (Trust::Untrusted(why), _) | (_, Err(why)) => {
+            Err(Error::damaged(format!("snapshot {id} is untrusted: {why}"))
+                .hint("choose another with: netdr snapshots"))
+        }
+    }
+}
+
+/// The one cluster that there are trusted snapshots of.
+fn only(listed: &[Listed]) -> Result<String> {
+    let trusted =
+        listed.iter().filter(|one| one.trust.is_trusted()).filter_map(|one| one.header.as_ref().ok());
+    let names: BTreeSet<&str> = trusted.map(|header| header.cluster.name.as_str()).collect();
+    match Vec::from_iter(names)[..] {
+        [name] => Ok(name.to_owned()),
+        [] => Err(Error::failed("there is no snapshot that can be relied on")
+            .hint("see what there is: netdr snapshots; make one: netdr backup")),
+        ref several => {
+            Err(Error::usage(format!("the repository has snapshots of clusters {}", several.join(", ")))
+                .hint("say which is drilled: `cluster: {name: NAME}` in netdr.yaml, or --snapshot ID"))
+        }
+    }
+}
+
+/// Network, certificates, and the files of every node that there are trusted snapshots of.
+fn series(listed: &[Listed], cluster: &str) -> BTreeSet<(Set, Option<String>)> {
+    let trusted =
+        listed.iter().filter(|one| one.trust.is_trusted()).filter_map(|one| one.header.as_ref().ok());
+    let hosts = trusted.filter(|header| header.set == Set::Host && header.cluster.name == cluster);
+    let hosts = hosts.map(|header| (Set::Host, header.node.clone()));
+    hosts.chain([(Set::Network, None), (Set::Certificates, None)]).collect()
+}

@@ -1,0 +1,172 @@
+//! Drills: every plan proved on a control plane of its own, of which nothing is left; and on a marked cluster.
+
+mod left;
+mod page;
+
+use std::{fs, path::Path};
+
+use netdr::drill::{cluster::host_root, drills, last};
+use netdr::signature::TrustedSigners;
+use serde_json::{Value, json};
+
+use crate::support::{Home, MARKER, NODE, Operator, Outcome, built, corrupted, says, shared};
+
+/// The words of a drill that opens what there is.
+const WORDS: [&str; 4] = ["drill", "--json", "--identity", "keys/operator.txt"];
+
+/// A folder in memory that is this test's alone: what a drill leaves would be in it.
+fn memory() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("netdr-story-").tempdir_in("/dev/shm").unwrap()
+}
+
+/// A custody host with snapshots of every set, and no cluster within its reach.
+async fn custody() -> Home {
+    let operator = Operator::of(shared().await).await;
+    let home = operator.home;
+    host_root(&home.path().join("host"), NODE, MARKER).unwrap();
+    home.netdr(&["backup", "--set", "all", "--host-root", "host"]).await.ok();
+    home.with_kubeconfig(Path::new("/nowhere/kubeconfig"))
+}
+
+/// Runs a drill to its end, however long five control planes take on a busy machine.
+async fn drill(home: &Home, memory: &Path, words: &[&str]) -> Outcome {
+    let bin = built().join("bin");
+    let own = ["--memory", memory.to_str().unwrap(), "--assets", bin.to_str().unwrap()];
+    let output = home.command("netdr", &[&WORDS[..], &own, words].concat()).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn recovered(document: &Value) {
+    for scenario in document["scenarios"].as_array().unwrap() {
+        assert_eq!(
+            (&scenario["outcome"], &scenario["why"]),
+            (&json!("recovered"), &Value::Null),
+            "{:#}",
+            json!({"checks": scenario["checks"], "not_tested": scenario["not_tested"], "name": scenario["name"]})
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_plan_is_proved_where_nothing_of_production_is_and_the_report_is_signed() {
+    let (home, memory) = (custody().await, memory());
+    let outcome = drill(&home, memory.path(), &["--all", "--report", "out"]).await;
+    assert!(!format!("{}{}", outcome.stdout, outcome.stderr).contains(MARKER), "a secret is told");
+    let document = outcome.json(0);
+    recovered(&document);
+    assert_eq!(
+        (&document["good"], &document["complete"], &document["place"]),
+        (&json!(true), &json!(true), &json!("sandbox"))
+    );
+    let scenarios = document["scenarios"].as_array().unwrap();
+    assert_eq!(scenarios.len(), 5);
+    for scenario in scenarios {
+        assert_eq!(scenario["rto_met"], Value::Null, "nobody can know it in a sandbox");
+        assert!(
+            scenario["own_time_s"].as_f64() > Some(0.0)
+                && !scenario["simulated"].as_array().unwrap().is_empty()
+        );
+        assert!(scenario["caused"].as_array().unwrap().len() > 1, "{:#}", scenario["caused"]);
+    }
+    let whole = scenarios.iter().find(|one| one["name"] == "full-stack").unwrap();
+    says(&whole["caused"].to_string(), &["file proj-k8s01:", "is lost", "slipped in", "lost its labels"]);
+    assert_eq!(document["sources"].as_array().unwrap().len(), 3, "host, network, certificates");
+    assert_eq!(document["certificates"].as_array().unwrap().len(), 3, "{:#}", document["certificates"]);
+    says(&document["not_tested"].to_string(), &["systemctl restart rke2-server", "keys check"]);
+
+    let id = document["report"].as_str().unwrap();
+    for folder in ["repo/reports", "out"] {
+        for form in ["html", "md", "json"] {
+            let file = format!("{folder}/{id}.{form}");
+            let text = fs::read_to_string(home.path().join(&file)).unwrap();
+            assert!(!text.contains(MARKER), "{file}");
+            let verify = format!(
+                "ssh-keygen -Y verify -f keys/trusted_signers -I netdr -n netdr-report -s {file}.sig < {file}"
+            );
+            says(&home.shell(&verify).await.ok(), &["Good \"netdr-report\" signature for netdr"]);
+        }
+    }
+    assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0, "something is left in memory");
+
+    // The next one, of one plan, shows this one, and is none that counts.
+    let next = drill(&home, memory.path(), &["--scenario", "network-policies"]).await.json(0);
+    assert_eq!((&next["good"], &next["complete"]), (&json!(false), &json!(false)));
+    assert_eq!(next["trend"][0]["report"], id);
+    let trusted = TrustedSigners::read(&home.path().join("keys/trusted_signers")).unwrap();
+    let found = drills(&home.path().join("repo/reports"), &trusted, chrono::Utc::now()).unwrap();
+    assert_eq!((found.signed.len(), found.untrusted.len()), (2, 0));
+    assert_eq!(last(&found.signed, None).unwrap().report.as_str(), id);
+}
+
+/// What the drill's image has.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_and_etcd_are_enough() {
+    let (home, memory) = (custody().await, memory());
+    let assets = home.path().join("two");
+    fs::create_dir(&assets).unwrap();
+    for program in ["etcd", "kube-apiserver"] {
+        std::os::unix::fs::symlink(built().join("bin").join(program), assets.join(program)).unwrap();
+    }
+    let memory_at = memory.path().to_str().unwrap();
+    let words = ["--scenario", "full-stack", "--assets", "two", "--memory", memory_at];
+    let output = home.command("netdr", &[&WORDS[..], &words].concat()).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{}{said}", String::from_utf8_lossy(&output.stdout));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    recovered(&document);
+    says(&document["simulated"].to_string(), &["the controllers of workloads"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_broken_only_if_it_is_marked_for_it() {
+    let (plane, _, operator) = corrupted().await;
+    let home = &operator.home;
+    let words = "--context disposable --scenario network-policies --identity keys/operator.txt --json";
+    let unasked = home.shell(&format!("netdr drill {words}")).await.failed(2);
+    says(&unasked, &["there is no terminal", "--yes"]);
+    let unmarked = home.shell(&format!("netdr drill {words} --yes")).await.failed(2);
+    says(
+        &unmarked,
+        &[
+            "is not marked as a cluster for drills",
+            "kubectl --context disposable -n kube-system create configmap",
+        ],
+    );
+    let mark = unmarked.split_once("mark it: ").unwrap().1.lines().next().unwrap();
+    // The mark of another cluster, as a backup of it would bring it here, marks nothing.
+    let another = mark.split("--from-literal").next().unwrap();
+    home.shell(&format!("{another} --from-literal=cluster=another")).await.ok();
+    says(&home.shell(&format!("netdr drill {words} --yes")).await.failed(2), &["names another cluster"]);
+    home.shell("kubectl -n kube-system delete configmap netdr-drill-cluster").await.ok();
+
+    home.shell(mark).await.ok();
+    // As if the nodes were real; the plan's own probes would wait for pods on them.
+    home.shell("kubectl annotate nodes --all kwok.x-k8s.io/node-").await.ok();
+    let plan =
+        "mkdir plans; netdr plan show network-policies | sed '/id: probe-connectivity/,$d' > plans/own.yaml";
+    home.shell(plan).await.ok();
+    operator.configure("plans: plans");
+    let document = home.shell(&format!("netdr drill {words} --yes")).await.json(0);
+    recovered(&document);
+    let scenario = &document["scenarios"][0];
+    assert_eq!((&document["place"], &scenario["rto_met"]), (&json!("drill-cluster"), &json!(true)));
+    drop(plane);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_drill_needs_is_said_before_anything_is_started() {
+    let home = Home::new().with_repository().await;
+    let memory = memory();
+    let disk = home.netdr(&["drill", "--all", "--memory", env!("CARGO_MANIFEST_DIR")]).await.failed(2);
+    says(&disk, &["is on a disk", "mount -t tmpfs"]);
+    let memory_at = memory.path().to_str().unwrap();
+    let programs =
+        home.netdr(&["drill", "--all", "--memory", memory_at, "--assets", "nowhere"]).await.failed(2);
+    says(&programs, &["a control plane needs etcd, kube-apiserver"]);
+    let empty = drill(&home, memory.path(), &["--all"]).await.failed(1);
+    says(&empty, &["there is no snapshot that can be relied on", "netdr backup"]);
+    fs::remove_file(home.path().join("keys/signing")).unwrap();
+    says(&drill(&home, memory.path(), &["--all"]).await.failed(2), &["signing key", "does not exist"]);
+    assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);
+}

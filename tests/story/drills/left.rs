@@ -1,0 +1,64 @@
+//! However a drill ends, nothing of it stays: no process, no file in memory, none on a disk.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{WORDS, custody, memory};
+use crate::support::{built, eventually, says};
+
+/// The only folder in a folder, once etcd keeps data in it.
+fn at_work(memory: &Path) -> Option<PathBuf> {
+    let folder = fs::read_dir(memory).ok()?.next()?.ok()?.path();
+    folder.join("etcd/member").exists().then_some(folder)
+}
+
+/// Processes that run in a folder.
+fn running_in(folder: &Path) -> Vec<PathBuf> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    processes
+        .filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder)))
+        .collect()
+}
+
+async fn nothing_is_left_after(signal: Signal) {
+    let (home, memory, tmp) = (custody().await, memory(), tempfile::tempdir().unwrap());
+    let bin = built().join("bin");
+    let own = ["--memory", memory.path().to_str().unwrap(), "--assets", bin.to_str().unwrap(), "--all"];
+    let mut command = home.command("netdr", &[&WORDS[..], &own].concat());
+    let child =
+        command.env("TMPDIR", tmp.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let folder = eventually("etcd at work in memory", async || at_work(memory.path())).await;
+    assert!(folder.join("encryption.json").exists(), "everything is encrypted at rest");
+    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), signal).unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    if signal == Signal::INT {
+        assert_eq!(output.status.code(), Some(130), "{output:?}");
+        says(
+            &String::from_utf8_lossy(&output.stderr),
+            &["error: interrupted", "nothing of the drill is left"],
+        );
+        assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0, "when it has ended it is gone");
+    }
+    eventually("nothing in memory", async || {
+        (fs::read_dir(memory.path()).unwrap().count() == 0).then_some(())
+    })
+    .await;
+    eventually("no process", async || running_in(memory.path()).is_empty().then_some(())).await;
+    assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 0, "nothing was written elsewhere");
+    assert!(!home.path().join("repo/reports").exists(), "and there is no report of what was not done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_leaves_nothing() {
+    nothing_is_left_after(Signal::INT).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_minus_nine_leaves_nothing() {
+    nothing_is_left_after(Signal::KILL).await;
+}

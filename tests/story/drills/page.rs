@@ -1,0 +1,41 @@
+//! docs/drills.md, followed word by word.
+
+use std::{fs, path::Path};
+
+use super::custody;
+use crate::support::{Home, says};
+
+/// The fenced commands of a section.
+fn commands(section: &str) -> String {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/drills.md")).unwrap();
+    let text = page.split_once(&format!("\n## {section}")).unwrap().1.split("\n## ").next().unwrap();
+    let blocks = text.split("\n```").skip(1).step_by(2);
+    blocks.map(|block| block.split_once('\n').unwrap().1).collect::<Vec<_>>().join("\n")
+}
+
+/// The page's own places, where this home has them.
+fn here(home: &Home, commands: &str) -> String {
+    let places = [
+        ("/etc/netdr/drill", "drill-key"),
+        ("/etc/netdr/trusted_signers", "keys/trusted_signers"),
+        ("/backup/netdr", "repo"),
+    ];
+    let path = |place: &str| home.path().join(place).display().to_string();
+    places.iter().fold(commands.to_owned(), |text, (there, place)| text.replace(there, &path(place)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_followed_word_by_word() {
+    let home = custody().await;
+    fs::copy(home.path().join("keys/operator.txt"), home.path().join("operator.txt")).unwrap();
+    home.shell(&here(&home, &commands("Once"))).await.ok();
+    let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/drill");
+    let signers = fs::read_to_string(home.path().join("keys/trusted_signers")).unwrap();
+    says(&signers, &["drill namespaces=\"netdr-report\" ssh-ed25519 "]);
+    let said = home.shell(&here(&home, &commands("A drill of one plan"))).await.ok();
+    says(&said, &["network-policies", "recovered", "open", "report"]);
+    let rendered = home.run("kubectl", &["kustomize", schedules.to_str().unwrap()]).await.ok();
+    says(&rendered, &["kind: CronJob", "suspend: true", "image: netdr-drill:0.1.0"]);
+    let said = home.shell(&here(&home, &commands("Whose report it is"))).await.ok();
+    says(&said, &["Good \"netdr-report\" signature for drill"]);
+}
