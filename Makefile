@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 
 # Stories that need a program which is not on every machine (make test-tools).
-TOOLED := story::sshd story::promtool
+TOOLED := story::sshd story::promtool story::browser
 # What `netdr demo` runs; the tests need kubectl, helm and age as well.
 DEMO_PROGRAMS := crds etcd kube-apiserver kube-controller-manager kube-scheduler kwok
 
@@ -24,7 +24,7 @@ control-plane: ## the programs that tests and demo run against (once, then cache
 test: control-plane ## every test that needs nothing installed but Rust, Go, git, tar, zstd and ssh-keygen
 	cargo test -- $(addprefix --skip ,$(TOOLED))
 
-test-all: test ## every test, also those that need a real sshd and promtool (make test-tools)
+test-all: test ## every test, also those that need a real sshd, promtool and a browser (make test-tools)
 	cargo test --test integration -- $(TOOLED)
 
 test-tools: ## the stock programs that tests call, by apt (needs root where some are missing)

@@ -2,6 +2,7 @@
 
 mod access;
 mod archive;
+mod browser;
 mod capture;
 mod check;
 mod crash;
