@@ -92,6 +92,9 @@ async fn a_marker_in_every_secret_is_seen_nowhere_outside_sealed_bundles() {
     let home = Home::new().with_kubeconfig(plane.kubeconfig());
     host_root(&home.path().join("root"), "proj-k8s01", MARKER).unwrap();
     netdr(&home, 0, "init --repo repo --generate-keys keys -v").await;
+    home.shell("git init -q --bare seen.git; echo 'git: {history: {url: seen.git}}' >> netdr.yaml")
+        .await
+        .ok();
     netdr(&home, 0, "backup --set all --host-root root -v").await;
     let before = back_up(&home).await;
     change_every_secret(&home).await;
@@ -149,6 +152,8 @@ async fn a_marker_in_every_secret_is_seen_nowhere_outside_sealed_bundles() {
         assert!(!names, "{} names an object in clear", path.display());
         assert!(!holds_marker(&fs::read(path).unwrap()), "{} holds a secret in clear", path.display());
     }
+    let git = home.shell("git -C seen.git cat-file --batch-all-objects --batch --buffer").await.ok();
+    assert!(git.contains("(filtered by netdr)") && !holds_marker(git.as_bytes()), "Git holds a secret");
     the_bundles_hold_them(&home, &before).await;
 }
 

@@ -168,6 +168,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Set;
 
     #[test]
     fn a_file_is_told_as_the_object_that_it_is_of() {
@@ -188,5 +189,24 @@ mod tests {
         ] {
             assert_eq!(object(path).as_deref(), says, "{path}");
         }
+    }
+
+    #[test]
+    fn a_message_names_so_many_and_counts_the_others() {
+        let at: DateTime<Utc> = "2026-11-24T01:00:00Z".parse().unwrap();
+        let id = SnapshotId::new(at, Set::Network, None, 1);
+        let seen = Seen::new(id, (Set::Network, None), "lab\n\nNetdr-Captured-At: 1", at, []);
+        let added = (0..NAMED + 7).map(|n| format!("object {n}")).collect();
+        let message = Changes { added, ..Changes::default() }.message(&seen);
+        assert!(
+            message.starts_with("network of labNetdr-Captured-At: 1: 57 added\n\nadded:\n  object 0\n"),
+            "{message}"
+        );
+        assert!(
+            message.contains("  object 49\n  and 7 more\n") && !message.contains("object 50"),
+            "{message}"
+        );
+        assert_eq!(captured_at(&message), Some(at));
+        assert_eq!(captured_at("somebody's own words\n"), None);
     }
 }

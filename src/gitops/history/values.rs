@@ -3,7 +3,7 @@
 //! In: values. Out: the same, with every text filtered that the rule does not know. Invariant: pure; a name that says secret
 //! takes all that is below it away, and of texts only those pass that are of a form which no secret has.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Map, Value};
 
@@ -118,7 +118,12 @@ fn named(name: &str, value: &Value) -> Value {
 fn is_harmless(text: &str) -> bool {
     let address = text.split_once('/').map_or(text, |(address, _)| address);
     let network = address.parse::<IpAddr>().is_ok() && text[address.len()..].len() <= 4;
-    text.is_empty() || network || is_quantity(text) || WORDS.contains(&text.to_ascii_lowercase().as_str())
+    let socket = text.parse::<SocketAddr>().is_ok();
+    text.is_empty()
+        || network
+        || socket
+        || is_quantity(text)
+        || WORDS.contains(&text.to_ascii_lowercase().as_str())
 }
 
 /// `100m`, `128Mi`, `30s`, `v3.7.13`, `80`: no more than eight digits, and a unit.
@@ -152,6 +157,7 @@ mod tests {
             "logs": {"general": {"level": "INFO", "format": "json"}, "access": {"enabled": true}},
             "resources": {"limits": {"memory": "128Mi", "cpu": "100m"}},
             "service": {"spec": {"loadBalancerIP": "10.25.0.7"}, "loadBalancerSourceRanges": ["10.0.0.0/8", "fd00::/64"]},
+            "resolvers": ["1.1.1.1:53"],
             "flannel": {"backend": "vxlan"}, "empty": {}, "nothing": null, "timeout": "30s",
         });
         assert_eq!(filtered(&values), values);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Forge, Objects, Operator, POLICIES, acts, everything, fresh};
+use crate::support::{Forge, MARKER, Objects, Operator, POLICIES, acts, everything, fresh};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_against_git_finds_what_nobody_authored_and_says_since_when() {
@@ -57,4 +57,72 @@ async fn drift_against_git_finds_what_nobody_authored_and_says_since_when() {
     assert_eq!((&report["outcome"], &report["rpo_met"]), (&json!("recovered"), &json!(false)), "{report:#}");
     assert!(report["recovery_point_s"].as_u64().unwrap() > 0, "{report:#}");
     drift(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_a_release_are_compared_by_key_and_never_shown() {
+    let plane = fresh(everything()).await.loaded().await;
+    let operator = Operator::of(&plane).await;
+    let home = &operator.home;
+    let source = "path: helm/values.yaml, component: ingress, release: traefik/traefik";
+    let forge = Forge::of(home, "helm", source).await;
+    let values = home.shell("helm get values traefik -n traefik -o yaml").await.ok();
+    assert!(values.contains(MARKER), "{values}");
+    forge.write("values.yaml", &values);
+    forge.commit("-S").await;
+    let drift = ["drift", "--against", "git", "--json"];
+    assert_eq!(home.netdr(&drift).await.json(0)["items"], json!([]));
+    forge.write("values.yaml", &values.replace(MARKER, "another"));
+    forge.commit("-S").await;
+    let found = home.netdr(&drift).await.json(4);
+    let item = &found["items"][0];
+    assert_eq!((&item["key"], &item["change"]), (&json!("helm/traefik/traefik"), &json!("changed")));
+    let fields = item["fields"].as_array().unwrap();
+    assert!(fields.iter().all(|field| field["secret"] == true && field["after"].is_null()), "{item:#}");
+    let said = home.netdr(&drift[..3]).await;
+    assert!(said.stdout.contains("differs (secret)"), "{}", said.stdout);
+    assert!(!format!("{found}{}{}", said.stdout, said.stderr).contains(MARKER));
+}
+
+/// Whoever names a history as a source gets what was seen, but for what was filtered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_is_named_as_a_source_brings_back_all_but_what_was_filtered() {
+    let plane = fresh(everything()).await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    let home = &operator.home;
+    let policy = |name: &str, note: &str| {
+        format!(
+            "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: {name}, namespace: default, \
+             annotations: {{note: '{note}'}}}}, spec: {{podSelector: {{}}}}}}"
+        )
+    };
+    objects.create(&policy("plain", "a")).await;
+    objects.create(&policy("told", &format!("https://me:{MARKER}@forge.lab/"))).await;
+    home.shell(
+        "git init -q --bare seen.git; echo \"seen namespaces=\\\"git\\\" $(cat keys/signing.pub)\" >> keys/trusted_signers",
+    )
+    .await
+    .ok();
+    operator.configure(
+        "git: {history: {url: seen.git, path: seen}, \
+         sources: [{url: seen.git, branch: netdr, path: seen/policies, component: policies}]}",
+    );
+    operator.backup().await;
+    for name in ["default/plain", "default/told"] {
+        objects.delete(POLICIES, name).await;
+    }
+    objects.create(&policy("more", "b")).await;
+    let plan = operator.plan("network-policies", &["--from", "git"]).await;
+    let create = ("create".to_owned(), "networkpolicies.networking.k8s.io default/plain".to_owned());
+    assert_eq!(acts(&plan), [create], "nothing is deleted for the sake of what was passed over");
+    assert_eq!(plan["source"]["lossless"], false, "nobody authored it: {plan:#}");
+    let said = plan["warnings"].to_string();
+    for part in
+        ["default/told.yaml has fields that netdr filtered out of Git", "--from snapshot", "is netdr's own"]
+    {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    let report = operator.restore("network-policies", &["--from", "git", "--yes"]).await.json(6);
+    assert_eq!(report["outcome"], "recovered", "{report:#}");
+    assert!(objects.get(POLICIES, "default/told").await.is_none());
 }

@@ -85,6 +85,19 @@ async fn a_forge_that_refuses_or_is_overtaken_costs_no_snapshot_and_the_next_bac
         assert!(files.contains(&format!("networkpolicies/default/{name}.yaml")), "{files}");
     }
 
+    // More was committed to it than netdr looks at.
+    home.shell(
+        "cd seen.git; for n in $(seq 60); do \
+         c=$(git -c user.name=Eve -c user.email=eve@lab commit-tree -m more -p netdr netdr^{tree})\n\
+         git update-ref refs/heads/netdr $c; done",
+    )
+    .await
+    .ok();
+    policy("e").await;
+    let on = back_up(home, 0).await;
+    says(on["warnings"][0].as_str().unwrap(), &["was rewritten, or is longer by 50 commits"]);
+    assert_eq!(git(home, "log --format=%s netdr~ -1").await, "more");
+
     // The branch goes, and the whole forge.
     git(home, "update-ref -d refs/heads/netdr").await;
     objects.delete(POLICIES, "default/c").await;
