@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     check::Status::{self, Ok as Fine},
-    model::{BundleEntry, SnapshotState},
+    model::{BundleEntry, Occasion, SnapshotState},
     repository::fixture::{at, listed},
 };
 
@@ -49,6 +49,16 @@ fn status(checks: &[Check], name: &str) -> Status {
     let check = check.unwrap_or_else(|| panic!("no {name} in {checks:#?}"));
     assert_eq!(check.next.is_some(), check.status.is_crossed(), "{check:?}");
     check.status
+}
+
+#[test]
+fn what_changes_occasion_does_not_hide_that_no_night_is_backed_up() {
+    let mut change = whole(Set::Network, 0);
+    change.header.as_mut().unwrap().occasion = Occasion::Change;
+    let places = local(vec![whole(Set::Network, 24 * 9), change, whole(Set::Certificates, 1)]);
+    let checks = judged(&places, &[], &[]);
+    assert_eq!(status(&checks, "recoverability network in local"), Status::Alert);
+    assert_eq!(status(&checks, "recoverability certificates in local"), Fine);
 }
 
 #[test]
