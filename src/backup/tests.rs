@@ -171,6 +171,36 @@ fn a_night_after_mass_deletion_is_shrunk_and_is_not_latest() {
     assert_eq!(bench.backup(3).state, SnapshotState::Complete, "it is the new measure");
 }
 
+/// A cluster is emptied one policy at a time, and each change is watched: no step loses a fifth of what the one before had.
+#[test]
+fn a_loss_in_small_steps_is_one_too() {
+    let mut bench = Bench::new();
+    bench.backup(20);
+    bench.occasion = Occasion::Change;
+    let states: Vec<SnapshotState> = [19, 18, 17, 16, 15].map(|n| bench.backup(n).state).into();
+    assert_eq!(states[..4], [SnapshotState::Complete; 4]);
+    assert_eq!(states[4], SnapshotState::Shrunk);
+}
+
+#[test]
+fn what_changed_is_seen_beside_the_newest_of_whatever_occasion_and_never_beside_the_future() {
+    let mut bench = Bench::new();
+    bench.backup(5);
+    bench.occasion = Occasion::Change;
+    bench.backup(6);
+    let held = |bench: &Bench| {
+        let all = bench.repository.list(&bench.trusted, bench.now).unwrap();
+        let index = changed::newest(&bench.job(), Set::Network, &[Component::Policies].into(), &all);
+        index.map(|index| index.entries.len())
+    };
+    assert_eq!(held(&bench), Some(6));
+    // A clock that went forward for a while left one that nobody restores from before its time has come.
+    bench.now -= chrono::TimeDelta::hours(12);
+    assert_eq!(held(&bench), Some(5));
+    bench.now -= chrono::TimeDelta::days(30);
+    assert_eq!(held(&bench), None);
+}
+
 #[test]
 fn without_the_index_key_it_is_sealed_to_the_recipients_alone_and_compared_with_nothing() {
     let mut bench = Bench::new();

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Result,
     config::LOCAL,
-    model::{Index, Series, Set, SnapshotHeader, SnapshotId},
+    model::{Index, Occasion, Series, Set, SnapshotHeader, SnapshotId},
     plan::{Change, diff},
     repository::{Listed, Repository, resealed},
     seal::Identities,
@@ -45,6 +45,8 @@ struct Line {
     node: Option<String>,
     captured_at: Option<String>,
     state: &'static str,
+    /// What it was taken for.
+    occasion: Option<Occasion>,
     trusted: bool,
     /// Why it is not relied on.
     remark: Option<String>,
@@ -149,7 +151,9 @@ impl Line {
             (Ok(header), Trust::Trusted(_)) => header.reasons.clone(),
         };
         let outside = archive.iter().filter_map(|(place, archive)| archive.remark(place));
-        let remarks: Vec<String> = own.into_iter().chain(outside).collect();
+        let of_a_change =
+            listed.is_of_a_change().then(|| "taken by netdr watch: it stays here, for a day".to_owned());
+        let remarks: Vec<String> = own.into_iter().chain(of_a_change).chain(outside).collect();
         let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
         Self {
             id: listed.id.clone(),
@@ -157,6 +161,7 @@ impl Line {
             node: header.and_then(|h| h.node.clone()),
             captured_at: header.map(|h| time(h.captured_at)),
             state: header.map_or("unreadable", |h| h.state.name()),
+            occasion: header.map(|h| h.occasion),
             trusted: listed.trust.is_trusted(),
             remark,
             items: header.map(|h| h.bundles.iter().map(|b| b.items).sum()),

@@ -86,6 +86,8 @@ async fn policy(objects: &Objects, name: &str) {
 async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for_it() {
     let plane = fresh(everything()).await.loaded().await;
     let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    operator.home.shell("git init -q --bare -b main seen.git").await.ok();
+    operator.configure("git: {history: {url: seen.git}}");
     let night = operator.backup().await;
     let mut watching = Watching::start(&operator, &[]).await;
     let made = watching.snapshot_after("a changed policy", policy(&objects, "new")).await;
@@ -96,6 +98,12 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     let id = made["id"].as_str().unwrap();
     let header = operator.home.netdr(&["show", id, "--json"]).await.json(0);
     assert_eq!(header["occasion"], "change", "{header:#}");
+    // Git has it at once as well.
+    watching.until("the commit", |said| event(said.last().unwrap()) == "committed").await;
+    let commits = watching.said.last().unwrap()["commits"].as_array().unwrap();
+    assert_eq!(commits.len(), 1, "{commits:#?}");
+    let files = operator.home.shell("git -C seen.git show --name-only --format= netdr").await.ok();
+    assert!(files.contains("mail/new.yaml"), "{files}");
     // Compared with it, nothing would differ any more.
     let drift = operator.home.netdr(&["drift", "--json", "--set", "network"]).await.json(4);
     assert_eq!((&drift["against"], drift["items"].as_array().unwrap().len()), (&json!([night]), 1));
