@@ -355,7 +355,7 @@ mod tests {
                 let acts: Vec<&str> = verbs
                     .iter()
                     .filter_map(Value::as_str)
-                    .filter(|verb| !["get", "list"].contains(verb))
+                    .filter(|verb| !["get", "list", "watch"].contains(verb))
                     .collect();
                 (!acts.is_empty())
                     .then(|| format!("{kind} {namespace} {} {}", rule["resources"], acts.join(",")))
