@@ -47,7 +47,8 @@ impl Doctor {
         let mut checks = of_node(cx)?;
         checks.extend(or_unknown("doctor cluster", of_cluster(cx, &settings))?);
         let plans: Vec<_> = plans::all(&settings)?.into_iter().map(|authored| authored.plan).collect();
-        checks.extend(configuration::judge(&settings.config, &plans, settings.repository().is_ok()));
+        let snapshots = settings.repository().and_then(|here| here.list(&settings.trusted()?, cx.now)).ok();
+        checks.extend(configuration::judge(&settings.config, &plans, snapshots.as_deref()));
         answer(cx, &checks)
     }
 }

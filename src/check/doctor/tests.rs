@@ -7,8 +7,9 @@ use crate::{
     cluster::Precondition,
     config::Config,
     helm::Revision,
-    model::{Class, Component, Content, Extent, IndexEntry, ItemKey, Json},
+    model::{Class, Component, Content, Extent, IndexEntry, ItemKey, Json, Occasion, SnapshotState},
     plan::RestorePlan,
+    repository::{Listed, fixture::listed},
     yaml,
 };
 
@@ -214,7 +215,8 @@ fn objectives_that_a_daily_backup_cannot_meet_are_named() {
         .map(|(name, text)| RestorePlan::parse(text, name).unwrap())
         .collect();
     let config = |text: &str| Config::parse(text, std::path::Path::new("/etc/netdr/netdr.yaml")).unwrap();
-    let of = |text: &str, here: bool| configuration::judge(&config(text), &plans, here);
+    let judge = |text: &str, here: Option<&[Listed]>| configuration::judge(&config(text), &plans, here);
+    let of = |text: &str, here: bool| judge(text, here.then_some(&[]));
     let none = of("", true);
     let names: Vec<&str> = none.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(names, ["doctor objective of plan network-policies", "doctor objective of plan traefik"]);
@@ -222,6 +224,13 @@ fn objectives_that_a_daily_backup_cannot_meet_are_named() {
     let git = of("git: {sources: [{url: /x, component: policies}]}\n", true);
     assert_eq!(named(&git, "doctor objective of plan network-policies").status, Ok);
     assert_eq!(named(&git, "doctor objective of plan traefik").status, Warn);
+    let mut snapshot = listed("2026-11-26T01:00:00Z", SnapshotState::Complete);
+    assert!(
+        judge("", Some(&[snapshot.clone()])).iter().all(|check| check.status == Warn),
+        "a night's backup"
+    );
+    snapshot.header.as_mut().unwrap().occasion = Occasion::Change;
+    assert!(judge("", Some(&[snapshot])).iter().all(|check| check.status == Ok));
 
     let deep = "replicas: [{s3: {bucket: dr}}]\n";
     assert_eq!(named(&of(deep, true), "doctor archives").status, Ok);
