@@ -45,6 +45,8 @@ struct Job {
 enum Reads {
     /// It never asks the API server.
     Nothing,
+    /// The same; it works in a place outside, under credentials of its own.
+    Place,
     /// What the catalog names of a set.
     Set(Set),
     /// The same of these.
@@ -161,6 +163,17 @@ const JOBS: [Job; 11] = [
     },
 ];
 
+/// What deletes in places outside: with rights that a cluster had better not have, so it is installed by itself.
+const PRUNE_S3: Job = Job {
+    name: "netdr-prune-s3",
+    schedule: "45 3 * * *",
+    args: &["prune", "--place", "s3"],
+    reads: Reads::Place,
+    also: &[],
+    deadline_s: 900,
+    suspended: false,
+};
+
 /// What follows changes, where somebody wants that: as it is installed, no pod of it runs.
 const WATCH: Job = Job {
     name: "netdr-watch",
@@ -203,6 +216,10 @@ pub fn render(servers: u32, extra: &[ExtraKind]) -> Result<Vec<File>> {
     files.push(File::of("kustomization", &[kustomization])?);
     // Not among the resources: whoever wants the test applies it, where MetalLB's namespace is.
     files.push(File::of("failover-rights", &rights::failover())?);
+    // Nor is this: schedules/kustomization.yaml names it where somebody wants it.
+    let mut objects = rights::objects(&PRUNE_S3, extra);
+    objects.push(pod::cron_job(&PRUNE_S3, servers));
+    files.push(File::of("prune-s3", &objects)?);
     Ok(files)
 }
 
@@ -331,6 +348,13 @@ mod tests {
     }
 
     #[test]
+    fn what_prunes_outside_has_credentials_of_its_own_and_nothing_else() {
+        let job = named(&objects(&[]), "CronJob", "netdr-prune-s3").to_string();
+        assert!(job.contains(r#""secretName":"netdr-prune-s3""#) && !job.contains("netdr-keys\""), "{job}");
+        assert!(!job.contains("/backup") && job.contains(r#""automountServiceAccountToken":false"#), "{job}");
+    }
+
+    #[test]
     fn a_check_has_neither_keys_nor_repository() {
         let audit = named(&objects(&[]), "CronJob", "netdr-policy-audit").to_string();
         assert!(audit.contains("/etc/netdr/netdr.yaml") && !audit.contains("netdr-keys"), "{audit}");
@@ -341,7 +365,8 @@ mod tests {
     fn only_what_is_asked_for_by_name_may_be_done_and_only_where() {
         let files = render(3, &[]).unwrap();
         let resources = &files.iter().find(|file| file.name == "kustomization.yaml").unwrap().text;
-        assert!(!resources.contains("failover-rights.yaml") && resources.contains("failover-test.yaml"));
+        assert!(!resources.contains("failover-rights") && resources.contains("failover-test"));
+        assert!(!resources.contains("prune-s3"));
         let writes = |file: &File| {
             let objects = yaml::documents(&file.text).unwrap();
             let roles = objects.into_iter().filter(|object| object["rules"].is_array());
@@ -378,7 +403,9 @@ mod tests {
     fn every_server_is_reached_and_only_its_files_are_read_as_root() {
         let objects = objects(&[]);
         let host = named(&objects, "CronJob", "netdr-host");
-        assert_eq!(host["spec"]["jobTemplate"]["spec"]["completions"], 3);
+        let job = &host["spec"]["jobTemplate"]["spec"];
+        assert_eq!((&job["completions"], &job["backoffLimitPerIndex"]), (&json!(3), &json!(0)));
+        assert!(job["backoffLimit"].is_null(), "one server's failure would end the others' backups");
         let pod = &host["spec"]["jobTemplate"]["spec"]["template"]["spec"];
         let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
         let of_host = mounts.iter().filter(|m| m["mountPath"].as_str().unwrap().starts_with("/host"));

@@ -25,23 +25,30 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 pub(super) fn cron_job(job: &Job, servers: u32) -> Value {
     let mut spec = json!({
-        "backoffLimit": 0, // a second try hides the first one's failure; the next night is the next try
         "activeDeadlineSeconds": job.deadline_s,
         "template": {"metadata": {"labels": metadata(job.name)["labels"]}, "spec": pod(job)},
     });
+    // A second try hides the first one's failure; the next night is the next try.
     if of_host(job) {
-        // All at once, no two on one node: one on each server. With a server down another is saved twice.
+        // All at once, no two on one node: one on each server. With a server down another is saved twice. One that fails
+        // must not end the others: https://kubernetes.io/docs/concepts/workloads/controllers/job/#backoff-limit-per-index
+        spec["completionMode"] = "Indexed".into();
+        spec["backoffLimitPerIndex"] = 0.into();
         spec["completions"] = servers.into();
         spec["parallelism"] = servers.into();
         spec["template"]["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] = json!([{"topologyKey": "kubernetes.io/hostname",
                 "labelSelector": {"matchLabels": {"app.kubernetes.io/name": job.name}}}]);
+    } else {
+        spec["backoffLimit"] = 0.into();
     }
+    // What comes once in a quarter is worth a day of patience; a night has the next night.
+    let nightly = job.schedule.ends_with(" * * *");
     json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata(job.name), "spec": {
         "schedule": job.schedule,
         "timeZone": "Etc/UTC",
         "concurrencyPolicy": "Forbid",
         "suspend": job.suspended,
-        "startingDeadlineSeconds": 3600,
+        "startingDeadlineSeconds": if nightly { 3_600 } else { 86_400 },
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 7,
         "jobTemplate": {"spec": spec},
@@ -70,6 +77,15 @@ fn as_root(job: &Job) -> bool {
     of_host(job) || matches!(job.reads, Reads::Nothing)
 }
 
+/// The Secret of its keys and credentials.
+fn secret(job: &Job) -> Option<&'static str> {
+    match job.reads {
+        Reads::Check(_) => None,
+        Reads::Place => Some("netdr-prune-s3"),
+        _ => Some("netdr-keys"),
+    }
+}
+
 fn pod(job: &Job) -> Value {
     let mut container = json!({
         "name": "netdr",
@@ -87,12 +103,14 @@ fn pod(job: &Job) -> Value {
         "volumeMounts": [],
     });
     let mut volumes = vec![json!({"name": "config", "configMap": {"name": "netdr-config"}})];
-    if !matches!(job.reads, Reads::Check(_)) {
+    if let Some(secret) = secret(job) {
         mount(&mut container, json!({"name": "keys", "mountPath": "/etc/netdr-keys", "readOnly": true}));
-        mount(&mut container, json!({"name": "repository", "mountPath": "/backup"}));
         // Root's own key must be nobody else's to read; the group's is how a volume reaches another user.
         let mode = if as_root(job) { 0o400 } else { 0o440 };
-        volumes.push(json!({"name": "keys", "secret": {"secretName": "netdr-keys", "defaultMode": mode}}));
+        volumes.push(json!({"name": "keys", "secret": {"secretName": secret, "defaultMode": mode}}));
+    }
+    if !matches!(job.reads, Reads::Check(_) | Reads::Place) {
+        mount(&mut container, json!({"name": "repository", "mountPath": "/backup"}));
         // Of type Directory: where it is not mounted the pod does not start, and no root disk fills up.
         volumes.push(json!({"name": "repository", "hostPath": {"path": "/backup", "type": "Directory"}}));
     }
@@ -129,7 +147,7 @@ fn pod(job: &Job) -> Value {
     }
     json!({
         "serviceAccountName": job.name,
-        "automountServiceAccountToken": !matches!(job.reads, Reads::Nothing),
+        "automountServiceAccountToken": !matches!(job.reads, Reads::Nothing | Reads::Place),
         "enableServiceLinks": false,
         "restartPolicy": "Never",
         "hostNetwork": true,

@@ -101,7 +101,7 @@ pub(super) fn objects(job: &Job, extra: &[ExtraKind]) -> Vec<Value> {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(job.name),
         "automountServiceAccountToken": false});
     let mut all = match job.reads {
-        Reads::Nothing => return vec![account],
+        Reads::Nothing | Reads::Place => return vec![account],
         Reads::Set(set) => rules(&[set], extra, false),
         Reads::Sets(sets) => rules(sets, extra, false),
         Reads::Followed(sets) => rules(sets, extra, true),

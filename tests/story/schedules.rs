@@ -108,14 +108,35 @@ async fn a_component_gives_the_backup_jobs_what_they_push_to_git_with() {
     let with: Vec<String> = netdr::yaml::documents(&text)
         .unwrap()
         .into_iter()
-        .filter(|object| object["kind"] == "CronJob")
+        .filter(|object| object["kind"] == "CronJob" || object["kind"] == "Deployment")
         .filter(|job| job.to_string().contains(r#""secretName":"netdr-git""#))
         .map(|job| job["metadata"]["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(with, ["netdr-certificates", "netdr-host", "netdr-network"]);
+    assert_eq!(with, ["netdr-watch", "netdr-certificates", "netdr-host", "netdr-network"]);
     assert!(
         !home.shell(&format!("kubectl kustomize {}", schedules.display())).await.ok().contains("netdr-git")
     );
+}
+
+/// Both are comments of schedules/kustomization.yaml until somebody wants them.
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_outside_and_another_volume_are_a_comment_away() {
+    let home = Home::new();
+    let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    let script = format!(
+        "cp -r {} s; sed -i 's/^# - rendered/  - rendered/; /^# patches:/,/^# A cluster/ {{ /^# A cluster/! s/^# // }}' \
+         s/kustomization.yaml; kubectl kustomize s",
+        schedules.display()
+    );
+    let objects = netdr::yaml::documents(&home.shell(&script).await.ok()).unwrap();
+    assert!(objects.iter().any(|o| o["kind"] == "CronJob" && o["metadata"]["name"] == "netdr-prune-s3"));
+    let local = objects.iter().filter(|o| o.to_string().contains(r#""mountPath":"/backup""#));
+    let names: Vec<&str> = local
+        .clone()
+        .filter(|object| !object.to_string().contains(r#""server":"proj-pg01""#))
+        .map(|object| object["metadata"]["name"].as_str().unwrap())
+        .collect();
+    assert!(local.count() == 8 && names.is_empty(), "{names:?}");
 }
 
 /// The commands of docs/schedules.md that come before the CronJobs, word by word but for the place of the repository.
