@@ -66,8 +66,11 @@ async fn keys_that_are_none_or_ask_for_a_passphrase_nobody_can_give_are_named() 
 async fn a_mistyped_setting_is_named_with_the_one_that_was_meant() {
     let store = Store::new().await;
     store.configure("recipient_file: keys/recipients.txt");
-    refused(&store, &["netdr.yaml, line 9: unknown key `recipient_file`", "did you mean `recipients_file`?"])
-        .await;
+    refused(
+        &store,
+        &["netdr.yaml, line 10: unknown key `recipient_file`", "did you mean `recipients_file`?"],
+    )
+    .await;
 }
 
 #[tokio::test]

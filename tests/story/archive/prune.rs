@@ -22,6 +22,13 @@ impl Ground {
         self.store.netdr(PRUNE).await.json(0)
     }
 
+    /// A snapshot of the day before yesterday, there too: what was captured within a day stays.
+    async fn old(&self) -> String {
+        let old = self.store.antedate(&self.backup_here().await).await;
+        self.store.json(&format!("replicate {old}")).await;
+        old
+    }
+
     /// The names of what is there of a snapshot.
     fn there(&self, id: &str) -> Vec<String> {
         let of = |key: &String| Some(key.split_once(id)?.1.trim_start_matches('/').to_owned());
@@ -32,16 +39,16 @@ impl Ground {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_billed_for_180_days_stays_as_long_and_its_header_goes_first() {
     let ground = Ground::of(NEWEST).await;
-    let newest = ground.store.backup().await;
+    let (newest, old) = (&ground.id, ground.old().await);
     let deferred = ground.prune().await;
-    let waits = only(&deferred, "deferred", &ground.id);
+    let waits = only(&deferred, "deferred", &old);
     says(waits["why"].as_str().unwrap(), &["180 days in DEEP_ARCHIVE"]);
     let until: DateTime<Utc> = waits["until"].as_str().unwrap().parse().unwrap();
     assert_eq!((until - ground.glacier.now()).num_hours(), 180 * 24 - 1, "{until}");
     assert_eq!(deferred["delete"], json!([]));
 
     ground.glacier.age(TimeDelta::days(179));
-    only(&ground.prune().await, "deferred", &ground.id);
+    only(&ground.prune().await, "deferred", &old);
     ground.glacier.calls();
     ground.glacier.allow(&[
         "s3:GetObject",
@@ -53,38 +60,37 @@ async fn what_is_billed_for_180_days_stays_as_long_and_its_header_goes_first() {
     ]);
     ground.glacier.age(TimeDelta::days(1));
     let free = ground.prune().await;
-    only(&free, "delete", &ground.id);
-    only(&free, "keep", &newest);
+    only(&free, "delete", &old);
+    only(&free, "keep", newest);
     let deleted = ground.calls("DeleteObject");
     let order = ["snapshot.json", "snapshot.json.sig", "host.tar.zst.age", "index.jsonl.zst.age"];
-    let order = order.map(|file| format!("DeleteObject proj-k8s/snapshots/{}/{file}", ground.id));
+    let order = order.map(|file| format!("DeleteObject proj-k8s/snapshots/{old}/{file}"));
     assert_eq!(deleted, order);
-    assert_eq!((ground.there(&ground.id).len(), ground.there(&newest).len()), (0, 4));
+    assert_eq!((ground.there(&old).len(), ground.there(newest).len()), (0, 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_that_outlasts_the_bill_is_waited_for_and_never_bypassed() {
     let ground = Ground::of(&format!("{NEWEST}, object_lock: {{mode: governance, days: 200}}")).await;
-    ground.store.backup().await;
+    let old = ground.old().await;
     ground.glacier.age(TimeDelta::days(181));
     for early in ["", " --early"] {
         let answer = ground.store.netdr(&format!("{PRUNE}{early}")).await.json(0);
-        says(only(&answer, "deferred", &ground.id)["why"].as_str().unwrap(), &["Object Lock retains"]);
+        says(only(&answer, "deferred", &old)["why"].as_str().unwrap(), &["Object Lock retains"]);
     }
     assert_eq!(ground.calls("DeleteObject"), [""; 0], "what is locked is not even tried");
     ground.glacier.age(TimeDelta::days(20));
-    only(&ground.prune().await, "delete", &ground.id);
-    assert_eq!(ground.there(&ground.id), [""; 0]);
+    only(&ground.prune().await, "delete", &old);
+    assert_eq!(ground.there(&old), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prune_killed_at_any_delete_offers_nothing_half_and_is_completed_by_the_next() {
     let ground = Ground::of(NEWEST).await;
     let store = &ground.store;
-    let mut old = ground.id.clone();
     for moment in [Moment::Before, Moment::After] {
         for write in 1..=4 {
-            let newest = store.backup().await;
+            let old = ground.old().await;
             ground.glacier.age(TimeDelta::days(180));
             let command = store.home().command("netdr", &["prune", "--place", "s3"]);
             assert!(ground.glacier.kill_at(write, moment, command).await, "{write} {moment:?}");
@@ -92,8 +98,7 @@ async fn a_prune_killed_at_any_delete_offers_nothing_half_and_is_completed_by_th
             assert_eq!(offered(&ground, store).await.contains(&old), whole, "{write} {moment:?}");
             store.netdr("prune --place s3").await.ok();
             assert_eq!(ground.there(&old), [""; 0], "{write} {moment:?}");
-            assert_eq!(offered(&ground, store).await, [newest.as_str()]);
-            old = newest;
+            assert_eq!(offered(&ground, store).await, [ground.id.as_str()]);
         }
     }
 }
