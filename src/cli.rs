@@ -30,6 +30,7 @@ mod keys;
 mod log;
 mod man;
 mod metrics;
+mod notify;
 mod places;
 mod plan;
 mod plans;
@@ -116,6 +117,7 @@ enum Verb {
     Fetch(fetch::Fetch),
     Thaw(thaw::Thaw),
     Metrics(metrics::Metrics),
+    Notify(notify::Notify),
     Runs(runs::Runs),
     Drill(drill::Drill),
     #[command(subcommand)]
@@ -169,6 +171,7 @@ impl Verb {
             Self::Fetch(verb) => verb.run(cx),
             Self::Thaw(verb) => verb.run(cx),
             Self::Metrics(verb) => verb.run(cx),
+            Self::Notify(verb) => verb.run(cx),
             Self::Runs(verb) => verb.run(cx),
             Self::Drill(verb) => verb.run(cx),
             Self::Plan(verb) => verb.run(cx),

@@ -10,7 +10,7 @@ mod telling;
 use std::path::{Path, PathBuf};
 
 pub use replicas::{LOCAL, S3, chosen};
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde::Deserialize;
 pub use telling::Metrics;
 
 use crate::{
@@ -19,12 +19,13 @@ use crate::{
     catalog::ExtraKind,
     gitops::{GitSource, History},
     model::Component,
+    notify::Channel,
     repository::{Retention, s3::Place},
     strict,
 };
 use git::GitSection;
 use replicas::ReplicaSection;
-use telling::MetricsSection;
+use telling::{ChannelSection, MetricsSection};
 
 /// What the file says; everything may be absent.
 #[derive(Clone, Debug, Default)]
@@ -57,21 +58,18 @@ pub struct Config {
     pub plans: Option<PathBuf>,
     /// `metrics`: where they go.
     pub metrics: Metrics,
+    /// `notify`: who is told what went wrong.
+    pub notify: Vec<Channel>,
 }
 
 impl Config {
     /// Parses; `file` names it in errors. Relative paths are relative to the file's folder.
     ///
     /// # Errors
-    /// Usage: malformed, an unknown key, or a key of a later netdr, which must not be passed over in silence.
+    /// Usage: malformed, an unknown key, or what cannot work.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
         let shown = file.display().to_string();
         let document: Document = strict::parse(text, &shown)?;
-        if let Some(key) = document.of_a_later_version() {
-            let version = env!("CARGO_PKG_VERSION");
-            return Err(Error::usage(format!("{shown}: netdr {version} has no `{key}` yet"))
-                .hint(format!("remove `{key}` from {shown}: nothing would act on it")));
-        }
         if document.recipients.is_some() && document.recipients_file.is_some() {
             return Err(Error::usage(format!(
                 "{shown}: `recipients` and `recipients_file` exclude each other"
@@ -100,6 +98,7 @@ impl Config {
             git_sources: document.git.sources(folder),
             plans: path(document.plans),
             metrics: telling::metrics(document.metrics, folder, &shown)?,
+            notify: telling::channels(document.notify, folder, &shown)?,
         })
     }
 }
@@ -120,8 +119,7 @@ struct Document {
     replicas: Vec<ReplicaSection>,
     git: GitSection,
     metrics: MetricsSection,
-    #[serde(deserialize_with = "present")]
-    notify: bool,
+    notify: Vec<ChannelSection>,
 }
 
 #[derive(Default, Deserialize)]
@@ -160,13 +158,6 @@ struct ExtraSection {
     component: Component,
 }
 
-impl Document {
-    fn of_a_later_version(&self) -> Option<&'static str> {
-        let later = [("notify", self.notify)];
-        later.into_iter().find_map(|(key, present)| present.then_some(key))
-    }
-}
-
 impl ScopeSection {
     /// A kind that netdr reads in part on purpose: all of it would be every application's Secrets, or what others own.
     fn taken_in_part(&self) -> Option<&str> {
@@ -200,10 +191,6 @@ impl From<ScopeSection> for Scope {
             ..Self::default()
         }
     }
-}
-
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 #[cfg(test)]
@@ -251,17 +238,6 @@ mod tests {
         let error = parse("scope:\n  extra:\n  - {group: g, kinds: [K], component: polices}\n").unwrap_err();
         assert!(error.to_string().contains("line 3"), "{error}");
         assert_eq!(error.hints(), ["did you mean `policies`?"]);
-    }
-
-    #[test]
-    fn keys_of_later_versions_are_refused_even_when_empty() {
-        for key in ["notify"] {
-            for value in ["", " {}", " [x]"] {
-                let error = parse(&format!("{key}:{value}\n")).unwrap_err();
-                assert!(error.to_string().contains(&format!("has no `{key}` yet")), "{error}");
-                assert_eq!(error.kind(), crate::Kind::Usage);
-            }
-        }
     }
 
     #[test]

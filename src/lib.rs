@@ -26,6 +26,7 @@ pub mod host;
 pub mod keys;
 pub mod metrics;
 pub mod model;
+pub mod notify;
 pub mod plan;
 pub mod policies;
 pub mod probe;

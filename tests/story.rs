@@ -21,6 +21,7 @@ mod leaks;
 mod limits;
 mod logs;
 mod metrics;
+mod notify;
 mod odd;
 mod plane;
 mod program;

@@ -17,6 +17,7 @@ mod objects;
 mod operator;
 mod planes;
 mod s3;
+mod smtp;
 mod store;
 mod tls;
 mod wait;
@@ -40,6 +41,7 @@ pub(crate) use planes::{
     MARKER, Plane, audit_log, audited, built, cert_manager, everything, fresh, programs, shared,
 };
 pub(crate) use s3::{S3, SECRET, credentials};
+pub(crate) use smtp::Mail;
 pub(crate) use store::{NODE, Store, content, digest, says};
 pub(crate) use tls::{Pair, Server, own_address};
 pub(crate) use wait::eventually;

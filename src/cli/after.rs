@@ -6,17 +6,20 @@
 mod checked;
 
 use std::{
+    collections::BTreeMap,
     mem,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
 
 use super::{context::Context, exit::Exit, interrupt, metrics, prompt, settings::Settings};
 use crate::{
     Result,
     metrics::{self as library, Checked, Delivery, Known, push, textfile},
+    notify::{self, Channel, Message, Told, decide},
     repository::Repository,
     task::{Ended, Event, Problem, Ran, Records},
     web,
@@ -25,14 +28,15 @@ use crate::{
 /// Kinds of records.
 pub(super) const RAN: &str = "ran";
 pub(super) const DELIVERY: &str = "delivery";
+const TOLD: &str = "told";
 pub(super) const CHECKED: &str = "checked";
 
 /// What a verb is about, and what its checks found.
 #[derive(Default)]
-pub(super) struct Tasks(Mutex<Told>);
+pub(super) struct Tasks(Mutex<Said>);
 
 #[derive(Default)]
-struct Told {
+struct Said {
     /// One that has no end of its own ends as its verb does.
     tasks: Vec<(String, Option<Vec<Problem>>)>,
     checked: Vec<Checked>,
@@ -52,7 +56,7 @@ impl Tasks {
         told.tasks.push((task.to_owned(), Some(problems)));
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
+    fn told(&self) -> MutexGuard<'_, Said> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,7 +69,8 @@ pub(super) fn verb(cx: &Context, result: &Result<Exit>) {
     let given_up = exit == Exit::Interrupted && prompt::somebody();
     let told = mem::take(&mut *cx.tasks.told());
     let ended = ended(cx, told.tasks, result);
-    if !settings.config.metrics.is_asked_for() || given_up || ended.is_empty() {
+    let wanted = settings.config.metrics.is_asked_for() || !settings.config.notify.is_empty();
+    if !wanted || given_up || ended.is_empty() {
         return;
     }
     let done = interrupt::run(&|| "what the command did is done".into(), async {
@@ -132,6 +137,7 @@ async fn conclude(cx: &Context, settings: &Settings, ended: &[Ended], checked: &
     {
         cx.terminal.warn(format!("how it ended is not remembered: {error}"));
     }
+    tell(cx, settings, records.as_ref(), &cluster, ended, now).await;
     if settings.config.metrics.is_asked_for() {
         let published = match &repository {
             Some(repository) => publish(cx, settings, repository, &cluster).await,
@@ -146,6 +152,65 @@ async fn conclude(cx: &Context, settings: &Settings, ended: &[Ended], checked: &
 fn remember(records: &Records<'_>, ran: &[Ran], checked: &[Checked]) -> Result<()> {
     ran.iter().try_for_each(|ran| records.keep(RAN, &ran.task, ran))?;
     checked.iter().try_for_each(|checked| records.keep(CHECKED, &checked.subject, checked))
+}
+
+/// Tells everybody at once what is to be told, and remembers what somebody took.
+async fn tell(
+    cx: &Context,
+    settings: &Settings,
+    records: Option<&Records<'_>>,
+    cluster: &str,
+    ended: &[Ended],
+    now: DateTime<Utc>,
+) {
+    let channels = &settings.config.notify;
+    if channels.is_empty() {
+        return;
+    }
+    let told: Vec<Told> = records
+        .and_then(|records| records.read(TOLD).ok())
+        .map_or_else(Vec::new, |told: BTreeMap<String, Told>| told.into_values().collect());
+    let decision = decide(cluster, ended, &told, now);
+    let mut keep: Vec<(Option<Told>, Told)> = decision.over.into_iter().map(|told| (None, told)).collect();
+    for (message, told) in decision.messages {
+        let wanting: Vec<&Channel> = channels.iter().filter(|channel| channel.wants(&message)).collect();
+        let taken = send(cx, records, cluster, &wanting, &message).await;
+        let over = message.kind == notify::Kind::Recovered;
+        keep.push(match (over, taken || wanting.is_empty()) {
+            (true, true) => (None, told),
+            (true, false) => continue, // it is said with the next one
+            (false, true) => (Some(Told { at: Some(now), ..told.clone() }), told),
+            (false, false) => (Some(told.clone()), told),
+        });
+    }
+    let Some(records) = records else { return };
+    for (after, told) in keep {
+        let kept = match after {
+            Some(after) => records.keep(TOLD, &told.subject(), &after),
+            None => records.remove(TOLD, &told.subject()),
+        };
+        if let Err(error) = kept {
+            cx.terminal.warn(format!("that somebody was told is not remembered: {error}"));
+        }
+    }
+}
+
+/// Sends a message on every channel that wants it; whether one took it.
+pub(super) async fn send(
+    cx: &Context,
+    records: Option<&Records<'_>>,
+    cluster: &str,
+    channels: &[&Channel],
+    message: &Message,
+) -> bool {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let sent = channels.iter().map(|channel| channel.send(message, &host, notify::PATIENCE));
+    let mut taken = false;
+    for (channel, sent) in channels.iter().zip(join_all(sent).await) {
+        taken |= sent.is_ok();
+        delivered(cx, records, cluster, channel.name(), sent);
+    }
+    taken
 }
 
 /// Remembers how a channel took something, and warns where it did not.

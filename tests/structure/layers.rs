@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "drift",
     "plan",
     "config",
+    "notify",
     "velero",
     "watch",
     "gitops",
@@ -62,6 +63,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("aws_smithy_http_client", &["repository"]),
     ("rustls", &["certificates", "probe", "repository", "web"]), // of the repository, S3's authorities
     ("hyper_util", &["web"]),
+    ("lettre", &["notify"]),
     ("hyper_rustls", &["web"]),
     ("rcgen", &["drill", "probe"]), // the certificate of a probe pod
     ("clap", &["cli"]),

@@ -1,0 +1,70 @@
+//! Telling somebody that something went wrong, and that it is over.
+//!
+//! In: how tasks ended, which problems were told of, channels. Out: messages, each sent within its patience or refused
+//! with why. Invariant: a problem is the same one the next night, so its messages have one subject and one thread;
+//! no message has content of any object, and no error anything of a password, a token or a webhook's path.
+
+mod decide;
+mod message;
+mod smtp;
+mod webhook;
+
+pub use decide::{Decision, Told, decide};
+pub use message::{Kind, Message};
+pub use smtp::{Smtp, Tls};
+pub use webhook::{Address, Webhook};
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{Result, task::Event};
+
+/// How long one channel is waited for, from connection to answer.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Somebody who is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// Of what.
+    pub on: BTreeSet<Event>,
+    /// How.
+    pub way: Way,
+}
+
+/// How somebody is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A POST of JSON.
+    Webhook(Webhook),
+    /// A mail.
+    Smtp(Smtp),
+}
+
+impl Channel {
+    /// As it is called in warnings and metrics: `webhook https://hooks.lab`, `smtp mail.lab:587`.
+    pub fn name(&self) -> String {
+        match &self.way {
+            Way::Webhook(webhook) => format!("webhook {}", webhook.shown()),
+            Way::Smtp(smtp) => format!("smtp {}:{}", smtp.host, smtp.port),
+        }
+    }
+
+    /// Whether it wants a message: of a recovery those who wanted to know of the problem.
+    pub fn wants(&self, message: &Message) -> bool {
+        self.on.contains(&message.event)
+            && (message.kind != Kind::Recovered || self.on.contains(&Event::Recovered))
+    }
+
+    /// Sends; `host` is this machine's name.
+    ///
+    /// # Errors
+    /// It was not taken, with why, within `patience`.
+    pub async fn send(&self, message: &Message, host: &str, patience: Duration) -> Result<()> {
+        match &self.way {
+            Way::Webhook(webhook) => webhook.send(message, host, patience).await,
+            Way::Smtp(smtp) => smtp.send(message, host, patience).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! What is said. Pure.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::Told;
+use crate::{
+    model::hex,
+    task::{Event, Problem},
+};
+
+/// Lines of why that are said; the log has them all.
+const SHOWN: usize = 20;
+
+/// Which of a problem's messages it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The first.
+    New,
+    /// The problem lasts.
+    Lasting,
+    /// The problem is over.
+    Recovered,
+    /// Somebody tries whether messages arrive.
+    Test,
+}
+
+/// One message, whichever way it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Which of the problem's.
+    pub kind: Kind,
+    /// Of which kind the problem is.
+    pub event: Event,
+    /// Whose.
+    pub cluster: String,
+    /// As `backup network`.
+    pub task: String,
+    /// When the problem began.
+    pub since: DateTime<Utc>,
+    /// When this is said.
+    pub now: DateTime<Utc>,
+    /// Why, a line each.
+    pub why: Vec<String>,
+    /// What to do.
+    pub next: Vec<String>,
+}
+
+impl Message {
+    /// Of a problem; none where it is over.
+    pub(super) fn of(told: &Told, kind: Kind, problem: Option<&Problem>, now: DateTime<Utc>) -> Self {
+        Self {
+            kind,
+            event: told.event,
+            cluster: told.cluster.clone(),
+            task: told.task.clone(),
+            since: told.since,
+            now,
+            why: problem.map(|p| p.why.clone()).unwrap_or_default(),
+            next: problem.map(|p| p.next.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// What `netdr notify --test` sends.
+    pub fn test(cluster: &str, now: DateTime<Utc>) -> Self {
+        Self {
+            kind: Kind::Test,
+            event: Event::Failed,
+            cluster: cluster.into(),
+            task: "notify --test".into(),
+            since: now,
+            now,
+            why: vec!["somebody tries whether messages arrive: nothing is wrong".into()],
+            next: Vec::new(),
+        }
+    }
+
+    /// The same for every message of a problem, the last one too: ticket systems thread by it.
+    pub fn subject(&self) -> String {
+        let Self { cluster, task, event, .. } = self;
+        match self.kind {
+            Kind::Test => format!("[netdr] {cluster}: test"),
+            _ => format!("[netdr] {cluster}: {task} {}", event.words()),
+        }
+    }
+
+    /// What is wrong, the same every time; a webhook's receiver tells problems apart by it.
+    pub fn problem(&self) -> String {
+        let Self { cluster, task, event, .. } = self;
+        let hash = Sha256::digest(format!("{cluster}\0{task}\0{}", event.name()));
+        hex(&hash)[..16].into()
+    }
+
+    /// The id of the first message of the thread (RFC 5322, 3.6.4), which all others refer to.
+    pub fn thread(&self) -> String {
+        format!("<{}.{}@netdr>", self.problem(), self.since.timestamp())
+    }
+
+    /// The id of this very message.
+    pub fn id(&self) -> String {
+        match self.kind {
+            Kind::New => self.thread(),
+            _ => format!(
+                "<{}.{}.{}@netdr>",
+                self.problem(),
+                self.since.timestamp(),
+                self.now.timestamp_millis()
+            ),
+        }
+    }
+
+    /// What a person reads; `host` is this machine's name.
+    pub fn text(&self, host: &str) -> String {
+        let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let Self { cluster, task, event, since, now, .. } = self;
+        let (since, now) = (time(*since), time(*now));
+        let mut text = match self.kind {
+            Kind::New => format!("{task} {} on {cluster} at {now}.\n", event.words()),
+            Kind::Lasting => {
+                format!("{task} {} on {cluster}, still at {now}, since {since}.\n", event.words())
+            }
+            Kind::Recovered => format!(
+                "Over: {task} on {cluster} is well again at {now}. It was `{}` since {since}.\n",
+                event.words()
+            ),
+            Kind::Test => format!("This is a test from {cluster} at {now}.\n"),
+        };
+        if !self.why.is_empty() {
+            text += "\n";
+            text += &self.why.iter().take(SHOWN).map(|why| format!("  {why}\n")).collect::<String>();
+            if self.why.len() > SHOWN {
+                text += &format!("  and {} more, in the log\n", self.why.len() - SHOWN);
+            }
+        }
+        if !self.next.is_empty() {
+            text += "\nWhat to do:\n";
+            text += &self.next.iter().map(|next| format!("  {next}\n")).collect::<String>();
+        }
+        text + &format!("\n-- \nnetdr {} on {host}\n", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// What a webhook gets. `text` is what chat systems show.
+    pub fn json(&self, host: &str) -> Value {
+        let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let status = match self.kind {
+            Kind::New | Kind::Lasting => "problem",
+            Kind::Recovered => "recovered",
+            Kind::Test => "test",
+        };
+        json!({
+            "subject": self.subject(),
+            "text": format!("{}\n{}", self.subject(), self.text(host)),
+            "status": status,
+            "event": if self.kind == Kind::Recovered { Event::Recovered } else { self.event },
+            "problem": self.problem(),
+            "problem_event": self.event,
+            "cluster": self.cluster,
+            "task": self.task,
+            "since": time(self.since),
+            "time": time(self.now),
+            "why": self.why,
+            "next": self.next,
+            "host": host,
+            "tool": concat!("netdr ", env!("CARGO_PKG_VERSION")),
+        })
+    }
+}
