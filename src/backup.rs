@@ -105,6 +105,18 @@ pub struct ComponentSummary {
     pub failures: Vec<String>,
 }
 
+/// What a look for changes came to.
+#[derive(Debug)]
+pub enum Look {
+    /// Something differs, or there was no snapshot to compare with.
+    Taken(Box<Summary>),
+    /// Nothing of what could be read differs.
+    Unchanged {
+        /// What could not be read.
+        unread: Vec<Failure>,
+    },
+}
+
 /// What was read, from whichever source, ready to be judged and sealed.
 struct Read {
     set: Set,
@@ -174,27 +186,22 @@ pub async fn cluster(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) 
     Ok(Summary { seen, ..summary })
 }
 
-/// As [`cluster`], where something that somebody wanted differs from the newest snapshot of the set; none where nothing does.
+/// As [`cluster`], where something that somebody wanted differs from the newest snapshot of the set.
 /// Digests tell: no content is held for it, and a look at an unchanged cluster costs its lists.
 ///
 /// # Errors
 /// As [`cluster`].
-pub async fn cluster_if_changed(
-    job: &Job<'_>,
-    set: Set,
-    cluster: &Cluster,
-    scope: &Scope,
-) -> Result<Option<Summary>> {
+pub async fn cluster_if_changed(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) -> Result<Look> {
     let components: BTreeSet<Component> = set.components().filter(|c| scope.components.contains(c)).collect();
     let listed = job.repository.list(job.trusted, job.now)?;
     if let Some(before) = changed::newest(job, set, &components, &listed) {
         let scope = Scope { components, ..scope.clone() };
         let live = capture::capture(cluster, &scope, job.now, &|_| false).await?;
         if !changed::differs(&before, &live) {
-            return Ok(None);
+            return Ok(Look::Unchanged { unread: live.failures });
         }
     }
-    self::cluster(job, set, cluster, scope).await.map(Some)
+    self::cluster(job, set, cluster, scope).await.map(|summary| Look::Taken(Box::new(summary)))
 }
 
 /// Backs up set `host`: files of `node` below `host_root`.

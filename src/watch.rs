@@ -32,6 +32,8 @@ use targets::targets;
 const LISTS: usize = 6;
 /// How often what the cluster serves is asked for where nothing says that it changed: a group's server may have died.
 const DISCOVER: Duration = Duration::from_secs(300);
+/// Where it could not be asked for.
+const DISCOVER_AGAIN: Duration = Duration::from_secs(10);
 /// When it is asked for after a definition changed: it is served some time after it is there.
 const SERVED_AFTER: [Duration; 4] =
     [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(10)];
@@ -92,12 +94,12 @@ impl Watch {
                     return news;
                 }
                 () = sleep_until(next) => {
+                    // Cancelled here, it is asked anew. Where it does not answer, those who follow say so.
+                    let again = self.discover().await.map_or(DISCOVER_AGAIN, |()| DISCOVER);
                     self.discoveries.retain(|at| *at > next);
                     if self.discoveries.is_empty() {
-                        self.discoveries.push(Instant::now() + DISCOVER);
+                        self.discoveries.push(Instant::now() + again);
                     }
-                    // Where it does not answer, those who follow say so.
-                    let _ = self.discover().await;
                 }
             }
         }
@@ -133,5 +135,51 @@ impl Watch {
             self.followed.insert(name, task);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use kube::client::{Body, Client};
+    use tokio::{sync::mpsc, time::timeout};
+
+    use super::*;
+
+    const NOTHING: &str =
+        r#"{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","metadata":{},"items":[]}"#;
+
+    #[tokio::test]
+    async fn what_is_served_is_asked_for_anew_where_a_look_came_between() {
+        let (ask, mut asked) = mpsc::unbounded_channel();
+        let times = AtomicUsize::new(0);
+        // It answers once, and then never.
+        let server = tower::service_fn(move |request: Request<Body>| {
+            let groups = request.uri().path() == "/apis";
+            let hangs = groups && times.fetch_add(1, Ordering::SeqCst) > 0;
+            if groups {
+                let _ = ask.send(());
+            }
+            async move {
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                Response::builder().status(200).body(Full::new(Bytes::from(NOTHING)))
+            }
+        });
+        let cluster = Cluster::from_client(Client::new(server, "default"), "fake", "fake");
+        let mut watch = Watch::start(cluster, Scope::default(), [Set::Network].into()).await.unwrap();
+        asked.recv().await.unwrap();
+        watch.discoveries = vec![Instant::now()];
+        for time in ["the first", "the second"] {
+            tokio::select! {
+                news = watch.news() => panic!("{news:?}"),
+                asked = timeout(Duration::from_secs(60), asked.recv()) => assert_eq!(asked, Ok(Some(())), "{time}"),
+            }
+        }
     }
 }

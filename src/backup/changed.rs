@@ -1,7 +1,7 @@
 //! Whether anything changed since the newest snapshot, so that another is worth taking.
 //!
-//! In: the snapshots there are, and a look at the cluster. Out: yes or no. Invariant: what could not be read has not changed;
-//! a snapshot from the future is none to measure by, for nobody would restore from it.
+//! In: the snapshots there are, and a look at the cluster. Out: yes or no. Invariant: what could not be read has not changed
+//! as far as anybody knows, and is told; a snapshot from the future is none to measure by, for nobody would restore from it.
 
 use std::collections::BTreeSet;
 

@@ -207,12 +207,12 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// Whether it is of a cluster's objects, and not of a node's files.
     /// Whether it holds the item, in whichever bundle.
     pub(super) fn holds(&self, key: &ItemKey) -> bool {
         self.index.entries.iter().any(|entry| entry.key == *key)
     }
 
+    /// Whether it is of a cluster's objects, and not of a node's files.
     pub(super) fn is_of_cluster(&self) -> bool {
         self.header.set != Set::Host
     }

@@ -20,7 +20,7 @@ use crate::{
     host,
     model::{Component, Set, SnapshotId},
     plan::{Change, Difference},
-    repository::{Repository, choose},
+    repository::{Listed, Repository, choose},
     restore::observe,
     seal::Identities,
     task::{Event, Problem},
@@ -146,22 +146,30 @@ impl Drift {
                     let chosen = listed.iter().find(|l| l.id == choice.header.id);
                     yardsticks.extend(chosen.map(|l| Snapshot::open(repository, l, openers)).transpose()?);
                 }
-                Err(none) => missing.push((set, none.to_compare())),
+                Err(none) => missing.push((set, node, none.to_compare())),
             }
         }
         if yardsticks.is_empty() {
             return Err(missing
                 .into_iter()
                 .next()
-                .map_or_else(|| Error::failed("no snapshot to compare with"), |(_, error)| error));
+                .map_or_else(|| Error::failed("no snapshot to compare with"), |(.., error)| error));
         }
-        // A set that nobody backs up is no gap in what was asked for; one whose snapshots went bad is.
-        let of = |set: Set| listed.iter().filter_map(|l| l.header.as_ref().ok()).any(|h| h.set == set);
-        let (unread, unused): (Vec<_>, Vec<_>) = missing.into_iter().partition(|(set, _)| of(*set));
-        for (_, error) in unused {
+        let (unread, unused): (Vec<_>, Vec<_>) =
+            missing.into_iter().partition(|(set, node, _)| self.is_gap(*set, *node, &listed));
+        for (.., error) in unused {
             cx.terminal.warn(format!("not compared: {error}"));
         }
-        Ok((yardsticks, unread.into_iter().map(|(_, error)| error.to_string()).collect()))
+        Ok((yardsticks, unread.into_iter().map(|(.., error)| error.to_string()).collect()))
+    }
+
+    /// Whether a set without a snapshot to rely on is a gap in what was asked for: it was asked for by name, or its snapshots
+    /// went bad. A set that nobody backs up is none.
+    fn is_gap(&self, set: Set, node: Option<&str>, listed: &[Listed]) -> bool {
+        let backed_up = |one: &Listed| {
+            one.header.as_ref().map_or_else(|_| one.is_of(set, node), |header| header.set == set)
+        };
+        self.sets.contains(&set) || listed.iter().any(backed_up)
     }
 }
 
@@ -210,4 +218,26 @@ fn said(report: &Report) -> String {
     }
     lines.push(last);
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::SnapshotState, repository::fixture::listed, signature::Trust};
+
+    #[test]
+    fn a_set_that_is_named_or_went_bad_is_a_gap_and_one_that_nobody_backs_up_is_none() {
+        let drift =
+            |sets: &[Set]| Drift { against: Against::Latest, sets: sets.into(), min_severity: Severity::Low };
+        let mut bad = listed("2026-11-24T01:00:00Z", SnapshotState::Complete);
+        assert!(drift(&[]).is_gap(Set::Network, None, std::slice::from_ref(&bad)));
+        assert!(!drift(&[]).is_gap(Set::Certificates, None, std::slice::from_ref(&bad)));
+        assert!(drift(&[Set::Certificates]).is_gap(Set::Certificates, None, &[]));
+        (bad.header, bad.trust) = (Err("it is no JSON".into()), Trust::Untrusted("it is no JSON".into()));
+        assert!(
+            drift(&[]).is_gap(Set::Network, None, std::slice::from_ref(&bad)),
+            "its folder's name says it"
+        );
+        assert!(!drift(&[]).is_gap(Set::Certificates, None, std::slice::from_ref(&bad)));
+    }
 }

@@ -15,6 +15,7 @@ use crate::{
         History,
         history::{Recorded, Seen, Token, Writing, record},
     },
+    model::SnapshotId,
     repository::{Repository, git_seen::GitSeen},
     task::Problem,
 };
@@ -37,12 +38,12 @@ async fn commit_to(
 ) -> Result<Recorded> {
     let history = History { url: absolute(&history.url)?, ..history.clone() };
     let repository = settings.repository()?;
-    let parts: Vec<GitSeen> = seen.iter().map(|seen| part(&history, seen)).collect();
+    let parts: Vec<(SnapshotId, GitSeen)> =
+        seen.iter().map(|seen| (seen.snapshot.clone(), part(&history, seen))).collect();
     let ours = |known: &GitSeen| {
-        parts
-            .iter()
-            .any(|part| part.url == known.url && part.branch == known.branch && part.cluster == known.cluster)
-            && known.part != SOURCES
+        parts.iter().any(|(_, part)| {
+            part.url == known.url && part.branch == known.branch && part.cluster == known.cluster
+        }) && known.part != SOURCES
     };
     let last = repository.git_seen().into_iter().filter(ours).max_by_key(|known| known.at);
     let recorded = record(
@@ -59,8 +60,10 @@ async fn commit_to(
     )
     .await?;
     if let Some(commit) = &recorded.commit {
-        let commit = |part| GitSeen { commit: commit.clone(), ..part };
-        keep(cx, &repository, parts.into_iter().map(commit));
+        // What was not committed is not what the commit holds.
+        let committed = parts.into_iter().filter(|(id, _)| !recorded.outdated.contains(id));
+        let commit = |(_, part)| GitSeen { commit: commit.clone(), ..part };
+        keep(cx, &repository, committed.map(commit));
     }
     Ok(recorded)
 }

@@ -60,7 +60,8 @@ pub(super) struct Restore {
     /// Answer for this commit of Git yourself, where no trusted signer does; its full id; repeatable
     #[arg(long, value_name = "SHA", value_parser = commit)]
     trust_commit: Vec<String>,
-    /// Measure from when the incident began, as 2026-11-24T03:15:00Z [default: now]
+    /// Measure from when the incident began, as 2026-11-24T03:15:00Z; only then is latest one that netdr watch took
+    /// [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     incident_start: Option<DateTime<Utc>>,
     /// Accept snapshots of this other cluster

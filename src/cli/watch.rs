@@ -1,7 +1,7 @@
 //! `netdr watch`: a change is in a snapshot within seconds.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -12,16 +12,16 @@ use serde::Serialize;
 use super::{context::Context, exit::Exit, history, interrupt, settings::Settings, words::count};
 use crate::{
     Error, Result,
-    backup::{self, Job, Summary},
-    capture::Scope,
+    backup::{self, Job, Look, Summary},
+    capture::{Failure, Scope},
     cluster::Cluster,
-    gitops::history::Recorded,
+    gitops::history::{Recorded, Seen},
     model::{ClusterIdentity, Occasion, Set, SnapshotId, SnapshotState},
     plan::spec,
     repository::{Repository, retention},
     restore::{journal, safety},
-    seal::{Identities, Recipients},
-    signature::{SigningKey, TrustedSigners},
+    seal::Identities,
+    signature::SigningKey,
     watch::{News, Watch as Followed, debounce::Debounce},
 };
 
@@ -71,8 +71,15 @@ enum Event<'a> {
         #[serde(flatten)]
         recorded: &'a Recorded,
     },
+    /// Git lacks what was seen of these sets; the next look commits it.
+    Uncommitted {
+        sets: Vec<Set>,
+        why: String,
+    },
+    /// Of what could be read nothing differs.
     Unchanged {
         set: Set,
+        unread: Vec<String>,
     },
     Failed {
         set: Set,
@@ -107,25 +114,27 @@ struct Line<'a> {
     event: Event<'a>,
 }
 
-/// What taking a snapshot needs, opened once.
+/// What taking a snapshot needs, opened once: a passphrase is asked for while somebody is there.
 struct Maker<'a> {
     cx: &'a Context,
     settings: &'a Settings,
     repository: Repository,
-    recipients: Recipients,
     index_key: Identities,
     signing_key: SigningKey,
-    trusted: TrustedSigners,
     cluster: Cluster,
     identity: ClusterIdentity,
+    /// What Git lacks: of each set what was seen last.
+    uncommitted: BTreeMap<Set, Seen>,
 }
 
 impl Watch {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
-        let (repository, recipients) = (settings.repository()?, settings.recipients()?);
+        let repository = settings.repository()?;
         let (index_key, signing_key) = (settings.index_key()?, settings.signing_key()?);
-        let trusted = settings.trusted()?;
+        // Each look reads these anew. What is wrong with them now is said now.
+        settings.recipients()?;
+        settings.trusted()?;
         let advice = "what was taken stays; nothing of an unfinished snapshot is kept";
         interrupt::run(&|| advice.into(), async {
             let cluster = Cluster::connect(&settings.access()?).await?;
@@ -135,18 +144,17 @@ impl Watch {
                 cx,
                 settings,
                 repository,
-                recipients,
                 index_key,
                 signing_key,
-                trusted,
                 cluster,
                 identity,
+                uncommitted: BTreeMap::new(),
             })
             .await
         })
     }
 
-    async fn follow(&self, maker: Maker<'_>) -> Result<Exit> {
+    async fn follow(&self, mut maker: Maker<'_>) -> Result<Exit> {
         let sets: BTreeSet<Set> = [Set::Network, Set::Certificates].into();
         let scope = maker.settings.config.scope.clone();
         let mut followed = Followed::start(maker.cluster.clone(), scope, sets.clone()).await?;
@@ -186,48 +194,61 @@ impl Watch {
 
 impl Maker<'_> {
     /// Takes a snapshot of each set in which something differs; those that it could not be taken of.
-    async fn look(&self, sets: &BTreeSet<Set>, asked: bool) -> Result<Vec<Set>> {
+    async fn look(&mut self, sets: &BTreeSet<Set>, asked: bool) -> Result<Vec<Set>> {
         let mut failed = Vec::new();
-        let mut seen = Vec::new();
         let mut made = false;
         for set in sets {
             match self.take(*set).await {
-                Ok(Some(mut summary)) => {
+                Ok(Look::Taken(mut summary)) => {
                     made = true;
-                    seen.extend(summary.seen.take());
+                    self.uncommitted.extend(summary.seen.take().map(|seen| (*set, seen)));
                     self.say(Event::Snapshot { summary: &summary })?;
                 }
-                Ok(None) if asked => self.say(Event::Unchanged { set: *set })?,
-                Ok(None) => {}
+                Ok(Look::Unchanged { unread }) if asked || !unread.is_empty() => {
+                    let unread = unread.iter().map(unread_words).collect();
+                    self.say(Event::Unchanged { set: *set, unread })?;
+                }
+                Ok(Look::Unchanged { .. }) => {}
                 Err(error) => {
-                    let hints = error.hints().iter().map(|hint| format!("; {hint}")).collect::<String>();
-                    self.say(Event::Failed { set: *set, why: format!("{error}{hints}") })?;
+                    self.say(Event::Failed { set: *set, why: why(&error) })?;
                     failed.push(*set);
                 }
             }
         }
-        // As a backup does it. What Git does not take now, the next commit holds.
-        match history::commit(self.cx, self.settings, seen).await {
-            None => {}
-            Some(Err(error)) => self.cx.terminal.error(&error),
-            Some(Ok(recorded)) => {
-                recorded.warnings.iter().for_each(|warning| self.cx.terminal.warn(warning));
-                self.say(Event::Committed { recorded: &recorded })?;
-            }
-        }
+        self.commit().await?;
         if made {
             self.thin()?;
         }
         Ok(failed)
     }
 
-    async fn take(&self, set: Set) -> Result<Option<Summary>> {
+    /// Commits to Git what it lacks, as a backup does. What it does not take now, the next look commits.
+    async fn commit(&mut self) -> Result<()> {
+        let seen = self.uncommitted.values().cloned().collect();
+        match history::commit(self.cx, self.settings, seen).await {
+            None => Ok(()),
+            Some(Err(error)) => {
+                let sets = self.uncommitted.keys().copied().collect();
+                self.say(Event::Uncommitted { sets, why: why(&error) })
+            }
+            Some(Ok(recorded)) => {
+                self.uncommitted.clear();
+                recorded.warnings.iter().for_each(|warning| self.cx.terminal.warn(warning));
+                self.say(Event::Committed { recorded: &recorded })
+            }
+        }
+    }
+
+    async fn take(&self, set: Set) -> Result<Look> {
+        // It began months ago: whom to seal to, and whom to trust, may be others now.
+        let settings = Settings::load(&self.cx.flags, &self.cx.terminal)?;
+        let (recipients, trusted) = (settings.recipients()?, settings.trusted()?);
         let job = Job {
             repository: &self.repository,
-            recipients: &self.recipients,
+            recipients: &recipients,
             index_key: Some(&self.index_key),
             signing_key: &self.signing_key,
-            trusted: &self.trusted,
+            trusted: &trusted,
             cluster: self.identity.clone(),
             now: Utc::now(),
             random: self.cx.random(),
@@ -243,10 +264,12 @@ impl Maker<'_> {
     fn thin(&self) -> Result<()> {
         let thinned: Result<Vec<SnapshotId>> = tokio::task::block_in_place(|| {
             let now = Utc::now();
-            let listed = self.repository.list(&self.trusted, now)?;
+            let listed = self.repository.list(&self.settings.trusted()?, now)?;
             let needed = journal::needed(&self.repository.root().join("runs"), now - safety::KEPT)?;
             let plan =
                 retention::plan(&listed, self.settings.config.retention, now).needed_by(&needed, &listed);
+            // One that was sealed anew stays until the new one is whole.
+            let (plan, _) = self.repository.proved(plan, &listed);
             let own = |id: &SnapshotId| listed.iter().any(|one| one.id == *id && one.is_of_a_change());
             let delete: Vec<SnapshotId> = plan.delete.into_iter().filter(own).collect();
             self.repository.prune(&delete, now)
@@ -281,6 +304,15 @@ impl Maker<'_> {
     }
 }
 
+/// What went wrong, and what to do.
+fn why(error: &Error) -> String {
+    error.hints().iter().fold(error.to_string(), |why, hint| format!("{why}; {hint}"))
+}
+
+fn unread_words(Failure { component, kind, why }: &Failure) -> String {
+    format!("{component}: {kind}: {why}")
+}
+
 fn words(event: &Event<'_>) -> String {
     match event {
         Event::Watching { targets, settle_s, at_least_every_s } => format!(
@@ -306,7 +338,17 @@ fn words(event: &Event<'_>) -> String {
             }
             None => format!("committed: branch {} of {} has it already", recorded.branch, recorded.url),
         },
-        Event::Unchanged { set } => format!("unchanged: nothing that {set} captures differs"),
+        Event::Uncommitted { sets, why } => {
+            let sets: Vec<&str> = sets.iter().map(|set| set.name()).collect();
+            format!("uncommitted: Git lacks what was seen of {}: {why}", sets.join(" and "))
+        }
+        Event::Unchanged { set, unread } => match unread.is_empty() {
+            true => format!("unchanged: nothing that {set} captures differs"),
+            false => format!(
+                "unchanged: nothing that could be read of {set} differs; not read, so not compared: {}",
+                unread.join("; ")
+            ),
+        },
         Event::Failed { set, why } => format!("failed: no snapshot of {set}: {why}"),
         Event::Pruned { snapshots } => format!("pruned {}", count(snapshots.len() as u64, "snapshot")),
         Event::Lost { kind, why } => format!("lost {kind}: it cannot be watched: {why}"),

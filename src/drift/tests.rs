@@ -94,11 +94,18 @@ fn words_that_nothing_reads_are_low_and_those_that_something_reads_are_not() {
     assert_eq!(ingress("example.org/owner", true), Severity::Low);
     assert_eq!(ingress("example.org/owner", false), Severity::Medium, "nobody knows what else differs");
     assert_eq!(ingress("traefik.ingress.kubernetes.io/router.tls", true), Severity::Medium);
-    let namespace = |labels: Value| json!({"metadata": {"name": "x", "labels": labels}});
-    let key = ItemKey::resource("", "namespaces", None, "x");
-    let labelled =
-        seen(Component::Policies, key, Some(namespace(json!({}))), Some(namespace(json!({"a": "b"}))), true);
-    assert_eq!(severity(labelled), Severity::High);
+    let labels = |labels: Value| Some(json!({"metadata": {"name": "x", "labels": labels}}));
+    for (component, key) in [
+        (Component::Policies, ItemKey::resource("", "namespaces", None, "x")),
+        (
+            Component::Loadbalancer,
+            ItemKey::resource("metallb.io", "ipaddresspools", Some("metallb-system"), "x"),
+        ),
+        (Component::Cni, ItemKey::resource("rbac.authorization.k8s.io", "clusterroles", None, "x")),
+    ] {
+        let labelled = seen(component, key.clone(), labels(json!({})), labels(json!({"a": "b"})), true);
+        assert_eq!(severity(labelled), Severity::High, "{key}");
+    }
 }
 
 #[test]

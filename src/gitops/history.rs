@@ -1,8 +1,8 @@
 //! The history of what netdr saw: a branch of a Git repository, one signed commit a changed snapshot.
 //!
 //! In: what snapshots saw, a branch. Out: the commits that were made and pushed. Invariant: no secret reaches Git; nothing
-//! outside of the history's folder is touched, nothing is ever forced, and a branch that moved is followed: the commit is
-//! made again on what is there.
+//! outside of the history's folder is touched, nothing is ever forced, a branch that moved is followed: the commit is
+//! made again on what is there; and an older capture never undoes a later one.
 
 mod commit;
 mod filter;
@@ -26,6 +26,8 @@ pub use super::fetch::Token;
 use super::fetch::{self, Place};
 use crate::{
     Result,
+    model::SnapshotId,
+    repository::retention::SKEW,
     signature::{self, SigningKey, TrustedSigners},
 };
 
@@ -72,6 +74,8 @@ pub struct Recorded {
     pub commit: Option<String>,
     /// The commits that were made, oldest first; none where nothing changed.
     pub commits: Vec<Made>,
+    /// Snapshots that were not committed, because a later one of the same part is there already.
+    pub outdated: Vec<SnapshotId>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -115,9 +119,10 @@ pub async fn record(history: &History, seen: Vec<Seen>, writing: Writing<'_>) ->
 impl Job {
     /// The commits that follow `tip`, in a repository that holds it.
     fn commits<'r>(&self, repository: &'r Repository, tip: Option<&Commit<'r>>) -> Result<Vec<Made>> {
+        let outdated = self.outdated(repository, tip);
         let mut tip = tip.cloned();
         let mut commits = Vec::new();
-        for seen in &self.seen {
+        for seen in self.seen.iter().filter(|seen| !outdated.contains(&seen.snapshot)) {
             let path = self.path.clone().unwrap_or_else(|| usual(&seen.cluster));
             let made = commit::next(repository, tip.as_ref(), &path, seen, &self.signer)?;
             if let Some((id, made)) = made {
@@ -128,13 +133,40 @@ impl Job {
         Ok(commits)
     }
 
-    fn recorded(&self, tip: Option<&Commit<'_>>, commits: Vec<Made>, warnings: Vec<String>) -> Recorded {
+    /// Snapshots captured before what netdr committed of the same part: a backup takes minutes, in which `watch` commits.
+    fn outdated(&self, repository: &Repository, tip: Option<&Commit<'_>>) -> Vec<SnapshotId> {
+        let is_outdated = |seen: &&Seen| {
+            let committed = ancestors(tip).find_map(|commit| {
+                let at = commit::captured_alike(commit.message().ok()?, seen)?;
+                // Of no clock that is ahead, and of nobody who may write what he likes.
+                (at <= self.now + SKEW && self.doubt(repository, &commit).is_none()).then_some(at)
+            });
+            committed.is_some_and(|at| at > seen.captured_at)
+        };
+        self.seen.iter().filter(is_outdated).map(|seen| seen.snapshot.clone()).collect()
+    }
+
+    fn recorded(
+        &self,
+        repository: &Repository,
+        tip: Option<&Commit<'_>>,
+        commits: Vec<Made>,
+        mut warnings: Vec<String>,
+    ) -> Recorded {
         let newest = push::newest(&commits);
+        let (outdated, branch) = (self.outdated(repository, tip), &self.place.branch);
+        warnings.extend(outdated.iter().map(|id| {
+            format!(
+                "{id} is not committed: a later capture is on branch {branch} of {} already",
+                self.place.url
+            )
+        }));
         Recorded {
             url: self.place.url.clone(),
             branch: self.place.branch.clone(),
             commit: newest.or(tip.map(|tip| tip.id().to_string())),
             commits,
+            outdated,
             warnings,
         }
     }
@@ -151,9 +183,7 @@ impl Job {
             return vec![format!("branch {branch} of {url} {what}")];
         };
         let (mut found, mut unsigned) = (false, Vec::new());
-        let mut at = Some(tip.clone());
-        for _ in 0..DEPTH {
-            let Some(commit) = at else { break };
+        for commit in ancestors(Some(tip)) {
             found = last == Some(commit.id().to_string().as_str());
             // Without a last one of its own, the newest is all that netdr builds upon.
             if found || (last.is_none() && commit.id() != tip.id()) {
@@ -162,7 +192,6 @@ impl Job {
             if let Some(why) = self.doubt(repository, &commit) {
                 unsigned.push(format!("{:.12} ({why})", commit.id().to_string()));
             }
-            at = commit.parent(0).ok();
         }
         let mut remarks = Vec::new();
         if let (Some(last), false) = (last, found) {
@@ -199,6 +228,11 @@ impl Job {
         }
         why
     }
+}
+
+/// A commit and those before it, as many as are looked at.
+fn ancestors<'r>(tip: Option<&Commit<'r>>) -> impl Iterator<Item = Commit<'r>> {
+    std::iter::successors(tip.cloned(), |commit| commit.parent(0).ok()).take(DEPTH)
 }
 
 /// The folder of a cluster, where the configuration names none.

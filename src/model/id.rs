@@ -36,6 +36,12 @@ impl SnapshotId {
         &self.0
     }
 
+    /// What it is of: its set, and the node of one that is of a node; `network`, `host-rke2-a`.
+    pub fn part(&self) -> &str {
+        let parts = self.0.split_once('-').and_then(|(_time, rest)| rest.rsplit_once('-'));
+        parts.map_or("", |(part, _random)| part)
+    }
+
     /// When it was captured, to the second: the id begins with it.
     pub fn captured_at(&self) -> DateTime<Utc> {
         time(&self.0)

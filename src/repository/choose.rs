@@ -221,9 +221,8 @@ impl Listed {
         if let (Ok(header), Trust::Trusted(_)) = (&self.header, &self.trust) {
             return header.set == set && header.node.as_deref() == node;
         }
-        let parts = self.id.as_str().split_once('-').and_then(|(_, rest)| rest.rsplit_once('-'));
         let wanted = node.map_or_else(|| set.name().to_owned(), |node| format!("{set}-{node}"));
-        parts.is_some_and(|(name, _random)| name == wanted)
+        self.id.part() == wanted
     }
 }
 

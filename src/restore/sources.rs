@@ -8,6 +8,7 @@ mod absent;
 mod git;
 mod given;
 mod hosts;
+mod latest;
 mod point;
 mod stored;
 mod velero;
@@ -27,7 +28,7 @@ use crate::{
         SnapshotState, SourceName,
     },
     plan::{CommandLine, NotDone, Source, diff},
-    repository::{self, Listed, Repository},
+    repository::{Listed, Repository},
     seal::Identities,
     signature::Trust,
 };
@@ -51,7 +52,7 @@ pub(super) struct Asked<'a> {
     pub(super) cluster: &'a ClusterIdentity,
     /// `--from-cluster`.
     pub(super) from_cluster: Option<&'a str>,
-    /// When the incident began: a later snapshot may hold the damage.
+    /// When the incident began: a later snapshot may hold the damage. Now, where nobody says so.
     pub(super) before: DateTime<Utc>,
     pub(super) now: DateTime<Utc>,
 }
@@ -237,9 +238,8 @@ fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
         if picked.headers.contains_key(&of) {
             continue;
         }
-        let components = asked.components.iter().copied().filter(|c| c.set() == set).collect();
-        let choice = repository::choose(listed, name, set, node, &components, asked.before)
-            .map_err(|none| hosts::others(none.to_restore(), listed, name, node));
+        let choice = latest::latest(listed, name, (set, node), asked)
+            .map_err(|none| hosts::others(none, listed, name, node));
         let choice = match choice {
             Ok(choice) => choice,
             Err(error) if may_be_absent => {

@@ -37,13 +37,15 @@ pub(super) async fn follow(cluster: Cluster, target: Target, board: Arc<Board>, 
         };
         match done {
             Ok(at) => {
-                let hasty = from.is_some() && began.elapsed() < SHORT;
-                from = Some(at);
-                board.heard(&target);
-                (failures, delay) = (0, FIRST_DELAY);
-                if hasty {
-                    sleep(SHORT).await;
+                // Who may list may not be allowed to watch: only a watch that ended well is one that works.
+                if from.replace(at).is_some() {
+                    board.heard(&target);
+                    (failures, delay) = (0, FIRST_DELAY);
+                    if began.elapsed() < SHORT {
+                        sleep(SHORT).await;
+                    }
                 }
+                continue;
             }
             Err(refusal) if refusal.is_not_found() => return board.went(&target.name),
             // The past is forgotten: what is there now says what was missed.
@@ -58,10 +60,10 @@ pub(super) async fn follow(cluster: Cluster, target: Target, board: Arc<Board>, 
                 if no {
                     from = None;
                 }
-                sleep(delay).await;
-                delay = (delay * 2).min(LONGEST_DELAY);
             }
         }
+        sleep(delay).await;
+        delay = (delay * 2).min(LONGEST_DELAY);
     }
 }
 
@@ -123,4 +125,56 @@ async fn watch(
 fn name(metadata: &Value) -> String {
     let name = metadata["name"].as_str().unwrap_or_default();
     metadata["namespace"].as_str().map_or_else(|| name.into(), |namespace| format!("{namespace}/{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use kube::client::{Body, Client};
+    use tokio::{sync::mpsc, time::timeout};
+
+    use super::*;
+    use crate::watch::{board::News, targets::any_target};
+
+    const LIST: &str = r#"{"metadata":{"resourceVersion":"1"},"items":[]}"#;
+
+    /// Follows a kind that is listed, and whose watches are refused, until it was listed four times: how long that took, and
+    /// what was told.
+    async fn listed_four_times(refused: u16) -> (Duration, News) {
+        let (list, mut lists) = mpsc::unbounded_channel();
+        let server = tower::service_fn(move |request: Request<Body>| {
+            let watches = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+            let (status, body) = match watches {
+                true => (refused, format!(r#"{{"kind":"Status","code":{refused},"message":"no"}}"#)),
+                false => (200, LIST.to_owned()),
+            };
+            if !watches {
+                let _ = list.send(Instant::now());
+            }
+            let answer = Response::builder().status(status).body(Full::new(Bytes::from(body)));
+            async move { answer }
+        });
+        let cluster = Cluster::from_client(Client::new(server, "default"), "fake", "fake");
+        let board = Arc::<Board>::default();
+        let following =
+            follow(cluster, any_target("policies"), Arc::clone(&board), Arc::new(Semaphore::new(1)));
+        let following = tokio::spawn(following);
+        let mut at = Vec::new();
+        while at.len() < 4 {
+            at.extend(timeout(Duration::from_secs(60), lists.recv()).await.unwrap());
+        }
+        following.abort();
+        (at[3] - at[0], board.take())
+    }
+
+    #[tokio::test]
+    async fn who_may_list_and_not_watch_is_asked_ever_more_seldom_and_it_is_said_once() {
+        for (refused, lost) in [(403, 1), (405, 1), (410, 0)] {
+            let (took, news) = listed_four_times(refused).await;
+            assert!(took >= FIRST_DELAY * (1 + 2 + 4), "{refused}: {took:?}");
+            assert_eq!((news.lost.len(), news.back.len()), (lost, 0), "{refused}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, process::Stdio};
 
+use chrono::{SecondsFormat, Utc};
 use futures::{StreamExt as _, stream};
 use kube::{
     Config,
@@ -89,11 +90,21 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     operator.home.shell("git init -q --bare -b main seen.git").await.ok();
     operator.configure("git: {history: {url: seen.git}}");
     let night = operator.backup().await;
+    operator.configure("git: {history: {url: seen.git}}");
     let mut watching = Watching::start(&operator, &[]).await;
+    // What Git does not take is committed at the next look, whatever that sees.
+    watching.until("what Git lacks", |said| said.iter().any(|line| event(line) == "uncommitted")).await;
+    let lacks = watching.said.iter().find(|line| event(line) == "uncommitted").unwrap();
+    assert_eq!(lacks["sets"], json!(["certificates"]), "{lacks:#}");
+    operator.home.shell("git init -q --bare seen.git").await.ok();
     let made = watching.snapshot_after("a changed policy", policy(&objects, "new")).await;
     assert_eq!((&made["set"], &made["state"]), (&json!("network"), &json!("complete")), "{made:#}");
     let changed = watching.said.iter().find(|line| event(line) == "changed").unwrap();
     assert_eq!((&changed["kind"], &changed["objects"]), (&json!(POLICIES), &json!(["mail/new"])));
+
+    watching.until("a commit", |said| said.iter().any(|line| event(line) == "committed")).await;
+    let committed = watching.said.iter().find(|line| event(line) == "committed").unwrap();
+    assert_eq!(committed["commits"].as_array().unwrap().len(), 2, "{committed:#}");
 
     let id = made["id"].as_str().unwrap();
     let header = operator.home.netdr(&["show", id, "--json"]).await.json(0);
@@ -107,10 +118,16 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     // Compared with it, nothing would differ any more.
     let drift = operator.home.netdr(&["drift", "--json", "--set", "network"]).await.json(4);
     assert_eq!((&drift["against"], drift["items"].as_array().unwrap().len()), (&json!([night]), 1));
-    // A restore may choose it: what was added since it is lost, and it is not.
+    // A restore takes it where somebody says when the incident began: what was added since the night is not lost. Else it
+    // takes the night, for what was taken seconds after the damage holds the damage.
+    let incident = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     objects.delete(POLICIES, "mail/new").await;
+    let plan = operator.plan("network-policies", &["--incident-start", &incident]).await;
+    assert_eq!((&plan["create"], &plan["source"]["names"]), (&json!(1), &json!([id])), "{plan:#}");
     let plan = operator.plan("network-policies", &[]).await;
-    assert_eq!(plan["create"], 1, "{plan:#}");
+    assert_eq!((&plan["create"], &plan["source"]["names"]), (&json!(0), &json!([night])), "{plan:#}");
+    let said = plan["warnings"].to_string();
+    assert!(said.contains("it is taken with --incident-start TIME or --snapshot 20"), "{plan:#}");
 
     // Status, leases and heartbeats are no change.
     watching.snapshot_after("a removed policy", async {}).await;
@@ -121,6 +138,11 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     let kinds: BTreeSet<&str> = watching.said.iter().filter_map(|line| line["kind"].as_str()).collect();
     assert_eq!(kinds, [POLICIES].into(), "{:#?}", watching.said);
     assert!(!watching.said.iter().any(|line| line.to_string().contains(MARKER)));
+    // It is sealed to those who are named now, and not when it began.
+    operator.home.shell("grep -m 1 ^age1 keys/recipients.txt > one && cp one keys/recipients.txt").await.ok();
+    let made = watching.snapshot_after("another recipient", policy(&objects, "last")).await;
+    let header = operator.home.netdr(&["show", made["id"].as_str().unwrap(), "--json"]).await.json(0);
+    assert_eq!(header["sealed_to"].as_array().unwrap().len(), 1, "{header:#}");
     assert_eq!(watching.stop().await, 130);
     operator.home.netdr(&["verify", "--all"]).await.ok();
 }
@@ -203,6 +225,8 @@ async fn it_watches_with_the_rights_it_is_installed_with_and_names_what_it_may_n
     let lost: Vec<&str> =
         watching.said.iter().filter(|l| event(l) == "lost").map(|l| l["kind"].as_str().unwrap()).collect();
     assert_eq!(lost, ["ippools.crd.projectcalico.org"]);
+    let unchanged = watching.said.iter().find(|line| event(line) == "unchanged" && line["set"] == "network");
+    assert!(unchanged.unwrap()["unread"].to_string().contains("ippools"), "{unchanged:#?}");
     let made = watching.snapshot_after("another kind's change", policy(&objects, "also-seen")).await;
     assert_eq!(made["state"], "partial", "{made:#}");
     watching.stop().await;

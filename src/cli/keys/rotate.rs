@@ -130,6 +130,8 @@ impl Rotate {
         );
         if !self.dry_run && !done.resealed.is_empty() {
             text += "Prove it with each new identity: netdr keys check --identity FILE\n";
+            text += "A netdr watch in the cluster goes on with the old keys until it is begun anew: \
+                     kubectl -n netdr rollout restart deployment netdr-watch\n";
         }
         text
     }

@@ -19,9 +19,11 @@ pub(super) const METALLB: &[&str] =
 /// Middlewares that decide who gets in.
 const GUARDS: [&str; 6] = ["basicAuth", "digestAuth", "forwardAuth", "ipAllowList", "ipWhiteList", "plugin"];
 /// Kinds whose labels somebody selects by.
-const SELECTED: [(&str, &str); 5] = [
+const SELECTED: [(&str, &str); 7] = [
     ("", "namespaces"),
     ("", "nodes"),
+    ("metallb.io", "ipaddresspools"),
+    (RBAC, "clusterroles"), // aggregated into others
     (CALICO, "globalnetworksets"),
     (CALICO, "networksets"),
     (CALICO, "hostendpoints"),

@@ -21,6 +21,9 @@ use crate::{
 const NAMED: usize = 50;
 /// The trailer that says of when the capture is; by it a commit is known to be netdr's.
 const CAPTURED_AT: &str = "Netdr-Captured-At: ";
+/// Those that say of what it is.
+const CLUSTER: &str = "Netdr-Cluster: ";
+const SNAPSHOT: &str = "Netdr-Snapshot: ";
 
 /// A commit that was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,7 +85,19 @@ pub(super) fn next(
 
 /// When what is in a commit was captured, by its message; none where it is not netdr's.
 pub(in crate::gitops) fn captured_at(message: &str) -> Option<DateTime<Utc>> {
-    message.lines().rev().find_map(|line| line.strip_prefix(CAPTURED_AT))?.parse().ok()
+    trailer(message, CAPTURED_AT)?.parse().ok()
+}
+
+/// Likewise of a commit of the same part of the same cluster; none of another.
+pub(super) fn captured_alike(message: &str, seen: &Seen) -> Option<DateTime<Utc>> {
+    let snapshot: SnapshotId = trailer(message, SNAPSHOT)?.parse().ok()?;
+    let alike = snapshot.part() == seen.snapshot.part()
+        && trailer(message, CLUSTER)? == one_line(&seen.cluster).trim_end();
+    captured_at(message).filter(|_| alike)
+}
+
+fn trailer<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+    message.lines().rev().find_map(|line| line.strip_prefix(name)).map(str::trim_end)
 }
 
 fn is_empty(repository: &Repository, tree: Oid) -> Result<bool> {
@@ -132,10 +147,7 @@ impl Changes {
             text += &format!("Not read, so nothing of {folder} is removed here: {}\n\n", kinds.join(", "));
         }
         let at = captured_at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        text + &format!(
-            "Netdr-Cluster: {}\nNetdr-Snapshot: {snapshot}\n{CAPTURED_AT}{at}\n",
-            one_line(cluster)
-        )
+        text + &format!("{CLUSTER}{}\n{SNAPSHOT}{snapshot}\n{CAPTURED_AT}{at}\n", one_line(cluster))
     }
 
     fn sorts(&self) -> impl Iterator<Item = (&'static str, &Vec<String>)> {

@@ -209,7 +209,7 @@ fn tip<'r>(repository: &'r Repository, name: &str) -> Result<Option<Commit<'r>>,
 
 fn done(job: &Job, repository: &Repository, tip: Option<&Commit<'_>>, made: Vec<Made>) -> Recorded {
     let warnings = if tip.is_none() && made.is_empty() { Vec::new() } else { job.remarks(repository, tip) };
-    job.recorded(tip, made, warnings)
+    job.recorded(repository, tip, made, warnings)
 }
 
 /// Whether somebody's files follow this branch, in the repository or in one of its worktrees.

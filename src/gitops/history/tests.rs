@@ -1,3 +1,5 @@
+mod late;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -95,7 +97,7 @@ impl Bench {
             last: self.last.clone(),
             ssh_keys: Vec::new(),
             token: None,
-            now: DateTime::default(),
+            now: "2026-11-25T00:00:00Z".parse().unwrap(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let recorded = runtime.block_on(record(&history, vec![seen], writing))?;

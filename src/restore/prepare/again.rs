@@ -42,7 +42,14 @@ impl Request<'_> {
     pub(in crate::restore) fn once_more(&self, read: &[SourceName]) -> String {
         let mut words = self.anew();
         match &self.from {
-            Chosen::Snapshots(ids) => ids.iter().for_each(|id| words += &format!(" --snapshot {id}")),
+            // Those that were read, too: what is `latest` by then may be another.
+            Chosen::Snapshots(ids) => {
+                let read = read.iter().filter_map(|name| match name {
+                    SourceName::Snapshot(id) if !ids.contains(id) => Some(id),
+                    _ => None,
+                });
+                ids.iter().chain(read).for_each(|id| words += &format!(" --snapshot {id}"));
+            }
             Chosen::Git(wanted) => {
                 words += &format!(" --from {}", of_git(&wanted.revision, read));
                 wanted.trust_commits.iter().for_each(|id| words += &format!(" --trust-commit {id}"));

@@ -292,3 +292,51 @@ fn a_set_that_the_plan_does_not_use_is_a_usage_error() {
     };
     assert_eq!(pick(std::slice::from_ref(&network), &asked).unwrap_err().kind(), crate::Kind::Usage);
 }
+
+#[test]
+fn what_a_change_occasioned_is_latest_only_where_the_incident_is_dated() {
+    let of = |id: &str, occasion| {
+        let mut one =
+            listed(id, identity("prod", "u"), SnapshotState::Complete, Trust::Trusted("job".into()));
+        let header = one.header.as_mut().unwrap();
+        let bundle =
+            BundleEntry { component: Component::Policies, sha256: String::new(), bytes: 0, items: 0 };
+        (header.bundles, header.occasion, header.captured_at) =
+            (vec![bundle], occasion, one.id.captured_at());
+        one
+    };
+    let night = of(ID, Occasion::Backup);
+    let changes = ["20261124T010500Z-network-00000a", "20261124T011000Z-network-00000b"]
+        .map(|id| of(id, Occasion::Change));
+    let [_, newest] = &changes;
+    let all = [std::slice::from_ref(&night), &changes[..]].concat();
+    let now = time("2026-11-24T03:00:00Z");
+    let pick_before = |listed: &[Listed], ids: &[SnapshotId], before| {
+        let asked = Asked {
+            ids,
+            anew: "restore --scenario p",
+            command_line: &CommandLine::default(),
+            node: None,
+            components: &BTreeSet::from([Component::Policies]),
+            cluster: &identity("prod", "u"),
+            from_cluster: None,
+            before,
+            now,
+        };
+        pick(listed, &asked).map(|picked| {
+            let ids: Vec<SnapshotId> = picked.headers.into_values().map(|(header, _)| header.id).collect();
+            (ids, picked.warnings)
+        })
+    };
+    let way_out = format!("it is taken with --incident-start TIME or --snapshot {}", newest.id);
+    let (ids, said) = pick_before(&all, &[], now).unwrap();
+    assert_eq!((ids, said.len()), (vec![night.id.clone()], 1), "many are one line");
+    assert!(said[0].contains(&format!("newer snapshot {} was passed over", newest.id)), "{said:?}");
+    assert!(said[0].ends_with(&way_out), "{said:?}");
+    let (ids, _) = pick_before(&all, &[], time("2026-11-24T01:07:00Z")).unwrap();
+    assert_eq!(ids, [changes[0].id.clone()], "it is the newest from before the incident");
+    let named = std::slice::from_ref(&newest.id);
+    assert_eq!(pick_before(&all, named, now).unwrap(), (named.to_vec(), vec![]));
+    let none = pick_before(&changes, &[], now).unwrap_err();
+    assert!(none.hints().iter().any(|hint| hint.ends_with(&way_out)), "{none:?}");
+}
