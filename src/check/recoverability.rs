@@ -67,18 +67,23 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
         let mut last = None;
         for (number, place) in means.places.iter().enumerate() {
             let Ok(listed) = &place.listed else { continue };
-            // Those that changes occasion say nothing of the schedule: by them, one that fails every night would not show.
-            let listed: Vec<Listed> = listed.iter().filter(|one| !one.is_of_a_change()).cloned().collect();
             let (cluster, _, node) = of;
-            let good = choose(&listed, cluster, *set, node.as_deref(), &set.components().collect(), now);
+            // Those that changes occasion say nothing of the schedule: by them, one that fails every night would not show.
+            let (changes, backups): (Vec<Listed>, Vec<Listed>) =
+                listed.iter().cloned().partition(Listed::is_of_a_change);
+            let last_of = |listed: &[Listed]| {
+                choose(listed, cluster, *set, node.as_deref(), &set.components().collect(), now)
+            };
+            let (good, change) = (last_of(&backups), last_of(&changes).ok());
             let next =
                 if number == 0 { format!("netdr backup --set {set}") } else { "netdr replicate".into() };
             let name = format!("recoverability {what} in {}", place.name);
             let (check, header) = match good {
-                Ok(choice) => (age(name, &choice, next, now), Some(choice.header)),
+                Ok(choice) => (age(name, &choice, change.as_ref(), next, now), Some(choice.header)),
                 Err(none) => {
                     let check = Check::ok(name, Value::Null, threshold());
-                    (check.found(Alert, none.to_compare().to_string(), next), None)
+                    let why = none.to_compare().to_string() + &of_a_change(change.as_ref());
+                    (check.found(Alert, why, next), None)
                 }
             };
             checks.push(check);
@@ -117,7 +122,17 @@ fn threshold() -> String {
     format!("warn > {} hours, alert > {} hours", WARN.num_hours(), ALERT.num_hours())
 }
 
-fn age(name: String, choice: &Choice, next: String, now: DateTime<Utc>) -> Check {
+/// That there is one of a change, where somebody may take it for a backup.
+fn of_a_change(change: Option<&Choice>) -> String {
+    change.map_or_else(String::new, |change| {
+        format!(
+            "; {} is of a change: `netdr watch` keeps it for a day, and in no other place",
+            change.header.id
+        )
+    })
+}
+
+fn age(name: String, choice: &Choice, change: Option<&Choice>, next: String, now: DateTime<Utc>) -> Check {
     let age = now - choice.header.captured_at;
     let check = Check::ok(name, age.num_hours(), threshold());
     let status = match age {
@@ -125,12 +140,9 @@ fn age(name: String, choice: &Choice, next: String, now: DateTime<Utc>) -> Check
         age if age > WARN => Warn,
         _ => return check,
     };
-    let newer = choice.passed_over.iter().map(|(id, why)| format!("; {id} is {why}"));
-    check.found(
-        status,
-        format!("the last good one is {}{}", choice.header.id, newer.collect::<String>()),
-        next,
-    )
+    let bad = choice.passed_over.iter().map(|(id, why)| format!("; {id} is {why}")).collect::<String>();
+    let change = of_a_change(change.filter(|change| change.header.captured_at > choice.header.captured_at));
+    check.found(status, format!("the last good one is {}{bad}{change}", choice.header.id), next)
 }
 
 /// Whether the recipients of the last good snapshot have an identity that somebody has, and that opened one of its set.

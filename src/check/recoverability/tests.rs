@@ -96,6 +96,23 @@ fn a_snapshot_is_due_after_a_day_and_missed_after_two() {
 }
 
 #[test]
+fn a_newer_snapshot_of_a_change_is_named_and_does_not_count() {
+    let mut change = whole(Set::Network, 2);
+    change.header.as_mut().unwrap().occasion = Occasion::Change;
+    let name = "recoverability network in local";
+    let of =
+        |listed: Vec<Listed>| judged(&local(listed), &[], &[]).into_iter().find(|c| c.name == name).unwrap();
+    let dead = of(vec![whole(Set::Network, 60), change.clone()]);
+    assert_eq!(dead.status, Alert);
+    let id = &change.id;
+    assert!(dead.why[0].contains(&format!("{id} is of a change")), "{dead:?}");
+    let only = of(vec![change.clone()]);
+    assert!(only.status == Alert && only.why[0].contains("of a change"), "{only:?}");
+    let (older, fine) = (change, whole(Set::Network, 1));
+    assert_eq!(of(vec![older, fine]).status, Fine);
+}
+
+#[test]
 fn every_place_is_judged_and_one_that_does_not_answer_is_unknown() {
     let mut places = local(vec![whole(Set::Network, 1), whole(Set::Certificates, 1)]);
     places.push(Place { name: "s3".into(), listed: Result::Ok(vec![whole(Set::Network, 60)]) });
