@@ -12,7 +12,7 @@ mod http;
 pub use dial::{Answer, Questions, dial};
 pub use dns::addresses;
 pub use echo::{PORT, Reached, reach, serve};
-pub use http::{Request, Served, get};
+pub use http::{Request, Served, Unanswered, get};
 
 use std::{
     io::ErrorKind,

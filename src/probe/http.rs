@@ -45,14 +45,30 @@ pub struct Served {
     pub serial: Option<String>,
 }
 
+/// Why nothing was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// In words.
+    pub why: String,
+    /// No connection came about and none was refused: nobody is there, or a firewall is in between.
+    pub silent: bool,
+}
+
+impl From<String> for Unanswered {
+    fn from(why: String) -> Self {
+        Self { why, silent: false }
+    }
+}
+
 /// GETs it over a new connection.
 ///
 /// # Errors
-/// When no connection comes about, or what answers speaks another language: in words.
-pub fn get(request: &Request, patience: Duration) -> Result<Served, String> {
+/// When no connection comes about, or what answers speaks another language.
+pub fn get(request: &Request, patience: Duration) -> Result<Served, Unanswered> {
     let failed = |e: std::io::Error| format!("{}: {e}", request.address);
     let deadline = Instant::now() + patience;
-    let socket = TcpStream::connect_timeout(&request.address, patience).map_err(failed)?;
+    let socket = TcpStream::connect_timeout(&request.address, patience)
+        .map_err(|e| Unanswered { silent: is_silence(e.kind()), why: failed(e) })?;
     let mut socket = Patient { socket, deadline };
     if !request.tls {
         return Ok(Served { status: ask(request, &mut socket).map_err(failed)?, serial: None });
@@ -60,8 +76,15 @@ pub fn get(request: &Request, patience: Duration) -> Result<Served, String> {
     let mut tls = handshake(&request.host)?;
     let status = ask(request, &mut Stream::new(&mut tls, &mut socket)).map_err(failed)?;
     let leaf = tls.peer_certificates().and_then(|chain| chain.first());
-    let serial = leaf.and_then(|leaf| certificates::serial(leaf)).ok_or("it shows no certificate")?;
+    let serial = leaf
+        .and_then(|leaf| certificates::serial(leaf))
+        .ok_or_else(|| "it shows no certificate".to_owned())?;
     Ok(Served { status, serial: Some(serial) })
+}
+
+/// A firewall that rejects says unreachable.
+fn is_silence(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)
 }
 
 /// Sends the request and reads the status.

@@ -144,7 +144,8 @@ async fn cluster_dns(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<Soc
     Ok(SocketAddr::new(address.ok_or("the cluster has no Service of its DNS (k8s-app=kube-dns)")?, 53))
 }
 
-const PLAYED: &str = "the nodes are played by kwok: nothing answers at their addresses";
+/// Why nothing is asked of such nodes.
+pub(crate) const PLAYED: &str = "the nodes are played by kwok: nothing answers at their addresses";
 
 /// The cluster's nodes.
 async fn nodes(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<Vec<Value>, String> {

@@ -1,9 +1,12 @@
 //! Is the certificate that a host shows that of its Secret?
 //!
 //! In: routes with their Secrets, a cluster whose nodes are asked. Out: a check for each host. Invariant: a node that serves
-//! another certificate is an alert, whatever the others do; where no node can be reached from here, nothing is said of it.
+//! another certificate is an alert, whatever the others do, and so is a host that nodes can be asked for and none serves;
+//! only where every node is silent is it unknown, and no further host is asked.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use serde_json::Value;
 
 use super::{INGRESS_ROUTES, INGRESSES};
 use crate::{
@@ -12,8 +15,8 @@ use crate::{
     cluster::{Cluster, Discovery},
     model::ItemKey,
     plan::{HttpLook, secured_hosts},
-    probe::Served,
-    restore::asked_through_nodes,
+    probe::{Served, Unanswered},
+    restore::{PLAYED, asked_through_nodes},
 };
 
 /// How hosts are asked.
@@ -26,7 +29,7 @@ pub struct Asked {
 }
 
 /// By node: what it answers.
-type Answers = Vec<(String, Result<Served, String>)>;
+type Answers = Vec<(String, Result<Served, Unanswered>)>;
 
 /// Asks for every host whose route names a TLS Secret that is there, and judges.
 pub async fn served(
@@ -52,47 +55,74 @@ pub async fn served(
             secret: Some(secret.clone()),
             serial: Some(leaf.serial.clone()),
         };
-        match asked_through_nodes(cluster, discovery, &look).await {
-            Ok(answers) if answers.iter().any(|(_, answer)| answer.is_ok()) => {
-                checks.push(judge(&look, &secret, &leaf.serial, &answers));
+        match heard(&look, &secret, &leaf.serial, asked_through_nodes(cluster, discovery, &look).await) {
+            ControlFlow::Continue(check) => checks.push(check),
+            ControlFlow::Break(check) => {
+                checks.push(check);
+                break;
             }
-            // The others would be as silent, and each silence takes its time.
-            Ok(answers) => return vec![unreached(&silence(&answers))],
-            Err(why) => return vec![unreached(&why)],
         }
     }
     checks
 }
 
-fn unreached(why: &str) -> Check {
-    Check::not_applicable("ingress https", format!("no node can be asked from here: {why}"))
+/// What came of asking for a host; the last one, where the others would be asked in vain.
+pub(super) fn heard(
+    look: &HttpLook,
+    secret: &ItemKey,
+    serial: &str,
+    answers: Result<Answers, String>,
+) -> ControlFlow<Check, Check> {
+    const NAME: &str = "ingress https";
+    let elsewhere = || format!("netdr check ingress --through NODE --port {}", look.port);
+    let unasked = |why: &str| format!("no node can be asked from here: {why}");
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(why) if why == PLAYED => {
+            return ControlFlow::Break(Check::not_applicable(NAME, unasked(&why)));
+        }
+        Err(why) => return ControlFlow::Break(Check::unknown(NAME, unasked(&why), elsewhere())),
+    };
+    let failed: Vec<(&str, &Unanswered)> =
+        answers.iter().filter_map(|(node, answer)| Some((node.as_str(), answer.as_ref().err()?))).collect();
+    let words = || failed.iter().map(|(node, failed)| format!("{node}: {}", failed.why)).collect::<Vec<_>>();
+    if failed.len() < answers.len() {
+        ControlFlow::Continue(judge(look, secret, serial, &answers))
+    } else if failed.iter().all(|(_, failed)| failed.silent) {
+        // The others would be as silent, and each silence takes its time.
+        ControlFlow::Break(Check::unknown(NAME, unasked(&words().join(", ")), elsewhere()))
+    } else {
+        let check = of_host(look, Value::Null, serial);
+        let why = format!("no node serves it on port {}: {}", look.port, words().join(", "));
+        ControlFlow::Continue(check.found(Alert, why, shown(look)))
+    }
 }
 
-fn silence(answers: &Answers) -> String {
-    let words =
-        answers.iter().filter_map(|(node, answer)| Some(format!("{node}: {}", answer.as_ref().err()?)));
-    words.collect::<Vec<_>>().join(", ")
+fn of_host(look: &HttpLook, value: impl Into<Value>, serial: &str) -> Check {
+    Check::ok(format!("ingress https://{}", look.host), value, format!("certificate {serial}"))
 }
 
-pub(super) fn judge(look: &HttpLook, secret: &ItemKey, serial: &str, answers: &Answers) -> Check {
-    let HttpLook { host, port, .. } = look;
+fn shown(HttpLook { host, port, .. }: &HttpLook) -> String {
+    format!(
+        "openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 -noout -subject -serial"
+    )
+}
+
+fn judge(look: &HttpLook, secret: &ItemKey, serial: &str, answers: &Answers) -> Check {
     let served =
-        |answer: &Result<Served, String>| answer.as_ref().ok().and_then(|served| served.serial.clone());
+        |answer: &Result<Served, Unanswered>| answer.as_ref().ok().and_then(|served| served.serial.clone());
     let wrong: Vec<(&str, String)> = answers
         .iter()
         .filter_map(|(node, answer)| Some((node.as_str(), served(answer)?)))
         .filter(|(_, served)| served != serial)
         .collect();
     let value = wrong.first().map_or(serial, |(_, served)| served.as_str());
-    let check = Check::ok(format!("ingress https://{host}"), value, format!("certificate {serial}"));
+    let check = of_host(look, value, serial);
     wrong.iter().fold(check, |check, (node, served)| {
         let why = format!(
             "{node} serves certificate {served}, and {secret} holds {serial}: Traefik does not use it, or has not \
              noticed the new one"
         );
-        let next = format!(
-            "openssl s_client -connect {host}:{port} -servername {host} </dev/null | openssl x509 -noout -subject -serial"
-        );
-        check.found(Alert, why, next)
+        check.found(Alert, why, shown(look))
     })
 }

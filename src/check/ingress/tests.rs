@@ -1,10 +1,12 @@
+use std::ops::ControlFlow;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     check::Status::{self, *},
     model::ItemKey,
-    probe::Served,
+    probe::{Served, Unanswered},
 };
 
 fn at(time: &str) -> DateTime<Utc> {
@@ -196,8 +198,10 @@ fn objects_of_the_group_that_v3_does_not_read_are_counted() {
     assert_eq!((status, name), (Warn, "ingress middlewares.traefik.containo.us"));
 }
 
-#[test]
-fn one_node_that_serves_another_certificate_is_an_alert() {
+type Answer = Result<Served, Unanswered>;
+
+/// What comes of asking for a host whose certificate is 0a.
+fn heard(answers: Result<Vec<(&str, Answer)>, String>) -> ControlFlow<Check, Check> {
     let secret = ItemKey::resource("", "secrets", Some("shop"), "shop-tls");
     let look = crate::plan::HttpLook {
         host: "shop.lab".into(),
@@ -209,14 +213,49 @@ fn one_node_that_serves_another_certificate_is_an_alert() {
         secret: Some(secret.clone()),
         serial: None,
     };
-    let served = |serial: &str| Result::Ok(Served { status: 404, serial: Some(serial.into()) });
-    let judge = |answers| served::judge(&look, &secret, "0a", &answers);
-    let fine = judge(vec![("n1".to_owned(), served("0a")), ("n2".to_owned(), Err("refused".into()))]);
+    let answers =
+        answers.map(|all| all.into_iter().map(|(node, answer)| (node.to_owned(), answer)).collect());
+    served::heard(&look, &secret, "0a", answers)
+}
+
+fn serves(serial: &str) -> Answer {
+    Result::Ok(Served { status: 404, serial: Some(serial.into()) })
+}
+
+fn fails(why: &str, silent: bool) -> Answer {
+    Err(Unanswered { why: why.into(), silent })
+}
+
+#[test]
+fn one_node_that_serves_another_certificate_is_an_alert() {
+    let judge = |answers| heard(Result::Ok(answers)).continue_value().unwrap();
+    let fine = judge(vec![("n1", serves("0a")), ("n2", fails("refused", false)), ("n3", fails("", true))]);
     assert_eq!((fine.status, fine.value), (Ok, json!("0a")));
-    let wrong = judge(vec![("n1".to_owned(), served("0a")), ("n2".to_owned(), served("0b"))]);
+    let wrong = judge(vec![("n1", serves("0a")), ("n2", serves("0b"))]);
     assert_eq!((wrong.status, &wrong.value), (Alert, &json!("0b")));
     assert!(
         wrong.why[0].starts_with("n2 serves certificate 0b, and secrets shop/shop-tls holds 0a"),
         "{wrong:?}"
     );
+}
+
+#[test]
+fn a_host_that_no_node_serves_is_an_alert_and_the_others_are_asked() {
+    for answers in [
+        vec![("n1", fails("received fatal alert: UnrecognisedName", false))],
+        vec![("n1", fails("refused", false)), ("n2", fails("timed out", true))],
+    ] {
+        let check = heard(Result::Ok(answers)).continue_value().unwrap();
+        assert_eq!((check.status, check.name.as_str()), (Alert, "ingress https://shop.lab"));
+        assert!(check.why[0].contains("n1: re") && check.next.is_some(), "{check:?}");
+    }
+}
+
+#[test]
+fn where_no_node_can_be_asked_it_is_unknown_unless_all_are_played() {
+    let last = |answers| heard(answers).break_value().map(|check| (check.status, check.why)).unwrap();
+    let (status, why) = last(Result::Ok(vec![("n1", fails("timed out", true)), ("n2", fails("x", true))]));
+    assert_eq!((status, why[0].as_str()), (Unknown, "no node can be asked from here: n1: timed out, n2: x"));
+    assert_eq!(last(Err("nodes could not be read: 403".into())).0, Unknown);
+    assert_eq!(last(Err(crate::restore::PLAYED.into())).0, NotApplicable);
 }

@@ -76,13 +76,15 @@ fn the_certificate_is_the_one_served_for_the_name() {
 fn what_speaks_something_else_is_told_apart() {
     let plain = |answer| get(&request(server(false, answer), "edge.lab", false), PATIENCE);
     assert_eq!(plain("HTTP/1.1 308 Moved\r\n"), Ok(Served { status: 308, serial: None }));
-    assert!(plain("SSH-2.0-OpenSSH\r\n").unwrap_err().contains("does not speak HTTP"));
+    assert!(plain("SSH-2.0-OpenSSH\r\n").unwrap_err().why.contains("does not speak HTTP"));
     let over_plain = get(&request(server(false, "HTTP/1.1 400 Bad\r\n"), "edge.lab", true), PATIENCE);
     assert!(over_plain.is_err());
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert!(get(&request(nobody, "edge.lab", true), PATIENCE).unwrap_err().contains(&nobody.to_string()));
+    let refused = get(&request(nobody, "edge.lab", true), PATIENCE).unwrap_err();
+    assert!(refused.why.contains(&nobody.to_string()) && !refused.silent, "{refused:?}");
+    assert!(is_silence(ErrorKind::TimedOut) && !is_silence(ErrorKind::ConnectionRefused));
     let bad = get(&request(server(true, ""), "edge lab", true), PATIENCE);
-    assert!(bad.unwrap_err().contains("edge lab"));
+    assert!(bad.unwrap_err().why.contains("edge lab"));
 }
 
 #[test]

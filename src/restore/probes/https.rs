@@ -13,7 +13,7 @@ use crate::{
     cluster::{Cluster, Discovery, ListOptions},
     model::ItemKey,
     plan::HttpLook,
-    probe::{self, Request, Served},
+    probe::{self, Request, Served, Unanswered},
 };
 
 pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, asked: &HttpLook) -> Seen {
@@ -32,7 +32,7 @@ pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, asked: &HttpL
                 None => served.push(format!("{node} answers {}", answer.status)),
                 Some(why) => return Failed(format!("{node}: {why}")),
             },
-            Err(why) => silent.push(format!("{node} does not serve it ({why})")),
+            Err(Unanswered { why, .. }) => silent.push(format!("{node} does not serve it ({why})")),
         }
     }
     match served.is_empty() {
@@ -52,12 +52,13 @@ pub(crate) async fn answers(
     cluster: &Cluster,
     discovery: &Discovery,
     asked: &HttpLook,
-) -> Result<Vec<(String, Result<Served, String>)>, String> {
+) -> Result<Vec<(String, Result<Served, Unanswered>)>, String> {
     let mut answers = Vec::new();
     for (node, address) in through(cluster, discovery, asked).await? {
         let (host, path, tls) = (asked.host.clone(), asked.path.clone(), asked.tls);
         let request = Request { address, host, path, tls };
-        answers.push((node, blocking(move || probe::get(&request, PATIENCE)).await));
+        let answer = blocking(move || Ok(probe::get(&request, PATIENCE))).await;
+        answers.push((node, answer.unwrap_or_else(|why| Err(why.into()))));
     }
     Ok(answers)
 }

@@ -53,6 +53,12 @@ async fn a_host_is_served_with_the_certificate_of_its_secret_or_somebody_is_told
     let host = named(&found, "ingress https://portal.lab");
     assert!(host["why"][0].as_str().unwrap().contains("and secrets edge/portal-tls holds"), "{host:#}");
 
+    // Nobody listens any more.
+    let gone = Server::start("127.0.0.1", &ours, answer).address.port().to_string();
+    let found =
+        home.netdr(&["check", "ingress", "--through", "127.0.0.1", "--port", &gone, "--json"]).await.json(8);
+    assert_eq!(named(&found, "ingress https://portal.lab")["status"], "alert", "{found:#}");
+
     // The Service and the class go.
     objects.delete("services", "edge/portal").await;
     objects.delete("ingressclasses.networking.k8s.io", "traefik").await;
@@ -64,7 +70,7 @@ async fn a_host_is_served_with_the_certificate_of_its_secret_or_somebody_is_told
     );
     assert_eq!(named(&found, "ingress ingressclasses.networking.k8s.io")["status"], "alert");
     // Whether it is served cannot be told from here: there is no node.
-    assert_eq!(named(&found, "ingress https")["status"], "not-applicable");
+    assert_eq!(named(&found, "ingress https")["status"], "unknown");
 }
 
 #[tokio::test(flavor = "multi_thread")]
