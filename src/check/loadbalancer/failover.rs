@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{MetalLb, NODES, Service, TAINT, announced, services};
+use super::{L2_STATUSES, MetalLb, NODES, Service, TAINT, announced, services};
 use crate::{
     check::{Check, Reading},
     model::ItemKey,
@@ -57,10 +57,18 @@ pub fn plan(reading: &Reading, service: Option<&str>) -> Result<Planned, Box<Che
         all.iter().filter(|candidate| service.is_none_or(|service| service == named(&candidate.key)));
     let Some(node) = candidates.find_map(announced) else {
         let which = service.map_or_else(|| "any Service".into(), |service| format!("Service {service}"));
-        let why = format!(
-            "no node says that it announces {which} in layer 2 (ServiceL2Status, event nodeAssigned)"
-        );
-        return Err(unknown(why, "kubectl get servicel2statuses.metallb.io -A"));
+        let why = format!("no node says that it announces {which} in layer 2");
+        let old = !reading.has(L2_STATUSES) && reading.unread(NAME, &[L2_STATUSES]).is_empty();
+        return Err(if old {
+            let why = why
+                + ": before MetalLB 0.14.9, which brought ServiceL2Status, only events nodeAssigned tell, and the API \
+                   server keeps these for an hour; speakers that start announce anew, addresses may move to another node";
+            let namespace = speakers.namespace().unwrap_or_default();
+            let next = format!("kubectl -n {namespace} rollout restart daemonset {}", speakers.name());
+            unknown(why, &next)
+        } else {
+            unknown(why + " (ServiceL2Status)", "kubectl get servicel2statuses.metallb.io -A")
+        });
     };
     let services = all.into_iter().filter(|service| announced(service).as_deref() == Some(&node)).collect();
     Ok(Planned { labels: selector(live), node, speakers, services })

@@ -212,6 +212,14 @@ fn a_failover_that_nobody_could_take_over_is_not_tested() {
     assert!(why((NODES, vec![node("n1")])).contains("1 ready nodes"));
     assert!(why((DAEMON_SETS, vec![speakers(1)])).contains("1 speakers"));
     assert!(why((L2_STATUSES, vec![])).contains("no node says that it announces any Service"));
+    // Before 0.14.9, an hour after anything happened.
+    let kinds = [DEPLOYMENTS, DAEMON_SETS, NODES, SERVICES];
+    let sound = reading([]);
+    let quiet = Reading::of(kinds.map(|kind| (kind, sound.objects(kind).to_vec())));
+    let check = plan(&quiet, None).unwrap_err();
+    assert!(check.why[0].contains("keeps these for an hour"), "{check:?}");
+    let next = "kubectl -n metallb-system rollout restart daemonset metallb-speaker";
+    assert_eq!((check.status, check.next.as_deref()), (Unknown, Some(next)));
     let mut everywhere = speakers(3);
     everywhere["spec"]["template"]["spec"]["tolerations"] = json!([{"operator": "Exists"}]);
     assert!(why((DAEMON_SETS, vec![everywhere])).contains("tolerates every taint"));
