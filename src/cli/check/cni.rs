@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::{
-    Result,
+    Error, Kind, Result,
     check::{self, Check, Status, cni},
     cli::{context::Context, interrupt, settings::Settings},
     cluster::Cluster,
@@ -43,8 +43,8 @@ impl Cni {
             let discovery = cluster.discover().await?;
             Ok(cni::sweep(&cluster, &discovery, POLL).await)
         });
-        let mut checks = done?;
-        let (_, left) = swept?;
+        let mut checks = done.map_err(|error| with_left(error, &swept))?;
+        let (_, left) = swept.map_err(|error| error.hint(format!("remove what is left with: {REMOVE}")))?;
         if !left.is_empty() {
             let none = Check::ok("cni probe pods", left.len(), "all are removed");
             checks.push(left.into_iter().fold(none, |check, why| check.found(Status::Warn, why, REMOVE)));
@@ -75,5 +75,37 @@ impl Cni {
         };
         checks.extend(probe.answers(&reading).await.judge());
         Ok(checks)
+    }
+}
+
+/// What could not be removed is said, however the check ended.
+fn with_left(error: Error, swept: &Result<(usize, Vec<String>)>) -> Error {
+    let remove = format!("remove what is left with: {REMOVE}");
+    match swept {
+        Ok((_, left)) if left.is_empty() => error,
+        Ok((_, left)) => {
+            left.iter().fold(error, |error, why| error.hint(format!("left: {why}"))).hint(remove)
+        }
+        // Without a cluster nothing was begun.
+        Err(_) if error.kind() != Kind::Interrupted => error,
+        Err(why) => error.hint(format!("what was started may be left: {why}")).hint(remove),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_stops_the_check_is_told_what_is_left_of_it() {
+        let told = |kind, swept| with_left(Error::new(kind, "x"), &swept).hints().join("\n");
+        let left = vec!["pods netdr-probe-1: 403".to_owned()];
+        let words = told(Kind::Interrupted, Ok((1, left.clone())));
+        assert!(words.contains("left: pods netdr-probe-1: 403") && words.contains(REMOVE), "{words}");
+        assert!(told(Kind::Failed, Ok((1, left))).contains(REMOVE));
+        assert_eq!(told(Kind::Interrupted, Ok((1, vec![]))), "");
+        let unreachable = || Err(Error::failed("no API server"));
+        assert!(told(Kind::Interrupted, unreachable()).contains("may be left: no API server"));
+        assert_eq!(told(Kind::Failed, unreachable()), "", "nothing was begun");
     }
 }
