@@ -306,6 +306,11 @@ mod tests {
         assert!(lists("netdr-network", "authorizationpolicies") && lists("netdr-network", "ippools"));
         assert!(lists("netdr-certificates", "clusterissuers") && !lists("netdr-network", "clusterissuers"));
         assert!(!lists("netdr-certificates", "networkpolicies") && !lists("netdr-host", "secrets"));
+        let rules = named(&objects, "ClusterRole", "netdr-cni-check")["rules"].as_array().unwrap();
+        let of_maps = |rule: &&Value| rule["resources"].as_array().unwrap().contains(&json!("configmaps"));
+        let maps: Vec<&Value> = rules.iter().filter(of_maps).collect();
+        assert_eq!(maps.len(), 1);
+        assert_eq!(maps[0]["resourceNames"], json!(["rke2-canal-config"]), "others are nobody's concern");
         assert!(lists("netdr-policy-audit", "pods") && !lists("netdr-policy-audit", "secrets"));
         assert!(lists("netdr-certificate-check", "secrets") && !lists("netdr-certificate-check", "pods"));
     }

@@ -66,6 +66,11 @@ impl Source {
         Self { metadata_only: true, ..self }
     }
 
+    /// The one name that it is about, where its field selector says one: RBAC grants a list by that, too.
+    pub fn only(&self) -> Option<&'static str> {
+        self.fields?.strip_prefix("metadata.name=")
+    }
+
     fn name(&self) -> String {
         ItemKey::resource(self.group, self.plural, None, "").kind_name()
     }

@@ -164,11 +164,12 @@ fn bound(name: &str, account: &str, namespace: Option<&str>, rules: Rules) -> [V
     ]
 }
 
-/// What a check lists.
+/// What a check lists. A list that its field selector narrows to a name is granted for that name (Kubernetes, "Using RBAC
+/// Authorization", Referring to resources).
 fn lists(sources: &[Source]) -> Rules {
     let mut rules = Rules::default();
     for source in sources {
-        rules.add(source.group, LIST, &[], &[source.plural]);
+        rules.add(source.group, LIST, source.only().as_slice(), &[source.plural]);
     }
     rules
 }
