@@ -127,8 +127,8 @@ impl Answers {
         const DNS: &str = "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide";
         let asked =
             self.told.iter().filter(|(_, told)| told.answer.dns_ms.is_some() || told.answer.dns_failed > 0);
-        let mut check =
-            self.times(NAME, asked.clone().map(|(node, told)| (node.clone(), told.answer.dns_ms)), DNS);
+        let times = asked.clone().map(|(node, told)| (node.clone(), told.answer.dns_ms));
+        let mut check = self.times(NAME, times, asked.clone().count(), DNS);
         for (node, told) in asked.filter(|(_, told)| told.answer.dns_failed > 0) {
             let (failed, tries) = (told.answer.dns_failed, told.answer.tries);
             let why = told.answer.dns_failure.as_deref().unwrap_or_default();
@@ -147,18 +147,32 @@ impl Answers {
             let pairs = told.targets.iter().zip(&told.answer.handshake_ms);
             pairs.map(move |(target, ms)| (format!("{node} to {target}"), *ms))
         });
-        self.times(NAME, pairs, NEXT)
+        self.times(NAME, pairs, self.told.len(), NEXT)
     }
 
-    /// The slowest of them, in milliseconds. Who has no time has failed, and is judged elsewhere.
-    fn times(&self, name: &str, of: impl Iterator<Item = (String, Option<f64>)>, next: &str) -> Check {
+    /// The slowest of them, in milliseconds, of which so many nodes told. Who has no time has failed, and is judged
+    /// elsewhere; the slowest may be one that did not tell.
+    fn times(
+        &self,
+        name: &str,
+        of: impl Iterator<Item = (String, Option<f64>)>,
+        told: usize,
+        next: &str,
+    ) -> Check {
         let threshold = format!("warn > {SLOW_MS} ms");
         let timed = of.filter_map(|(who, ms)| Some((who, ms?)));
         let Some((who, slowest)) = timed.max_by(|(_, one), (_, other)| one.total_cmp(other)) else {
             return self.unanswered(Check::unknown(name, "no pod told of one", next), threshold);
         };
-        let check = Check::ok(name, slowest, threshold);
-        if slowest > SLOW_MS { check.found(Warn, format!("{who} took {slowest} ms"), next) } else { check }
+        let mut check = Check::ok(name, slowest, threshold);
+        if slowest > SLOW_MS {
+            check = check.found(Warn, format!("{who} took {slowest} ms"), next);
+        }
+        if told < self.nodes {
+            let why = format!("{told} of {} nodes told of it", self.nodes);
+            check = self.silent(check.found(Unknown, why, next));
+        }
+        check
     }
 }
 

@@ -121,6 +121,22 @@ fn dns_and_handshakes_are_judged_by_the_slowest() {
 }
 
 #[test]
+fn what_one_node_of_ten_told_is_not_all_of_it() {
+    let mut one = answers(10, 100);
+    one.told.truncate(1);
+    one.silent.push("the pod on n2 did not start in time".into());
+    for check in one.judge().split_off(1) {
+        assert_eq!(check.status, Unknown, "{check:?}");
+        assert_eq!(check.why, ["1 of 10 nodes told of it", "the pod on n2 did not start in time"]);
+    }
+    // One that told, but knows of no name server.
+    let mut two = answers(2, 100);
+    two.told[1].1.answer.dns_ms = None;
+    let [_, dns, tls] = of(&two);
+    assert_eq!((dns.0, tls.0), (Unknown, Ok));
+}
+
+#[test]
 fn a_hundred_failures_are_counted_and_not_all_named() {
     let why = answers(40, 10).judge().remove(0).why;
     assert_eq!((why.len(), why.last().map(String::as_str)), (9, Some("and 32 more")));
