@@ -4,7 +4,6 @@
 //! first, and what needs nobody's attention. Invariant: pure; a finding shows of a content what `plan::diff` shows.
 
 mod expected;
-mod opens;
 mod rules;
 
 use chrono::{DateTime, Utc};

@@ -10,12 +10,14 @@ mod dead_selector;
 mod default_deny;
 mod dns;
 mod host_network;
+pub(crate) mod opens;
 mod rke2;
 mod rule;
 pub mod selector;
 mod world;
 
 pub use rule::{Finding, Rule, Severity};
+pub(crate) use world::Direction;
 pub use world::{Pod, World};
 
 /// Everything that is wrong, by rule and object.

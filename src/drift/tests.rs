@@ -73,6 +73,9 @@ fn a_policy_is_judged_by_what_it_became() {
     // Only who opens the snapshot sees that it denied by default, or that it allowed everything before.
     assert_eq!(severity(policy(Some(deny.clone()), Some(app.clone()), false)), Severity::High);
     assert_eq!(severity(policy(Some(deny), Some(app), true)), Severity::Critical);
+    let both = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
+    let one = json!({"podSelector": {}, "policyTypes": ["Ingress"]});
+    assert_eq!(severity(policy(Some(both), Some(one), true)), Severity::Critical, "egress is open");
     let wider = json!({"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]});
     assert_eq!(severity(policy(Some(allow), Some(wider), true)), Severity::High);
 }

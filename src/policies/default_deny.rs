@@ -3,14 +3,10 @@
 //! A pod is isolated in a direction as soon as any policy for it selects the pod; what such a policy allows is judged by
 //! the other rules.
 
-use serde_json::Value;
-
 use super::{
     Finding, Rule,
     Severity::{Alert, Warn},
-    World,
-    allow_all::is_bare,
-    selector,
+    World, opens,
     world::Direction,
 };
 use crate::model::ItemKey;
@@ -25,21 +21,19 @@ pub(super) fn findings(world: &World) -> Vec<Finding> {
 }
 
 fn finding(world: &World, namespace: &str) -> Option<Finding> {
+    let concerns = |key: &ItemKey| key.namespace().is_none_or(|own| own == namespace);
     let denied = |direction: &Direction| {
-        let whole = |policy: &Value| selector::is_empty(&policy["spec"]["podSelector"]);
-        world.policies_of(namespace).any(|policy| whole(policy) && direction.is_isolated_by(policy))
-            || world.calico.iter().any(|(key, policy)| {
-                is_global(key) && is_all(&policy["spec"]) && isolates(policy, *direction)
-            })
+        let mut all = world.policies.iter().chain(&world.calico).filter(|(key, _)| concerns(key));
+        all.any(|(key, policy)| opens::denies(key, policy, *direction))
     };
     let open: Vec<Direction> = Direction::BOTH.into_iter().filter(|direction| !denied(direction)).collect();
     if open.is_empty() {
         return None;
     }
     let maybe = world.calico.iter().find(|(key, policy)| {
-        is_global(key)
-            && !is_all(&policy["spec"])
-            && open.iter().any(|direction| isolates(policy, *direction))
+        concerns(key)
+            && !opens::selects_all(&policy["spec"])
+            && open.iter().any(|direction| opens::isolates(policy, *direction))
     });
     let empty = world.pods.is_some() && world.pods_of(namespace).is_empty();
     let doubt = maybe.map(|(key, _)| format!("; {key} may, whose selector netdr does not evaluate"));
@@ -56,29 +50,4 @@ fn finding(world: &World, namespace: &str) -> Option<Finding> {
         ),
         next: format!("kubectl get networkpolicies -n {namespace}"),
     })
-}
-
-fn is_global(key: &ItemKey) -> bool {
-    key.is_kind("crd.projectcalico.org", "globalnetworkpolicies")
-}
-
-/// Whether a GlobalNetworkPolicy selects every pod: without selectors, or with `all()`.
-fn is_all(spec: &Value) -> bool {
-    ["selector", "namespaceSelector", "serviceAccountSelector"].iter().all(|field| {
-        let text = spec[field].as_str().unwrap_or_default().trim();
-        text.is_empty() || text == "all()"
-    })
-}
-
-/// Whether it denies what it does not name. Calico's default of `types` is what there are rules for, and ingress where
-/// there are none; a rule that lets everything pass leaves it to what comes after (GlobalNetworkPolicy).
-fn isolates(policy: &Value, direction: Direction) -> bool {
-    let spec = &policy["spec"];
-    let has = |direction: Direction| !direction.rules(policy).is_empty();
-    let typed = match spec["types"].as_array() {
-        Some(types) if !types.is_empty() => types.iter().any(|name| name == direction.policy_type()),
-        _ => has(direction) || direction == Direction::Ingress && !has(Direction::Egress),
-    };
-    let through = |rule: &Value| is_bare(rule, "Pass") || is_bare(rule, "Allow");
-    typed && !direction.rules(policy).iter().any(through)
 }

@@ -98,7 +98,7 @@ fn a_namespace_is_closed_in_both_directions_or_it_is_named() {
 }
 
 #[test]
-fn calicos_global_policies_deny_for_all() {
+fn calicos_policies_deny_for_all_that_they_are_about() {
     let mut world = world();
     world.forget("shop", "default-deny-all");
     let mut maybe = world.policies.clone();
@@ -116,6 +116,14 @@ fn calicos_global_policies_deny_for_all() {
     world.calico[0].1 = json!({"spec": {"selector": "tier == 'edge'", "types": ["Ingress"]}});
     finds(&world, &[(DefaultDeny, Warn, "namespaces shop", "ingress is open")]);
     assert!(audit(&world)[0].why.contains("globalnetworkpolicies.crd.projectcalico.org deny may"));
+    // One of the namespace, and one of another.
+    for (namespace, open) in [("shop", false), ("edge", true)] {
+        world.calico.clear();
+        let spec = json!({"selector": "all()", "types": ["Ingress"]});
+        world.calico("networkpolicies", Some(namespace), "deny", spec);
+        let wanted = [(DefaultDeny, Alert, "namespaces shop", "ingress is open")];
+        finds(&world, if open { &wanted } else { &[] });
+    }
 }
 
 #[test]
@@ -130,7 +138,7 @@ fn whoever_allows_everyone_is_named() {
         ("ingress", web.clone(), json!({"from": []}), Some((Alert, "ingress of everyone"))),
         ("egress", json!({}), json!({"to": everywhere}), Some((Alert, "egress of everyone"))),
         ("egress", json!({}), json!({"to": but}), None),
-        ("ingress", json!({}), json!({"from": pods}), Some((Warn, "ingress of every pod of the cluster"))),
+        ("ingress", json!({}), json!({"from": pods}), Some((Alert, "ingress of every pod of the cluster"))),
         ("ingress", json!({}), json!({"from": pods, "ports": port(80)}), None),
         ("ingress", web.clone(), json!({"ports": port(443)}), None), // an application that is there for everyone
         (
@@ -156,6 +164,9 @@ fn whoever_allows_everyone_is_named() {
         json!({"ingress": [{"action": "Allow", "source": {}}]}),
     );
     let object = "networkpolicies.crd.projectcalico.org shop/wide";
+    finds(&world, &[(AllowAll, Alert, object, "ingress of everyone")]);
+    world.calico[0].1 =
+        json!({"spec": {"ingress": [{"action": "Allow", "source": {"nets": ["0.0.0.0/0"]}}]}});
     finds(&world, &[(AllowAll, Alert, object, "ingress of everyone")]);
     world.calico[0].1 =
         json!({"spec": {"ingress": [{"action": "Allow", "source": {"selector": "a"}}, {"action": "Deny"}]}});

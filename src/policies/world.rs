@@ -35,7 +35,7 @@ pub struct Pod {
 
 /// Which traffic of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     Ingress,
     Egress,
 }
@@ -43,7 +43,7 @@ pub(super) enum Direction {
 use Direction::{Egress, Ingress};
 
 impl Direction {
-    pub(super) const BOTH: [Self; 2] = [Ingress, Egress];
+    pub(crate) const BOTH: [Self; 2] = [Ingress, Egress];
 
     /// The field of a policy that holds its rules.
     pub(super) const fn name(self) -> &'static str {

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::super::{Facts, opens};
+use super::super::Facts;
 use crate::{
     catalog, certificates,
     model::{Component, ItemKey},
     plan::{Change, diff::FieldChange},
+    policies::{Direction, opens},
 };
 
 const CALICO: &str = "crd.projectcalico.org";
@@ -117,8 +118,11 @@ impl Facts<'_> {
     }
 
     pub(super) fn lost_default_deny(&self) -> bool {
-        let denies = |policy: &Value| opens::is_default_deny(self.key, policy);
-        self.before.as_ref().is_some_and(denies) && !self.after.as_ref().is_some_and(denies) && self.changed()
+        let denies = |policy: &Option<Value>, direction| {
+            policy.as_ref().is_some_and(|policy| opens::denies(self.key, policy, direction))
+        };
+        let lost = |direction| denies(&self.before, direction) && !denies(&self.after, direction);
+        self.changed() && Direction::BOTH.into_iter().any(lost)
     }
 
     pub(super) fn is_cni_core(&self) -> bool {
