@@ -239,7 +239,7 @@ mod tests {
             ("{webhook: 'https://x', on: []}".into(), "nothing would be told"),
             ("{webhook: 'https://x', on: [faild]}".into(), "did you mean `failed`?"),
             ("{webhook: 'https://me:MARKER@x'}".into(), "token_file"),
-            ("{webhook: 'hooks.lab/MARKER'}".into(), "begins with https://"),
+            ("{webhook: 'hooks.lab/MARKER'}".into(), "it is no URL"),
             (format!("{{smtp: {{server: mail.lab, {mail}}}, token_file: x}}"), "a webhook's"),
             (format!("{{smtp: {{server: 'mail.lab:x', {mail}}}}}"), "is no server and port"),
             (format!("{{smtp: {{server: mail.lab, {mail}, user: netdr}}}}"), "go together"),
