@@ -355,7 +355,10 @@ mod tests {
     #[test]
     fn what_prunes_outside_has_credentials_of_its_own_and_nothing_else() {
         let job = named(&objects(&[]), "CronJob", "netdr-prune-s3").to_string();
-        assert!(job.contains(r#""secretName":"netdr-prune-s3""#) && !job.contains("netdr-keys\""), "{job}");
+        assert!(
+            job.contains(r#""secretName":"netdr-prune-s3""#) && !job.contains(r#""secretName":"netdr-keys""#),
+            "{job}"
+        );
         assert!(!job.contains("/backup") && job.contains(r#""automountServiceAccountToken":false"#), "{job}");
     }
 
