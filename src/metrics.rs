@@ -215,9 +215,10 @@ fn in_place(headers: &[&SnapshotHeader], labels: &[&str; 3], now: DateTime<Utc>,
         let count = headers.iter().filter(|header| header.state == state).count();
         text.add(&metric::SNAPSHOTS, &[set, node, place, state.name()], count as f64);
     }
-    // One from the future would hide that no other comes.
-    let is_past =
-        |header: &SnapshotHeader| header.captured_at <= now + retention::SKEW && has_its_set(header);
+    // One from the future would hide that no other comes, and one that a change occasioned that no night is backed up.
+    let is_past = |header: &SnapshotHeader| {
+        header.captured_at <= now + retention::SKEW && header.occasion.is_backup() && has_its_set(header)
+    };
     let past = || headers.iter().filter(|header| is_past(header));
     let complete = past().filter(|header| header.state == SnapshotState::Complete);
     let newest = |times: &mut dyn Iterator<Item = DateTime<Utc>>| times.max().unwrap_or_default();

@@ -2,7 +2,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::{
-    model::BundleEntry,
+    model::{BundleEntry, Occasion},
     repository::fixture::{at, listed},
 };
 
@@ -40,18 +40,20 @@ fn seconds(time: &str) -> f64 {
 
 #[test]
 fn the_age_is_that_of_the_newest_complete_snapshot() {
-    let all = [
+    let mut all = [
         night("2026-11-22T01:00:00Z", SnapshotState::Complete),
         night("2026-11-23T01:00:00Z", SnapshotState::Shrunk),
         night("2026-11-24T01:00:00Z", SnapshotState::Partial),
         night("2026-11-25T01:00:00Z", SnapshotState::Complete), // a clock that is wrong
+        night("2026-11-24T02:00:00Z", SnapshotState::Complete),
     ];
+    all[4].header.as_mut().unwrap().occasion = Occasion::Change;
     let text = text(|known| known.listed = Some(&all));
     assert_eq!(value(&text, LAST_COMPLETE, NETWORK), seconds("2026-11-22T01:00:00Z"));
     assert_eq!(value(&text, LAST, NETWORK), seconds("2026-11-24T01:00:00Z"));
     let state = |state: &str| value(&text, "netdr_snapshots", &format!("{NETWORK},state=\"{state}\""));
-    assert_eq!([state("complete"), state("partial"), state("shrunk")], [2.0, 1.0, 1.0]);
-    assert_eq!(value(&text, "netdr_snapshots_bytes", ",set=\"network\",node=\"\""), 1600.0);
+    assert_eq!([state("complete"), state("partial"), state("shrunk")], [3.0, 1.0, 1.0]);
+    assert_eq!(value(&text, "netdr_snapshots_bytes", ",set=\"network\",node=\"\""), 2000.0);
 }
 
 /// One of some components may be complete in itself, and restores nothing of the others.
