@@ -1,5 +1,7 @@
 //! Ingress: routes that lead nowhere, and what hosts serve.
 
+use std::net::TcpListener;
+
 use serde_json::json;
 
 use super::{named, of_shared};
@@ -54,7 +56,7 @@ async fn a_host_is_served_with_the_certificate_of_its_secret_or_somebody_is_told
     assert!(host["why"][0].as_str().unwrap().contains("and secrets edge/portal-tls holds"), "{host:#}");
 
     // Nobody listens any more.
-    let gone = Server::start("127.0.0.1", &ours, answer).address.port().to_string();
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let found =
         home.netdr(&["check", "ingress", "--through", "127.0.0.1", "--port", &gone, "--json"]).await.json(8);
     assert_eq!(named(&found, "ingress https://portal.lab")["status"], "alert", "{found:#}");
