@@ -213,7 +213,7 @@ fn answers(
             }
             Err(error
                 .hint("its author signs it with: git -c gpg.format=ssh commit --amend --no-edit -S; whose key is trusted says a line in the trusted_signers file: NAME namespaces=\"git\" ssh-ed25519 AAAA…")
-                .hint(format!("or read it (git show {id}) and answer for it yourself: --trust-commit {id}")))
+                .hint(format!("or, for a restore, read it (git show {id}) and answer for it yourself: --trust-commit {id}")))
         }
     }
 }

@@ -101,7 +101,7 @@ fn is_yaml(name: &str) -> bool {
 fn missing(source: &GitSource, commit: &Commit) -> Error {
     let path = if source.path.is_empty() { "/" } else { &source.path };
     Error::usage(format!("{} has no YAML at `{path}` in commit {}", source.url, commit.id))
-        .hint("correct `path` in git.sources, or name another commit: --from git@REV")
+        .hint("correct `path` in git.sources, or, for a restore, name another commit: --from git@REV")
 }
 
 fn damaged(what: &str, error: &git2::Error) -> Error {
