@@ -61,7 +61,8 @@ impl std::str::FromStr for Against {
 impl Drift {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
-        cx.about("drift");
+        let task = self.task(cx);
+        cx.about(&task);
         if matches!(self.against, Against::Git) {
             return against::git(cx, &settings);
         }
@@ -69,9 +70,24 @@ impl Drift {
         for unread in &report.unread {
             cx.terminal.warn(format!("not read, so not compared: {unread}"));
         }
-        cx.ended("drift", problems(&report));
+        cx.ended(&task, problems(&report));
         cx.terminal.answer(&report, || said(&report))?;
         Ok(Exit::Different.when(!report.items.is_empty()).max(Exit::Partial.when(!report.unread.is_empty())))
+    }
+
+    /// What is told of: who compared less, or with something else, says nothing of whether the rest is well again.
+    fn task(&self, cx: &Context) -> String {
+        let node = || host::node_name(&cx.flags.host_root).ok();
+        let mut words = vec!["drift".to_owned()];
+        match &self.against {
+            Against::Latest => {}
+            Against::Git => words.push("git".into()),
+            Against::Snapshot(id) => words.push(id.to_string()),
+        }
+        words.extend(self.sets.iter().map(ToString::to_string));
+        words.extend(self.sets.contains(&Set::Host).then(node).flatten());
+        words.extend((self.min_severity > Severity::Low).then(|| self.min_severity.to_string()));
+        words.join(" ")
     }
 
     /// Compares, and judges what differs.
