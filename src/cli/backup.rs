@@ -21,8 +21,9 @@ use crate::{
     gitops::history::{Recorded, Seen},
     host,
     model::{ClusterIdentity, Component, Occasion, Set, SnapshotId, SnapshotState},
-    repository::{Listed, s3::Place},
-    signature::Trust,
+    repository::{Listed, Repository, s3::Place},
+    seal::{Identities, Recipients},
+    signature::{SigningKey, Trust, TrustedSigners},
     task::{Event, Problem},
 };
 
@@ -38,6 +39,30 @@ pub(super) struct Backup {
     /// Take a loss of items since the snapshot before as meant: the snapshot is complete, not shrunk
     #[arg(long)]
     accept_shrunk: bool,
+}
+
+/// What taking snapshots needs, opened once: nobody is asked twice for a passphrase.
+struct Opened {
+    repository: Repository,
+    recipients: Recipients,
+    index_key: Option<Identities>,
+    signing_key: SigningKey,
+    trusted: TrustedSigners,
+}
+
+impl Opened {
+    fn of(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            repository: settings.repository()?,
+            recipients: settings.recipients()?,
+            index_key: match settings.lost_index_key() {
+                Some(_) => None,
+                None => Some(settings.index_key()?),
+            },
+            signing_key: settings.signing_key()?,
+            trusted: settings.trusted()?,
+        })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -111,10 +136,11 @@ impl Backup {
         sets: &[Set],
         made: &RefCell<Vec<Summary>>,
     ) -> Result<(Result<Vec<Outcome>>, Option<Result<Recorded>>)> {
-        let taken = self.take(cx, settings, sets, made).await;
+        let opened = Opened::of(settings)?;
+        let taken = self.take(cx, settings, &opened, sets, made).await;
         let seen: Vec<Seen> =
             made.borrow_mut().iter_mut().filter_map(|summary| summary.seen.take()).collect();
-        let committed = history::commit(cx, settings, seen).await;
+        let committed = history::commit(cx, settings, &opened.signing_key, seen).await;
         if taken.is_err() {
             history::report(cx, committed.as_ref());
         }
@@ -159,25 +185,18 @@ impl Backup {
         &self,
         cx: &Context,
         settings: &Settings,
+        opened: &Opened,
         sets: &[Set],
         made: &RefCell<Vec<Summary>>,
     ) -> Result<()> {
-        let repository = settings.repository()?;
-        let recipients = settings.recipients()?;
-        let index_key = match settings.lost_index_key() {
-            Some(_) => None,
-            None => Some(settings.index_key()?),
-        };
-        let signing_key = settings.signing_key()?;
-        let trusted = settings.trusted()?;
         let Reached { cluster, identity, failed } = reach(cx, settings, sets).await?;
         for set in sets.iter().filter(|set| cluster.is_some() || **set == Set::Host) {
             let job = Job {
-                repository: &repository,
-                recipients: &recipients,
-                index_key: index_key.as_ref(),
-                signing_key: &signing_key,
-                trusted: &trusted,
+                repository: &opened.repository,
+                recipients: &opened.recipients,
+                index_key: opened.index_key.as_ref(),
+                signing_key: &opened.signing_key,
+                trusted: &opened.trusted,
                 cluster: identity.clone(),
                 now: chrono::Utc::now(),
                 random: cx.random(),

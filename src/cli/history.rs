@@ -17,23 +17,30 @@ use crate::{
     },
     model::SnapshotId,
     repository::{Repository, git_seen::GitSeen},
+    signature::SigningKey,
     task::Problem,
 };
 
 /// Commits what was seen, where the configuration names a history. None where it does not, or nothing was seen.
-pub(super) async fn commit(cx: &Context, settings: &Settings, seen: Vec<Seen>) -> Option<Result<Recorded>> {
+pub(super) async fn commit(
+    cx: &Context,
+    settings: &Settings,
+    signer: &SigningKey,
+    seen: Vec<Seen>,
+) -> Option<Result<Recorded>> {
     let history = settings.config.git_history.as_ref()?;
     if seen.is_empty() {
         return None;
     }
     let _phase = cx.terminal.phase(format!("committing to {}", history.url));
-    Some(commit_to(cx, settings, history, seen).await)
+    Some(commit_to(cx, settings, history, signer, seen).await)
 }
 
 async fn commit_to(
     cx: &Context,
     settings: &Settings,
     history: &History,
+    signer: &SigningKey,
     seen: Vec<Seen>,
 ) -> Result<Recorded> {
     let history = History { url: absolute(&history.url)?, ..history.clone() };
@@ -50,7 +57,7 @@ async fn commit_to(
         &history,
         seen,
         Writing {
-            signer: &settings.signing_key()?,
+            signer,
             trusted: &settings.trusted()?,
             last: last.map(|known| known.commit),
             ssh_keys: ssh_keys(),

@@ -225,7 +225,7 @@ impl Maker<'_> {
     /// Commits to Git what it lacks, as a backup does. What it does not take now, the next look commits.
     async fn commit(&mut self) -> Result<()> {
         let seen = self.uncommitted.values().cloned().collect();
-        match history::commit(self.cx, self.settings, seen).await {
+        match history::commit(self.cx, self.settings, &self.signing_key, seen).await {
             None => Ok(()),
             Some(Err(error)) => {
                 let sets = self.uncommitted.keys().copied().collect();

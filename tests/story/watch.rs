@@ -92,6 +92,8 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     let night = operator.backup().await;
     operator.home.shell("mv seen.git away.git").await.ok();
     let mut watching = Watching::start(&operator, &[]).await;
+    // A passphrase is asked for while somebody is there: the key is read as it begins, and never again.
+    operator.home.shell("mv keys/signing away").await.ok();
     // What Git does not take is committed at the next look, whatever that sees.
     watching.until("what Git lacks", |said| said.iter().any(|line| event(line) == "uncommitted")).await;
     let lacks = watching.said.iter().find(|line| event(line) == "uncommitted").unwrap();
@@ -105,6 +107,7 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     watching.until("a commit", |said| said.iter().any(|line| event(line) == "committed")).await;
     let committed = watching.said.iter().find(|line| event(line) == "committed").unwrap();
     assert_eq!(committed["commits"].as_array().unwrap().len(), 2, "{committed:#}");
+    operator.home.shell("mv away keys/signing").await.ok();
 
     let id = made["id"].as_str().unwrap();
     let header = operator.home.netdr(&["show", id, "--json"]).await.json(0);
