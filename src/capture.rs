@@ -13,7 +13,10 @@ mod shrunk;
 pub use gather::{Keep, capture};
 pub use shrunk::shrunk;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::{
     catalog::{self, ExtraKind},
@@ -88,6 +91,12 @@ pub struct Failure {
     pub kind: String,
     /// Why.
     pub why: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.component, self.kind, self.why)
+    }
 }
 
 impl Capture {

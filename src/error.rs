@@ -92,6 +92,11 @@ impl Error {
         self.kind
     }
 
+    /// All of it as one text, where there is place for no more: what and why, and then what to do.
+    pub fn with_hints(&self) -> String {
+        self.hints.iter().fold(self.to_string(), |text, hint| format!("{text}; {hint}"))
+    }
+
     /// What to do next.
     pub fn hints(&self) -> &[String] {
         &self.hints

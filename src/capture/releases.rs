@@ -68,11 +68,7 @@ async fn release(g: &Gathering<'_>, component: Component, secret: &Value) -> Vec
     });
     let (content, objects) = match decoded {
         Ok(decoded) => decoded,
-        Err(error) => {
-            // A failure is one text: the way out goes with it.
-            let hints = error.hints().iter().map(|hint| format!("; {hint}"));
-            return vec![failed(component, error.to_string() + &hints.collect::<String>())];
-        }
+        Err(error) => return vec![failed(component, error.with_hints())],
     };
     let metadata = &secret["metadata"];
     let key =

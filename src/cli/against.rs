@@ -26,7 +26,7 @@ pub(super) fn git(cx: &Context, settings: &Settings) -> Result<Exit> {
     let (trusted, repository) = (settings.trusted()?, settings.repository()?);
     let (found, cluster) = interrupt::run(&|| "nothing was changed".into(), async {
         let cluster = Cluster::connect(&settings.access()?).await?;
-        let name = settings.config.cluster_name.clone().unwrap_or_else(|| cluster.name().to_owned());
+        let name = settings.cluster_name(&cluster);
         let _phase = cx.terminal.phase(format!("comparing {name} with Git"));
         let comparing = Comparing {
             objects: authored(settings, false)?,

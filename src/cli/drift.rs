@@ -97,7 +97,7 @@ impl Drift {
         let identities = settings.identities_if_named()?;
         interrupt::run(&|| "nothing was changed".into(), async {
             let cluster = Cluster::connect(&settings.access()?).await?;
-            let name = settings.config.cluster_name.clone().unwrap_or_else(|| cluster.name().to_owned());
+            let name = settings.cluster_name(&cluster);
             let scope = &settings.config.scope;
             let (yardsticks, unread) = self.yardsticks(cx, settings, &repository, &openers, &name)?;
             let mut compared = Compared { unread, ..Compared::default() };

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    cluster::Access,
+    cluster::{Access, Cluster},
     config::Config,
     keys::Opener,
     repository::Repository,
@@ -185,6 +185,11 @@ impl Settings {
 
     fn identity_files(&self) -> Found {
         surroundings().identities(&self.identity)
+    }
+
+    /// What a cluster is called: as configured, else as it is reached.
+    pub(super) fn cluster_name(&self, cluster: &Cluster) -> String {
+        self.config.cluster_name.as_deref().unwrap_or(cluster.name()).to_owned()
     }
 
     pub(super) fn access(&self) -> Result<Access> {

@@ -13,7 +13,7 @@ use super::{context::Context, exit::Exit, history, interrupt, settings::Settings
 use crate::{
     Error, Result,
     backup::{self, Job, Look, Summary},
-    capture::{Failure, Scope},
+    capture::Scope,
     cluster::Cluster,
     gitops::history::{Recorded, Seen},
     model::{ClusterIdentity, Occasion, Set, SnapshotId, SnapshotState},
@@ -205,12 +205,12 @@ impl Maker<'_> {
                     self.say(Event::Snapshot { summary: &summary })?;
                 }
                 Ok(Look::Unchanged { unread }) if asked || !unread.is_empty() => {
-                    let unread = unread.iter().map(unread_words).collect();
+                    let unread = unread.iter().map(ToString::to_string).collect();
                     self.say(Event::Unchanged { set: *set, unread })?;
                 }
                 Ok(Look::Unchanged { .. }) => {}
                 Err(error) => {
-                    self.say(Event::Failed { set: *set, why: why(&error) })?;
+                    self.say(Event::Failed { set: *set, why: error.with_hints() })?;
                     failed.push(*set);
                 }
             }
@@ -229,7 +229,7 @@ impl Maker<'_> {
             None => Ok(()),
             Some(Err(error)) => {
                 let sets = self.uncommitted.keys().copied().collect();
-                self.say(Event::Uncommitted { sets, why: why(&error) })
+                self.say(Event::Uncommitted { sets, why: error.with_hints() })
             }
             Some(Ok(recorded)) => {
                 self.uncommitted.clear();
@@ -302,15 +302,6 @@ impl Maker<'_> {
         let line = Line { time: Utc::now(), event };
         self.cx.terminal.line(&line, || format!("{} {}", super::words::time(line.time), words(&line.event)))
     }
-}
-
-/// What went wrong, and what to do.
-fn why(error: &Error) -> String {
-    error.hints().iter().fold(error.to_string(), |why, hint| format!("{why}; {hint}"))
-}
-
-fn unread_words(Failure { component, kind, why }: &Failure) -> String {
-    format!("{component}: {kind}: {why}")
 }
 
 fn words(event: &Event<'_>) -> String {

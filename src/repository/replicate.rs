@@ -210,8 +210,7 @@ impl Replicated {
     fn failed(&mut self, bucket: &Bucket, id: &SnapshotId, error: Error) {
         if error.kind() == Kind::Damaged {
             let place = bucket.place().url(&s3::path(id, ""));
-            let what = error.hints().iter().fold(error.to_string(), |what, hint| format!("{what}; {hint}"));
-            self.damaged.push(Damage { snapshot: id.clone(), what, place });
+            self.damaged.push(Damage { snapshot: id.clone(), what: error.with_hints(), place });
         } else {
             self.failed.push((id.clone(), error));
         }

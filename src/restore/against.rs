@@ -70,8 +70,7 @@ pub async fn against_git(comparing: &Comparing<'_>) -> Result<Against> {
     let also = also.map(|entry| (entry.component, entry.key.clone())).collect();
     let scope = Scope { components, also, ..(*scope).clone() };
     let live = capture(comparing.cluster, &scope, comparing.now, &|_| true).await?;
-    let failures = live.failures.iter();
-    found.unread.extend(failures.map(|f| format!("{}: {}: {}", f.component, f.kind, f.why)));
+    found.unread.extend(live.failures.iter().map(ToString::to_string));
     if let Some(sources) = sources {
         found.objects(comparing, sources, &live).await;
     }

@@ -15,14 +15,14 @@ pub(super) fn of(kind: &ApiKind, metadata: &Value) -> (u64, u64) {
     let namespace = metadata["namespace"].as_str();
     let key = ItemKey::resource(&kind.group, &kind.plural, namespace, text("name"));
     let object = json!({"metadata": metadata});
-    let like = match (kind.group.as_str(), kind.plural.as_str()) {
-        // A node is written by its kubelet every few minutes.
-        ("", "nodes" | "namespaces") => canonical::owned_fields(&key, &object).unwrap_or_default(),
-        _ => canonical::canonical(&key, object),
+    // A node is written by its kubelet every few minutes.
+    let shared = kind.group.is_empty() && matches!(kind.plural.as_str(), "nodes" | "namespaces");
+    let like = match shared {
+        true => canonical::owned_fields(&key, &object).unwrap_or_default(),
+        false => canonical::canonical(&key, object),
     };
     // Whoever counts generations counts them when the object is otherwise but for its status and metadata. A definition
     // is served by what its status says.
-    let shared = kind.group.is_empty() && matches!(kind.plural.as_str(), "nodes" | "namespaces");
     let written = match metadata["generation"].as_i64().filter(|_| kind.group != "apiextensions.k8s.io") {
         _ if shared => String::new(),
         Some(generation) => generation.to_string(),
