@@ -58,7 +58,7 @@ pub(super) fn git(cx: &Context, settings: &Settings) -> Result<Exit> {
     let named = |((url, _), commit): ((String, String), String)| SourceName::Git { url, commit };
     let against: Vec<SourceName> = commits.into_iter().map(named).collect();
     let document = json!({"against": against, "items": differences, "unread": unread});
-    let compared = Compared { differences, unread, ..Compared::default() };
+    let compared = Compared { differences, unread };
     cx.terminal.answer(&document, || compared.said())?;
     Ok(Exit::Different
         .when(!compared.differences.is_empty())

@@ -40,10 +40,15 @@ pub(super) const INTENT: Counts = |entry| entry.class == Class::Config;
 pub(super) const STEADY: Counts = |entry| catalog::stands_still(entry.class, &entry.key);
 
 /// What a comparison came to.
-#[derive(Default)]
 pub(super) struct Compared {
     pub(super) differences: Vec<Difference>,
-    /// The same, in the same order, with what is known besides; only of what is live.
+    /// What could not be read, with why.
+    pub(super) unread: Vec<String>,
+}
+
+/// What a comparison with the live state came to.
+pub(super) struct Live {
+    /// Differences, with what is known of them besides.
     pub(super) seen: Vec<Seen>,
     /// What could not be read, with why.
     pub(super) unread: Vec<String>,
@@ -87,7 +92,7 @@ impl<'a> Snapshot<'a> {
             let (before, after) = (self.contents(&keys, identities)?, after.contents(&keys, identities)?);
             explain(&mut differences, &before, &after);
         }
-        Ok(Compared { differences, unread, ..Compared::default() })
+        Ok(Compared { differences, unread })
     }
 
     fn components(&self) -> BTreeSet<Component> {
@@ -102,7 +107,7 @@ impl<'a> Snapshot<'a> {
         identities: Option<&Identities>,
         counts: Counts,
         cx: &Context,
-    ) -> Result<Compared> {
+    ) -> Result<Live> {
         // What only a reference or a release leads to is there still when what led to it is not.
         let counted = self.index.entries.iter().filter(|entry| counts(entry));
         let also = counted.map(|entry| (entry.component, entry.key.clone())).collect();
@@ -115,14 +120,12 @@ impl<'a> Snapshot<'a> {
         let unread = |d: &Difference| live.may_miss(d.component, &d.key);
         let after = live.items.iter().filter_map(|c| Some((key(&c.entry), c.content.clone()?))).collect();
         let entries = live.items.iter().map(|c| &c.entry);
-        let mut compared = self.against_live(entries, after, identities, counts, &unread)?;
-        for seen in &mut compared.seen {
+        let mut seen = self.against_live(entries, after, identities, counts, &unread)?;
+        for seen in &mut seen {
             let key = (seen.difference.component, seen.difference.key.clone());
             seen.autoscaled = live.autoscaled.contains(&key);
         }
-        compared.unread =
-            live.failures.iter().map(|f| format!("{}: {}: {}", f.component, f.kind, f.why)).collect();
-        Ok(compared)
+        Ok(Live { seen, unread: live.failures.iter().map(ToString::to_string).collect() })
     }
 
     /// How the files of this node differ from this snapshot now.
@@ -131,7 +134,7 @@ impl<'a> Snapshot<'a> {
         identities: Option<&Identities>,
         counts: Counts,
         cx: &Context,
-    ) -> Result<Compared> {
+    ) -> Result<Live> {
         let root = &cx.flags.host_root;
         let node = host::node_name(root)?;
         if self.header.node.as_deref() != Some(node.as_str()) {
@@ -143,9 +146,8 @@ impl<'a> Snapshot<'a> {
         let entries: Vec<IndexEntry> = live.items.iter().map(IndexEntry::of).collect();
         let after = live.items.into_iter().map(|i| ((i.component, i.key), i.content)).collect();
         let unread = |d: &Difference| live.failures.iter().any(|f| f.covers(d.key.name()));
-        let mut compared = self.against_live(&entries, after, identities, counts, &unread)?;
-        compared.unread = live.failures.into_iter().map(|unread| unread.why).collect();
-        Ok(compared)
+        let seen = self.against_live(&entries, after, identities, counts, &unread)?;
+        Ok(Live { seen, unread: live.failures.into_iter().map(|unread| unread.why).collect() })
     }
 
     fn against_live<'e>(
@@ -155,7 +157,7 @@ impl<'a> Snapshot<'a> {
         identities: Option<&Identities>,
         counts: Counts,
         unread: &dyn Fn(&Difference) -> bool,
-    ) -> Result<Compared> {
+    ) -> Result<Vec<Seen>> {
         let mut differences = diff::compare_those(&self.index.entries, entries, &counts);
         differences.retain(|d| d.change != Change::Removed || !unread(d));
         let mut before = Contents::new();
@@ -166,10 +168,10 @@ impl<'a> Snapshot<'a> {
         }
         let stored: BTreeMap<(Component, &ItemKey), &IndexEntry> =
             self.index.entries.iter().map(|e| ((e.component, &e.key), e)).collect();
-        let seen = differences.iter().map(|difference| {
+        let seen = differences.into_iter().map(|difference| {
             let key = (difference.component, difference.key.clone());
             Seen {
-                difference: difference.clone(),
+                difference,
                 before: before.remove(&key),
                 after: after.remove(&key),
                 stored: stored.get(&(key.0, &key.1)).map(|entry| entry.sha256.clone()),
@@ -177,8 +179,7 @@ impl<'a> Snapshot<'a> {
                 since: self.header.captured_at,
             }
         });
-        let seen = seen.collect();
-        Ok(Compared { differences, seen, unread: vec![] })
+        Ok(seen.collect())
     }
 
     /// The contents of the items named.
@@ -218,13 +219,21 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-impl Compared {
+impl Live {
     pub(super) fn merge(&mut self, other: Self) {
-        self.differences.extend(other.differences);
         self.seen.extend(other.seen);
         self.unread.extend(other.unread);
     }
+}
 
+impl From<Live> for Compared {
+    fn from(live: Live) -> Self {
+        let differences = live.seen.into_iter().map(|seen| seen.difference).collect();
+        Self { differences, unread: live.unread }
+    }
+}
+
+impl Compared {
     /// As lines for a person.
     pub(super) fn said(&self) -> String {
         // One object may be of several components, as a namespace is; to a person it is one.
@@ -273,7 +282,7 @@ mod tests {
             fields: vec![],
         };
         let differences = [Component::Cni, Component::Ingress, Component::Policies].map(difference).into();
-        let said = Compared { differences, ..Compared::default() }.said();
+        let said = Compared { differences, unread: vec![] }.said();
         assert_eq!(said, "+ namespaces app\n1 difference: 1 added, 0 removed, 0 changed\n");
     }
 }

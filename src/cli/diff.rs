@@ -57,9 +57,9 @@ impl Diff {
                         .against_cluster(&cluster, &settings.config.scope, identities.as_ref(), INTENT, cx)
                         .await
                 })?;
-                (compared, "live".into())
+                (compared.into(), "live".into())
             }
-            After::Live => (before.against_host(identities.as_ref(), INTENT, cx)?, "live".into()),
+            After::Live => (before.against_host(identities.as_ref(), INTENT, cx)?.into(), "live".into()),
         };
         for unread in &compared.unread {
             cx.terminal.warn(format!("not read, so not compared: {unread}"));

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{
     against,
-    compare::{Compared, STEADY, Snapshot},
+    compare::{Live, STEADY, Snapshot},
     context::Context,
     exit::Exit,
     interrupt,
@@ -100,28 +100,28 @@ impl Drift {
             let name = settings.cluster_name(&cluster);
             let scope = &settings.config.scope;
             let (yardsticks, unread) = self.yardsticks(cx, settings, &repository, &openers, &name)?;
-            let mut compared = Compared { unread, ..Compared::default() };
+            let mut live = Live { seen: Vec::new(), unread };
             for snapshot in &yardsticks {
                 let _phase = cx.terminal.phase(format!("comparing {name} with {}", snapshot.header.id));
-                compared.merge(if snapshot.is_of_cluster() {
+                live.merge(if snapshot.is_of_cluster() {
                     snapshot.against_cluster(&cluster, scope, identities.as_ref(), STEADY, cx).await?
                 } else {
                     snapshot.against_host(identities.as_ref(), STEADY, cx)?
                 });
             }
-            compared.seen.retain(|seen| {
+            live.seen.retain(|seen| {
                 let Difference { key, component, change, .. } = &seen.difference;
                 // A namespace is in each bundle that has something in it: what is there first is told of as itself. So is a
                 // Secret in each that names it.
                 let elsewhere = key.is_kind("", "namespaces") && *component != Component::Policies;
                 *change != Change::Added || !(elsewhere || yardsticks.iter().any(|s| s.holds(key)))
             });
-            let observed = issued(&cluster, scope, &compared).await?;
+            let observed = issued(&cluster, scope, &live).await?;
             // Without it a renewal only looks like somebody's doing.
-            compared.unread.extend(observed.unread().map(ToOwned::to_owned));
-            let mut report = Report::of(compared.seen, &observed, self.min_severity, cx.now);
+            live.unread.extend(observed.unread().map(ToOwned::to_owned));
+            let mut report = Report::of(live.seen, &observed, self.min_severity, cx.now);
             report.against = yardsticks.into_iter().map(|s| s.header.id).collect();
-            report.unread = compared.unread;
+            report.unread = live.unread;
             Ok(report)
         })
     }
@@ -190,11 +190,11 @@ impl Drift {
 }
 
 /// What cert-manager issued, where a Secret differs that it may have renewed.
-async fn issued(cluster: &Cluster, scope: &Scope, compared: &Compared) -> Result<Observed> {
+async fn issued(cluster: &Cluster, scope: &Scope, live: &Live) -> Result<Observed> {
     let renewed = |seen: &drift::Seen| {
         seen.difference.change == Change::Changed && seen.difference.key.is_kind("", "secrets")
     };
-    if !compared.seen.iter().any(renewed) {
+    if !live.seen.iter().any(renewed) {
         return Ok(Observed::default());
     }
     Ok(observe(cluster, &cluster.discover().await?, &scope.exclude_namespaces).await)
