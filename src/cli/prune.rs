@@ -2,6 +2,7 @@
 
 mod outside;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -9,7 +10,10 @@ use super::{context::Context, exit::Exit, settings::Settings, words::count};
 use crate::{
     Error, Result, config,
     model::SnapshotId,
-    repository::retention::{self, PrunePlan},
+    repository::{
+        Listed, Repository,
+        retention::{self, PrunePlan},
+    },
     restore::{
         journal,
         safety::{self, Expired},
@@ -31,6 +35,24 @@ pub(super) struct Prune {
     early: bool,
 }
 
+/// What of the snapshots here may be deleted.
+pub(super) struct Decided {
+    /// All that there are.
+    pub(super) listed: Vec<Listed>,
+    pub(super) plan: PrunePlan,
+    /// Of those sealed anew: the old ones that stay, because the new one that is to stand in for each is not whole.
+    stay: Vec<(SnapshotId, SnapshotId)>,
+}
+
+/// Decides by the rule, by what runs that can be resumed need, and by what was sealed anew.
+pub(super) fn decide(repository: &Repository, settings: &Settings, now: DateTime<Utc>) -> Result<Decided> {
+    let listed = repository.list(&settings.trusted()?, now)?;
+    let needed = journal::needed(&repository.root().join("runs"), now - safety::KEPT)?;
+    let plan = retention::plan(&listed, settings.config.retention, now).needed_by(&needed, &listed);
+    let (plan, stay) = repository.proved(plan, &listed);
+    Ok(Decided { listed, plan, stay })
+}
+
 impl Prune {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         if self.early && self.place == config::LOCAL {
@@ -46,12 +68,8 @@ impl Prune {
 
     fn local(&self, cx: &Context, settings: &Settings) -> Result<Exit> {
         let repository = settings.repository()?;
-        let listed = repository.list(&settings.trusted()?, cx.now)?;
-        let runs = repository.root().join("runs");
-        let needed = journal::needed(&runs, cx.now - safety::KEPT)?;
-        let plan = retention::plan(&listed, settings.config.retention, cx.now).needed_by(&needed, &listed);
-        let (plan, stay) = repository.proved(plan, &listed);
-        let expired = safety::expired(&runs, cx.now)?;
+        let Decided { listed, plan, stay } = decide(&repository, settings, cx.now)?;
+        let expired = safety::expired(&repository.root().join("runs"), cx.now)?;
         for (old, new) in &stay {
             cx.terminal.warn(format!(
                 "{old} stays: {new}, which is to stand in for it, is not whole; run again: netdr keys rotate --recipients FILE"

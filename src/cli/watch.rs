@@ -9,7 +9,14 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::{context::Context, exit::Exit, history, interrupt, settings::Settings, words::count};
+use super::{
+    context::Context,
+    exit::Exit,
+    history, interrupt,
+    prune::{self, Decided},
+    settings::Settings,
+    words::count,
+};
 use crate::{
     Error, Result,
     backup::{self, Job, Look, Summary},
@@ -18,8 +25,7 @@ use crate::{
     gitops::history::{Recorded, Seen},
     model::{ClusterIdentity, Occasion, Set, SnapshotId, SnapshotState},
     plan::spec,
-    repository::{Repository, retention},
-    restore::{journal, safety},
+    repository::Repository,
     seal::Identities,
     signature::SigningKey,
     watch::{News, Watch as Followed, debounce::Debounce},
@@ -264,12 +270,7 @@ impl Maker<'_> {
     fn thin(&self) -> Result<()> {
         let thinned: Result<Vec<SnapshotId>> = tokio::task::block_in_place(|| {
             let now = Utc::now();
-            let listed = self.repository.list(&self.settings.trusted()?, now)?;
-            let needed = journal::needed(&self.repository.root().join("runs"), now - safety::KEPT)?;
-            let plan =
-                retention::plan(&listed, self.settings.config.retention, now).needed_by(&needed, &listed);
-            // One that was sealed anew stays until the new one is whole.
-            let (plan, _) = self.repository.proved(plan, &listed);
+            let Decided { listed, plan, .. } = prune::decide(&self.repository, self.settings, now)?;
             let own = |id: &SnapshotId| listed.iter().any(|one| one.id == *id && one.is_of_a_change());
             let delete: Vec<SnapshotId> = plan.delete.into_iter().filter(own).collect();
             self.repository.prune(&delete, now)
