@@ -86,6 +86,8 @@ struct Job {
     path: Option<String>,
     seen: Vec<Seen>,
     signer: SigningKey,
+    /// Netdr itself, as one who is trusted.
+    own: Option<TrustedSigners>,
     trusted: TrustedSigners,
     last: Option<String>,
     now: DateTime<Utc>,
@@ -97,6 +99,7 @@ struct Job {
 /// When the repository cannot be read or written, or refuses the commit. Nothing is left half-done: the next call makes one
 /// commit with what is seen then.
 pub async fn record(history: &History, seen: Vec<Seen>, writing: Writing<'_>) -> Result<Recorded> {
+    let own = writing.signer.public().and_then(|key| TrustedSigners::parse(&format!("netdr {key}"), "netdr"));
     let job = Job {
         place: Place {
             url: history.url.clone(),
@@ -109,6 +112,7 @@ pub async fn record(history: &History, seen: Vec<Seen>, writing: Writing<'_>) ->
         path: history.path.clone(),
         seen,
         signer: writing.signer.clone(),
+        own: own.ok(),
         trusted: writing.trusted.clone(),
         last: writing.last,
         now: writing.now,
@@ -117,8 +121,12 @@ pub async fn record(history: &History, seen: Vec<Seen>, writing: Writing<'_>) ->
 }
 
 impl Job {
-    /// The commits that follow `tip`, in a repository that holds it.
-    fn commits<'r>(&self, repository: &'r Repository, tip: Option<&Commit<'r>>) -> Result<Vec<Made>> {
+    /// The commits that follow `tip`, in a repository that holds it, and the snapshots that are outdated there.
+    fn commits<'r>(
+        &self,
+        repository: &'r Repository,
+        tip: Option<&Commit<'r>>,
+    ) -> Result<(Vec<Made>, Vec<SnapshotId>)> {
         let outdated = self.outdated(repository, tip);
         let mut tip = tip.cloned();
         let mut commits = Vec::new();
@@ -130,7 +138,7 @@ impl Job {
                 commits.push(made);
             }
         }
-        Ok(commits)
+        Ok((commits, outdated))
     }
 
     /// Snapshots captured before what netdr committed of the same part: a backup takes minutes, in which `watch` commits.
@@ -148,13 +156,13 @@ impl Job {
 
     fn recorded(
         &self,
-        repository: &Repository,
         tip: Option<&Commit<'_>>,
         commits: Vec<Made>,
+        outdated: Vec<SnapshotId>,
         mut warnings: Vec<String>,
     ) -> Recorded {
         let newest = push::newest(&commits);
-        let (outdated, branch) = (self.outdated(repository, tip), &self.place.branch);
+        let branch = &self.place.branch;
         warnings.extend(outdated.iter().map(|id| {
             format!(
                 "{id} is not committed: a later capture is on branch {branch} of {} already",
@@ -214,13 +222,8 @@ impl Job {
             return Some("not signed".into());
         };
         let text = String::from_utf8_lossy(&signature);
-        let own = self
-            .signer
-            .public()
-            .ok()
-            .and_then(|key| TrustedSigners::parse(&format!("netdr {key}"), "netdr").ok());
         let mut why = None;
-        for trusted in own.iter().chain([&self.trusted]) {
+        for trusted in self.own.iter().chain([&self.trusted]) {
             match trusted.check(signature::GIT, &signed, Some(&text), self.now) {
                 signature::Trust::Trusted(_) => return None,
                 signature::Trust::Untrusted(reason) => why = Some(reason),

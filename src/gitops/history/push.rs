@@ -11,6 +11,7 @@ use super::{DEPTH, Job, Made, Recorded};
 use crate::{
     Error, Result,
     gitops::fetch::{self, Alive, Login, Seen},
+    model::SnapshotId,
 };
 
 /// Each time somebody is quicker, somebody is done: with fewer writers than this, everybody gets through.
@@ -87,7 +88,7 @@ fn here(job: &Job, path: &str) -> Result<Recorded, Failed> {
         ));
     }
     let tip = tip(repository, &name)?;
-    let made = job.commits(repository, tip.as_ref())?;
+    let (made, outdated) = job.commits(repository, tip.as_ref())?;
     if let Some(new) = made.last() {
         let moved = new_id(new).and_then(|new| match &tip {
             Some(tip) => repository.reference_matching(&name, new, true, tip.id(), REFLOG),
@@ -95,7 +96,7 @@ fn here(job: &Job, path: &str) -> Result<Recorded, Failed> {
         });
         moved.map_err(|error| unmoved(path, &name, &error))?;
     }
-    Ok(done(job, repository, tip.as_ref(), made))
+    Ok(done(job, repository, tip.as_ref(), made, outdated))
 }
 
 /// By way of a bare repository in a temporary folder, which holds nothing that Git may not hold.
@@ -118,13 +119,13 @@ fn elsewhere(job: &Job, attempted: &mut Vec<Made>, alive: Alive<'_>) -> Result<R
     let depth = i32::try_from(DEPTH).unwrap_or(i32::MAX);
     fetch::fetch(&repository, place, &[&branch], depth, &seen, alive).map_err(refused)?;
     let tip = tip(&repository, &name)?;
-    let made = job.commits(&repository, tip.as_ref())?;
+    let (made, outdated) = job.commits(&repository, tip.as_ref())?;
     if let Some(new) = made.last() {
         new_id(new).and_then(|new| repository.reference(&name, new, true, REFLOG)).map_err(refused)?;
         attempted.clone_from(&made);
         push(job, &repository, &name, alive)?;
     }
-    Ok(done(job, &repository, tip.as_ref(), made))
+    Ok(done(job, &repository, tip.as_ref(), made, outdated))
 }
 
 fn push(job: &Job, repository: &Repository, name: &str, alive: Alive<'_>) -> Result<(), Failed> {
@@ -207,9 +208,15 @@ fn tip<'r>(repository: &'r Repository, name: &str) -> Result<Option<Commit<'r>>,
     }
 }
 
-fn done(job: &Job, repository: &Repository, tip: Option<&Commit<'_>>, made: Vec<Made>) -> Recorded {
+fn done(
+    job: &Job,
+    repository: &Repository,
+    tip: Option<&Commit<'_>>,
+    made: Vec<Made>,
+    outdated: Vec<SnapshotId>,
+) -> Recorded {
     let warnings = if tip.is_none() && made.is_empty() { Vec::new() } else { job.remarks(repository, tip) };
-    job.recorded(repository, tip, made, warnings)
+    job.recorded(tip, made, outdated, warnings)
 }
 
 /// Whether somebody's files follow this branch, in the repository or in one of its worktrees.
