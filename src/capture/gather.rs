@@ -129,9 +129,7 @@ impl Gathering<'_> {
         match row.select {
             Select::All => self.list(kind, Selector::default(), role).await,
             Select::SecretType(secret_type) => {
-                let selector =
-                    Selector { fields: Some(format!("type={secret_type}")), ..Selector::default() };
-                self.list(kind, selector, role).await
+                self.list(kind, Selector::fields(format!("type={secret_type}")), role).await
             }
             Select::Named(names) => {
                 let names = names.iter().map(|(namespace, name)| {

@@ -26,14 +26,8 @@ pub(super) async fn read(g: &Gathering<'_>) -> Vec<Outcome> {
     let Some(secrets) = g.discovery.find("", "secrets").filter(|_| in_scope().next().is_some()) else {
         return Vec::new();
     };
-    let options = ListOptions {
-        selector: Selector {
-            labels: Some("owner=helm".into()),
-            fields: Some("type=helm.sh/release.v1".into()),
-        },
-        metadata_only: true,
-        ..ListOptions::default()
-    };
+    let options =
+        ListOptions { selector: Selector::releases(), metadata_only: true, ..ListOptions::default() };
     let listed = match g.cluster.list_all(secrets, &options).await {
         Ok(listed) => listed,
         Err(refusal) => return in_scope().map(|component| failed(component, refusal.to_string())).collect(),

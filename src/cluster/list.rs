@@ -24,6 +24,23 @@ pub struct Selector {
     pub fields: Option<String>,
 }
 
+impl Selector {
+    /// By fields alone.
+    pub fn fields(fields: impl Into<String>) -> Self {
+        Self { labels: None, fields: Some(fields.into()) }
+    }
+
+    /// The Secrets in which Helm keeps its releases, each of their revisions.
+    pub fn releases() -> Self {
+        Self { labels: Some("owner=helm".into()), ..Self::fields("type=helm.sh/release.v1") }
+    }
+
+    /// Of releases of one name.
+    pub fn release(name: &str) -> Self {
+        Self { labels: Some(format!("owner=helm,name={name}")), ..Self::releases() }
+    }
+}
+
 /// How to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListOptions {

@@ -201,7 +201,7 @@ impl Waiting<'_> {
             self.cluster.list_all(kind, &options).await.unwrap_or_default()
         };
         let pods = list("pods", Selector { labels: rollout::selector(&live), fields: None }).await;
-        let events = list("events", Selector { labels: None, fields: Some("type=Warning".into()) }).await;
+        let events = list("events", Selector::fields("type=Warning")).await;
         reasons::reasons(name, &live, &pods, &events)
     }
 }

@@ -51,12 +51,10 @@ pub(super) fn targets(discovery: &Discovery, scope: &Scope, sets: &BTreeSet<Set>
                 add(set, kind, ListOptions::default());
             }
         }
-        let releases =
-            Selector { labels: Some("owner=helm".into()), fields: Some("type=helm.sh/release.v1".into()) };
         for (group, plural, selector) in [
             ("", "namespaces", Selector::default()),
             ("apiextensions.k8s.io", "customresourcedefinitions", Selector::default()),
-            ("", "secrets", releases),
+            ("", "secrets", Selector::releases()),
         ] {
             if let Some(kind) = discovery.find(group, plural) {
                 add(set, kind, ListOptions { selector, ..ListOptions::default() });
@@ -68,16 +66,16 @@ pub(super) fn targets(discovery: &Discovery, scope: &Scope, sets: &BTreeSet<Set>
 
 /// One watch of a kind, or one of each object that is named.
 fn options(row: &Kind) -> Vec<ListOptions> {
-    let fields = |fields: String| Selector { fields: Some(fields), ..Selector::default() };
     match row.select {
         Select::All => vec![ListOptions::default()],
         Select::SecretType(kind) => {
-            vec![ListOptions { selector: fields(format!("type={kind}")), ..ListOptions::default() }]
+            let selector = Selector::fields(format!("type={kind}"));
+            vec![ListOptions { selector, ..ListOptions::default() }]
         }
         Select::Named(names) => {
             let one = |(namespace, name): &(&str, &str)| ListOptions {
                 namespace: (!namespace.is_empty()).then(|| (*namespace).to_owned()),
-                selector: fields(format!("metadata.name={name}")),
+                selector: Selector::fields(format!("metadata.name={name}")),
                 ..ListOptions::default()
             };
             names.iter().map(one).collect()

@@ -49,10 +49,7 @@ impl Acting<'_> {
     async fn revisions(&self, secrets: &ApiKind, namespace: &str, name: &str) -> Answer<Vec<Revision>> {
         let options = ListOptions {
             namespace: Some(namespace.into()),
-            selector: Selector {
-                labels: Some(format!("owner=helm,name={name}")),
-                fields: Some("type=helm.sh/release.v1".into()),
-            },
+            selector: Selector::release(name),
             metadata_only: true,
         };
         let listed = self.cluster.list_all(secrets, &options).await?;

@@ -71,10 +71,7 @@ impl Waiting<'_> {
         let target = seen.chart["spec"]["targetNamespace"].as_str().unwrap_or(namespace);
         let options = ListOptions {
             namespace: Some(target.into()),
-            selector: Selector {
-                labels: Some(format!("owner=helm,name={name}")),
-                fields: Some("type=helm.sh/release.v1".into()),
-            },
+            selector: Selector::release(name),
             metadata_only: true,
         };
         let secrets = self.kind("", "secrets", discovery).await?;

@@ -105,11 +105,11 @@ async fn release(
     let Some(kind) = discovery.find("", "secrets") else {
         return Found::Unknown("the cluster does not serve secrets".into());
     };
-    let selector = Selector {
-        labels: Some(format!("owner=helm,name={name}")),
-        fields: Some("type=helm.sh/release.v1".into()),
+    let options = ListOptions {
+        namespace: Some(namespace.into()),
+        selector: Selector::release(name),
+        metadata_only: false,
     };
-    let options = ListOptions { namespace: Some(namespace.into()), selector, metadata_only: false };
     let secrets = match cluster.list_all(kind, &options).await {
         Err(refusal) => return unread(&refusal),
         Ok(secrets) => secrets,
