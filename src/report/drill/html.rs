@@ -17,8 +17,9 @@ pub fn render(report: &DrillReport) -> String {
     begin(&mut m, &[report.headline(), "drill", &report.cluster.name, &words::time(report.ended_at)]);
     head(&mut m, report);
     summary(&mut m, report);
-    for (number, scenario) in report.scenarios.iter().enumerate() {
-        self::scenario(&mut m, scenario, number);
+    let mut drawn = 0;
+    for scenario in &report.scenarios {
+        self::scenario(&mut m, scenario, &mut drawn);
     }
     certificates(&mut m, report);
     if !report.checks.is_empty() {
@@ -100,18 +101,20 @@ fn met(m: &mut Markup, met: Option<bool>, open: &'static str) {
     m.raw(if met.is_none() { open } else { "" }).raw("</td>");
 }
 
-fn scenario(m: &mut Markup, scenario: &Scenario, number: usize) {
+/// `drawn` counts the drawings of the document.
+fn scenario(m: &mut Markup, scenario: &Scenario, drawn: &mut usize) {
     m.raw("<section>\n<h2>Scenario ").text(&scenario.name).raw(": ").text(&scenario.title).raw("</h2>\n");
     if let Some(why) = &scenario.why {
         m.raw("<p class=\"judged bad\">✕ ").text(why).raw("</p>\n");
     }
     part(m, "What was broken", &scenario.caused);
-    for (nth, run) in scenario.runs.iter().enumerate() {
+    for run in &scenario.runs {
         m.raw("<h3>Run ").text(&run.run).raw("</h3>\n<figure>\n");
         m.raw("<div class=\"wide\" role=\"region\" aria-label=\"Timeline of ")
             .text(&run.run)
             .raw("\" tabindex=\"0\">\n");
-        Timeline::of(run).draw(m, number * 100 + nth);
+        Timeline::of(run).draw(m, *drawn);
+        *drawn += 1;
         m.raw("</div>\n<figcaption><span class=\"key\"></span>acting<span class=\"key wait\"></span>waiting</figcaption>\n");
         m.raw("</figure>\n");
         step_table(m, run);

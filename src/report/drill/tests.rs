@@ -153,6 +153,21 @@ fn a_sandbox_leaves_the_objective_open_and_claims_no_conformity() {
 }
 
 #[test]
+fn waiting_bars_have_their_pattern_once_whichever_scenario_is_drawn_first() {
+    let mut report = report();
+    report.scenarios[0].runs.clear();
+    report.scenarios[1].runs.push(samples::report());
+    let html = html::render(&report);
+    assert_eq!(html.matches("<svg ").count(), 2);
+    let pattern = "<pattern id=\"hatch\"";
+    assert_eq!(html.matches(pattern).count(), 1);
+    assert!(html.find(pattern).unwrap() < html.find("<rect class=\"waiting\"").unwrap());
+    for drawing in 0..2 {
+        assert_eq!(html.matches(&format!("<title id=\"timeline-name-{drawing}\"")).count(), 1);
+    }
+}
+
+#[test]
 fn hostile_names_are_no_markup() {
     let hostile = "a<script>alert('x')</script>\" onload=\"x|y\u{202e}";
     let mut report = report();
