@@ -99,12 +99,16 @@ pub fn delay(objects: &[Object], now: DateTime<Utc>) -> Option<[(Tier, i64); 2]>
     (!readable).then(|| Tier::ALL.map(|tier| (tier, hours(tier).unwrap_or_default())))
 }
 
+/// Every file of a snapshot, with its bytes where the header says them.
+pub fn files(header: &SnapshotHeader) -> impl Iterator<Item = (String, Option<u64>)> {
+    let sealed = layout::sealed(header).map(|(file, _, bytes)| (file, bytes));
+    sealed.chain([layout::SIGNATURE, layout::HEADER].map(|name| (name.to_owned(), None)))
+}
+
 /// What a place has of a snapshot that is not as its header says, as far as a LIST tells: files, and words that fit after
 /// their names.
 pub fn wrong(header: &SnapshotHeader, objects: &[Object]) -> Vec<(String, String)> {
-    let sealed = layout::sealed(header).map(|(file, _, bytes)| (file, bytes));
-    let small = [layout::SIGNATURE, layout::HEADER].map(|name| (name.to_owned(), None));
-    let judged = sealed.chain(small).filter_map(|(file, bytes)| {
+    let judged = files(header).filter_map(|(file, bytes)| {
         let wrong = match (objects.iter().find(|object| object.name == file), bytes) {
             (None, _) => "is missing: a lifecycle rule, or somebody, deleted it".into(),
             (Some(object), Some(bytes)) if object.bytes != bytes => {

@@ -12,7 +12,7 @@ use crate::{
     repository::{
         archive::Tier,
         s3::{self, Bucket, Place},
-        thaw::Thaw,
+        thaw::{Thaw, files},
     },
 };
 
@@ -44,18 +44,16 @@ pub(super) async fn look(settings: &Settings, subject: &Subject, thaw: bool) -> 
     checks
 }
 
-/// What HEADs say of the header and each bundle.
+/// What HEADs say of each file.
 async fn heads(bucket: &Bucket, header: &SnapshotHeader) -> Result<String> {
-    let bundles =
-        header.bundles.iter().map(|bundle| (format!("{}.tar.zst.age", bundle.component), Some(bundle)));
     let mut classes = std::collections::BTreeSet::new();
     let mut count = 0;
-    for (file, bundle) in bundles.chain([("snapshot.json".to_owned(), None)]) {
+    for (file, bytes) in files(header) {
         let path = s3::path(&header.id, &file);
         let head = bucket.head(&path).await?;
         let head =
             head.ok_or_else(|| crate::Error::damaged(format!("{} is missing", bucket.place().url(&path))))?;
-        if bundle.is_some_and(|bundle| bundle.bytes != head.bytes) {
+        if bytes.is_some_and(|bytes| bytes != head.bytes) {
             return Err(crate::Error::damaged(format!("{} is of another size", bucket.place().url(&path))));
         }
         classes.extend(head.class.map(|class| class.name()));

@@ -22,6 +22,8 @@ async fn a_place_is_asked_for_what_was_drilled_and_learns_no_name_from_the_repor
     let check = &document["checks"][0];
     assert_eq!(check["outcome"], "passed", "{check:#}");
     says(&check["details"][0].to_string(), &[&id, "by HEAD", "DEEP_ARCHIVE", "asked for from its archive"]);
+    let files = glacier.objects().iter().filter(|(key, ..)| key.contains(&id)).count();
+    says(&check["details"][0].to_string(), &[&format!(": {files} files are there")]);
     assert!(glacier.calls().iter().any(|call| call.contains("RestoreObject")), "{:?}", glacier.calls());
 
     // All of it is there, and opens to the recipients alone, with stock tools.
