@@ -79,7 +79,13 @@ impl Drill {
             cx.terminal.warn(format!("report {name} counts for nothing: {why}"));
         }
         let components = plans.iter().flat_map(|drilled| drilled.plan.components()).collect();
-        let report = interrupt::run(&|| "nothing of the drill is left".into(), async {
+        let left = match on_cluster {
+            true => {
+                "the cluster is as the drill left it; the next drill makes it equal to the snapshots first"
+            }
+            false => "nothing of the drill is left",
+        };
+        let report = interrupt::run(&|| left.into(), async {
             cx.terminal.note("opening the snapshots");
             let wanted = Wanted {
                 cluster: settings.config.cluster_name.as_deref(),

@@ -148,6 +148,7 @@ async fn a_cluster_is_broken_only_if_it_is_marked_for_it() {
         "mkdir plans; netdr plan show network-policies | sed '/id: probe-connectivity/,$d' > plans/own.yaml";
     home.shell(plan).await.ok();
     operator.configure("plans: plans");
+    left::ctrl_c_leaves_the_cluster_as_it_is(home, &format!("drill {words} --yes")).await;
     let document = home.shell(&format!("netdr drill {words} --yes")).await.json(0);
     recovered(&document);
     let scenario = &document["scenarios"][0];

@@ -7,9 +7,10 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
 use super::{WORDS, custody, memory};
-use crate::support::{built, eventually, says};
+use crate::support::{Home, built, eventually, says};
 
 /// The only folder in a folder, once etcd keeps data in it.
 fn at_work(memory: &Path) -> Option<PathBuf> {
@@ -61,4 +62,22 @@ async fn ctrl_c_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_minus_nine_leaves_nothing() {
     nothing_is_left_after(Signal::KILL).await;
+}
+
+/// On a cluster there is more than the drill's own, and that is broken when Ctrl-C comes.
+pub(super) async fn ctrl_c_leaves_the_cluster_as_it_is(home: &Home, words: &str) {
+    let words: Vec<&str> = words.split(' ').collect();
+    let mut command = home.command("netdr", &words);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !lines.next_line().await.unwrap().unwrap().contains("failures caused, replaying") {}
+    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    let mut said = String::new();
+    lines.into_inner().read_to_string(&mut said).await.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(130), "{said}");
+    says(
+        &said,
+        &["error: interrupted", "the cluster is as the drill left it", "the next drill makes it equal"],
+    );
+    assert!(!said.contains("nothing of the drill is left"), "{said}");
 }
