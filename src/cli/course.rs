@@ -1,6 +1,6 @@
 //! What a restore and an undo have in common: the plan is shown, somebody says yes, it is done, proved and reported.
 
-mod outcome;
+pub(super) mod outcome;
 mod preview;
 mod progress;
 

@@ -39,7 +39,7 @@ pub(super) fn write(
     for folder in folders {
         for (form, text) in &forms {
             let file = folder.join(format!("{}.{form}", report.run));
-            match create(&folder, &file, text) {
+            match create(&folder, &file, text.as_bytes()) {
                 Ok(()) => written.push(file),
                 Err(e) => cx.terminal.warn(format!("report {} cannot be written: {e}", file.display())),
             }
@@ -48,11 +48,12 @@ pub(super) fn write(
     written
 }
 
-fn create(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
+/// Writes a file of a report, whole or not at all.
+pub(in crate::cli) fn create(folder: &Path, file: &Path, content: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let _ = fs::remove_file(file); // of an earlier process of this run
     let mut out = OpenOptions::new().write(true).create_new(true).open(file)?;
-    out.write_all(text.as_bytes()).inspect_err(|_| {
+    out.write_all(content).and_then(|()| out.sync_all()).inspect_err(|_| {
         let _ = fs::remove_file(file); // half a report reads as a whole one
     })
 }

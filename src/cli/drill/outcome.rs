@@ -1,10 +1,6 @@
 //! What a drill came to: the report's files with their signatures, copies of them outside, the answer on stdout.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -12,6 +8,7 @@ use crate::{
     Result,
     cli::{
         context::Context,
+        course::outcome::create,
         exit::Exit,
         interrupt, places,
         settings::Settings,
@@ -71,13 +68,6 @@ pub(super) fn keep(
         }
     }
     kept
-}
-
-fn create(folder: &Path, file: &Path, content: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let mut out = OpenOptions::new().write(true).create_new(true).open(file)?;
-    out.write_all(content)?;
-    out.sync_all()
 }
 
 /// Copies it to the places outside, sealed; whether all of them have it.
