@@ -42,4 +42,5 @@ pub use prepared::Prepared;
 pub use probes::Probed;
 pub use run::{Running, run};
 pub use sources::Chosen;
+pub(crate) use sources::relied_on;
 pub use undo::Undo;

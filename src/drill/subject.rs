@@ -13,8 +13,9 @@ use crate::{
     model::{ClusterIdentity, Component, Facts, Item, Set, SnapshotHeader, SnapshotId},
     report::drill::{Expiry, Source},
     repository::{Listed, Repository, choose},
+    restore::relied_on,
     seal::Identities,
-    signature::{Trust, TrustedSigners},
+    signature::TrustedSigners,
 };
 
 /// What is wanted.
@@ -56,7 +57,7 @@ impl Subject {
         wanted: &Wanted<'_>,
     ) -> Result<Self> {
         let listed = repository.list(trusted, wanted.now)?;
-        let named = wanted.ids.iter().map(|id| named(&listed, id)).collect::<Result<Vec<_>>>()?;
+        let named = wanted.ids.iter().map(|id| relied_on(&listed, id)).collect::<Result<Vec<_>>>()?;
         let cluster = match (wanted.cluster, named.first()) {
             (Some(name), _) => name.to_owned(),
             (None, Some((header, _))) => header.cluster.name.clone(),
@@ -79,7 +80,7 @@ impl Subject {
                     lacking.extend(
                         passed.map(|(id, why)| format!("newer snapshot {id} was passed over: {why}")),
                     );
-                    snapshots.push(self::named(&listed, &choice.header.id)?);
+                    snapshots.push(relied_on(&listed, &choice.header.id)?);
                 }
                 Err(none) if set == Set::Network => return Err(none.to_restore()),
                 Err(none) => lacking.push(none.to_restore().to_string()),
@@ -158,20 +159,6 @@ impl Subject {
             .collect();
         found.sort_by(|a, b| (a.not_after, &a.secret).cmp(&(b.not_after, &b.secret)));
         found
-    }
-}
-
-/// A snapshot that can be relied on, and who signed it.
-fn named(listed: &[Listed], id: &SnapshotId) -> Result<(SnapshotHeader, String)> {
-    let one = listed.iter().find(|one| one.id == *id).ok_or_else(|| {
-        Error::usage(format!("there is no snapshot {id}")).hint("list them with: netdr snapshots")
-    })?;
-    match (&one.trust, &one.header) {
-        (Trust::Trusted(signer), Ok(header)) => Ok((header.clone(), signer.clone())),
-        (Trust::Untrusted(why), _) | (_, Err(why)) => {
-            Err(Error::damaged(format!("snapshot {id} is untrusted: {why}"))
-                .hint("choose another with: netdr snapshots"))
-        }
     }
 }
 

@@ -263,6 +263,21 @@ fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
 
 /// A snapshot that was asked for by its id: trusted and of the right cluster it must be, complete it need not.
 fn named(listed: &[Listed], id: &SnapshotId, asked: &Asked<'_>) -> Result<(SnapshotHeader, String)> {
+    let (header, signer) = relied_on(listed, id)?;
+    let wanted = asked.from_cluster.unwrap_or(&asked.cluster.name);
+    if header.cluster.name != wanted {
+        let of = &header.cluster.name;
+        return Err(Error::usage(format!("snapshot {id} is of cluster {of}, not of {wanted}"))
+            .hint(format!("if that is what you want: --from-cluster {of}")));
+    }
+    Ok((header, signer))
+}
+
+/// A snapshot that can be relied on, and who signed it.
+///
+/// # Errors
+/// When there is none of that id; damaged, when its header cannot be used or nobody trusted answers for it.
+pub(crate) fn relied_on(listed: &[Listed], id: &SnapshotId) -> Result<(SnapshotHeader, String)> {
     let listed = listed.iter().find(|l| l.id == *id).ok_or_else(|| {
         Error::usage(format!("there is no snapshot {id}")).hint("list them with: netdr snapshots")
     })?;
@@ -274,12 +289,6 @@ fn named(listed: &[Listed], id: &SnapshotId, asked: &Asked<'_>) -> Result<(Snaps
         Error::damaged(format!("snapshot {id} is untrusted: {why}"))
             .hint("choose another with: netdr snapshots; a signer becomes trusted by a line in the trusted_signers file")
     })?;
-    let wanted = asked.from_cluster.unwrap_or(&asked.cluster.name);
-    if header.cluster.name != wanted {
-        let of = &header.cluster.name;
-        return Err(Error::usage(format!("snapshot {id} is of cluster {of}, not of {wanted}"))
-            .hint(format!("if that is what you want: --from-cluster {of}")));
-    }
     Ok((header, signer))
 }
 
