@@ -3,21 +3,19 @@
 //! In: programs, and what to start. Out: a control plane that answers, and its kubeconfigs.
 //! Invariant: dropped, or its process killed in any way, it is gone: processes and files.
 
-mod definitions;
+pub(super) mod definitions;
 mod flags;
 mod pki;
 mod process;
 mod programs;
 
 use std::{
-    collections::BTreeMap,
     net::TcpListener,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use kube::Client;
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -217,14 +215,6 @@ impl ControlPlane {
     /// When its kubeconfig is gone.
     pub async fn cluster(&self) -> Result<Cluster> {
         Cluster::connect(&Access::Kubeconfig { path: self.kubeconfig.clone(), context: None }).await
-    }
-
-    /// Makes it serve these kinds, by the name of each definition.
-    ///
-    /// # Errors
-    /// When the API server refuses one, or does not serve it within a minute.
-    pub(super) async fn define(&self, definitions: &BTreeMap<String, Value>) -> Result<()> {
-        definitions::apply(&self.cluster().await?, definitions).await
     }
 
     /// Its administrator's kubeconfig.

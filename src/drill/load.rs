@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::{ControlPlane, Subject};
+use super::{Subject, control_plane::definitions};
 use crate::{
     Error, Result,
     cluster::{Answer, ApiKind, Cluster, Discovery, Precondition},
@@ -23,8 +23,6 @@ const DEFINITIONS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefini
 /// What came of it.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
-    /// Objects made.
-    pub(super) objects: usize,
     /// What could not be made, and why.
     pub(super) left_out: Vec<String>,
     /// What had to be made up, because a snapshot has only a part of it.
@@ -35,7 +33,7 @@ pub(super) struct Loaded {
 ///
 /// # Errors
 /// When the API server cannot be reached, or refuses a definition, a namespace or a node.
-pub(super) async fn load(plane: &ControlPlane, subject: &Subject) -> Result<Loaded> {
+pub(super) async fn load(cluster: &Cluster, subject: &Subject) -> Result<Loaded> {
     let mut loaded = Loaded::default();
     let mut objects = BTreeMap::new();
     let mut definitions = BTreeMap::new();
@@ -47,10 +45,9 @@ pub(super) async fn load(plane: &ControlPlane, subject: &Subject) -> Result<Load
             objects.insert(item.key.clone(), (item.extent, object));
         }
     }
-    plane.define(&definitions).await?;
-    let cluster = plane.cluster().await?;
+    definitions::apply(cluster, &definitions).await?;
     let discovery = cluster.discover().await?;
-    let loading = Loading { cluster: &cluster, discovery: &discovery };
+    let loading = Loading { cluster, discovery: &discovery };
 
     let core = |plural: &str| {
         discovery
@@ -84,12 +81,10 @@ pub(super) async fn load(plane: &ControlPlane, subject: &Subject) -> Result<Load
             "{n} Services of applications: of these a snapshot has what is the load balancer's, and the ports are made up"
         )),
     }
-    loaded.objects = namespaces.len() + rest.len();
     let made = rest.iter().map(|(key, (extent, object))| loading.make(key, *extent, object.clone()));
     let made = stream::iter(made).buffer_unordered(CREATES);
     loaded.left_out = made.filter_map(async |left_out| left_out).collect().await;
     loaded.left_out.sort();
-    loaded.objects -= loaded.left_out.len();
     Ok(loaded)
 }
 

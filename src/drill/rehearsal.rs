@@ -101,9 +101,9 @@ impl Rehearsal<'_> {
         (self.tell)(&format!("{name}: starting a control plane"));
         let plane = ControlPlane::start(programs, &options, &|_| ()).await?;
         let cluster = plane.cluster().await?;
-        let player = Player::new(plane.cluster().await?, controllers);
+        let player = Player::new(cluster.clone(), controllers);
         (self.tell)(&format!("{name}: loading the snapshots"));
-        let Loaded { objects: _, left_out, made_up } = load::load(&plane, self.subject).await?;
+        let Loaded { left_out, made_up } = load::load(&cluster, self.subject).await?;
         let (roots, not_rooted) = self.roots(plane.folder())?;
         let (plan, mut not_tested) = restricted(&drilled.plan, !roots.is_empty());
         if drilled.plan.components().contains(&Component::Host) {

@@ -54,8 +54,11 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Creates them and waits until discovery shows every one.
-pub(super) async fn apply(cluster: &Cluster, definitions: &BTreeMap<String, Value>) -> Result<()> {
+/// Creates them, by the name of each, and waits until discovery shows every one.
+///
+/// # Errors
+/// When the API server refuses one, or does not serve it within a minute.
+pub(in crate::drill) async fn apply(cluster: &Cluster, definitions: &BTreeMap<String, Value>) -> Result<()> {
     let kind = ApiKind {
         group: "apiextensions.k8s.io".into(),
         version: "v1".into(),
