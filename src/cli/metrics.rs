@@ -82,7 +82,7 @@ pub(super) async fn text(
         retention: settings.config.retention,
         places: &places,
         certificates: &certificates(cx, settings, repository, &listed, cluster),
-        recoveries: &Recovery::all(&repository.root().join("reports")),
+        recoveries: &Recovery::all(&repository.reports()),
         tasks: &tasks,
         checks: &checks,
         deliveries: &deliveries,

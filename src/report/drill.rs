@@ -119,9 +119,14 @@ impl DrillReport {
         document
     }
 
+    /// Whether every scenario came back, be it too late.
+    fn all_back(&self) -> bool {
+        self.scenarios.iter().all(|scenario| scenario.outcome == "recovered")
+    }
+
     /// What a reader must know before anything else.
     pub(super) fn headline(&self) -> &'static str {
-        match (self.good, self.scenarios.iter().all(|scenario| scenario.outcome == "recovered")) {
+        match (self.good, self.all_back()) {
             (true, _) => "Recovery proved",
             (false, true) if self.complete => "Recovered, over objective",
             (false, true) => "Recovery proved in part",

@@ -138,15 +138,21 @@ pub(super) fn step_table(m: &mut Markup, report: &RecoveryReport) {
         m.raw("<p>").text(skipped).raw("</p>\n");
     }
     for step in report.steps.iter().filter(|step| !step.failures.is_empty()) {
-        m.raw("<h3>").raw(failures_of(step)).raw(" ").text(&step.id).raw("</h3>\n<ul>\n");
-        for failure in step.failures.iter().take(NAMED) {
-            m.raw("<li>").text(failure).raw("</li>\n");
-        }
-        if step.failures.len() > NAMED {
-            m.raw("<li>and ").text(step.failures.len() - NAMED).raw(" more, in the run’s journal</li>\n");
-        }
-        m.raw("</ul>\n");
+        m.raw("<h3>").raw(failures_of(step)).raw(" ").text(&step.id).raw("</h3>\n");
+        named(m, &step.failures, "the run’s journal");
     }
+}
+
+/// As many lines as are named; `whole` has them all.
+pub(super) fn named(m: &mut Markup, lines: &[String], whole: &'static str) {
+    m.raw("<ul>\n");
+    for line in lines.iter().take(NAMED) {
+        m.raw("<li>").text(line).raw("</li>\n");
+    }
+    if lines.len() > NAMED {
+        m.raw("<li>and ").text(lines.len() - NAMED).raw(" more, in ").raw(whole).raw("</li>\n");
+    }
+    m.raw("</ul>\n");
 }
 
 fn row(m: &mut Markup, step: &StepOutcome) {

@@ -37,32 +37,24 @@ pub fn render(report: &RecoveryReport) -> String {
     list(&mut out, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut out, "Simulated", &report.simulated, "None noted.");
     list(&mut out, "Not probed", &report.not_probed, "None noted.");
-    out += "\n## Evidence\n\n";
-    for (name, value) in report.evidence() {
-        out += &format!("- {name}: {}\n", safe(&value));
-    }
+    evidence(&mut out, &report.evidence());
     out
 }
 
 fn objectives(report: &RecoveryReport, verdict: Verdict) -> Vec<Vec<String>> {
-    let met = |met: Option<bool>| match met {
-        Some(true) => "yes".to_owned(),
-        Some(false) => "**no**".to_owned(),
-        None => "not judged".to_owned(),
-    };
     vec![
         vec![
             verdict.time_name().into(),
             words::duration(report.recovery_time_s),
             words::duration(report.rto_s as f64),
-            met(Some(report.rto_met && verdict.is_back())),
+            met(Some(report.rto_met && verdict.is_back()), "not judged"),
             safe(&report.before_start()),
         ],
         vec![
             "Recovery point".into(),
             words::duration(report.recovery_point_s as f64),
             words::duration(report.rpo_s as f64),
-            met(report.rpo_met),
+            met(report.rpo_met, "not judged"),
             safe(&report.lost()),
         ],
     ]
@@ -105,12 +97,33 @@ fn steps(out: &mut String, report: &RecoveryReport) {
     }
     for step in report.steps.iter().filter(|step| !step.failures.is_empty()) {
         *out += &format!("\n### {} {}\n\n", failures_of(step), safe(&step.id));
-        for failure in step.failures.iter().take(NAMED) {
-            *out += &format!("- {}\n", safe(failure));
-        }
-        if step.failures.len() > NAMED {
-            *out += &format!("- and {} more, in the run’s journal\n", step.failures.len() - NAMED);
-        }
+        named(out, &step.failures, "the run’s journal");
+    }
+}
+
+/// Whether an objective was met; `open` says it where that is not known.
+pub(super) fn met(met: Option<bool>, open: &str) -> String {
+    match met {
+        Some(true) => "yes".into(),
+        Some(false) => "**no**".into(),
+        None => open.into(),
+    }
+}
+
+/// As many lines as are named; `whole` has them all.
+pub(super) fn named(out: &mut String, lines: &[String], whole: &str) {
+    for line in lines.iter().take(NAMED) {
+        *out += &format!("- {}\n", safe(line));
+    }
+    if lines.len() > NAMED {
+        *out += &format!("- and {} more, in {whole}\n", lines.len() - NAMED);
+    }
+}
+
+pub(super) fn evidence(out: &mut String, rows: &[(&'static str, String)]) {
+    *out += "\n## Evidence\n\n";
+    for (name, value) in rows {
+        *out += &format!("- {name}: {}\n", safe(value));
     }
 }
 

@@ -5,7 +5,7 @@
 use super::{CONTROLS, DrillReport, Past, Place, Scenario};
 use crate::report::{
     Check,
-    html::{NAMED, begin, end, evidence, list, step_table},
+    html::{NAMED, begin, end, evidence, list, named, step_table},
     markup::Markup,
     timeline::Timeline,
     words,
@@ -37,8 +37,7 @@ pub fn render(report: &DrillReport) -> String {
 }
 
 fn head(m: &mut Markup, report: &DrillReport) {
-    let back = report.scenarios.iter().all(|scenario| scenario.outcome == "recovered");
-    let (class, sign) = match (report.good, back) {
+    let (class, sign) = match (report.good, report.all_back()) {
         (true, _) => ("<header class=\"verdict good\">\n", "✓"),
         (false, true) => ("<header class=\"verdict warn\">\n", "!"),
         (false, false) => ("<header class=\"verdict bad\">\n", "✕"),
@@ -131,14 +130,8 @@ fn part(m: &mut Markup, title: &'static str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
-    m.raw("<h3>").raw(title).raw("</h3>\n<ul>\n");
-    for line in lines.iter().take(NAMED) {
-        m.raw("<li>").text(line).raw("</li>\n");
-    }
-    if lines.len() > NAMED {
-        m.raw("<li>and ").text(lines.len() - NAMED).raw(" more, in the report’s JSON</li>\n");
-    }
-    m.raw("</ul>\n");
+    m.raw("<h3>").raw(title).raw("</h3>\n");
+    named(m, lines, "the report’s JSON");
 }
 
 fn checks(m: &mut Markup, checks: &[Check]) {

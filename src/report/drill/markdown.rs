@@ -7,7 +7,7 @@ use super::{CONTROLS, DrillReport, Place, Scenario};
 use crate::report::{
     Check,
     html::NAMED,
-    markdown::{list, safe, table},
+    markdown::{evidence, list, met, named, safe, table},
     words,
 };
 
@@ -66,19 +66,8 @@ pub fn render(report: &DrillReport) -> String {
     out += "\n## Controls\n\nWhere evidence is. The report claims no conformity.\n\n";
     let rows = CONTROLS.iter().map(|row| [row.what, row.guide, row.today, row.evidence].map(safe).into());
     table(&mut out, &["Subject", "Guide", "Today", "Evidence"], "llll", rows);
-    out += "\n## Evidence\n\n";
-    for (name, value) in report.evidence() {
-        out += &format!("- {name}: {}\n", safe(&value));
-    }
+    evidence(&mut out, &report.evidence());
     out
-}
-
-fn met(met: Option<bool>, open: &str) -> String {
-    match met {
-        Some(true) => "yes".into(),
-        Some(false) => "**no**".into(),
-        None => open.into(),
-    }
 }
 
 fn part(out: &mut String, title: &str, lines: &[String]) {
@@ -86,12 +75,7 @@ fn part(out: &mut String, title: &str, lines: &[String]) {
         return;
     }
     *out += &format!("{title}:\n\n");
-    for line in lines.iter().take(NAMED) {
-        *out += &format!("- {}\n", safe(line));
-    }
-    if lines.len() > NAMED {
-        *out += &format!("- and {} more, in the report’s JSON\n", lines.len() - NAMED);
-    }
+    named(out, lines, "the report’s JSON");
     *out += "\n";
 }
 

@@ -95,16 +95,9 @@ pub fn judge(
         checks.extend(run.checks.iter().cloned());
         for probed in &run.probes {
             checks.push(match probed.result {
-                "passed" => Check {
-                    what: probed.name.clone(),
-                    outcome: "passed",
-                    details: vec![probed.detail.clone()],
-                },
-                "failed" => Check {
-                    what: probed.name.clone(),
-                    outcome: "failed",
-                    details: vec![probed.detail.clone()],
-                },
+                outcome @ ("passed" | "failed") => {
+                    Check { what: probed.name.clone(), outcome, details: vec![probed.detail.clone()] }
+                }
                 _ => Check::not_made(&probed.name, &probed.detail),
             });
         }
