@@ -30,7 +30,7 @@ mod versions;
 
 // What checks judge by, too.
 pub(crate) use gates::{is_ready, nodes_ready, pod_reason, read_webhooks, rolled_out, selector};
-pub(crate) use probes::{PLAYED, asked_through_nodes, is_played};
+pub(crate) use probes::{PLAYED, asked_through_nodes, blocking, is_played, nodes_to_ask};
 
 pub use engine::{Engine, Event, execute};
 pub use journal::{Entry, Journal, Past, RunSummary};

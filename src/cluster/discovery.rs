@@ -98,6 +98,14 @@ impl Discovery {
         self.kinds.get(&(group.to_owned(), plural.to_owned()))
     }
 
+    /// The kind.
+    ///
+    /// # Errors
+    /// If the server does not serve it: in words.
+    pub fn served(&self, group: &str, plural: &str) -> Result<&ApiKind, String> {
+        self.find(group, plural).ok_or_else(|| format!("{plural} are not served"))
+    }
+
     /// The kind of an object by apiVersion's group and `kind`.
     pub fn find_kind(&self, group: &str, kind: &str) -> Option<&ApiKind> {
         self.kinds.values().find(|k| k.group == group && k.kind == kind)

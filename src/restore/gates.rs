@@ -180,7 +180,7 @@ impl Waiting<'_> {
         if discovery.find(group, plural).is_none() {
             self.discover(discovery).await?;
         }
-        discovery.find(group, plural).cloned().ok_or_else(|| format!("{plural} are not served"))
+        discovery.served(group, plural).cloned()
     }
 
     async fn discover(&self, discovery: &mut Discovery) -> Result<(), String> {

@@ -6,7 +6,7 @@
 mod connectivity;
 mod https;
 
-pub(crate) use https::answers as asked_through_nodes;
+pub(crate) use https::{answers as asked_through_nodes, through as nodes_to_ask};
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,7 +19,7 @@ use tokio::{
 
 use super::gates::Waiting;
 use crate::{
-    cluster::{Discovery, ListOptions, Selector},
+    cluster::{Cluster, Discovery, ListOptions, Selector},
     plan::Look,
     probe::{self, Connection},
 };
@@ -130,10 +130,10 @@ async fn dns(waiting: &Waiting<'_>, discovery: &Discovery, name: &str, server: O
 
 /// Where the cluster's own DNS is: the Service of CoreDNS keeps the label of kube-dns.
 async fn cluster_dns(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<SocketAddr, String> {
-    if let Some(why) = unreal(&nodes(waiting, discovery).await?) {
+    if let Some(why) = unreal(&nodes(waiting.cluster, discovery).await?) {
         return Err(why.into());
     }
-    let kind = discovery.find("", "services").ok_or("services are not served")?;
+    let kind = discovery.served("", "services")?;
     let options = ListOptions {
         namespace: Some("kube-system".into()),
         selector: Selector { labels: Some("k8s-app=kube-dns".into()), fields: None },
@@ -148,9 +148,9 @@ async fn cluster_dns(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<Soc
 pub(crate) const PLAYED: &str = "the nodes are played by kwok: nothing answers at their addresses";
 
 /// The cluster's nodes.
-async fn nodes(waiting: &Waiting<'_>, discovery: &Discovery) -> Result<Vec<Value>, String> {
-    let kind = discovery.find("", "nodes").ok_or("nodes are not served")?;
-    let listed = waiting.cluster.list_all(kind, &ListOptions::default()).await;
+async fn nodes(cluster: &Cluster, discovery: &Discovery) -> Result<Vec<Value>, String> {
+    let kind = discovery.served("", "nodes")?;
+    let listed = cluster.list_all(kind, &ListOptions::default()).await;
     listed.map_err(|refusal| format!("nodes could not be read: {refusal}"))
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn is_played(node: &Value) -> bool {
 }
 
 /// Looks that block get a thread that may.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     look: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
     spawn_blocking(look).await.map_err(|e| format!("the look broke off: {e}"))?

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     check::Reading,
-    cluster::{ApiKind, Cluster, Discovery, ListOptions, Precondition, Selector},
+    cluster::{Cluster, Discovery, ListOptions, Precondition, Selector},
     probe::PORT,
     restore::{is_ready, pod_reason},
 };
@@ -111,7 +111,7 @@ impl Probe<'_> {
             let what = what.to_owned();
             move |refusal| format!("{what} was refused: {refusal}")
         };
-        let namespaces = self.kind("", "namespaces")?;
+        let namespaces = self.discovery.served("", "namespaces")?;
         let there = self.cluster.get(namespaces, None, NAMESPACE).await;
         let namespace = match there.map_err(|refusal| format!("namespace {NAMESPACE}: {refusal}"))? {
             Some(_) => NAMESPACE.to_owned(),
@@ -121,14 +121,14 @@ impl Probe<'_> {
                 let made = self.cluster.create(namespaces, None, object.as_bytes()).await;
                 made.map_err(refused(&format!("namespace {name}")))?;
                 let account = pods::account(self.run).to_string();
-                let accounts = self.kind("", "serviceaccounts")?;
+                let accounts = self.discovery.served("", "serviceaccounts")?;
                 let made = self.cluster.create(accounts, Some(&name), account.as_bytes()).await;
                 made.map_err(refused("the pods' service account"))?;
                 name
             }
         };
         let policy = pods::policy(self.run).to_string();
-        let policies = self.kind("networking.k8s.io", "networkpolicies")?;
+        let policies = self.discovery.served("networking.k8s.io", "networkpolicies")?;
         let made = self.cluster.create(policies, Some(&namespace), policy.as_bytes()).await;
         made.map_err(refused("the pods' network policy"))?;
         Ok(namespace)
@@ -142,7 +142,7 @@ impl Probe<'_> {
         role: impl Fn(&String) -> Role<'r>,
         silent: &mut Vec<String>,
     ) -> Result<Vec<Started>, String> {
-        let kind = self.kind("", "pods")?;
+        let kind = self.discovery.served("", "pods")?;
         let objects: Vec<(String, Value)> = nodes
             .into_iter()
             .enumerate()
@@ -177,7 +177,7 @@ impl Probe<'_> {
         so: fn(&Value) -> bool,
         silent: &mut Vec<String>,
     ) -> Result<Vec<(String, Value)>, String> {
-        let kind = self.kind("", "pods")?;
+        let kind = self.discovery.served("", "pods")?;
         let options = of_run(self.run, namespace);
         loop {
             let listed = self.cluster.list_all(kind, &options).await;
@@ -201,10 +201,6 @@ impl Probe<'_> {
             }
             return Ok(found);
         }
-    }
-
-    fn kind(&self, group: &str, plural: &str) -> Result<&ApiKind, String> {
-        self.discovery.find(group, plural).ok_or_else(|| format!("{plural} are not served"))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     model::ItemKey,
     plan::{HttpLook, secured_hosts},
     probe::{Served, Unanswered},
-    restore::{PLAYED, asked_through_nodes},
+    restore::{PLAYED, asked_through_nodes, nodes_to_ask},
 };
 
 /// How hosts are asked.
@@ -41,10 +41,15 @@ pub async fn served(
     let routes = [INGRESSES, INGRESS_ROUTES].into_iter().flat_map(|source| reading.items(source));
     let hosts: BTreeMap<String, ItemKey> =
         routes.flat_map(|(key, route)| secured_hosts(&key, route)).collect();
+    if hosts.is_empty() {
+        return Vec::new();
+    }
+    let secrets: BTreeMap<ItemKey, &Value> = reading.all(Source::TLS_SECRETS).collect();
+    let through = nodes_to_ask(cluster, discovery, asked.through.as_deref(), asked.port).await;
     let mut checks = Vec::new();
     for (host, secret) in hosts {
-        let known = reading.all(Source::TLS_SECRETS).find(|(key, _)| *key == secret);
-        let Some(leaf) = known.and_then(|(_, object)| Leaf::of(object).ok()) else { continue }; // said of its route, or by `certificates`
+        let leaf = secrets.get(&secret).and_then(|object| Leaf::of(object).ok());
+        let Some(leaf) = leaf else { continue }; // said of its route, or by `certificates`
         let look = HttpLook {
             host,
             path: "/".into(),
@@ -55,7 +60,11 @@ pub async fn served(
             secret: Some(secret.clone()),
             serial: Some(leaf.serial.clone()),
         };
-        match heard(&look, &secret, &leaf.serial, asked_through_nodes(cluster, discovery, &look).await) {
+        let answers = match &through {
+            Ok(through) => Ok(asked_through_nodes(through, &look).await),
+            Err(why) => Err(why.clone()),
+        };
+        match heard(&look, &secret, &leaf.serial, answers) {
             ControlFlow::Continue(check) => checks.push(check),
             ControlFlow::Break(check) => {
                 checks.push(check);

@@ -8,9 +8,11 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use tokio::task::spawn_blocking;
 
-use crate::probe::{self, Connection};
+use crate::{
+    probe::{self, Connection},
+    restore::blocking,
+};
 
 /// Of each address whether it answers, and if not why.
 pub type Asked = BTreeMap<SocketAddr, Result<(), String>>;
@@ -21,13 +23,11 @@ const AT_ONCE: usize = 16;
 /// Connects to all of them.
 pub async fn ask(addresses: Vec<SocketAddr>) -> Asked {
     let connections = addresses.into_iter().map(|address| async move {
-        let connected = spawn_blocking(move || probe::connect(&address.to_string(), PATIENCE)).await;
-        let answer = match connected {
-            Ok(Ok(Connection::Open)) => Ok(()),
-            Ok(Ok(Connection::Refused)) => Err("it is refused".to_owned()),
-            Ok(Ok(Connection::Silent)) => Err("nobody answers".into()),
-            Ok(Err(why)) => Err(why),
-            Err(broken) => Err(format!("the look broke off: {broken}")),
+        let answer = match blocking(move || probe::connect(&address.to_string(), PATIENCE)).await {
+            Ok(Connection::Open) => Ok(()),
+            Ok(Connection::Refused) => Err("it is refused".to_owned()),
+            Ok(Connection::Silent) => Err("nobody answers".into()),
+            Err(why) => Err(why),
         };
         (address, answer)
     });

@@ -25,7 +25,7 @@ const PORT: u16 = 8080;
 const LEFT: Duration = Duration::from_secs(120);
 
 pub(super) async fn look(waiting: &Waiting<'_>, discovery: &Discovery, threshold: u32, image: &str) -> Seen {
-    let nodes = match nodes(waiting, discovery).await {
+    let nodes = match nodes(waiting.cluster, discovery).await {
         Ok(nodes) => nodes,
         Err(why) => return NotProbed(why),
     };
@@ -82,7 +82,7 @@ impl Probing<'_> {
     }
 
     async fn start(&self, name: &str, script: &str) -> Result<String, String> {
-        let kind = self.discovery.find("batch", "jobs").ok_or("jobs are not served")?;
+        let kind = self.discovery.served("batch", "jobs")?;
         let job = job(name, self.nodes.len(), self.image, script, self.waiting.timeout + LEFT);
         let created = self.waiting.cluster.create(kind, Some(NAMESPACE), job.to_string().as_bytes()).await;
         created.map_err(|refusal| format!("its Job was refused: {refusal}"))?;
@@ -91,7 +91,7 @@ impl Probing<'_> {
 
     /// The pods of a Job, when there is one a node and all are so.
     async fn wait(&self, job: &str, what: &str, so: impl Fn(&Value) -> bool) -> Result<Vec<Value>, String> {
-        let kind = self.discovery.find("", "pods").ok_or("pods are not served")?;
+        let kind = self.discovery.served("", "pods")?;
         let options = ListOptions {
             namespace: Some(NAMESPACE.into()),
             selector: Selector { labels: Some(format!("job-name={job}")), fields: None },

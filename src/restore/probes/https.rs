@@ -7,20 +7,21 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
-use super::{Failed, NotProbed, PATIENCE, PLAYED, Passed, Seen, blocking, is_played};
+use super::{Failed, NotProbed, PATIENCE, PLAYED, Passed, Seen, blocking, is_played, nodes};
 use crate::{
     certificates::Leaf,
-    cluster::{Cluster, Discovery, ListOptions},
+    cluster::{Cluster, Discovery},
     model::ItemKey,
     plan::HttpLook,
     probe::{self, Request, Served, Unanswered},
 };
 
 pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, asked: &HttpLook) -> Seen {
-    let answers = match answers(cluster, discovery, asked).await {
-        Ok(answers) => answers,
+    let through = match through(cluster, discovery, asked.through.as_deref(), asked.port).await {
+        Ok(through) => through,
         Err(why) => return NotProbed(why),
     };
+    let answers = answers(&through, asked).await;
     let wanted = match expected(cluster, discovery, asked).await {
         Ok(wanted) => wanted,
         Err(why) => return Failed(why),
@@ -44,23 +45,19 @@ pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, asked: &HttpL
     }
 }
 
-/// What each node answers for a host, or why it does not.
-///
-/// # Errors
-/// Where there is no node to be asked: in words.
+/// What each of these nodes answers for a host, or why it does not.
 pub(crate) async fn answers(
-    cluster: &Cluster,
-    discovery: &Discovery,
+    through: &[(String, SocketAddr)],
     asked: &HttpLook,
-) -> Result<Vec<(String, Result<Served, Unanswered>)>, String> {
+) -> Vec<(String, Result<Served, Unanswered>)> {
     let mut answers = Vec::new();
-    for (node, address) in through(cluster, discovery, asked).await? {
+    for (node, address) in through {
         let (host, path, tls) = (asked.host.clone(), asked.path.clone(), asked.tls);
-        let request = Request { address, host, path, tls };
+        let request = Request { address: *address, host, path, tls };
         let answer = blocking(move || Ok(probe::get(&request, PATIENCE))).await;
-        answers.push((node, answer.unwrap_or_else(|why| Err(why.into()))));
+        answers.push((node.clone(), answer.unwrap_or_else(|why| Err(why.into()))));
     }
-    Ok(answers)
+    answers
 }
 
 /// What is wrong with an answer.
@@ -74,33 +71,33 @@ fn wrong(answer: &Served, serial: Option<&str>, status: Option<u16>) -> Option<S
     status.map(|wanted| format!("it answers {}, not {wanted}", answer.status))
 }
 
-/// The nodes and the addresses at which they are asked.
-async fn through(
+/// The nodes and the addresses at which they are asked on a port: one by its name or address, or every one.
+///
+/// # Errors
+/// Where there is no node to be asked: in words.
+pub(crate) async fn through(
     cluster: &Cluster,
     discovery: &Discovery,
-    asked: &HttpLook,
+    through: Option<&str>,
+    port: u16,
 ) -> Result<Vec<(String, SocketAddr)>, String> {
-    if let Some(Ok(address)) = asked.through.as_ref().map(|node| node.parse::<IpAddr>()) {
-        return Ok(vec![(address.to_string(), SocketAddr::new(address, asked.port))]);
+    if let Some(Ok(address)) = through.map(str::parse::<IpAddr>) {
+        return Ok(vec![(address.to_string(), SocketAddr::new(address, port))]);
     }
-    let kind = discovery.find("", "nodes").ok_or("nodes are not served")?;
-    let nodes = cluster.list_all(kind, &ListOptions::default()).await;
-    let nodes = nodes.map_err(|refusal| format!("nodes could not be read: {refusal}"))?;
+    let nodes = nodes(cluster, discovery).await?;
     let name = |node: &Value| node["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    let found: Vec<&Value> = nodes
-        .iter()
-        .filter(|node| asked.through.as_ref().is_none_or(|wanted| name(node) == *wanted))
-        .collect();
+    let found: Vec<&Value> =
+        nodes.iter().filter(|node| through.is_none_or(|wanted| name(node) == wanted)).collect();
     if found.is_empty() {
-        return Err(format!("there is no node {}", asked.through.as_deref().unwrap_or("at all")));
+        return Err(format!("there is no node {}", through.unwrap_or("at all")));
     }
     if found.iter().all(|node| is_played(node)) {
         return Err(PLAYED.into());
     }
     let real = found.into_iter().filter(|node| !is_played(node));
-    let through: Vec<_> =
-        real.filter_map(|node| Some((name(node), SocketAddr::new(address(node)?, asked.port)))).collect();
-    if through.is_empty() { Err("no node has an InternalIP".into()) } else { Ok(through) }
+    let reached: Vec<_> =
+        real.filter_map(|node| Some((name(node), SocketAddr::new(address(node)?, port)))).collect();
+    if reached.is_empty() { Err("no node has an InternalIP".into()) } else { Ok(reached) }
 }
 
 /// A node's address in its own network.
@@ -119,7 +116,7 @@ async fn expected(
         return Ok(asked.serial.clone());
     }
     let Some(ItemKey::Resource { group, plural, namespace, name }) = &asked.secret else { return Ok(None) };
-    let kind = discovery.find(group, plural).ok_or("secrets are not served")?;
+    let kind = discovery.served(group, plural)?;
     let live = cluster.get(kind, namespace.as_deref(), name).await.map_err(|refusal| refusal.to_string())?;
     let live = live.ok_or("its Secret does not exist")?;
     Leaf::of(&live).map(|leaf| Some(leaf.serial)).map_err(|why| format!("its Secret {why}"))
