@@ -42,9 +42,7 @@ pub struct Answer {
     pub tries: u32,
     /// How often each target was reached.
     pub reached: Vec<u32>,
-    /// Until TCP was established, per target; none of one that was never reached.
-    pub connect_ms: Vec<Option<f64>>,
-    /// Of the TLS handshake, per target.
+    /// Of the TLS handshake, per target; none of one that was never reached.
     pub handshake_ms: Vec<Option<f64>>,
     /// Why a target was not reached the last time that it was not, by its position: the first eight.
     pub failures: Vec<(usize, String)>,
@@ -59,8 +57,7 @@ pub struct Answer {
 /// What came of one target, or of DNS.
 #[derive(Default)]
 struct Tally {
-    first: Vec<Duration>,
-    second: Vec<Duration>,
+    times: Vec<Duration>,
     failed: u32,
     failure: Option<String>,
 }
@@ -73,8 +70,7 @@ pub fn dial(questions: &Questions) -> Answer {
             let one = |target: &SocketAddr| {
                 let target = *target;
                 scope.spawn(move || {
-                    let reached = || reach(target, PATIENCE).map(|times| (times.connect, times.handshake));
-                    tally(questions.tries, reached)
+                    tally(questions.tries, || reach(target, PATIENCE).map(|times| times.handshake))
                 })
             };
             let threads: Vec<_> = group.iter().map(one).collect();
@@ -85,23 +81,20 @@ pub fn dial(questions: &Questions) -> Answer {
     let dns = questions.dns.as_ref().map(|(server, name)| {
         tally(questions.tries, || {
             let began = Instant::now();
-            addresses(*server, name, PATIENCE).map(|_| (began.elapsed(), Duration::ZERO))
+            addresses(*server, name, PATIENCE).map(|_| began.elapsed())
         })
     });
     Answer::of(questions.tries, tallies, dns)
 }
 
-fn tally(tries: u32, mut once: impl FnMut() -> Result<(Duration, Duration), String>) -> Tally {
+fn tally(tries: u32, mut once: impl FnMut() -> Result<Duration, String>) -> Tally {
     let mut tally = Tally::default();
     for number in 0..tries {
         if number > 0 {
             thread::sleep(PAUSE);
         }
         match once() {
-            Ok((first, second)) => {
-                tally.first.push(first);
-                tally.second.push(second);
-            }
+            Ok(time) => tally.times.push(time),
             Err(why) => {
                 tally.failed += 1;
                 tally.failure = Some(why);
@@ -115,14 +108,13 @@ impl Answer {
     fn of(tries: u32, tallies: Vec<Tally>, dns: Option<Tally>) -> Self {
         let mut answer = Self { tries, ..Self::default() };
         for (number, tally) in tallies.into_iter().enumerate() {
-            answer.reached.push(u32::try_from(tally.first.len()).unwrap_or(tries));
-            answer.connect_ms.push(median(tally.first));
-            answer.handshake_ms.push(median(tally.second));
+            answer.reached.push(u32::try_from(tally.times.len()).unwrap_or(tries));
+            answer.handshake_ms.push(median(tally.times));
             let why = tally.failure.filter(|_| answer.failures.len() < FAILURES);
             answer.failures.extend(why.map(|why| (number, why)));
         }
         if let Some(dns) = dns {
-            answer.dns_ms = median(dns.first);
+            answer.dns_ms = median(dns.times);
             (answer.dns_failed, answer.dns_failure) = (dns.failed, dns.failure);
         }
         answer
@@ -152,7 +144,7 @@ mod tests {
         let answer = dial(&Questions { targets, tries: 2, dns: None });
         assert_eq!(answer.reached, [0, 2]);
         assert_eq!(answer.failures, [(0, "it is refused".to_owned())]);
-        assert!(answer.connect_ms[0].is_none() && answer.handshake_ms[1].is_some(), "{answer:?}");
+        assert!(answer.handshake_ms[0].is_none() && answer.handshake_ms[1].is_some(), "{answer:?}");
         assert_eq!((answer.dns_ms, answer.dns_failed), (None, 0));
     }
 
@@ -169,8 +161,7 @@ mod tests {
     fn the_answer_of_a_large_cluster_is_a_termination_message() {
         let why = "silent while sending more than one packet".to_owned();
         let slow = |failure: Option<String>| Tally {
-            first: vec![Duration::from_millis(99)],
-            second: vec![Duration::from_micros(12_345)],
+            times: vec![Duration::from_micros(12_345)],
             failed: 4,
             failure,
         };

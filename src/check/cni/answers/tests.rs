@@ -12,7 +12,6 @@ fn answers(nodes: usize, reached: u32) -> Answers {
         let answer = probe::Answer {
             tries: 100,
             reached: counts,
-            connect_ms: vec![Some(0.4); count],
             handshake_ms: vec![Some(2.5); count],
             failures: if reached < 100 { vec![(0, "nobody answers".into())] } else { vec![] },
             dns_ms: Some(1.5),
