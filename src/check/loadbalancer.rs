@@ -143,7 +143,7 @@ fn disabled(reading: &Reading, why: String) -> Check {
 
 /// What a failover test that was killed has left.
 fn unfinished(reading: &Reading) -> Option<Check> {
-    let nodes: Vec<&str> = failover::tainted(reading).collect();
+    let nodes: Vec<&str> = failover::tainted(reading.objects(NODES)).collect();
     let why = format!(
         "a failover test was not finished: {TAINT} keeps MetalLB's speaker from {}",
         nodes.join(", ")

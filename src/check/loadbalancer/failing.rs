@@ -22,7 +22,7 @@ use crate::{
         Status::{Alert, Unknown, Warn},
         read,
     },
-    cluster::{Answer, ApiKind, Cluster, Discovery, ListOptions, Precondition, Selector},
+    cluster::{Answer, Cluster, Discovery, ListOptions, Precondition, Selector},
     restore::{is_ready, selector},
 };
 
@@ -112,11 +112,7 @@ pub async fn put_back(cluster: &Cluster, discovery: &Discovery, poll: Duration) 
         Ok(nodes) => nodes,
         Err(why) => return Some(Check::unknown(NAME, why, "kubectl get nodes")),
     };
-    let tainted: Vec<String> = nodes
-        .iter()
-        .filter(|node| failover::is_tainted(node))
-        .filter_map(|node| node["metadata"]["name"].as_str().map(Into::into))
-        .collect();
+    let tainted: Vec<String> = failover::tainted(&nodes).map(Into::into).collect();
     if tainted.is_empty() {
         return None;
     }
@@ -138,7 +134,7 @@ impl Doing<'_> {
     async fn remove_speaker(self, planned: &Planned) -> Result<(), String> {
         self.taint(&planned.node, true).await?;
         let namespace = planned.speakers.namespace();
-        let pods = self.kind("", "pods")?;
+        let pods = self.discovery.served("", "pods")?;
         let selector = Selector {
             labels: planned.labels.clone(),
             fields: Some(format!("spec.nodeName={}", planned.node)),
@@ -157,17 +153,13 @@ impl Doing<'_> {
             }
             Ok(found.is_empty())
         };
-        match self.until(gone).await? {
-            true => Ok(()),
-            false => {
-                Err(format!("the speaker on {} did not end within {} s", planned.node, SPEAKER.as_secs()))
-            }
-        }
+        let late = || format!("the speaker on {} did not end within {} s", planned.node, SPEAKER.as_secs());
+        self.until(gone, late).await
     }
 
     /// With our taint, or without: over the very node that was read, for a merge replaces the whole list.
     async fn taint(self, node: &str, with: bool) -> Result<(), String> {
-        let kind = self.kind("", "nodes")?;
+        let kind = self.discovery.served("", "nodes")?;
         let failed = |refusal| format!("the taints of node {node} could not be changed: {refusal}");
         for _ in 0..TRIES {
             let live = self.cluster.get(kind, None, node).await.map_err(failed)?;
@@ -202,33 +194,31 @@ impl Doing<'_> {
                 |node: &String| pods.iter().any(|pod| pod["spec"]["nodeName"] == **node && is_ready(pod));
             Ok(nodes.iter().all(ready))
         };
-        match self.until(back).await? {
-            true => Ok(()),
-            false => {
-                Err(format!("no speaker is ready on {} after {} s", nodes.join(", "), SPEAKER.as_secs()))
-            }
-        }
+        let late = || format!("no speaker is ready on {} after {} s", nodes.join(", "), SPEAKER.as_secs());
+        self.until(back, late).await
     }
 
-    async fn until(self, so: impl AsyncFn() -> Result<bool, String>) -> Result<bool, String> {
+    /// Until it is so; a speaker that takes too long is an error, in the words of `late`.
+    async fn until(
+        self,
+        so: impl AsyncFn() -> Result<bool, String>,
+        late: impl FnOnce() -> String,
+    ) -> Result<(), String> {
         let deadline = Instant::now() + SPEAKER;
         loop {
             if so().await? {
-                return Ok(true);
+                return Ok(());
             }
             if Instant::now() >= deadline {
-                return Ok(false);
+                return Err(late());
             }
             sleep(self.poll).await;
         }
     }
 
     async fn list(self, group: &str, plural: &str, options: ListOptions) -> Result<Vec<Value>, String> {
-        let listed: Answer<Vec<Value>> = self.cluster.list_all(self.kind(group, plural)?, &options).await;
+        let listed: Answer<Vec<Value>> =
+            self.cluster.list_all(self.discovery.served(group, plural)?, &options).await;
         listed.map_err(|refusal| format!("{plural} could not be read: {refusal}"))
-    }
-
-    fn kind(&self, group: &str, plural: &str) -> Result<&ApiKind, String> {
-        self.discovery.find(group, plural).ok_or_else(|| format!("{plural} are not served"))
     }
 }

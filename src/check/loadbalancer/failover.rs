@@ -5,7 +5,10 @@
 
 use serde_json::Value;
 
-use super::{L2_STATUSES, MetalLb, NODES, Service, TAINT, announced, services};
+use super::{
+    L2_STATUSES, MetalLb, NODES, Service, TAINT, announced,
+    services::{self, list},
+};
 use crate::{
     check::{Check, Reading},
     model::ItemKey,
@@ -74,20 +77,16 @@ pub fn plan(reading: &Reading, service: Option<&str>) -> Result<Planned, Box<Che
     Ok(Planned { labels: selector(live), node, speakers, services })
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
 /// Whether it tolerates a taint that nobody has heard of (Kubernetes docs, "Taints and Tolerations").
 fn tolerates(toleration: &Value) -> bool {
     let text = |field: &str| toleration[field].as_str().unwrap_or_default();
     matches!(text("effect"), "" | "NoSchedule") && (text("key") == TAINT || text("key").is_empty())
 }
 
-/// The nodes that an unfinished test keeps their speaker from.
-pub(super) fn tainted(reading: &Reading) -> impl Iterator<Item = &str> {
-    let nodes = reading.objects(NODES).iter().filter(|node| is_tainted(node));
-    nodes.filter_map(|node| node["metadata"]["name"].as_str())
+/// Of the nodes those that an unfinished test keeps their speaker from.
+pub(super) fn tainted(nodes: &[Value]) -> impl Iterator<Item = &str> {
+    let tainted = nodes.iter().filter(|node| is_tainted(node));
+    tainted.filter_map(|node| node["metadata"]["name"].as_str())
 }
 
 pub(super) fn is_tainted(node: &Value) -> bool {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
-use super::{Asked, BGP_ADVERTISEMENTS, L2_STATUSES, SERVICES, announced, describe, pools};
+use super::{Asked, BGP_ADVERTISEMENTS, L2_STATUSES, POOLS, SERVICES, announced, describe, pools};
 use crate::{
     check::{
         Check, Reading,
@@ -47,7 +47,7 @@ pub(super) fn of_metal_lb(reading: &Reading) -> impl Iterator<Item = Service> {
     })
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
@@ -85,7 +85,9 @@ fn one(reading: &Reading, service: &Service, asked: &Asked) -> Check {
     if service.addresses.is_empty() {
         return check.found(Alert, "it has no address", describe(&service.key));
     }
-    if !pools::holds(reading, service) {
+    // Where pools could not be read nobody knows of which it is; of a kind that is not served there is none.
+    let known = reading.unread("loadbalancer", &[POOLS]).is_empty();
+    if known && !pools::holds(reading, service) {
         check = check.found(Alert, "its address is of no pool: nobody announces it", describe(&service.key));
     }
     // By BGP every node announces it, and says so nowhere.

@@ -107,6 +107,13 @@ fn what_could_not_be_read_is_unknown_and_never_absent() {
     let dead = reading([]).without(DEPLOYMENTS, "403");
     let checks = judge(&dead, &Asked::new());
     assert_eq!(checks.iter().map(|check| check.status).collect::<Vec<_>>(), [Unknown], "{checks:#?}");
+    // Of which pool an address is, nobody knows; without the kind there is none.
+    let without = reading([]).without(POOLS, "403");
+    assert_eq!(found(&without, "loadbalancer ipaddresspools.metallb.io").0, Unknown);
+    assert_eq!(found(&without, WEB).0, Ok);
+    let kinds = [DEPLOYMENTS, DAEMON_SETS, NODES, SERVICES];
+    let unserved = Reading::of(kinds.map(|kind| (kind, reading([]).objects(kind).to_vec())));
+    assert_eq!(found(&unserved, WEB).0, Alert);
 }
 
 #[test]
