@@ -16,7 +16,7 @@ use crate::{
     Error, Result,
     capture::{Scope, capture},
     check::{
-        self, Check, Source,
+        self, Check,
         doctor::{cluster, configuration, node, values},
     },
     cluster::Cluster,
@@ -61,7 +61,8 @@ fn of_file(file: &PathBuf) -> Result<Vec<Check>> {
     if documents.iter().any(node::is_rke2) {
         return Ok(vec![node::judge(&shown, &documents)]);
     }
-    let judged = documents.iter().filter_map(values_in).map(|found| values::judge(&shown, &found));
+    let next = format!("netdr doctor {shown}");
+    let judged = documents.iter().filter_map(values_in).map(|found| values::judge(&shown, &found, &next));
     let judged: Vec<Check> = judged.collect();
     let none = || {
         Check::not_applicable(format!("doctor {shown}"), "it holds neither values nor RKE2's configuration")
@@ -116,17 +117,16 @@ fn of_node(cx: &Context) -> Result<Vec<Check>> {
 }
 
 fn of_cluster(cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
-    const NODES: Source = Source::all("", "nodes");
     interrupt::run(&|| "nothing was changed".into(), async {
         let cluster = Cluster::connect(&settings.access()?).await?;
         let _phase = cx.terminal.phase(format!("looking at {}", cluster.name()));
         let scope = Scope { components: cluster::COMPONENTS.into(), ..settings.config.scope.clone() };
         let found = capture(&cluster, &scope, cx.now, &cluster::is_wanted).await?;
-        let nodes = check::read(&cluster, &found.discovery, [NODES], BTreeSet::new()).await;
+        let nodes = check::read(&cluster, &found.discovery, [cluster::NODES], BTreeSet::new()).await;
         let written = cluster::written();
         let webhooks = read_webhooks(&cluster, &found.discovery, &written).await;
         let unready =
             webhooks.map(|webhooks| webhooks.unready(&written)).map_err(|refusal| refusal.to_string());
-        Ok(cluster::judge(&found, nodes.objects(NODES), &unready))
+        Ok(cluster::judge(&found, &nodes, &unready))
     })
 }

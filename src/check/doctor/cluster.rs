@@ -9,7 +9,7 @@ use crate::{
     capture::{Capture, Captured},
     catalog::{BUILT_IN_GROUPS, KINDS},
     check::{
-        Check,
+        Check, Reading, Source,
         Status::{Alert, Warn},
     },
     helm,
@@ -23,6 +23,9 @@ const TRAEFIKS: &str = "traefik.io/ingress-controller";
 /// What is captured for it.
 pub const COMPONENTS: [Component; 4] =
     [Component::Cni, Component::Ingress, Component::Loadbalancer, Component::Certificates];
+
+/// What a rollout may need one more of.
+pub const NODES: Source = Source::all("", "nodes");
 
 /// Whose content is looked at.
 pub fn is_wanted(entry: &IndexEntry) -> bool {
@@ -43,12 +46,15 @@ pub fn written() -> Vec<Target> {
 
 /// Judges all of it. `unready` says which webhooks do not answer, of those that a restore must pass, or why that is not
 /// known.
-pub fn judge(capture: &Capture, nodes: &[Value], unready: &Result<Vec<String>, String>) -> Vec<Check> {
+pub fn judge(capture: &Capture, nodes: &Reading, unready: &Result<Vec<String>, String>) -> Vec<Check> {
     let mut checks: Vec<Check> = capture.failures.iter().map(unread).collect();
+    checks.extend(nodes.unread("doctor rollout", &[NODES]));
     checks.extend(failure_policy(capture));
     checks.extend(contents(capture, |key| matches!(key, ItemKey::Release { .. })).map(release));
     let deployments = contents(capture, |key| key.is_kind("apps", "deployments"));
-    checks.extend(deployments.flat_map(|(key, deployment)| of_deployment(key, &deployment, nodes)));
+    checks.extend(
+        deployments.flat_map(|(key, deployment)| of_deployment(key, &deployment, nodes.objects(NODES))),
+    );
     checks.push(controllers(capture));
     checks.push(webhooks(unready));
     checks
@@ -93,16 +99,15 @@ fn failure_policy(capture: &Capture) -> Option<Check> {
 }
 
 fn release((key, content): (&ItemKey, Value)) -> Check {
-    let check = values::judge(&key.to_string(), &content["release"]["config"]);
-    let next =
-        |key: &ItemKey| format!("helm get values -n {} {}", key.namespace().unwrap_or_default(), key.name());
+    let next = format!("helm get values -n {} {}", key.namespace().unwrap_or_default(), key.name());
+    let check = values::judge(&key.to_string(), &content["release"]["config"], &next);
     match helm::misfits(&content) {
-        Err(error) => check.found(Warn, error.to_string(), next(key)),
+        Err(error) => check.found(Warn, error.to_string(), next),
         Ok(lines) => lines.iter().fold(check, |check, line| {
             let why = format!(
                 "{line} does not fit the schema of the release's own chart: Helm refuses the next upgrade"
             );
-            check.found(Alert, why, next(key))
+            check.found(Alert, why, &next)
         }),
     }
 }

@@ -16,7 +16,8 @@ use crate::{
 /// Judges plans against where their content comes from: `snapshots` are those of this machine's repository, where it has
 /// one.
 pub fn judge(config: &Config, plans: &[RestorePlan], snapshots: Option<&[Listed]>) -> Vec<Check> {
-    let watched = snapshots.is_some_and(|all| all.iter().any(is_of_watch));
+    let watched = snapshots
+        .is_some_and(|all| all.iter().any(|listed| listed.trust.is_trusted() && listed.is_of_a_change()));
     let lossless = plans.iter().filter(|plan| plan.rpo.is_zero());
     let mut checks: Vec<Check> = lossless.map(|plan| of_plan(config, plan, watched)).collect();
     let archives: Vec<&str> =
@@ -39,11 +40,6 @@ pub fn judge(config: &Config, plans: &[RestorePlan], snapshots: Option<&[Listed]
 /// Whether bundles of every set are archived there.
 fn archives_all(place: &Place) -> bool {
     Set::ALL.into_iter().all(|set| place.class_of(set).is_archive())
-}
-
-/// Whether `netdr watch` took it, when something changed.
-fn is_of_watch(listed: &Listed) -> bool {
-    listed.trust.is_trusted() && listed.header.as_ref().is_ok_and(|header| !header.occasion.is_backup())
 }
 
 /// "No loss at all" cannot follow from a backup a day. Files of hosts are not watched.

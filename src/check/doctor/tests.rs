@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     capture::{Capture, Captured},
-    check::{Check, Status::*},
+    check::{Check, Reading, Status::*},
     cluster::Precondition,
     config::Config,
     helm::Revision,
@@ -41,7 +41,8 @@ fn the_flag_of_the_operations_guide_is_dropped_by_rke2() {
 
 #[test]
 fn the_values_of_the_operations_guide_fit_no_chart() {
-    let found = values::judge("traefik-values.yaml", &documents(VALUES)[0]);
+    let found =
+        values::judge("traefik-values.yaml", &documents(VALUES)[0], "netdr doctor traefik-values.yaml");
     assert_eq!(found.status, Alert);
     assert_eq!(
         why(&found),
@@ -58,7 +59,11 @@ fn the_values_of_the_operations_guide_fit_no_chart() {
 #[test]
 fn values_that_are_as_the_chart_wants_them_are_in_order() {
     let of = |text: &str| {
-        let check = values::judge("helm release traefik/traefik", &documents(text)[0]);
+        let check = values::judge(
+            "helm release traefik/traefik",
+            &documents(text)[0],
+            "helm get values -n traefik traefik",
+        );
         (check.status, check.next.clone(), why(&check).into_iter().map(str::to_owned).collect::<Vec<_>>())
     };
     let fine = "deployment: {replicas: 2}\nhostNetwork: true\nports: {metrics: {expose: {default: true}}}\n\
@@ -99,7 +104,8 @@ fn canal(plural: &str, spec: Value) -> Captured {
 }
 
 fn judged(items: Vec<Captured>, nodes: &[Value]) -> Vec<Check> {
-    cluster::judge(&Capture { items, ..Capture::default() }, nodes, &Result::Ok(vec![]))
+    let nodes = Reading::of([(cluster::NODES, nodes.to_vec())]);
+    cluster::judge(&Capture { items, ..Capture::default() }, &nodes, &Result::Ok(vec![]))
 }
 
 #[track_caller]
@@ -139,6 +145,7 @@ fn a_release_is_judged_by_its_values_and_by_its_own_chart() {
     let found = named(&checks, "doctor values of helm release traefik/traefik");
     assert_eq!(found.status, Alert);
     assert!(found.why[0].starts_with("logs (type) does not fit the schema"), "{found:?}");
+    assert_eq!(found.next.as_deref(), Some("helm get values -n traefik traefik"));
     assert!(!format!("{found:?}").contains("MARKER"));
 }
 
@@ -156,6 +163,10 @@ fn a_rollout_that_waits_for_ever_and_certificates_in_a_file_are_pointed_out() {
     assert_eq!(named(&two, "doctor rollout of deployments.apps traefik/traefik").status, Warn);
     assert_eq!(named(&two, "doctor acme.json of deployments.apps traefik/traefik").status, Warn);
     assert!(of(3).iter().all(|check| !check.name.contains("rollout")));
+    let nobody_knows = Reading::of([]).without(cluster::NODES, "403");
+    let items = vec![captured(key(), &deployment)];
+    let checks = cluster::judge(&Capture { items, ..Capture::default() }, &nobody_knows, &Result::Ok(vec![]));
+    assert_eq!(named(&checks, "doctor rollout nodes").status, Unknown);
 }
 
 #[test]
@@ -169,7 +180,7 @@ fn two_ingress_controllers_and_webhooks_that_do_not_answer_are_in_the_way() {
         seen: Precondition { uid: String::new(), resource_version: String::new() },
     };
     let of = |revisions: Vec<Revision>, unready: Result<Vec<String>, String>| {
-        cluster::judge(&Capture { revisions, ..Capture::default() }, &[], &unready)
+        cluster::judge(&Capture { revisions, ..Capture::default() }, &Reading::of([]), &unready)
     };
     let own = || revision("traefik", "traefik", "deployed");
     let checks = of(
@@ -195,7 +206,7 @@ fn two_ingress_controllers_and_webhooks_that_do_not_answer_are_in_the_way() {
     let items =
         vec![class("traefik", "traefik.io/ingress-controller"), class("nginx", "k8s.io/ingress-nginx")];
     let both = Capture { items, revisions: vec![own()], ..Capture::default() };
-    let checks = cluster::judge(&both, &[], &Result::Ok(vec![]));
+    let checks = cluster::judge(&both, &Reading::of([]), &Result::Ok(vec![]));
     let found = named(&checks, "doctor ingress controllers");
     assert!(
         found.status == Warn && found.why[0].starts_with("k8s.io/ingress-nginx and traefik/traefik"),

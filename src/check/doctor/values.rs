@@ -9,23 +9,15 @@ use crate::check::{
     Status::{self, Alert, Warn},
 };
 
-/// Judges values, which are from here.
-pub fn judge(origin: &str, values: &Value) -> Check {
+/// Judges values, which are from here; `next` is the command that shows them.
+pub fn judge(origin: &str, values: &Value, next: &str) -> Check {
     let found = findings(values);
     let check = Check::ok(
         format!("doctor values of {origin}"),
         found.len(),
         "0 values that do nothing or do not fit",
     );
-    found.into_iter().fold(check, |check, (status, why)| check.found(status, why, next(origin)))
-}
-
-/// Where they are seen.
-fn next(origin: &str) -> String {
-    match origin.strip_prefix("helm release ").and_then(|release| release.split_once('/')) {
-        Some((namespace, name)) => format!("helm get values -n {namespace} {name}"),
-        None => format!("netdr doctor {origin}"),
-    }
+    found.into_iter().fold(check, |check, (status, why)| check.found(status, why, next))
 }
 
 fn findings(values: &Value) -> Vec<(Status, String)> {

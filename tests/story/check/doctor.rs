@@ -32,7 +32,8 @@ async fn files_are_judged_without_a_cluster() {
     write("config.yaml", "cni: canal\nflannel-backend: vxlan\n");
     write("fine.yaml", "cni: [canal]\ningress-controller: none\n");
     let found = home.netdr(&["doctor", "values.yaml", "config.yaml", "fine.yaml", "--json"]).await.json(8);
-    assert_eq!(named(&found, "doctor values of values.yaml")["status"], "alert");
+    let values = named(&found, "doctor values of values.yaml");
+    assert_eq!((&values["status"], &values["next"]), (&"alert".into(), &"netdr doctor values.yaml".into()));
     assert_eq!(named(&found, "doctor flags of config.yaml")["status"], "warn");
     assert_eq!(named(&found, "doctor flags of fine.yaml")["status"], "ok");
     home.netdr(&["doctor", "fine.yaml"]).await.ok();
