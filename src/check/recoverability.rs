@@ -57,26 +57,27 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
             checks.push(Check::unknown(name, why, "netdr snapshots"));
         }
     }
+    // Those that changes occasion say nothing of the schedule: by them, one that fails every night would not show.
+    let divided = means.places.iter().enumerate().filter_map(|(number, place)| {
+        let listed = place.listed.as_ref().ok()?.iter().cloned();
+        let (changes, backups): (Vec<Listed>, Vec<Listed>) = listed.partition(Listed::is_of_a_change);
+        Some((number, place, changes, backups))
+    });
+    let divided: Vec<_> = divided.collect();
     let all = series(means);
     let several = all.iter().map(|(cluster, ..)| cluster).collect::<BTreeSet<_>>().len() > 1;
-    for of in &all {
-        let (cluster, set, node) = of;
-        let node = node.as_ref().map(|node| format!(" of node {node}")).unwrap_or_default();
-        let cluster = if several { format!(" of cluster {cluster}") } else { String::new() };
-        let what = format!("{set}{node}{cluster}");
+    for (cluster, set, node) in &all {
+        let of_node = node.as_ref().map(|node| format!(" of node {node}")).unwrap_or_default();
+        let of_cluster = if several { format!(" of cluster {cluster}") } else { String::new() };
+        let what = format!("{set}{of_node}{of_cluster}");
         let mut last = None;
-        for (number, place) in means.places.iter().enumerate() {
-            let Ok(listed) = &place.listed else { continue };
-            let (cluster, _, node) = of;
-            // Those that changes occasion say nothing of the schedule: by them, one that fails every night would not show.
-            let (changes, backups): (Vec<Listed>, Vec<Listed>) =
-                listed.iter().cloned().partition(Listed::is_of_a_change);
-            let last_of = |listed: &[Listed]| {
-                choose(listed, cluster, *set, node.as_deref(), &set.components().collect(), now)
-            };
-            let (good, change) = (last_of(&backups), last_of(&changes).ok());
+        let last_of = |listed: &[Listed]| {
+            choose(listed, cluster, *set, node.as_deref(), &set.components().collect(), now)
+        };
+        for (number, place, changes, backups) in &divided {
+            let (good, change) = (last_of(backups), last_of(changes).ok());
             let next =
-                if number == 0 { format!("netdr backup --set {set}") } else { "netdr replicate".into() };
+                if *number == 0 { format!("netdr backup --set {set}") } else { "netdr replicate".into() };
             let name = format!("recoverability {what} in {}", place.name);
             let (check, header) = match good {
                 Ok(choice) => (age(name, &choice, change.as_ref(), next, now), Some(choice.header)),

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Kind, Result,
     check::{self, Check},
+    cluster::{Cluster, Discovery},
 };
 use cluster::{Ingress, OfCluster};
 use cni::Cni;
@@ -80,6 +81,12 @@ fn everything(cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
     let mut checks = or_unknown("cluster", cluster::checks(cx, settings, &all))?;
     checks.extend(or_unknown("recoverability", repository::checks(cx, settings))?);
     Ok(checks)
+}
+
+async fn connect(settings: &Settings) -> Result<(Cluster, Discovery)> {
+    let cluster = Cluster::connect(&settings.access()?).await?;
+    let discovery = cluster.discover().await?;
+    Ok((cluster, discovery))
 }
 
 /// The checks, or one that says that there are none and why.

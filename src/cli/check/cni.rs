@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::connect;
 use crate::{
     Error, Kind, Result,
     check::{self, Check, Status, cni},
     cli::{context::Context, interrupt, settings::Settings},
-    cluster::Cluster,
 };
 
 /// How often pods are looked at.
@@ -39,8 +39,7 @@ impl Cni {
         let done = interrupt::run(&advice, self.probe(cx, settings, &run));
         // Ctrl-C drops the work with its connections: what follows has its own.
         let swept = interrupt::run(&|| format!("remove what is left with: {REMOVE}"), async {
-            let cluster = Cluster::connect(&settings.access()?).await?;
-            let discovery = cluster.discover().await?;
+            let (cluster, discovery) = connect(settings).await?;
             Ok(cni::sweep(&cluster, &discovery, POLL).await)
         });
         let mut checks = done.map_err(|error| with_left(error, &swept))?;
@@ -53,8 +52,7 @@ impl Cni {
     }
 
     async fn probe(&self, cx: &Context, settings: &Settings, run: &str) -> Result<Vec<Check>> {
-        let cluster = Cluster::connect(&settings.access()?).await?;
-        let discovery = cluster.discover().await?;
+        let (cluster, discovery) = connect(settings).await?;
         let (earlier, _) = cni::sweep(&cluster, &discovery, POLL).await;
         if earlier > 0 {
             cx.terminal.note("an earlier check was killed: what it left is removed");

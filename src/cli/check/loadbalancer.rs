@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::cluster::{self, OfCluster};
+use super::{
+    cluster::{self, OfCluster},
+    connect,
+};
 use crate::{
     Error, Kind, Result,
     check::{
@@ -15,7 +18,6 @@ use crate::{
         loadbalancer::{self, Planned, TAINT},
     },
     cli::{context::Context, interrupt, prompt, settings::Settings},
-    cluster::{Cluster, Discovery},
 };
 
 const POLL: Duration = Duration::from_millis(500);
@@ -111,12 +113,6 @@ impl LoadBalancer {
         let asked = loadbalancer::ask(loadbalancer::addresses(&reading)).await;
         Ok((loadbalancer::judge(&reading, &asked), reading))
     }
-}
-
-async fn connect(settings: &Settings) -> Result<(Cluster, Discovery)> {
-    let cluster = Cluster::connect(&settings.access()?).await?;
-    let discovery = cluster.discover().await?;
-    Ok((cluster, discovery))
 }
 
 fn said(planned: &Planned, within: u64) -> String {

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::process::Child;
 
+use super::named;
 use crate::support::{Home, Kubelets, Objects, Plane, eventually, everything, fresh};
 
 const CANAL: &str = include_str!("../../../src/drill/cluster/canal.yaml");
@@ -36,17 +37,8 @@ async fn cluster() -> Cluster {
     Cluster { plane, objects, kubelets, home }
 }
 
-fn check<'a>(answer: &'a Value, name: &str) -> &'a Value {
-    answer["checks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|check| check["name"] == name)
-        .unwrap_or_else(|| panic!("{answer:#}"))
-}
-
 fn status<'a>(answer: &'a Value, name: &str) -> &'a str {
-    check(answer, name)["status"].as_str().unwrap()
+    named(answer, name)["status"].as_str().unwrap()
 }
 
 impl Cluster {
@@ -94,14 +86,14 @@ async fn pods_of_every_node_reach_each_other_or_it_is_said_who_does_not() {
     {
         assert_eq!(status(&sound, name), "ok", "{sound:#}");
     }
-    assert_eq!(check(&sound, "cni pod connectivity")["value"], 100.0);
-    assert!(check(&sound, "cni dns")["value"].as_f64().unwrap() < 500.0);
-    assert!(check(&sound, "cni tls handshake")["value"].as_f64().unwrap() > 0.0);
+    assert_eq!(named(&sound, "cni pod connectivity")["value"], 100.0);
+    assert!(named(&sound, "cni dns")["value"].as_f64().unwrap() < 500.0);
+    assert!(named(&sound, "cni tls handshake")["value"].as_f64().unwrap() > 0.0);
     cluster.nothing_is_left().await;
 
     cluster.kubelets.trouble.lock().unwrap().cut.insert("n3".into());
     let cut = cluster.check(&[], 8).await;
-    let connectivity = check(&cut, "cni pod connectivity");
+    let connectivity = named(&cut, "cni pod connectivity");
     assert_eq!((&connectivity["status"], &connectivity["value"]), (&json!("alert"), &json!(66.6)));
     assert!(
         connectivity["why"].to_string().contains("n1 reached n3 0 of 5 times: it is refused"),
@@ -114,7 +106,7 @@ async fn pods_of_every_node_reach_each_other_or_it_is_said_who_does_not() {
     let silent = cluster.check(&["--timeout", "3"], 8).await;
     assert_eq!(status(&silent, "cni pod connectivity"), "unknown", "{silent:#}");
     assert!(
-        check(&silent, "cni pod connectivity")["why"].to_string().contains("the pod on n2"),
+        named(&silent, "cni pod connectivity")["why"].to_string().contains("the pod on n2"),
         "{silent:#}"
     );
     cluster.kubelets.trouble.lock().unwrap().dead.extend(NODES.map(ToOwned::to_owned));
@@ -171,5 +163,5 @@ async fn what_was_started_is_removed_however_the_check_ended() {
     let kubeconfig = cluster.plane.kubeconfig_for("reader", None).unwrap();
     let answer = cluster.check(&["--kubeconfig", kubeconfig.to_str().unwrap()], 8).await;
     assert_eq!(status(&answer, "cni pod connectivity"), "unknown");
-    assert!(check(&answer, "cni pod connectivity")["why"].to_string().contains("was refused"), "{answer:#}");
+    assert!(named(&answer, "cni pod connectivity")["why"].to_string().contains("was refused"), "{answer:#}");
 }

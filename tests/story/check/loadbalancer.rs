@@ -21,6 +21,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::{task::JoinHandle, time::sleep};
 
+use super::named;
 use crate::support::{Home, NODES, Objects, Plane, eventually, everything, fresh};
 
 const STATUSES: &str = "servicel2statuses.metallb.io";
@@ -177,11 +178,6 @@ async fn announce(cluster: &Cluster, objects: &Objects, stuck: bool) {
     cluster.replace_status(&kind, Some("metallb-system"), &name, live, &seen).await.unwrap();
 }
 
-fn check<'a>(answer: &'a Value, name: &str) -> &'a Value {
-    let mut checks = answer["checks"].as_array().unwrap().iter();
-    checks.find(|check| check["name"] == name).unwrap_or_else(|| panic!("{name}: {answer:#}"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn another_node_takes_over_and_the_speaker_comes_back() {
     let plane = fresh(Options { controllers: true, nodes: true, ..everything() }).await;
@@ -192,7 +188,7 @@ async fn another_node_takes_over_and_the_speaker_comes_back() {
 
     // Where MetalLB is absent, or in place but disabled, nothing is said to be ok.
     let absent = story.check(&[], 0).await;
-    assert_eq!(check(&absent, "loadbalancer metallb")["status"], "not-applicable");
+    assert_eq!(named(&absent, "loadbalancer metallb")["status"], "not-applicable");
     story.objects.create(OBJECTS).await;
     for words in [&[][..], &["--failover", "--yes"]] {
         let disabled = story.check(words, 0).await;
@@ -214,10 +210,10 @@ async fn another_node_takes_over_and_the_speaker_comes_back() {
     .await;
     let sound = story.check(&[], 0).await;
     assert_eq!(
-        check(&sound, "loadbalancer ipaddresspools.metallb.io metallb-system/default-pool")["value"],
+        named(&sound, "loadbalancer ipaddresspools.metallb.io metallb-system/default-pool")["value"],
         "1 of 6 addresses in use"
     );
-    assert_eq!(check(&sound, "loadbalancer services ingest/feed")["value"], ADDRESS);
+    assert_eq!(named(&sound, "loadbalancer services ingest/feed")["value"], ADDRESS);
 
     // Nobody is there to ask, or somebody says no: nothing is done.
     let first = story.announcing().await.unwrap();
@@ -242,17 +238,17 @@ async fn another_node_takes_over_and_the_speaker_comes_back() {
     let as_job = ["--failover", "--yes", "--kubeconfig", job.to_str().unwrap()];
     let without = story.check(&as_job, 8).await;
     assert!(
-        check(&without, "loadbalancer failover")["why"].to_string().contains("cannot patch"),
+        named(&without, "loadbalancer failover")["why"].to_string().contains("cannot patch"),
         "{without:#}"
     );
     story.home.run("kubectl", &["apply", "-f", rights.to_str().unwrap()]).await.ok();
     let tested = story.check(&as_job, 0).await;
-    let failover = check(&tested, "loadbalancer failover");
+    let failover = named(&tested, "loadbalancer failover");
     assert!(
         failover["value"].as_str().unwrap().contains("services ingest/feed by proj-k8s02"),
         "{failover:#}"
     );
-    assert_eq!(check(&tested, "loadbalancer put back")["value"], first);
+    assert_eq!(named(&tested, "loadbalancer put back")["value"], first);
     assert!(story.is_whole().await);
     eventually("the first node to announce again", async || {
         (story.announcing().await? == first).then_some(())
@@ -262,7 +258,7 @@ async fn another_node_takes_over_and_the_speaker_comes_back() {
     // Nobody takes over: an alert, and the speaker is back all the same.
     speakers.stuck.store(true, Ordering::Relaxed);
     let stuck = story.check(&["--failover", "--yes", "--within", "2"], 8).await;
-    let failover = check(&stuck, "loadbalancer failover");
+    let failover = named(&stuck, "loadbalancer failover");
     assert_eq!(failover["status"], "alert");
     assert!(
         failover["why"].to_string().contains("no other node than proj-k8s01 announces services ingest/feed"),
@@ -294,12 +290,12 @@ async fn another_node_takes_over_and_the_speaker_comes_back() {
         }
     }
     let found = story.check(&[], 8).await;
-    let unfinished = check(&found, "loadbalancer failover test");
+    let unfinished = named(&found, "loadbalancer failover test");
     assert_eq!(unfinished["next"], "netdr check loadbalancer --failover --undo");
     assert!(unfinished["why"].to_string().contains("from proj-k8s01"), "{unfinished:#}");
     let undone = story.check(&["--failover", "--undo"], 0).await;
-    assert_eq!(check(&undone, "loadbalancer put back")["value"], "proj-k8s01");
+    assert_eq!(named(&undone, "loadbalancer put back")["value"], "proj-k8s01");
     assert!(story.is_whole().await);
     let nothing = story.check(&["--failover", "--undo"], 0).await;
-    assert_eq!(check(&nothing, "loadbalancer put back")["status"], "not-applicable");
+    assert_eq!(named(&nothing, "loadbalancer put back")["status"], "not-applicable");
 }
