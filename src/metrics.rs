@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::LOCAL,
     model::{Set, SnapshotHeader, SnapshotId, SnapshotState},
+    report::drill::{Past, PastScenario, last},
     repository::{Listed, Retention, resealed, retention},
     task::Ran,
 };
@@ -44,6 +45,8 @@ pub struct Known<'a> {
     pub certificates: &'a BTreeMap<String, DateTime<Utc>>,
     /// Restores that were run.
     pub recoveries: &'a [Recovery],
+    /// Drills on record that a trusted signer answers for, oldest first.
+    pub drills: &'a [Past],
     /// How tasks ended lately.
     pub tasks: &'a [Ran],
     /// What checks found.
@@ -63,6 +66,7 @@ impl<'a> Known<'a> {
             places: &[],
             certificates: &NO_CERTIFICATES,
             recoveries: &[],
+            drills: &[],
             tasks: &[],
             checks: &[],
             deliveries: &[],
@@ -237,31 +241,36 @@ fn bytes(header: &SnapshotHeader) -> f64 {
     header.bundles.iter().map(|bundle| bundle.bytes).sum::<u64>() as f64
 }
 
-/// The last of each scenario: restores of the cluster, and drills.
-fn recoveries(known: &Known<'_>, text: &mut Text) {
-    let is_ours = |of: &Recovery| of.cluster.as_deref().is_none_or(|cluster| cluster == known.cluster);
-    let mut last: BTreeMap<(bool, &str), &Recovery> = BTreeMap::new();
-    let mut drills: BTreeMap<DateTime<Utc>, bool> = BTreeMap::new();
-    for recovery in known.recoveries.iter().filter(|recovery| is_ours(recovery)) {
-        let drill = recovery.cluster.is_none();
-        let newest = last.entry((drill, &recovery.scenario)).or_insert(recovery);
+/// The last of each scenario: restores of the cluster, and drills of its snapshots.
+fn recoveries<'a>(known: &Known<'a>, text: &mut Text) {
+    let mut restores: BTreeMap<&str, &Recovery> = BTreeMap::new();
+    for recovery in known.recoveries.iter().filter(|recovery| recovery.cluster == known.cluster) {
+        let newest = restores.entry(&recovery.scenario).or_insert(recovery);
         if recovery.at > newest.at {
             *newest = recovery;
         }
-        if drill {
-            *drills.entry(recovery.at).or_insert(true) &= recovery.succeeded;
-        }
     }
-    for ((drill, scenario), recovery) in last {
-        let [time, success, took, objective] = if drill { metric::DRILL } else { metric::RESTORE };
-        text.time(&time, &[scenario], recovery.at);
-        text.add(&success, &[scenario], f64::from(u8::from(recovery.succeeded)));
-        for (metric, seconds) in [(took, recovery.recovery_time_s), (objective, recovery.rto_s)] {
+    for (scenario, restore) in restores {
+        let [time, success, took, objective] = metric::RESTORE;
+        text.time(&time, &[scenario], restore.at);
+        text.add(&success, &[scenario], f64::from(u8::from(restore.succeeded)));
+        for (metric, seconds) in [(took, restore.recovery_time_s), (objective, restore.rto_s)] {
             if let Some(seconds) = seconds {
                 text.add(&metric, &[scenario], seconds);
             }
         }
     }
-    let good = drills.into_iter().filter_map(|(at, good)| good.then_some(at)).max();
+    let drills = known.drills.iter().filter(|drill| drill.cluster.name == known.cluster);
+    let scenarios = |drill: &'a Past| drill.scenarios.iter().map(move |of| (of.name.as_str(), (drill, of)));
+    // They come oldest first.
+    let newest: BTreeMap<&str, (&Past, &PastScenario)> = drills.flat_map(scenarios).collect();
+    for (scenario, (drill, of)) in newest {
+        let [time, success, took, objective] = metric::DRILL;
+        text.time(&time, &[scenario], drill.ended_at);
+        text.add(&success, &[scenario], f64::from(u8::from(of.outcome == "recovered")));
+        text.add(&took, &[scenario], of.recovery_time_s);
+        text.add(&objective, &[scenario], of.rto_s as f64);
+    }
+    let good = last(known.drills, Some(known.cluster)).map(|drill| drill.ended_at);
     text.time(&metric::DRILL_DONE, &[], good.unwrap_or_default());
 }

@@ -171,16 +171,12 @@ impl<'a> Records<'a> {
     /// # Errors
     /// When the folder cannot be read.
     pub fn read<T: for<'de> Deserialize<'de>>(&self, kind: &str) -> Result<BTreeMap<String, T>> {
-        let prefix = format!("{kind}-");
         let ours = |text: &str| {
             let value: serde_json::Value = serde_json::from_str(text).ok()?;
             (value["cluster"] == self.cluster).then(|| serde_json::from_value(value).ok())?
         };
-        let all = self.repository.status()?.into_iter();
-        Ok(all
-            .filter(|(name, _)| name.starts_with(&prefix))
-            .filter_map(|(name, text)| Some((name, ours(&text)?)))
-            .collect())
+        let all = self.repository.status(&format!("{kind}-"))?.into_iter();
+        Ok(all.filter_map(|(name, text)| Some((name, ours(&text)?))).collect())
     }
 
     /// Keeps one, in place of the one of the same `subject`.

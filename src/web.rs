@@ -119,25 +119,29 @@ fn tls(request: &Request<'_>) -> Result<ClientConfig> {
         .map_err(|e| wrong(&e))?;
     let https = request.url.scheme_str() == Some("https");
     let builder = match request.ca_file {
-        Some(file) => builder.with_root_certificates(authorities(file)?),
+        Some(file) => builder.with_root_certificates(trusted(file)?),
         None if https => builder.with_native_roots().map_err(|e| wrong(&e))?,
         None => builder.with_root_certificates(RootCertStore::empty()),
     };
     Ok(builder.with_no_client_auth())
 }
 
-fn authorities(file: &Path) -> Result<RootCertStore> {
+fn trusted(file: &Path) -> Result<RootCertStore> {
     let shown = file.display();
     let pem =
         fs::read(file).map_err(|e| Error::usage(format!("`ca_file` {shown} cannot be read")).because(e))?;
+    authorities(&pem).ok_or_else(|| {
+        Error::usage(format!("`ca_file` {shown} holds no certificates"))
+            .hint("it is a PEM file: -----BEGIN CERTIFICATE----- and so on, one after the other")
+    })
+}
+
+/// The authorities of a PEM file; none where one does not read, or there is none.
+pub fn authorities(pem: &[u8]) -> Option<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    let usable = CertificateDer::pem_slice_iter(&pem)
+    let usable = CertificateDer::pem_slice_iter(pem)
         .all(|certificate| certificate.is_ok_and(|certificate| roots.add(certificate).is_ok()));
-    if !usable || roots.is_empty() {
-        return Err(Error::usage(format!("`ca_file` {shown} holds no certificates"))
-            .hint("it is a PEM file: -----BEGIN CERTIFICATE----- and so on, one after the other"));
-    }
-    Ok(roots)
+    (usable && !roots.is_empty()).then_some(roots)
 }
 
 #[cfg(test)]

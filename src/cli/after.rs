@@ -15,6 +15,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 
+pub(super) use checked::check;
+
 use super::{context::Context, exit::Exit, interrupt, metrics, prompt, settings::Settings};
 use crate::{
     Result,
@@ -141,7 +143,10 @@ async fn conclude(cx: &Context, settings: &Settings, ended: &[Ended], checked: &
     if settings.config.metrics.is_asked_for() {
         let published = match &repository {
             Some(repository) => publish(cx, settings, repository, &cluster).await,
-            None => publish_alone(cx, settings, &cluster, &ran, &checked).await,
+            None => {
+                let published = ran.iter().map(|ran| publish_alone(cx, settings, &cluster, ran, &checked));
+                join_all(published).await.into_iter().collect()
+            }
         };
         if let Err(error) = published {
             cx.terminal.warn(format!("no metrics: {error:?}"));
@@ -241,19 +246,25 @@ async fn publish(cx: &Context, settings: &Settings, repository: &Repository, clu
     to.textfile.as_ref().map_or(Ok(()), |file| textfile(file, &text))
 }
 
-/// Of a job that sees no repository, as those of checks: what it found itself, beside what others say of the repository.
+/// Of a task of a job that sees no repository, as those of checks: what it found itself, beside what others say of the
+/// repository, and in a part of its own, for what is published takes the place of that part.
 async fn publish_alone(
     cx: &Context,
     settings: &Settings,
     cluster: &str,
-    ran: &[Ran],
+    ran: &Ran,
     checked: &[Checked],
 ) -> Result<()> {
     let to = &settings.config.metrics;
-    let part = ran.first().and_then(|ran| ran.task.split(' ').next()).unwrap_or_default();
-    let text = library::of(&Known { tasks: ran, checks: checked, ..Known::nothing(cluster) }, Utc::now());
+    // It stands in an address, and in a file's name.
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let part: String = ran.task.chars().map(plain).collect();
+    let its = |checked: &&Checked| check(&checked.subject) == ran.task;
+    let checks: Vec<Checked> = checked.iter().filter(its).cloned().collect();
+    let tasks = std::slice::from_ref(ran);
+    let text = library::of(&Known { tasks, checks: &checks, ..Known::nothing(cluster) }, Utc::now());
     if let Some(gateway) = &to.pushgateway {
-        let pushed = push(to, gateway, (cluster, Some(part)), &text).await;
+        let pushed = push(to, gateway, (cluster, Some(&part)), &text).await;
         delivered(cx, None, cluster, format!("pushgateway {}", web::server(gateway)), pushed);
     }
     // A pod without a repository mostly has not its folder either.

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
+    after,
     context::Context,
     exit::Exit,
     settings::Settings,
@@ -52,9 +53,25 @@ enum Which {
     Recoverability,
 }
 
+impl Which {
+    /// The first word of its checks' names.
+    const fn subject(&self) -> &'static str {
+        match self {
+            Self::Certificates => "certificates",
+            Self::Cni(_) => "cni",
+            Self::Ingress(_) => "ingress",
+            Self::LoadBalancer(_) => "loadbalancer",
+            Self::Policies => "policies",
+            Self::Recoverability => "recoverability",
+        }
+    }
+}
+
 impl Checks {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
+        // One that cannot be made at all has an end, too.
+        self.which.iter().for_each(|which| cx.about(after::check(which.subject())));
         let checks = match &self.which {
             Some(Which::Certificates) => cluster::checks(cx, &settings, &[OfCluster::Certificates])?,
             Some(Which::Cni(cni)) => cni.run(cx, &settings)?,

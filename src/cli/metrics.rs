@@ -19,7 +19,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    Result,
+    Result, drill,
     metrics::{self, Known, Recovery},
     model::{Set, SnapshotHeader, SnapshotId, SnapshotState},
     repository::{
@@ -35,8 +35,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Print what Prometheus asks of the repository, as it is now
 #[derive(Args)]
 #[command(
-    after_help = "They are written and pushed after every backup, replicate, prune, restore and check, where `metrics` of the configuration says \
-                  where to."
+    after_help = "They are written and pushed after every backup, replicate, prune, verify, drift, restore, undo and check, where \
+                  `metrics` of the configuration says where to."
 )]
 pub(super) struct Metrics {}
 
@@ -69,8 +69,8 @@ pub(super) async fn text(
     repository: &Repository,
     cluster: &str,
 ) -> Result<String> {
-    let now = Utc::now();
-    let listed = repository.list(&settings.trusted()?, now)?;
+    let (now, trusted) = (Utc::now(), settings.trusted()?);
+    let listed = repository.list(&trusted, now)?;
     let places = places(&settings.config.replicas).await;
     let records = Records::of(repository, cluster);
     let tasks: Vec<_> = records.read(RAN)?.into_values().collect();
@@ -83,6 +83,7 @@ pub(super) async fn text(
         places: &places,
         certificates: &certificates(cx, settings, repository, &listed, cluster),
         recoveries: &Recovery::all(&repository.reports()),
+        drills: &drill::drills(&repository.reports(), &trusted, now)?.signed,
         tasks: &tasks,
         checks: &checks,
         deliveries: &deliveries,

@@ -116,7 +116,7 @@ pub(super) const DRILL: [Metric; 4] = [
     metric("netdr_drill_last_rto_seconds", &["scenario"], "How long it may take."),
 ];
 pub(super) const DRILL_DONE: Metric =
-    metric("netdr_drill_last_success_timestamp_seconds", &[], "When a drill of any scenario last succeeded.");
+    metric("netdr_drill_last_success_timestamp_seconds", &[], "When the last good drill ended.");
 pub(super) const DELIVERY_TAKEN: Metric = metric(
     "netdr_notification_last_success_timestamp_seconds",
     &["channel"],

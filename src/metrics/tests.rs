@@ -3,6 +3,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::{
     model::{BundleEntry, Occasion},
+    report,
     repository::fixture::{at, listed},
 };
 
@@ -112,21 +113,18 @@ fn what_retention_keeps_and_lets_go_is_counted() {
 #[test]
 fn certificates_tasks_checks_and_the_last_recovery_of_a_scenario_are_there() {
     let certificates = [("traefik/wildcard".to_owned(), at("2026-12-01T00:00:00Z"))].into();
-    let recovery = |cluster: Option<&str>, day: &str, recovery_time_s| Recovery {
+    let recovery = |cluster: &str, day: &str, recovery_time_s| Recovery {
         scenario: "traefik".into(),
-        cluster: cluster.map(Into::into),
+        cluster: cluster.into(),
         at: at(&format!("2026-11-{day}T00:00:00Z")),
         succeeded: recovery_time_s < 60.0,
         recovery_time_s: Some(recovery_time_s),
         rto_s: None,
     };
-    let recoveries = [
-        recovery(Some("c1"), "02", 5.0),
-        recovery(Some("c1"), "01", 99.0),
-        recovery(Some("c2"), "05", 1.0),
-        recovery(None, "03", 7.0),
-        recovery(None, "04", 70.0),
-        Recovery { scenario: "cni".into(), ..recovery(None, "04", 8.0) }, // of a drill that was not good
+    let recoveries = [recovery("c1", "02", 5.0), recovery("c1", "01", 99.0), recovery("c2", "05", 1.0)];
+    let drills = [
+        drill("c1", "03", true, &[("traefik", "recovered", 7.0)]),
+        drill("c1", "04", false, &[("traefik", "failed", 70.0), ("cni", "recovered", 8.0)]),
     ];
     let at = at(NOW);
     let ran = Ran {
@@ -142,7 +140,7 @@ fn certificates_tasks_checks_and_the_last_recovery_of_a_scenario_are_there() {
     let finding = Finding { name: "cni pod connectivity".into(), status: 2, value: Some(94.0) };
     let check = Checked { cluster: "c1".into(), subject: "cni".into(), at, found: vec![finding] };
     let text = text(|known| {
-        (known.certificates, known.recoveries) = (&certificates, &recoveries);
+        (known.certificates, known.recoveries, known.drills) = (&certificates, &recoveries, &drills);
         (known.tasks, known.checks) = (std::slice::from_ref(&ran), std::slice::from_ref(&check));
     });
     let certificate = ",namespace=\"traefik\",name=\"wildcard\"";
@@ -155,6 +153,45 @@ fn certificates_tasks_checks_and_the_last_recovery_of_a_scenario_are_there() {
     assert_eq!(last_good, seconds("2026-11-03T00:00:00Z"));
     assert_eq!(value(&text, "netdr_task_last_success_timestamp_seconds", ",task=\"prune local\""), 0.0);
     assert_eq!(value(&text, "netdr_check_value", ",check=\"cni pod connectivity\""), 94.0);
+}
+
+/// A drill as its report says, that ended on this day of the month.
+fn drill(cluster: &str, day: &str, good: bool, scenarios: &[(&str, &str, f64)]) -> Past {
+    let mut past = report::drill::tests::report().trend.remove(0);
+    past.cluster.name = cluster.into();
+    (past.ended_at, past.good) = (at(&format!("2026-11-{day}T00:00:00Z")), good);
+    let of = |(name, outcome, recovery_time_s): &(&str, &str, f64)| PastScenario {
+        name: (*name).into(),
+        outcome: (*outcome).into(),
+        recovery_time_s: *recovery_time_s,
+        ..past.scenarios[0].clone()
+    };
+    past.scenarios = scenarios.iter().map(of).collect();
+    past
+}
+
+/// What `netdr check recoverability` goes by: one scenario by itself is no drill of the whole, and another cluster's proves
+/// nothing of this one.
+#[test]
+fn a_drill_of_the_cluster_counts_where_it_was_good_and_its_scenarios_in_any_case() {
+    let drills = [
+        drill("c1", "01", true, &[("cni", "recovered", 40.0), ("traefik", "recovered", 7.0)]),
+        drill("c1", "02", false, &[("cni", "recovered", 41.5)]), // as `drill --scenario cni`
+        drill("c1", "03", false, &[("traefik", "failed", 9.0)]),
+        drill("c2", "04", true, &[("cni", "failed", 1.0), ("metallb", "recovered", 1.0)]),
+    ];
+    let text = text(|known| known.drills = &drills);
+    let of = |metric: &str, scenario: &str| {
+        value(&text, &format!("netdr_drill_last_{metric}"), &format!(",scenario=\"{scenario}\""))
+    };
+    assert_eq!((of("recovery_time_seconds", "cni"), of("success", "cni")), (41.5, 1.0));
+    assert_eq!(of("rto_seconds", "cni"), drills[1].scenarios[0].rto_s as f64);
+    assert_eq!(of("timestamp_seconds", "cni"), seconds("2026-11-02T00:00:00Z"));
+    assert_eq!(of("success", "traefik"), 0.0);
+    assert_eq!(of("timestamp_seconds", "traefik"), seconds("2026-11-03T00:00:00Z"));
+    assert!(!text.contains("metallb"), "{text}");
+    let last_good = value(&text, "netdr_drill_last_success_timestamp_seconds", "");
+    assert_eq!(last_good, seconds("2026-11-01T00:00:00Z"));
 }
 
 /// A job without a repository says nothing of snapshots: not that there are none.

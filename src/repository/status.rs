@@ -14,11 +14,11 @@ use super::{Repository, disk, layout};
 use crate::Result;
 
 impl Repository {
-    /// Every file there, by name.
+    /// Every file there whose name begins so, by name.
     ///
     /// # Errors
     /// When the folder is there and cannot be read.
-    pub fn status(&self) -> Result<Vec<(String, String)>> {
+    pub fn status(&self, prefix: &str) -> Result<Vec<(String, String)>> {
         let folder = layout::status(&self.root);
         if !folder.is_dir() {
             return Ok(Vec::new());
@@ -28,8 +28,9 @@ impl Repository {
             let text = disk::if_some(fs::read_to_string(folder.join(&name)));
             Ok(text.map_err(|e| disk::cannot("read", &folder.join(&name), e))?.map(|text| (name, text)))
         };
-        let names = disk::names(&folder)?.into_iter().filter(|name| name.ends_with(".json"));
-        names.map(read).filter_map(Result::transpose).collect()
+        let names = disk::names(&folder)?.into_iter();
+        let wanted = names.filter(|name| name.starts_with(prefix) && name.ends_with(".json"));
+        wanted.map(read).filter_map(Result::transpose).collect()
     }
 
     /// Writes one, in place of the one of the same name.
@@ -81,12 +82,14 @@ mod tests {
     fn a_later_text_takes_the_place_of_the_former() {
         let folder = tempfile::tempdir().unwrap();
         let repository = Repository::init(&folder.path().join("r"), 7).unwrap();
-        assert!(repository.status().unwrap().is_empty());
+        assert!(repository.status("").unwrap().is_empty());
         repository.put_status("a.json", "1").unwrap();
         repository.put_status("a.json", "2").unwrap();
-        assert_eq!(repository.status().unwrap(), [("a.json".to_owned(), "2".to_owned())]);
+        repository.put_status("b.json", "3").unwrap();
+        assert_eq!(repository.status("a").unwrap(), [("a.json".to_owned(), "2".to_owned())]);
         repository.remove_status("a.json").unwrap();
         repository.remove_status("a.json").unwrap();
+        repository.remove_status("b.json").unwrap();
         assert_eq!(
             fs::read_dir(repository.root().join("status")).unwrap().count(),
             0,

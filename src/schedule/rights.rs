@@ -100,47 +100,31 @@ const FAILOVER: &[Right] = &[
 pub(super) fn objects(job: &Job, extra: &[ExtraKind]) -> Vec<Value> {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(job.name),
         "automountServiceAccountToken": false});
-    let mut all = match job.reads {
+    let everywhere = match job.reads {
         Reads::Nothing | Reads::Place => return vec![account],
         Reads::Set(set) => rules(&[set], extra, false),
         Reads::Sets(sets) => rules(sets, extra, false),
         Reads::Followed(sets) => rules(sets, extra, true),
         Reads::Check(sources) => lists(&sources()),
     };
-    for right in job.also.iter().filter(|right| right.namespace.is_none()) {
-        all.add(right.group, right.verbs, right.names, right.resources);
-    }
     let mut objects = vec![account];
-    objects.extend(bound(job.name, job.name, None, all));
-    objects.extend(within(job.name, job.name, job.also));
+    objects.extend(granted(job.name, job.name, everywhere, job.also));
     objects
 }
 
 /// What the failover test needs beyond what it reads.
 pub(super) fn failover() -> Vec<Value> {
-    const NAME: &str = "netdr-failover-acts";
-    let mut all = Rules::default();
-    for right in FAILOVER.iter().filter(|right| right.namespace.is_none()) {
-        all.add(right.group, right.verbs, right.names, right.resources);
-    }
-    let mut objects = bound(NAME, "netdr-failover-test", None, all).to_vec();
-    objects.extend(within(NAME, "netdr-failover-test", FAILOVER));
-    objects
+    granted("netdr-failover-acts", "netdr-failover-test", Rules::default(), FAILOVER)
 }
 
-/// A role and its binding in each namespace that the rights name.
-fn within(name: &str, account: &str, rights: &[Right]) -> Vec<Value> {
-    let mut by_namespace: BTreeMap<&str, Rules> = BTreeMap::new();
+/// A role and its binding for what is granted everywhere, and in each namespace that the rights name.
+fn granted(name: &str, account: &str, everywhere: Rules, rights: &[Right]) -> Vec<Value> {
+    let mut by_namespace = BTreeMap::from([(None, everywhere)]);
     for right in rights {
-        if let Some(namespace) = right.namespace {
-            let rules = by_namespace.entry(namespace).or_default();
-            rules.add(right.group, right.verbs, right.names, right.resources);
-        }
+        let rules: &mut Rules = by_namespace.entry(right.namespace).or_default();
+        rules.add(right.group, right.verbs, right.names, right.resources);
     }
-    by_namespace
-        .into_iter()
-        .flat_map(|(namespace, rules)| bound(name, account, Some(namespace), rules))
-        .collect()
+    by_namespace.into_iter().flat_map(|(namespace, rules)| bound(name, account, namespace, rules)).collect()
 }
 
 /// A role, the cluster's or a namespace's, and its binding to an account.

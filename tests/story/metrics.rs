@@ -1,15 +1,13 @@
 //! Metrics: written for node_exporter, pushed to a Pushgateway, the same whoever asks.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpListener,
+    collections::BTreeMap,
     sync::mpsc::{Receiver, channel},
-    thread,
 };
 
 use netdr::drill::cluster::host_root;
 
-use crate::support::{MARKER, NODE, S3, Store};
+use crate::support::{Home, MARKER, NODE, S3, Server, Store};
 
 /// The value of a sample.
 #[track_caller]
@@ -27,27 +25,12 @@ const TASK: &str = "{cluster=\"proj-k8s\",task=\"backup host proj-k8s01\"}";
 
 /// Where a Pushgateway would be: every request, head and body.
 fn gateway(answer: &'static str) -> (String, Receiver<(String, String)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
     let (said, heard) = channel();
-    thread::spawn(move || {
-        for mut socket in listener.incoming().flatten() {
-            let mut reader = BufReader::new(socket.try_clone().unwrap());
-            let (mut head, mut length) = (String::new(), 0);
-            while !head.ends_with("\r\n\r\n") {
-                let start = head.len();
-                reader.read_line(&mut head).unwrap();
-                if let Some(value) = head[start..].to_ascii_lowercase().strip_prefix("content-length: ") {
-                    length = value.trim().parse().unwrap();
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            let _ = said.send((head, String::from_utf8(body).unwrap()));
-            socket.write_all(format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").as_bytes()).unwrap();
-        }
+    let server = Server::plain("127.0.0.1", move |head, body| {
+        let _ = said.send((head.to_owned(), String::from_utf8(body.to_vec()).unwrap()));
+        format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").into_bytes()
     });
-    (address, heard)
+    (format!("http://{}", server.address), heard)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,6 +118,48 @@ async fn a_pushgateway_that_refuses_is_named_and_remembered() {
         "netdr_notification_last_failure_timestamp_seconds{{cluster=\"proj-k8s\",channel=\"pushgateway {address}\"}}"
     );
     assert!(value(&store.netdr("metrics").await.ok(), &refused) > 0.0);
+}
+
+/// As the jobs of checks do: what one pushes takes the place of nothing that another did, and one that could not be made
+/// is known, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_repository_each_check_is_published_in_a_part_of_its_own() {
+    let home = Home::new();
+    let (address, heard) = gateway("200 OK");
+    let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();
+    write(
+        "netdr.yaml",
+        &format!(
+            "cluster: {{name: proj-k8s}}\nrepository: absent\ntrusted_signers: trusted_signers\n\
+             metrics: {{textfile: metrics/netdr.prom, pushgateway: '{address}'}}\n"
+        ),
+    );
+    std::fs::create_dir(home.path().join("metrics")).unwrap();
+    home.netdr(&["check", "--kubeconfig", "nowhere"]).await.failed(8);
+    home.netdr(&["check", "cni", "--kubeconfig", "nowhere"]).await.failed(2);
+    home.netdr(&["check", "policies", "--kubeconfig", "nowhere"]).await.failed(2);
+    let group = |head: &str| {
+        let group = head.strip_prefix("PUT /metrics/job/netdr/cluster/proj-k8s/part/");
+        group.unwrap_or_else(|| panic!("{head}")).split(' ').next().unwrap().to_owned()
+    };
+    let pushed: BTreeMap<String, String> =
+        heard.try_iter().map(|(head, body)| (group(&head), body)).collect();
+    let parts: Vec<&str> = pushed.keys().map(String::as_str).collect();
+    assert_eq!(parts, ["check-cluster", "check-cni", "check-policies", "check-recoverability"]);
+    for (part, code) in [("cluster", 8.0), ("cni", 2.0), ("policies", 2.0), ("recoverability", 8.0)] {
+        let text = &pushed[&format!("check-{part}")];
+        let task = format!("{{cluster=\"proj-k8s\",task=\"check {part}\"}}");
+        assert_eq!(value(text, &format!("netdr_task_last_exit_code{task}")), code);
+        assert_eq!(text.matches("netdr_task_last_exit_code{").count(), 1, "{text}");
+        let file = home.path().join(format!("metrics/netdr.check-{part}.prom"));
+        assert_eq!(&std::fs::read_to_string(file).unwrap(), text);
+    }
+    let failed = "netdr_task_last_failure_timestamp_seconds{cluster=\"proj-k8s\",task=\"check cni\"}";
+    assert!(value(&pushed["check-cni"], failed) > 0.0);
+    let status = |check: &str| format!("netdr_check_status{{cluster=\"proj-k8s\",check=\"{check}\"}}");
+    assert_eq!(value(&pushed["check-cluster"], &status("cluster")), 3.0);
+    assert!(!pushed["check-cluster"].contains("recoverability"), "{}", pushed["check-cluster"]);
+    assert!(!pushed["check-recoverability"].contains("\"cluster\""), "{}", pushed["check-recoverability"]);
 }
 
 /// A place outside has what was copied there; where it does not answer, that is said and no more.

@@ -61,7 +61,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("aws_runtime", &["repository"]),
     ("aws_sdk_s3", &["repository"]),
     ("aws_smithy_http_client", &["repository"]),
-    ("rustls", &["certificates", "probe", "repository", "web"]), // of the repository, S3's authorities
+    ("rustls", &["certificates", "probe", "web"]),
     ("hyper_util", &["web"]),
     ("lettre", &["notify"]),
     ("hyper_rustls", &["web"]),

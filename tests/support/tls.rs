@@ -1,4 +1,4 @@
-//! A real HTTPS server: what serves a host through a node, or stands behind an admission webhook.
+//! A real HTTPS server: what serves a host through a node, or stands behind an admission webhook; or one of plain HTTP.
 
 use std::{
     io::{Read, Write},
@@ -81,17 +81,28 @@ impl Server {
         pair: &Pair,
         answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
+        let config = Arc::new(pair.config());
+        let tls = move |socket| StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), socket);
+        Self::listen(at, tls, answer)
+    }
+
+    /// The same without TLS.
+    pub(crate) fn plain(at: &str, answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::listen(at, |socket| socket, answer)
+    }
+
+    fn listen<S: Read + Write + Send + 'static>(
+        at: &str,
+        over: impl Fn(TcpStream) -> S + Send + 'static,
+        answer: impl Fn(&str, &[u8]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind((at, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let (config, asked) = (Arc::new(pair.config()), Arc::<AtomicUsize>::default());
+        let (address, asked) = (listener.local_addr().unwrap(), Arc::<AtomicUsize>::default());
         let (counted, answer) = (asked.clone(), Arc::new(answer));
         thread::spawn(move || {
             for socket in listener.incoming().flatten() {
-                let (config, counted, answer) = (config.clone(), counted.clone(), answer.clone());
-                thread::spawn(move || {
-                    let tls = ServerConnection::new(config).unwrap();
-                    let _ = serve(StreamOwned::new(tls, socket), &*answer, &counted);
-                });
+                let (stream, counted, answer) = (over(socket), counted.clone(), answer.clone());
+                thread::spawn(move || serve(stream, &*answer, &counted));
             }
         });
         Self { address, asked }
@@ -105,7 +116,7 @@ impl Server {
 
 /// HTTP/1.1 with keep-alive.
 fn serve(
-    mut stream: StreamOwned<ServerConnection, TcpStream>,
+    mut stream: impl Read + Write,
     answer: &dyn Fn(&str, &[u8]) -> Vec<u8>,
     counted: &AtomicUsize,
 ) -> std::io::Result<()> {

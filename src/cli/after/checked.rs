@@ -18,12 +18,17 @@ impl Context {
             subjects.entry(check.name.split(' ').next().unwrap_or_default()).or_default().push(check);
         }
         for (subject, checks) in subjects {
-            self.ended(&format!("check {subject}"), problem(&checks).into_iter().collect());
+            self.ended(&check(subject), problem(&checks).into_iter().collect());
             let found = checks.iter().map(|check| finding(check)).collect();
             let (cluster, at) = (String::new(), self.now); // both are known when the verb is over
             self.tasks.told().checked.push(Checked { cluster, subject: subject.into(), at, found });
         }
     }
+}
+
+/// The task of a subject.
+pub(in crate::cli) fn check(subject: &str) -> String {
+    format!("check {subject}")
 }
 
 /// Those that are over a threshold, or unknown, are one problem.

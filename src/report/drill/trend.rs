@@ -37,6 +37,8 @@ pub struct PastScenario {
     pub own_time_s: f64,
     /// From the failure to the last proof.
     pub recovery_time_s: f64,
+    /// How long it may take.
+    pub rto_s: u64,
     /// Whether the objective was met; none of a sandbox.
     pub rto_met: Option<bool>,
 }

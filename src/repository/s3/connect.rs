@@ -23,13 +23,9 @@ use aws_sdk_s3::{
     },
 };
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
 
 use super::{Place, again::Again};
-use crate::{Error, Result};
+use crate::{Error, Result, web};
 
 /// How often a request is made, the first time included: about eight seconds of waiting at most.
 pub(super) const ATTEMPTS: u32 = 6;
@@ -136,10 +132,7 @@ fn http(place: &Place) -> Result<SharedHttpClient> {
 /// The file's text. What is none of certificates is refused here, because the SDK would panic on it.
 fn authorities(file: &Path, place: &Place) -> Result<Vec<u8>> {
     let pem = readable(file, "ca_file", place)?;
-    let mut roots = RootCertStore::empty();
-    let usable = CertificateDer::pem_slice_iter(&pem)
-        .all(|certificate| certificate.is_ok_and(|certificate| roots.add(certificate).is_ok()));
-    if !usable || roots.is_empty() {
+    if web::authorities(&pem).is_none() {
         let shown = file.display();
         return Err(Error::usage(format!("ca_file {shown} of place {} holds no certificates", place.name))
             .hint("it is a PEM file: -----BEGIN CERTIFICATE----- and so on, one after the other"));
