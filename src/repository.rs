@@ -66,6 +66,17 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// Its header where it is to be relied on; else why nobody takes it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or nobody who is trusted answers for it.
+    pub fn believed(&self) -> std::result::Result<&SnapshotHeader, &str> {
+        match (&self.header, &self.trust) {
+            (Err(why), _) | (_, Trust::Untrusted(why)) => Err(why),
+            (Ok(header), Trust::Trusted(_)) => Ok(header),
+        }
+    }
+
     /// Whether a change occasioned it (`netdr watch`), not a schedule or a person.
     pub fn is_of_a_change(&self) -> bool {
         self.header.as_ref().is_ok_and(|header| !header.occasion.is_backup())

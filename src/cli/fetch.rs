@@ -1,6 +1,6 @@
 //! `netdr fetch`: snapshots back from a place outside.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::collections::BTreeMap;
 
 use clap::{ArgGroup, Args};
 use rand::random;
@@ -10,6 +10,7 @@ use super::{
     context::Context,
     exit::Exit,
     interrupt, places,
+    restore::Source,
     settings::Settings,
     words::{bytes, count},
 };
@@ -27,27 +28,13 @@ use crate::{
 pub(super) struct Fetch {
     /// Which snapshots; latest is the newest complete one of each set, node and choice of components
     #[arg(value_name = "ID|latest")]
-    ids: Vec<Which>,
+    ids: Vec<Source>,
     /// All that are not here
     #[arg(long)]
     all: bool,
     /// Only from this place [default: whichever has it, in the order of `replicas`]
     #[arg(long, value_name = "NAME")]
     place: Option<String>,
-}
-
-/// A snapshot by its id, or `latest`.
-#[derive(Clone, Debug)]
-pub(super) enum Which {
-    Latest,
-    Snapshot(SnapshotId),
-}
-
-impl FromStr for Which {
-    type Err = Error;
-    fn from_str(s: &str) -> Result<Self> {
-        if s == "latest" { Ok(Self::Latest) } else { s.parse().map(Self::Snapshot) }
-    }
 }
 
 /// What fetching came to.
@@ -177,9 +164,9 @@ impl Fetch {
         let mut wanted = Vec::new();
         for which in &self.ids {
             match which {
-                Which::Snapshot(id) if places_of.contains_key(id) => wanted.push(id.clone()),
-                Which::Snapshot(id) => return Err(unknown(id, buckets, places_of)),
-                Which::Latest => {
+                Source::Snapshot(id) if places_of.contains_key(id) => wanted.push(id.clone()),
+                Source::Snapshot(id) => return Err(unknown(id, buckets, places_of)),
+                Source::Latest => {
                     let mut judged: BTreeMap<SnapshotId, Listed> = BTreeMap::new();
                     for (number, bucket) in buckets.iter().enumerate() {
                         // What a place before it has proved needs no other's word.

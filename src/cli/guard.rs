@@ -45,9 +45,7 @@ pub(super) fn read_by_others(file: &Path) -> Option<String> {
     let mode = fs::metadata(file).ok()?.mode() & 0o7777;
     let shown = file.display();
     (mode & 0o044 != 0).then(|| {
-        format!(
-            "warning: others can read the identity {shown}, which opens every snapshot: chmod 600 {shown}"
-        )
+        format!("others can read the identity {shown}, which opens every snapshot: chmod 600 {shown}")
     })
 }
 

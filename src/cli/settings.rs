@@ -201,7 +201,7 @@ impl Settings {
 fn opened(found: Found) -> Result<Identities> {
     found.there()?;
     found.files.iter().filter_map(|file| guard::read_by_others(file)).for_each(|warning| {
-        say(Level::Warning, warning.trim_start_matches("warning: "), &[]);
+        say(Level::Warning, &warning, &[]);
     });
     let identities = Identities::read(&found.files, &prompt::passphrase)?;
     match found.key {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     context::Context,
     exit::Exit,
-    fetch::Which,
+    restore::Source,
     words::{age, bytes, table, time},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct Show {
     /// Which snapshot; latest is the newest complete one
     #[arg(value_name = "ID|latest")]
-    id: Which,
+    id: Source,
     /// List its items as well; needs the index key or an identity
     #[arg(long)]
     items: bool,
@@ -33,8 +33,8 @@ impl Show {
         let repository = settings.repository()?;
         let trusted = settings.trusted()?;
         let id = match &self.id {
-            Which::Snapshot(id) => id.clone(),
-            Which::Latest => {
+            Source::Snapshot(id) => id.clone(),
+            Source::Latest => {
                 let listed = repository.list(&trusted, cx.now)?;
                 let newest = fetch::latest(&listed, settings.config.cluster_name.as_deref()).newest.pop();
                 let none = || Error::failed("there is no complete snapshot that is trusted");

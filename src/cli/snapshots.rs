@@ -21,7 +21,6 @@ use crate::{
     plan::{Change, diff},
     repository::{Listed, Repository, resealed},
     seal::Identities,
-    signature::Trust,
 };
 use places::{Archive, Elsewhere};
 
@@ -146,9 +145,9 @@ impl Line {
             .iter()
             .filter_map(|place| Some((place.name.clone(), place.archive_of(&listed.id, header)?)))
             .collect();
-        let own = match (&listed.header, &listed.trust) {
-            (Err(why), _) | (_, Trust::Untrusted(why)) => vec![why.clone()],
-            (Ok(header), Trust::Trusted(_)) => header.reasons.clone(),
+        let own = match listed.believed() {
+            Ok(header) => header.reasons.clone(),
+            Err(why) => vec![why.to_owned()],
         };
         let outside = archive.iter().filter_map(|(place, archive)| archive.remark(place));
         let of_a_change =

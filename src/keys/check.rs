@@ -11,7 +11,6 @@ use crate::{
     model::{Series, SnapshotHeader, SnapshotId, SnapshotState},
     repository::{Damage, Listed, Repository, resealed},
     seal::Identities,
-    signature::Trust,
 };
 
 /// What a restore of a series would take, and the newer ones that it would pass over.
@@ -74,18 +73,10 @@ pub fn newest(listed: &[Listed]) -> Vec<Newest<'_>> {
         let (chosen, header) = all[at];
         let newer =
             listed.iter().filter(|l| l.is_of(header.set, header.node.as_deref()) && l.age() > chosen.age());
-        let untrusted = newer.filter_map(|l| Some((&l.id, doubt(l)?))).collect();
+        let untrusted = newer.filter_map(|l| Some((&l.id, l.believed().err()?))).collect();
         Newest { listed: chosen, header, passed_over, untrusted }
     });
     newest.collect()
-}
-
-/// Why nobody takes it.
-fn doubt(listed: &Listed) -> Option<&str> {
-    match (&listed.header, &listed.trust) {
-        (Err(why), _) | (_, Trust::Untrusted(why)) => Some(why),
-        (Ok(_), Trust::Trusted(_)) => None,
-    }
 }
 
 /// Tries every opener on every sealed file of a snapshot, and reads it whole with the first that opens them all.

@@ -67,13 +67,13 @@ impl Rotation<'_> {
         let to = self.recipients.fingerprints();
         let mut work = Work::default();
         for one in listed {
-            let header = match (&one.header, &one.trust) {
-                (Err(why), _) | (_, Trust::Untrusted(why)) => {
+            let header = match one.believed() {
+                Ok(header) => header,
+                Err(why) => {
                     let why = Error::failed(format!("it is untrusted: {why}"));
                     work.left.push(Left { id: one.id.clone(), why });
                     continue;
                 }
-                (Ok(header), Trust::Trusted(_)) => header,
             };
             if let Some(new) = resealed.get(&one.id) {
                 work.finish.push((one.id.clone(), (*new).clone()));

@@ -11,7 +11,6 @@ use super::{COPIES, Listed, resealed};
 use crate::{
     Error,
     model::{Component, Set, SnapshotHeader, SnapshotId, SnapshotState},
-    signature::Trust,
 };
 
 /// What choosing `latest` came to.
@@ -187,10 +186,7 @@ fn objection<'a>(
     components: &BTreeSet<Component>,
     before: DateTime<Utc>,
 ) -> std::result::Result<&'a SnapshotHeader, Objection> {
-    let header = match (&candidate.header, &candidate.trust) {
-        (_, Trust::Untrusted(why)) | (Err(why), _) => return Err(Objection::Untrusted(why.clone())),
-        (Ok(header), Trust::Trusted(_)) => header,
-    };
+    let header = candidate.believed().map_err(|why| Objection::Untrusted(why.to_owned()))?;
     if header.cluster.name != cluster {
         return Err(Objection::Foreign(header.cluster.name.clone()));
     }
@@ -218,7 +214,7 @@ impl Listed {
 
     /// Whether it is of this set and node. Only a trusted header is believed; else the folder's name says it.
     pub(crate) fn is_of(&self, set: Set, node: Option<&str>) -> bool {
-        if let (Ok(header), Trust::Trusted(_)) = (&self.header, &self.trust) {
+        if let Ok(header) = self.believed() {
             return header.set == set && header.node.as_deref() == node;
         }
         let wanted = node.map_or_else(|| set.name().to_owned(), |node| format!("{set}-{node}"));
@@ -229,7 +225,10 @@ impl Listed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repository::fixture::{at, listed};
+    use crate::{
+        repository::fixture::{at, listed},
+        signature::Trust,
+    };
 
     fn latest(listed: &[Listed]) -> std::result::Result<Choice, Unchosen> {
         choose(listed, "c1", Set::Network, None, &BTreeSet::new(), at("2026-11-30T00:00:00Z"))

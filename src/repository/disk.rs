@@ -1,7 +1,7 @@
 //! Files that are written once and are on the disk when they are said to be.
 //!
 //! In: paths and bytes. Out: files, or an error that names the path and what to do about it.
-//! Invariant: no file is ever overwritten.
+//! Invariant: no file is ever overwritten; where another takes its place, it does so whole, by a rename.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -94,6 +94,21 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|e| cannot(&format!("rename {} to", from.display()), to, e))
 }
 
+/// Puts `text` in the place of `file`: written `aside` and renamed, so that nobody reads half of it.
+pub(super) fn replace(aside: &Path, file: &Path, text: &[u8]) -> Result<()> {
+    if_there(fs::remove_file(aside)).map_err(|e| cannot("remove", aside, e))?; // of one that was killed
+    write_bytes(aside, text)?;
+    rename(aside, file)
+}
+
+/// Makes a folder, unless it is there.
+pub(super) fn make(folder: &Path) -> Result<()> {
+    match fs::create_dir(folder) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(cannot("create", folder, e)),
+        _ => Ok(()),
+    }
+}
+
 /// Whether there was something to rename or delete: another process may have been quicker.
 pub(super) fn if_there(done: io::Result<()>) -> io::Result<bool> {
     match done {
@@ -147,6 +162,21 @@ mod tests {
         write_bytes(&path, b"first").unwrap();
         assert!(write_bytes(&path, b"second").is_err());
         assert_eq!(fs::read(&path).unwrap(), b"first");
+    }
+
+    #[test]
+    fn another_takes_the_place_of_a_file_whatever_one_that_was_killed_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, aside) = (folder.path().join("x"), folder.path().join("x.new"));
+        write_bytes(&aside, b"ha").unwrap();
+        for text in [b"first", b"other"] {
+            replace(&aside, &file, text).unwrap();
+            assert_eq!((fs::read(&file).unwrap(), aside.exists()), (text.to_vec(), false));
+        }
+        fs::create_dir(&aside).unwrap();
+        let error = replace(&aside, &file, b"third").unwrap_err();
+        assert!(error.to_string().starts_with(&format!("cannot remove {}", aside.display())), "{error}");
+        assert_eq!(fs::read(&file).unwrap(), b"other");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Error, Kind, Result,
     model::{SnapshotHeader, SnapshotId, SnapshotState},
-    signature::{Trust, TrustedSigners},
+    signature::TrustedSigners,
 };
 
 /// How many headers are read at once.
@@ -117,25 +117,23 @@ pub struct Latest<'a> {
 /// What `latest` is; of `cluster` alone where it is named. What another stands in for, sealed to other keys, is none.
 pub fn latest<'a>(listed: &'a [Listed], cluster: Option<&str>) -> Latest<'a> {
     let old = resealed(listed);
+    let mut current: Vec<&Listed> = listed.iter().filter(|one| !old.contains_key(&one.id)).collect();
+    current.sort_by(|a, b| b.age().cmp(&a.age()));
     let (trusted, untrusted): (Vec<&Listed>, Vec<&Listed>) =
-        listed.iter().filter(|one| !old.contains_key(&one.id)).partition(|one| one.trust.is_trusted());
-    let newest = newest(trusted, cluster);
+        current.into_iter().partition(|one| one.trust.is_trusted());
+    let newest = newest(&trusted, cluster);
     let hidden = |one: &&Listed| {
         let mut of_its_set = newest.iter().filter(|header| one.is_of(header.set, header.node.as_deref()));
         of_its_set.all(|header| header.id.captured_at() < one.id.captured_at())
     };
-    let mut untrusted: Vec<&Listed> = untrusted.into_iter().filter(hidden).collect();
-    untrusted.sort_by(|a, b| b.age().cmp(&a.age()));
-    let why = |one: &'a Listed| match (&one.header, &one.trust) {
-        (Err(why), _) | (_, Trust::Untrusted(why)) => Some((&one.id, why.as_str())),
-        _ => None,
-    };
-    Latest { newest, untrusted: untrusted.into_iter().filter_map(why).collect() }
+    let untrusted = untrusted.into_iter().filter(hidden);
+    let untrusted = untrusted.filter_map(|one| Some((&one.id, one.believed().err()?))).collect();
+    Latest { newest, untrusted }
 }
 
-fn newest<'a>(mut trusted: Vec<&'a Listed>, cluster: Option<&str>) -> Vec<&'a SnapshotHeader> {
-    trusted.sort_by(|a, b| b.age().cmp(&a.age()));
-    let good = trusted.into_iter().filter_map(|one| one.header.as_ref().ok()).filter(|header| {
+/// Of those that are trusted, newest first.
+fn newest<'a>(trusted: &[&'a Listed], cluster: Option<&str>) -> Vec<&'a SnapshotHeader> {
+    let good = trusted.iter().filter_map(|one| one.header.as_ref().ok()).filter(|header| {
         header.state == SnapshotState::Complete && cluster.is_none_or(|name| header.cluster.name == name)
     });
     let mut seen = BTreeSet::new();
@@ -166,14 +164,11 @@ impl Repository {
         let signed = bucket.signed(id).await??.ok_or_else(|| {
             Error::failed(format!("place {name} has no snapshot {id}")).hint("what is where: netdr snapshots")
         })?;
-        let Listed { header, trust, .. } = judge(id.clone(), Some(&signed), trusted, now);
-        let header = match (header, trust) {
-            (Ok(header), Trust::Trusted(_)) => header,
-            (Err(why), _) | (_, Trust::Untrusted(why)) => {
-                return Err(Error::damaged(format!("snapshot {id} of place {name} is untrusted: {why}"))
-                    .hint("nothing of it was fetched; choose another: netdr snapshots"));
-            }
-        };
+        let listed = judge(id.clone(), Some(&signed), trusted, now);
+        let header = listed.believed().map_err(|why| {
+            Error::damaged(format!("snapshot {id} of place {name} is untrusted: {why}"))
+                .hint("nothing of it was fetched; choose another: netdr snapshots")
+        })?;
         let (repository, of) = (self.clone(), id.clone());
         let staged = tokio::task::spawn_blocking(move || repository.stage(&of, now)).await;
         let staging = staged.map_err(|e| Error::failed("fetching was interrupted").because(e))??;
@@ -218,6 +213,7 @@ mod tests {
     use crate::{
         model::{BundleEntry, Component, Set},
         repository::fixture::{at, listed},
+        signature::Trust,
     };
 
     #[test]

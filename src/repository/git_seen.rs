@@ -70,19 +70,12 @@ impl Repository {
             false => before.filter(|before| before.commit == seen.commit).and_then(|before| before.equal_at),
         };
         let folder = layout::git(&self.root);
-        match fs::create_dir(&folder) {
-            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(disk::cannot("create", &folder, e));
-            }
-            _ => {}
-        }
+        disk::make(&folder)?;
         let text = serde_json::to_vec(&seen)
             .map_err(|e| Error::failed("cannot write what was seen of Git").because(e))?;
         let file = folder.join(seen.file());
         let aside = file.with_extension(format!("{}.new", process::id()));
-        let _ = fs::remove_file(&aside); // of one that was killed
-        disk::write_bytes(&aside, &text)?;
-        disk::rename(&aside, &file)
+        disk::replace(&aside, &file, &text)
     }
 }
 

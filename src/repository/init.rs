@@ -34,11 +34,9 @@ impl Repository {
             fs::create_dir_all(&folder).map_err(|e| disk::cannot("create", &folder, e))?;
         }
         let id = format!("{random:016x}");
-        let new = root.join(layout::REPOSITORY_NEW);
-        let _ = fs::remove_file(&new); // of an init that was killed
         let text = serde_json::json!({"format": FORMAT, "id": id}).to_string() + "\n";
-        disk::write_bytes(&new, text.as_bytes())?;
-        disk::rename(&new, &root.join(layout::REPOSITORY))?;
+        let (aside, file) = (root.join(layout::REPOSITORY_NEW), root.join(layout::REPOSITORY));
+        disk::replace(&aside, &file, text.as_bytes())?;
         disk::sync_folder(root)?;
         Ok(Self { root: root.into(), id })
     }

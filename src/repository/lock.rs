@@ -76,10 +76,7 @@ impl Lock {
         now: DateTime<Utc>,
         wait: Duration,
     ) -> Result<Self> {
-        match fs::create_dir(locks) {
-            Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(disk::cannot("create", locks, e)),
-            _ => {} // a copy of a repository may lack the folder, because it is empty
-        }
+        disk::make(locks)?; // a copy of a repository may lack the folder, because it is empty
         let owner = super::process::host();
         let name = format!("{owner}-{:016x}", rand::random::<u64>());
         let began = Instant::now();

@@ -3,10 +3,7 @@
 //! In: what `keys check` saw. Out: a line for each recipient and set. Invariant: only fingerprints of recipients are in it,
 //! which headers hold as well; it is not signed, so it reminds people and proves nothing to them.
 
-use std::{
-    fs,
-    io::{self, ErrorKind},
-};
+use std::{fs, io};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -37,15 +34,13 @@ impl Repository {
     /// When the file cannot be read, or is not what netdr wrote.
     pub fn proofs(&self) -> Result<Vec<Proved>> {
         let path = self.root.join(layout::PROOFS);
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| {
-                Error::damaged(format!("{} cannot be parsed", path.display()))
-                    .because(e)
-                    .hint(format!("prove anew: rm {}, then netdr keys check", path.display()))
-            }),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            Err(e) => Err(disk::cannot("read", &path, e)),
-        }
+        let read = disk::if_some(fs::read(&path)).map_err(|e| disk::cannot("read", &path, e))?;
+        let Some(bytes) = read else { return Ok(Vec::new()) };
+        serde_json::from_slice(&bytes).map_err(|e| {
+            Error::damaged(format!("{} cannot be parsed", path.display()))
+                .because(e)
+                .hint(format!("prove anew: rm {}, then netdr keys check", path.display()))
+        })
     }
 
     /// Records proofs, each in place of an older one of its recipient and set.
@@ -60,9 +55,7 @@ impl Repository {
         let text = serde_json::to_vec_pretty(&all).map_err(io::Error::from);
         let (path, made) = (self.root.join(layout::PROOFS), self.root.join(layout::PROOFS_NEW));
         let text = text.map_err(|e| disk::cannot("write", &path, e))?;
-        disk::if_there(fs::remove_file(&made)).map_err(|e| disk::cannot("remove", &made, e))?; // of one that was killed
-        disk::write_bytes(&made, &text)?;
-        disk::rename(&made, &path)?;
+        disk::replace(&made, &path, &text)?;
         disk::sync_folder(&self.root)
     }
 }

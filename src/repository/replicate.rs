@@ -169,14 +169,13 @@ impl Repository {
     /// The files of a snapshot in the order in which they are put: bundles, index, signature, header.
     fn sources(&self, header: &SnapshotHeader, place: &Place) -> Result<Vec<Source>> {
         let folder = layout::snapshot(&self.root, &header.id);
-        let bundles = header.bundles.iter().map(|bundle| {
-            (layout::bundle(bundle.component), Some(bundle.sha256.clone()), place.class_of(header.set))
+        let small = place.header_storage_class;
+        let sealed = layout::sealed(header).map(|(name, sha256, _)| {
+            let class = if name == layout::INDEX { small } else { place.class_of(header.set) };
+            (name, Some(sha256.to_owned()), class)
         });
-        let index = (layout::INDEX.to_owned(), Some(header.index_sha256.clone()), place.header_storage_class);
-        let small =
-            [layout::SIGNATURE, layout::HEADER].map(|n| (n.to_owned(), None, place.header_storage_class));
-        let files = bundles.chain([index]).chain(small);
-        files
+        sealed
+            .chain([layout::SIGNATURE, layout::HEADER].map(|name| (name.to_owned(), None, small)))
             .map(|(name, sha256, class)| {
                 let file = folder.join(&name);
                 let unreadable = |e| disk::cannot("read", &file, e);

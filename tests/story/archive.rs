@@ -16,9 +16,6 @@ use crate::support::{Glacier, Store};
 /// The class that bundles are put in, where a story does not care.
 const DEEP: &str = "";
 
-/// A configuration without places.
-const HERE: &str = "here.yaml";
-
 /// A store with one snapshot, which is in an archive too.
 struct Ground {
     store: Store,
@@ -30,18 +27,10 @@ impl Ground {
     /// `more` goes into the place's configuration.
     async fn of(more: &str) -> Self {
         let (store, glacier) = (Store::new().await, Glacier::start().await);
-        std::fs::copy(store.path("netdr.yaml"), store.path(HERE)).unwrap();
         glacier.replicates(&store, more);
         let id = store.backup().await;
         glacier.calls();
         Self { store, glacier, id }
-    }
-
-    /// Another snapshot, which is here only.
-    async fn backup_here(&self) -> String {
-        let words = format!("backup --json --set host --host-root host --config {HERE}");
-        let answer = self.store.netdr(&words).await.json(0);
-        answer["snapshots"][0]["id"].as_str().unwrap().to_owned()
     }
 
     /// What `netdr thaw` says of the snapshot, if it ends with this exit code.

@@ -17,22 +17,13 @@ const NEWEST: &str = "retention: {daily: 1, weekly: 0, monthly: 0}";
 /// A store that has backed up so often, the day before yesterday, each time into a bucket too.
 async fn replicated(s3: &S3, backups: usize, more: &str) -> (Store, Vec<String>) {
     let store = Store::new().await;
-    fs::copy(store.path("netdr.yaml"), store.path("here.yaml")).unwrap();
     let replica = s3.replica(&store, BUCKET, &format!(", {NEWEST}{more}"));
     store.configure(&format!("replicas: [{replica}]"));
     let mut ids = Vec::new();
     for _ in 0..backups {
-        ids.push(backed_up(&store).await);
+        ids.push(store.old().await);
     }
     (store, ids)
-}
-
-/// What was captured within a day stays: one of the day before yesterday.
-async fn backed_up(store: &Store) -> String {
-    let answer = store.json("backup --set host --host-root host --config here.yaml").await;
-    let id = store.antedate(answer["snapshots"][0]["id"].as_str().unwrap()).await;
-    store.json(&format!("replicate {id}")).await;
-    id
 }
 
 fn ids(answer: &Value, list: &str) -> Vec<String> {
@@ -121,7 +112,7 @@ async fn what_is_locked_is_deferred_and_says_until_when() {
     store.shell("sed -i '/^replicas:/d' netdr.yaml").await.ok();
     store.configure(&format!("replicas: [{replica}]"));
     assert!(all.is_empty());
-    let (old, _) = (backed_up(&store).await, backed_up(&store).await);
+    let (old, _) = (store.old().await, store.old().await);
     let until = DateTime::from_str("2099-01-01T00:00:00Z", DateTimeFormat::DateTime).unwrap();
     let lock = ObjectLockRetention::builder()
         .mode(ObjectLockRetentionMode::Governance)
@@ -185,8 +176,8 @@ async fn a_prune_of_a_place_killed_at_any_moment_offers_nothing_half_deleted() {
     let (store, _) = replicated(&s3, 0, "").await;
     let mut cut_off = 0;
     for gone in [1, 2, 3, 4, 5, 6, 8, 10] {
-        let old = [backed_up(&store).await, backed_up(&store).await, backed_up(&store).await];
-        let newest = backed_up(&store).await;
+        let old = [store.old().await, store.old().await, store.old().await];
+        let newest = store.old().await;
         aged(&s3, &store).await;
         let of = |id: &String| FILES.map(|file| s3.file(BUCKET, &format!("snapshots/{id}/{file}")));
         let objects: Vec<PathBuf> = old.iter().flat_map(of).collect();

@@ -97,7 +97,7 @@ impl Objects {
         }
     }
 
-    /// Merges a patch into an object's status.
+    /// Replaces an object's status, all of it.
     pub(crate) async fn status(&self, kind: &str, name: &str, status: Value) {
         let mut live = self.get(kind, name).await.unwrap_or_else(|| panic!("no {kind} {name}"));
         live["status"] = status;

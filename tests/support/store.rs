@@ -75,6 +75,21 @@ impl Store {
         self.taken("backup --set host --host-root host").await
     }
 
+    /// The same, and copies it to no place outside.
+    pub(crate) async fn backup_here(&self) -> String {
+        let text = fs::read_to_string(self.path("netdr.yaml")).unwrap();
+        let here = text.lines().filter(|line| !line.starts_with("replicas:"));
+        fs::write(self.path("here.yaml"), here.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        self.taken("backup --set host --host-root host --config here.yaml").await
+    }
+
+    /// A snapshot of the day before yesterday, in the places outside too: there, what was captured within a day stays.
+    pub(crate) async fn old(&self) -> String {
+        let id = self.antedate(&self.backup_here().await).await;
+        self.json(&format!("replicate {id}")).await;
+        id
+    }
+
     /// Backs up the shared plane's network policies.
     pub(crate) async fn backup_policies(&self) -> String {
         self.taken("backup --set network --component policies").await

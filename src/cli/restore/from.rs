@@ -7,7 +7,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use crate::{Error, Result, gitops::Revision, model::SnapshotId};
 
-/// `--snapshot`.
+/// A snapshot by its id, or `latest`: `--snapshot`.
 #[derive(Clone, Debug)]
 pub(in crate::cli) enum Source {
     Latest,

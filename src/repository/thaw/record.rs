@@ -50,20 +50,10 @@ impl Record {
         self.unkept.map(|error| error.to_string())
     }
 
-    /// Aside and renamed, so that nobody reads half of it.
     fn write(&self) -> Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        match fs::create_dir(folder) {
-            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(disk::cannot("create", folder, e));
-            }
-            _ => {}
-        }
+        disk::make(self.path.parent().unwrap_or(Path::new("")))?;
         let text = serde_json::to_vec(&self.asked)
             .map_err(|e| Error::failed("cannot write what was asked of the archive").because(e))?;
-        let aside = self.path.with_extension("new");
-        let _ = fs::remove_file(&aside); // of one that was killed
-        disk::write_bytes(&aside, &text)?;
-        disk::rename(&aside, &self.path)
+        disk::replace(&self.path.with_extension("new"), &self.path, &text)
     }
 }

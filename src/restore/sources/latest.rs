@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::Asked;
 use crate::{
-    Error, Result,
+    Result,
     model::{Component, Set},
     repository::{self, Choice, Listed, Unchosen},
 };
@@ -26,8 +26,7 @@ pub(super) fn latest(
         asked.components.iter().copied().filter(|component| component.set() == set).collect();
     let choose =
         |listed: &[Listed]| repository::choose(listed, cluster, set, node, &components, asked.before);
-    let of_a_change =
-        |choice: &Choice| listed.iter().any(|one| one.id == choice.header.id && one.is_of_a_change());
+    let of_a_change = |choice: &Choice| !choice.header.occasion.is_backup();
     let newest = match choose(listed) {
         // One that begins with the command is one of which nobody said when it began.
         Ok(choice) if asked.before >= asked.now && of_a_change(&choice) => choice.header.id,
@@ -41,9 +40,8 @@ pub(super) fn latest(
             choice.passed_over.insert(0, (newest, why));
             Ok(choice)
         }
-        Err(none) => {
-            let error: Error = none.to_restore();
-            Err(error.hint(format!("a change occasioned {newest}, and may be the damage; {taken}")))
-        }
+        Err(none) => Err(none
+            .to_restore()
+            .hint(format!("a change occasioned {newest}, and may be the damage; {taken}"))),
     }
 }

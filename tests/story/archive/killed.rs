@@ -28,7 +28,7 @@ async fn a_replicate_killed_at_any_write_goes_on() {
     for moment in [Moment::Before, Moment::After] {
         // Bundle, index, signature, header; and the repository's own file, which is there already.
         for write in 1..=5 {
-            let id = ground.backup_here().await;
+            let id = ground.store.backup_here().await;
             let command = store.home().command("netdr", &["replicate"]);
             assert!(ground.glacier.kill_at(write, moment, command).await, "{write} {moment:?}");
             let last = write == 5 && moment == Moment::After;

@@ -16,7 +16,7 @@ fn of<'a>(answer: &'a Value, id: &str) -> &'a Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_snapshot_is_listed_with_its_places_and_its_state_there() {
     let ground = Ground::of(DEEP).await;
-    let here = ground.backup_here().await;
+    let here = ground.store.backup_here().await;
     let list = async |words: &str| ground.store.json(&format!("snapshots {words}")).await;
     let state = async || {
         let one = of(&list("").await, &ground.id).clone();

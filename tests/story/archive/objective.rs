@@ -19,7 +19,7 @@ async fn what_is_only_in_the_archive_meets_no_objective_and_the_way_out_is_said(
     says(&said, &hours);
     // A snapshot that is named, where others are.
     store.shell(&format!("mkdir gone; mv repo/snapshots/{id} gone")).await.ok();
-    ground.backup_here().await;
+    ground.store.backup_here().await;
     let named = format!("{RESTORE} --snapshot {id}");
     let said = store.netdr(&named).await.failed(1);
     says(&said, &[&format!("snapshot {id} is not in"), "place s3 has it", &format!("netdr fetch {id}")]);

@@ -22,13 +22,6 @@ impl Ground {
         self.store.netdr(PRUNE).await.json(0)
     }
 
-    /// A snapshot of the day before yesterday, there too: what was captured within a day stays.
-    async fn old(&self) -> String {
-        let old = self.store.antedate(&self.backup_here().await).await;
-        self.store.json(&format!("replicate {old}")).await;
-        old
-    }
-
     /// The names of what is there of a snapshot.
     fn there(&self, id: &str) -> Vec<String> {
         let of = |key: &String| Some(key.split_once(id)?.1.trim_start_matches('/').to_owned());
@@ -39,7 +32,7 @@ impl Ground {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_billed_for_180_days_stays_as_long_and_its_header_goes_first() {
     let ground = Ground::of(NEWEST).await;
-    let (newest, old) = (&ground.id, ground.old().await);
+    let (newest, old) = (&ground.id, ground.store.old().await);
     let deferred = ground.prune().await;
     let waits = only(&deferred, "deferred", &old);
     says(waits["why"].as_str().unwrap(), &["180 days in DEEP_ARCHIVE"]);
@@ -72,7 +65,7 @@ async fn what_is_billed_for_180_days_stays_as_long_and_its_header_goes_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_that_outlasts_the_bill_is_waited_for_and_never_bypassed() {
     let ground = Ground::of(&format!("{NEWEST}, object_lock: {{mode: governance, days: 200}}")).await;
-    let old = ground.old().await;
+    let old = ground.store.old().await;
     ground.glacier.age(TimeDelta::days(181));
     for early in ["", " --early"] {
         let answer = ground.store.netdr(&format!("{PRUNE}{early}")).await.json(0);
@@ -90,7 +83,7 @@ async fn a_prune_killed_at_any_delete_offers_nothing_half_and_is_completed_by_th
     let store = &ground.store;
     for moment in [Moment::Before, Moment::After] {
         for write in 1..=4 {
-            let old = ground.old().await;
+            let old = ground.store.old().await;
             ground.glacier.age(TimeDelta::days(180));
             let command = store.home().command("netdr", &["prune", "--place", "s3"]);
             assert!(ground.glacier.kill_at(write, moment, command).await, "{write} {moment:?}");

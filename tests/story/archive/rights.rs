@@ -16,7 +16,7 @@ async fn a_backup_writes_and_lists_and_neither_reads_nor_deletes() {
     ] {
         let ground = Ground::of(more).await;
         ground.glacier.allow(rights);
-        let next = ground.backup_here().await;
+        let next = ground.store.backup_here().await;
         ground.store.netdr("replicate").await.ok();
         assert!(
             ground.glacier.objects().iter().any(|(key, ..)| key.ends_with(&format!("{next}/snapshot.json")))
@@ -24,7 +24,7 @@ async fn a_backup_writes_and_lists_and_neither_reads_nor_deletes() {
         // Each of them is needed.
         for missing in rights {
             let fewer: Vec<&'static str> = rights.iter().copied().filter(|right| right != missing).collect();
-            ground.backup_here().await;
+            ground.store.backup_here().await;
             ground.glacier.allow(&fewer);
             let refused = ground.store.netdr("replicate").await;
             assert_ne!(refused.code, Some(0), "without {missing}: {refused:?}");

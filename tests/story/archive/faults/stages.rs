@@ -23,7 +23,7 @@ pub(super) async fn prove(row: &Row) {
     ground.glacier.pass(TimeDelta::hours(12));
     stage(&ground, row, Stage::Fetch, fetch, &id, &older).await;
     // What is tampered with is there already; anything else strikes what is on its way.
-    let pending = if row.cause.tampers() { id.clone() } else { ground.backup_here().await };
+    let pending = if row.cause.tampers() { id.clone() } else { ground.store.backup_here().await };
     stage(&ground, row, Stage::Replicate, replicate, &pending, &older).await;
     let there: Vec<String> = ground.glacier.objects().into_iter().map(|(key, ..)| key).collect();
     assert_eq!(there.iter().filter(|key| key.contains(&pending)).count(), 4, "{there:?}");
