@@ -96,12 +96,15 @@ fn used(text: &str) -> BTreeSet<String> {
     for path in text.split("crate::").skip(1).chain(text.split("netdr::").skip(1)) {
         let mut depth = 0;
         let mut name = String::new();
+        let mut within = false; // a path's later names are of its module
         for c in path.chars() {
             match c {
                 '{' => depth += 1,
                 '}' if depth > 0 => depth -= 1,
-                ',' | ' ' | '\n' if depth == 1 => {}
-                _ if depth > 1 => continue,
+                ',' if depth == 1 => within = false,
+                _ if depth > 1 || within => continue,
+                ' ' | '\n' if depth == 1 => {}
+                ':' if depth == 1 => within = true,
                 c if c.is_alphanumeric() || c == '_' => {
                     name.push(c);
                     continue;
