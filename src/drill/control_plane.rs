@@ -10,7 +10,9 @@ mod process;
 mod programs;
 
 use std::{
+    io::ErrorKind,
     net::TcpListener,
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -35,6 +37,10 @@ const START: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 /// A port found free can be taken before its program binds it.
 const ATTEMPTS: usize = 4;
+/// Below those that the kernel hands out (from 32768, ip(7)) and below NodePorts (from 30000).
+const PORTS: Range<u16> = 20_000..30_000;
+/// How many of them are tried for one that nobody listens on.
+const TRIES: usize = 100;
 
 /// What to start.
 #[derive(Clone, Debug, Default)]
@@ -270,10 +276,17 @@ impl Options {
 }
 
 impl Ports {
-    /// Two ports that nobody listens on at the moment.
+    /// Two ports that nobody listens on at the moment, and that nobody who asks the kernel for any port gets while a
+    /// program of the plane is stopped.
     fn free() -> std::io::Result<Self> {
-        let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-        let [etcd, api_server] = &listeners;
-        Ok(Self { etcd: etcd.local_addr()?.port(), api_server: api_server.local_addr()?.port() })
+        let mut ports = (0..TRIES).filter_map(|_| {
+            let listener = TcpListener::bind(("127.0.0.1", rand::random_range(PORTS))).ok()?;
+            let port = listener.local_addr().ok()?.port();
+            Some((listener, port)) // held until both are chosen, so that they differ
+        });
+        let (Some((_etcd, etcd)), Some((_api_server, api_server))) = (ports.next(), ports.next()) else {
+            return Err(ErrorKind::AddrInUse.into());
+        };
+        Ok(Self { etcd, api_server })
     }
 }
