@@ -58,8 +58,10 @@ pub(super) async fn prove(row: &Row) {
             }
             case.asked_as_told();
         };
-        let proved = AssertUnwindSafe(proof).catch_unwind().await;
-        assert!(proved.is_ok(), "{}: {stage:?} does not end {}", row.trouble.title(), cell.words());
+        if let Err(panic) = AssertUnwindSafe(proof).catch_unwind().await {
+            let why = panic.downcast_ref::<String>().map_or("see above", String::as_str);
+            panic!("{}: {stage:?} does not end {}: {why}", row.trouble.title(), cell.words());
+        }
     }
 }
 
