@@ -9,7 +9,7 @@ use crate::{
     },
     cluster::Cluster,
     model::{Component, ItemKey, SourceName},
-    plan::{Act, Difference, Fate, Issuance, Look, Reissue, ResolvedPlan, Step, Verb, diff},
+    plan::{Act, Difference, Fate, Issuance, Look, Reissue, ResolvedPlan, Step, Verb, diff, shell_word},
     restore::Prepared,
 };
 
@@ -55,7 +55,7 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     for (number, step) in plan.steps.iter().enumerate() {
         text += &step_text(number + 1, step, &differences, cx);
     }
-    text += &hidden(prepared, &differences);
+    text += &hidden(prepared, &differences, cx);
     text += &issuance(&plan.issuance);
     text += &reasons("Cannot be restored", &plan.refused);
     text += &reasons("Left as they are", &plan.kept);
@@ -146,7 +146,7 @@ fn step_text(number: usize, step: &Step, differences: &Differences<'_>, cx: &Con
 }
 
 /// How to see what is only said to differ, in files of this node. A private folder, because it is written in clear.
-fn hidden(prepared: &Prepared<'_>, differences: &Differences<'_>) -> String {
+fn hidden(prepared: &Prepared<'_>, differences: &Differences<'_>, cx: &Context) -> String {
     let secret = |act: &&Act| {
         let difference = differences.get(&(act.component, &act.key));
         difference.is_some_and(|difference| difference.fields.iter().any(|field| field.secret))
@@ -158,7 +158,11 @@ fn hidden(prepared: &Prepared<'_>, differences: &Differences<'_>) -> String {
     let (Some((node, path)), Some(command)) = (files.next(), prepared.extract_files()) else {
         return String::new();
     };
-    format!("\nTo see what differs in files of the node: {command}; diff {path} host/host/{node}{path}\n")
+    let live = cx.flags.host_root.join(path.trim_start_matches('/')).display().to_string();
+    let live = shell_word(&live);
+    format!(
+        "\nTo see what differs in files of the node: {command}; diff {live} extracted/host/host/{node}{path}\n"
+    )
 }
 
 fn act_text(act: &Act, differences: &Differences<'_>) -> String {

@@ -111,6 +111,10 @@ async fn a_nodes_files_come_back_as_they_were_and_an_undo_takes_them_back() {
             "folder /etc/rancher/rke2/config.yaml.d is made",
         ],
     );
+    let (_, commands) = shown.split_once("To see what differs in files of the node: ").unwrap();
+    let seen = server.operator.home.shell(commands.lines().next().unwrap()).await;
+    says(&format!("{} {seen:?}", seen.code.unwrap()), &["1 ", "cni: [broken"]); // diff's word for what differs
+    fs::remove_dir_all(server.at("extracted")).unwrap();
     let plan = server.netdr("restore --plan plan.yaml --dry-run --json").await.json(0);
     assert_eq!(
         files(&plan),
