@@ -8,6 +8,7 @@ mod check;
 mod crash;
 mod custody;
 mod damage;
+mod demo;
 mod drift;
 mod drills;
 mod failures;

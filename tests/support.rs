@@ -15,6 +15,7 @@ mod library;
 mod monitoring;
 mod objects;
 mod operator;
+mod picture;
 mod planes;
 mod s3;
 mod smtp;
@@ -37,6 +38,7 @@ pub(crate) use library::Library;
 pub(crate) use monitoring::{expressions, groups, monitoring, rules};
 pub(crate) use objects::{Dump, NODES, Objects, POLICIES, touched};
 pub(crate) use operator::{Operator, acts, corrupted};
+pub(crate) use picture::{picture, pictured};
 pub(crate) use planes::{
     MARKER, Plane, audit_log, audited, built, cert_manager, everything, fresh, programs, shared,
 };
