@@ -21,6 +21,9 @@ const SAID_AFTER: u32 = 5;
 /// A watch that ends sooner is not begun again at once.
 const SHORT: Duration = Duration::from_secs(1);
 
+/// What is said of objects that went while nobody could look.
+const GONE: &str = "gone meanwhile";
+
 /// Fingerprints of a target's objects.
 type Objects = HashMap<u64, u64>;
 
@@ -77,17 +80,25 @@ async fn list(
 ) -> Result<String, Refusal> {
     let _turn = lists.acquire().await; // never closed
     let mut fresh = Objects::new();
+    let mut missed = Vec::new();
     let each = |listed| match listed {
         Listed::Object(object) => {
-            let (object, like) = fingerprint::of(&target.kind, &object["metadata"]);
+            let metadata = &object["metadata"];
+            let (object, like) = fingerprint::of(&target.kind, metadata);
+            if known.as_ref().is_some_and(|known| known.get(&object) != Some(&like)) {
+                missed.push(name(metadata));
+            }
             fresh.insert(object, like);
         }
-        Listed::Restarted => fresh.clear(),
+        Listed::Restarted => {
+            fresh.clear();
+            missed.clear();
+        }
     };
     let at = cluster.list_metadata(&target.kind, &target.options, each).await?;
-    if known.as_ref().is_some_and(|known| *known != fresh) {
-        board.changed(target, "unseen".into());
-    }
+    let gone = known.iter().flat_map(Objects::keys).filter(|object| !fresh.contains_key(*object));
+    missed.extend(gone.map(|_| GONE.to_owned())); // of which only a number is known
+    missed.into_iter().for_each(|object| board.changed(target, object));
     fresh.shrink_to_fit();
     *known = Some(fresh);
     Ok(at)
@@ -129,6 +140,8 @@ fn name(metadata: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::VecDeque, sync::Mutex};
+
     use bytes::Bytes;
     use http::{Request, Response};
     use http_body_util::Full;
@@ -139,6 +152,73 @@ mod tests {
     use crate::watch::{board::News, targets::any_target};
 
     const LIST: &str = r#"{"metadata":{"resourceVersion":"1"},"items":[]}"#;
+
+    /// A server that gives these answers one by one, and then hangs; what it was asked.
+    fn scripted(answers: &[&str]) -> (Cluster, mpsc::UnboundedReceiver<String>) {
+        let (ask, asked) = mpsc::unbounded_channel();
+        let answers = Mutex::new(answers.iter().map(|&answer| answer.to_owned()).collect::<VecDeque<_>>());
+        let server = tower::service_fn(move |request: Request<Body>| {
+            let _ = ask.send(request.uri().to_string());
+            let answer = answers.lock().unwrap().pop_front();
+            async move {
+                let Some(answer) = answer else { return std::future::pending().await };
+                Response::builder().status(200).body(Full::new(Bytes::from(answer)))
+            }
+        });
+        (Cluster::from_client(Client::new(server, "default"), "fake", "fake"), asked)
+    }
+
+    #[tokio::test]
+    async fn it_goes_on_from_a_bookmark_and_lists_anew_where_the_stream_says_that_the_past_is_gone() {
+        let object = |name: &str| format!(r#"{{"metadata":{{"name":"{name}","generation":1}}}}"#);
+        let list = |version: u32, names: [&str; 2]| {
+            let items = names.map(object).join(",");
+            format!(r#"{{"metadata":{{"resourceVersion":"{version}"}},"items":[{items}]}}"#)
+        };
+        let bookmark = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7"}}}"#;
+        let expired = r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}"#;
+        let (cluster, mut asked) = scripted(&[
+            &list(1, ["a", "b"]),
+            &format!("{bookmark}\n"),
+            &format!("{expired}\n"),
+            &list(9, ["b", "c"]),
+        ]);
+        let board = Arc::<Board>::default();
+        let following =
+            follow(cluster, any_target("policies"), Arc::clone(&board), Arc::new(Semaphore::new(1)));
+        let following = tokio::spawn(following);
+        let mut from = Vec::new();
+        while from.len() < 5 {
+            let uri = timeout(Duration::from_secs(60), asked.recv()).await.unwrap().unwrap();
+            let at = uri.split_once("&resourceVersion=").filter(|_| uri.contains("watch=true"));
+            from.push(at.map_or("list", |(_, at)| at.split('&').next().unwrap_or_default()).to_owned());
+        }
+        following.abort();
+        assert_eq!(from, ["list", "1", "7", "list", "9"]);
+        let news = board.take();
+        let changed = &news.changed["policies"];
+        assert_eq!((changed.times, news.lost.len(), news.silent), (2, 0, None));
+        assert_eq!(changed.objects, [GONE.to_owned(), "c".into()].into());
+    }
+
+    /// A hundred thousand objects come and go: what is kept of them is what is there.
+    #[tokio::test]
+    async fn of_what_is_gone_nothing_is_kept_however_much_came_and_went() {
+        let event = |what: &str, n: u32| {
+            format!(
+                r#"{{"type":"{what}","object":{{"metadata":{{"name":"x{n}","resourceVersion":"{n}"}}}}}}"#
+            ) + "\n"
+        };
+        let stream: String = (1..=100_000).flat_map(|n| [event("ADDED", n), event("DELETED", n)]).collect();
+        let (cluster, _asked) = scripted(&[&stream]);
+        let (board, target, mut known) = (Board::default(), any_target("policies"), None);
+        let at = watch(&cluster, &target, &board, "0", &mut known).await.unwrap();
+        let known = known.unwrap();
+        assert_eq!((at.as_str(), known.len()), ("100000", 0));
+        assert!(known.capacity() < 100, "{}", known.capacity());
+        let changed = &board.take().changed["policies"];
+        assert_eq!((changed.times, changed.objects.len()), (200_000, 3));
+    }
 
     /// Follows a kind that is listed, and whose watches are refused, until it was listed four times: how long that took, and
     /// what was told.

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
-    process::{Child, ChildStdout},
+    process::{Child, ChildStdout, Command},
 };
 
 use crate::support::{Fault, Faults, MARKER, Objects, Operator, POLICIES, eventually, everything, fresh};
@@ -34,7 +34,10 @@ struct Watching {
 impl Watching {
     /// Starts it, and waits until it has looked for the first time.
     async fn start(operator: &Operator, words: &[&str]) -> Self {
-        let mut command = operator.home.command("netdr", &[&FAST[..], words].concat());
+        Self::of(operator.home.command("netdr", &[&FAST[..], words].concat())).await
+    }
+
+    async fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut watching = Self { child, lines, said: Vec::new() };
@@ -190,6 +193,39 @@ async fn a_hundred_changes_at_once_are_few_snapshots_and_a_restart_of_the_api_se
         })
         .await;
     assert_eq!(watching.stop().await, 130);
+}
+
+/// A full disk is said, and what changed meanwhile is in a snapshot once there is room again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_and_what_changed_meanwhile_is_not_lost() {
+    let plane = fresh(everything()).await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    objects.create("{apiVersion: v1, kind: Namespace, metadata: {name: mail}}").await;
+    let script = format!("trap '' XFSZ; exec netdr {}", FAST.join(" "));
+    let mut watching = Watching::of(operator.home.command("bash", &["-c", &script])).await;
+    let pid = watching.child.id().unwrap();
+    // Files take so many bytes and no more: the write of one more is an error (EFBIG), as on a full disk.
+    let room = async |bytes: &str| {
+        operator.home.shell(&format!("prlimit --pid {pid} --fsize={bytes}:")).await.ok();
+    };
+    room("100").await;
+    watching.said.clear();
+    policy(&objects, "meanwhile").await;
+    watching
+        .until("two failures", |said| said.iter().filter(|line| event(line) == "failed").count() >= 2)
+        .await;
+    let failed = watching.said.iter().find(|line| event(line) == "failed").unwrap();
+    let why = failed["why"].as_str().unwrap();
+    assert!(failed["set"] == "network" && why.contains("File too large"), "{failed:#}");
+    let made = watching.snapshot_after("room again", room("unlimited")).await;
+    assert_eq!((&made["set"], &made["state"]), (&json!("network"), &json!("complete")), "{made:#}");
+    assert_eq!(watching.stop().await, 130);
+    operator.home.netdr(&["verify", "--all"]).await.ok();
+    let items =
+        operator.home.netdr(&["show", made["id"].as_str().unwrap(), "--items", "--json"]).await.json(0);
+    assert!(items.to_string().contains("mail/meanwhile"), "{items:#}");
+    let left = operator.home.shell("ls -A repo/snapshots repo").await.ok();
+    assert!(!left.contains("tmp") && !left.contains("staging"), "{left}");
 }
 
 /// Exactly as it is installed: what its account may not is named, and stops nothing else.
