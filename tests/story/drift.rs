@@ -1,5 +1,7 @@
-//! Drift as a change detector: silent for a week of normal life, and loud about every change that somebody makes.
+//! Drift as a change detector: silent for a week of normal life, and loud about every change that somebody makes, of
+//! every kind.
 
+mod kinds;
 mod planted;
 mod week;
 

@@ -1,12 +1,16 @@
-//! Sixty changes, each made alone on a real API server or a node's files, told as what it is, and undone.
+//! Some eighty changes, each made alone on a real API server or a node's files, told as what it is, and undone.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
-use netdr::drift::Severity::{self, Critical, High, Medium};
+use chrono::Utc;
+use netdr::{
+    drift::Severity::{self, Critical, High, Medium},
+    helm, yaml,
+};
 use serde_json::{Value, json};
 
 use super::{Watched, said};
-use crate::support::{NODE, POLICIES};
+use crate::support::{NODE, POLICIES, tls_secret};
 
 enum Act {
     Merge(Value),
@@ -15,9 +19,11 @@ enum Act {
     Create(&'static str, &'static str, Value),
     Write(&'static str),
     Mode(u32),
+    /// Of a release, as `helm upgrade` would leave it.
+    Values(Value),
 }
 
-use Act::{Create, Delete, Merge, Mode, Write};
+use Act::{Create, Delete, Merge, Mode, Values, Write};
 
 /// What is changed (a kind, or `file`), which, how, and how grave that is at least.
 type Planted = (&'static str, &'static str, Act, Severity);
@@ -26,6 +32,8 @@ const CALICO_POLICIES: &str = "networkpolicies.crd.projectcalico.org";
 const GLOBAL: &str = "globalnetworkpolicies.crd.projectcalico.org";
 const ROUTES: &str = "ingressroutes.traefik.io";
 const MIDDLEWARES: &str = "middlewares.traefik.io";
+/// The Secret of Traefik's release, which is told as the release.
+const RELEASE: &str = "traefik/sh.helm.release.v1.traefik.v1";
 
 fn policies() -> Vec<Planted> {
     let spec = |spec: Value| json!({"spec": spec});
@@ -150,6 +158,16 @@ fn cni() -> Vec<Planted> {
             "flannel.alpha.coreos.com/public-ip-overwrite": "192.0.2.1"}}})),
             High,
         ),
+        ("nodes", "proj-k8s01", Delete, High),
+        ("serviceaccounts", "kube-system/canal", Delete, Critical),
+        (
+            "clusterrolebindings.rbac.authorization.k8s.io",
+            "canal-flannel",
+            Merge(
+                json!({"subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": "default"}]}),
+            ),
+            High,
+        ),
         (
             "bgppeers.crd.projectcalico.org",
             "mine",
@@ -224,6 +242,14 @@ fn ingress() -> Vec<Planted> {
             ),
             Medium,
         ),
+        ("secrets", RELEASE, Values(json!({"logs": {"access": {"enabled": false}}})), Medium),
+        ("secrets", RELEASE, Delete, Critical),
+        (
+            "customresourcedefinitions.apiextensions.k8s.io",
+            "middlewares.traefik.io",
+            Merge(json!({"spec": {"names": {"shortNames": ["mine"]}}})),
+            Medium,
+        ),
         ("secrets", "traefik/dashboard-users", Merge(json!({"stringData": {"password": "guess"}})), High),
         ("secrets", "traefik/single-sign-on-ca", Delete, High),
         ("services", traefik, Merge(json!({"spec": {"externalIPs": ["192.0.2.1"]}})), Medium),
@@ -239,7 +265,10 @@ fn ingress() -> Vec<Planted> {
 }
 
 fn others() -> Vec<Planted> {
+    let another = yaml::documents(&tls_secret("registry", "registry", Utc::now())).unwrap().remove(0);
     vec![
+        ("secrets", "registry/registry-tls", Merge(json!({"stringData": another["stringData"]})), High),
+        ("services", "ingest/telescope-feed", Delete, Medium),
         (
             "ipaddresspools.metallb.io",
             "metallb-system/default-pool",
@@ -300,6 +329,12 @@ fn files() -> Vec<Planted> {
         ("file", "/etc/rancher/rke2/config.yaml", Write("cni: none\n"), High),
         ("file", "/etc/rancher/rke2/config.yaml", Delete, Critical),
         ("file", "/etc/rancher/rke2/config.yaml", Mode(0o644), Critical),
+        ("file", "/etc/rancher/rke2/config.yaml.d/50-agent.yaml", Write("node-label: []\n"), High),
+        ("file", "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/90-mine.conf", Write("maxPods: 1\n"), High),
+        ("file", "/etc/NetworkManager/conf.d/rke2-canal.conf", Delete, Medium),
+        ("file", "/etc/nftables/mine.nft", Write("flush ruleset\n"), High),
+        ("file", "/etc/firewalld/zones/public.xml", Write("<zone/>\n"), High),
+        ("file", "/etc/ufw/user.rules", Write("*filter\n"), High),
         ("file", "/etc/rancher/rke2/registries.yaml", Write("mirrors: {}\n"), High),
         (
             "file",
@@ -319,7 +354,7 @@ async fn every_change_that_somebody_makes_is_told_as_what_it_is() {
     let world = Watched::new().await;
     let planted: Vec<Planted> =
         [policies(), cni(), ingress(), others(), files()].into_iter().flatten().collect();
-    assert!(planted.len() >= 50, "{}", planted.len());
+    assert!(planted.len() >= 75, "{}", planted.len());
     for (kind, name, act, least) in &planted {
         let what = format!("{kind} {name}");
         let undo = Undo::of(&world, kind, name).await;
@@ -327,7 +362,11 @@ async fn every_change_that_somebody_makes_is_told_as_what_it_is() {
         let report = world.drift().await.json(4);
         undo.now(&world, kind, name).await;
         let [item] = &report["items"].as_array().unwrap()[..] else { panic!("{what}: {report:#}") };
-        let expected = if *kind == "file" { format!("file {NODE}:{name}") } else { what.clone() };
+        let expected = match *name {
+            RELEASE => "helm release traefik/traefik".to_owned(),
+            file if *kind == "file" => format!("file {NODE}:{file}"),
+            _ => what.clone(),
+        };
         assert_eq!(said(item), expected, "{report:#}");
         let severity: Severity = item["severity"].as_str().unwrap().parse().unwrap();
         assert!(severity >= *least, "{what} is {severity}: {item:#}");
@@ -350,7 +389,16 @@ async fn make(world: &Watched, kind: &str, name: &str, act: &Act) {
                 "metadata": {"name": name, "namespace": namespace}, "spec": spec});
             objects.create(&object.to_string()).await;
         }
-        Write(text) => fs::write(path(world, name), text).unwrap(),
+        Write(text) => {
+            fs::create_dir_all(path(world, name).parent().unwrap()).unwrap();
+            fs::write(path(world, name), text).unwrap();
+        }
+        Values(values) => {
+            let mut release = helm::decode(&objects.get(kind, name).await.unwrap()).unwrap();
+            release["release"]["config"] = values.clone();
+            let secret = helm::encode(&release).unwrap();
+            objects.merge(kind, name, json!({"data": secret["data"]})).await;
+        }
         Mode(mode) => fs::set_permissions(path(world, name), fs::Permissions::from_mode(*mode)).unwrap(),
     }
 }
