@@ -205,12 +205,14 @@ impl Job {
         if let (Some(last), false) = (last, found) {
             remarks.push(format!(
                 "the history of branch {branch} of {url} was rewritten, or is longer by {DEPTH} commits: commit {last}, \
-                 netdr's last, is not in what is there now; it goes on from there"
+                 netdr's last, is not in what is there now; it goes on from there, and who may rewrite it is to be asked: {}",
+                look(branch, url)
             ));
         } else if !unsigned.is_empty() {
             remarks.push(format!(
-                "on branch {branch} of {url} there is, above netdr's own: {}; it goes on from there",
-                unsigned.join(", ")
+                "on branch {branch} of {url} there is, above netdr's own: {}; it goes on from there; see what they are: {}",
+                unsigned.join(", "),
+                look(branch, url)
             ));
         }
         remarks
@@ -231,6 +233,11 @@ impl Job {
         }
         why
     }
+}
+
+/// The command that shows a history.
+fn look(branch: &str, url: &str) -> String {
+    format!("git clone -b {branch} {url} seen && git -C seen log --stat")
 }
 
 /// A commit and those before it, as many as are looked at.

@@ -87,6 +87,10 @@ pub(in crate::gitops) fn refused(url: &str, error: &git2::Error, seen: &Seen) ->
             .hint("where its certificate is by an authority of your own: SSL_CERT_FILE=AUTHORITY.pem netdr …; netdr trusts that and the system's own, and does not read git's http.sslCAInfo")
             .hint(format!("see what it shows: openssl s_client -connect {}:{} -servername {0}", server.host, server.port.unwrap_or("443"))),
         (ErrorClass::Http, _) if said.contains("404") => failed(url, "there is no such repository (404), or only for those who say who they are").hint(look),
+        (ErrorClass::Http, _) if said.contains("403") && seen.writing => {
+            failed(url, "whom it lets in may not push there (403)")
+                .hint("give netdr's user, or its token, the right to write to the one branch; reading is not enough")
+        }
         (_, ErrorCode::Auth) => denied(url, seen).hint(look),
         (ErrorClass::Ssh, _) if !seen.tried.borrow().is_empty() && said.contains("authenticate") => {
             denied(url, seen).why(said).hint(look)

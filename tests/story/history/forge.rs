@@ -49,8 +49,11 @@ async fn a_forge_that_refuses_or_is_overtaken_costs_no_snapshot_and_the_next_bac
     assert_eq!(first["commits"].as_array().unwrap().len(), 1, "{first:#}");
     git(home, "verify-commit netdr").await;
 
-    // A hook that says no, in its own words, and one that cannot even run.
+    // Who may read and not write; a hook that says no, in its own words, and one that cannot even run.
     policy("b").await;
+    git(home, "config http.receivepack false").await;
+    says(back_up(home, 3).await["error"].as_str().unwrap(), &["may not push there (403)"]);
+    git(home, "config http.receivepack true").await;
     hook(home, "pre-receive", "echo 'policy 7: ask the platform team' >&2; exit 1").await;
     let refused = back_up(home, 3).await;
     says(
@@ -79,7 +82,10 @@ async fn a_forge_that_refuses_or_is_overtaken_costs_no_snapshot_and_the_next_bac
     let caught_up = back_up(home, 0).await;
     assert_eq!(caught_up["commits"][0]["added"], 2, "of two nights one commit: {caught_up:#}");
     assert_eq!(git(home, "log --format=%s netdr~ -1").await, "theirs");
-    says(caught_up["warnings"][0].as_str().unwrap(), &["above netdr's own", "not signed"]);
+    says(
+        caught_up["warnings"][0].as_str().unwrap(),
+        &["above netdr's own", "not signed", "git clone -b netdr"],
+    );
     let files = git(home, "ls-tree -r --name-only netdr seen/lab").await;
     for name in ["a", "b", "c"] {
         assert!(files.contains(&format!("networkpolicies/default/{name}.yaml")), "{files}");
