@@ -1,4 +1,4 @@
-//! What a difference from the last snapshot means: how grave it is and why, or that it was to be expected.
+//! What a difference from the last snapshot, or from Git, means: how grave it is and why, or that it was to be expected.
 //!
 //! In: differences, what is at hand of the contents on both sides, what cert-manager issued. Out: findings, the gravest
 //! first, and what needs nobody's attention. Invariant: pure; a finding shows of a content what `plan::diff` shows.
@@ -6,16 +6,19 @@
 mod expected;
 mod rules;
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     certificates::Observed,
-    model::{Class, Component, Content, Extent, FileContent, Item, ItemKey, Json, SnapshotId},
+    model::{Class, Component, Content, Extent, FileContent, Item, ItemKey, Json, SourceName},
     plan::{Change, Difference, diff},
 };
 
+use rules::Judged;
 pub use rules::{RULES, Rule, Severity, markdown};
 
 /// A difference, and what is known of it besides.
@@ -23,7 +26,7 @@ pub use rules::{RULES, Rule, Severity, markdown};
 pub struct Seen {
     /// Which.
     pub difference: Difference,
-    /// What the snapshot holds, where an identity opened it.
+    /// What the snapshot holds, where an identity opened it; what people author.
     pub before: Option<Content>,
     /// What is live.
     pub after: Option<Content>,
@@ -31,7 +34,7 @@ pub struct Seen {
     pub stored: Option<String>,
     /// Whether a HorizontalPodAutoscaler sets its replicas.
     pub autoscaled: bool,
-    /// When the snapshot was captured.
+    /// When the snapshot was captured; of Git, when it was read.
     pub since: DateTime<Utc>,
 }
 
@@ -41,10 +44,20 @@ pub struct Finding {
     /// Which, and its fields where they are known.
     #[serde(flatten)]
     pub difference: Difference,
-    /// How grave.
+    /// How grave it is at least.
     pub severity: Severity,
-    /// Why it is that grave.
+    /// How grave it may be: what it was before is sealed, and nobody opened it. None where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_be: Option<Severity>,
+    /// Why it is that grave, and why it may be graver.
     pub reasons: Vec<String>,
+}
+
+impl Finding {
+    /// The gravest that it may be: nobody is to miss it because the snapshot is sealed.
+    fn gravest(&self) -> Severity {
+        self.may_be.unwrap_or(self.severity)
+    }
 }
 
 /// A difference that a controller makes in the normal course of things.
@@ -58,14 +71,14 @@ pub struct Expected {
     pub why: String,
 }
 
-/// What a comparison with the last snapshots came to: the JSON of `netdr drift`.
+/// What a comparison with the last snapshots, or with Git, came to: the JSON of `netdr drift`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// The snapshots that the live state was compared with.
-    pub against: Vec<SnapshotId>,
+    /// The snapshots, or the commits, that the live state was compared with.
+    pub against: Vec<SourceName>,
     /// What somebody should look at, the gravest first.
     pub items: Vec<Finding>,
-    /// How many more there are that are less grave than what was asked for.
+    /// How many more there are that cannot be as grave as what was asked for.
     pub less_grave: usize,
     /// What needs nobody's attention.
     pub expected: Vec<Expected>,
@@ -74,7 +87,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Judges every difference; those below `least` are counted only. An item that several bundles hold, as a namespace
+    /// Judges every difference; those that cannot be `least` are counted only. An item that several bundles hold, as a namespace
     /// is, is one finding.
     pub fn of(seen: Vec<Seen>, observed: &Observed, least: Severity, now: DateTime<Utc>) -> Self {
         let mut report = Self::default();
@@ -84,27 +97,27 @@ impl Report {
                 report.expected.push(Expected { key, component, why });
                 continue;
             }
-            let (severity, reasons) = rules::judge(&Facts::of(&seen));
-            report.items.push(Finding { difference: shown(seen), severity, reasons });
+            let Judged { severity, may_be, reasons } = rules::judge(&Facts::of(&seen));
+            report.items.push(Finding { difference: shown(seen), severity, may_be, reasons });
         }
         let order =
-            |f: &Finding| (f.difference.key.clone(), f.difference.change, std::cmp::Reverse(f.severity));
+            |f: &Finding| (f.difference.key.clone(), f.difference.change, Reverse((f.severity, f.may_be)));
         report.items.sort_by_key(order);
         report.items.dedup_by(|a, b| {
             a.difference.key == b.difference.key && a.difference.change == b.difference.change
         });
-        report.items.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.difference.component));
+        report.items.sort_by_key(|f| (Reverse((f.severity, f.may_be)), f.difference.component));
         report.expected.sort_by(|a, b| a.key.cmp(&b.key));
         report.expected.dedup_by(|a, b| a.key == b.key);
         let all = report.items.len();
-        report.items.retain(|finding| finding.severity >= least);
+        report.items.retain(|finding| finding.gravest() >= least);
         report.less_grave = all - report.items.len();
         report
     }
 
-    /// How grave the gravest finding is.
-    pub fn worst(&self) -> Option<Severity> {
-        self.items.first().map(|finding| finding.severity)
+    /// How many may be graver than they are said to be.
+    pub fn sealed(&self) -> usize {
+        self.items.iter().filter(|finding| finding.may_be.is_some()).count()
     }
 }
 

@@ -1,14 +1,10 @@
 //! `netdr drift --against git`: the live state beside what people author.
 //!
-//! In: the configuration's `git.sources`. Out: differences, and that Git was seen equal, where it was. Invariant: exit codes
-//! are those of `drift`.
-
-use serde_json::json;
+//! In: the configuration's `git.sources`. Out: what differs, judged as any drift is, and that Git was seen equal, where it
+//! was. Invariant: what is less grave than was asked for is different all the same, and Git was not equal.
 
 use super::{
-    compare::Compared,
     context::Context,
-    exit::Exit,
     git::authored,
     history::{self, SOURCES},
     interrupt,
@@ -16,13 +12,16 @@ use super::{
 };
 use crate::{
     Result,
+    certificates::Observed,
     cluster::Cluster,
+    drift::{Report, Severity},
     model::SourceName,
     repository::git_seen::GitSeen,
     restore::against::{Against, Comparing, against_git},
 };
 
-pub(super) fn git(cx: &Context, settings: &Settings) -> Result<Exit> {
+/// Compares, and judges what differs.
+pub(super) fn git(cx: &Context, settings: &Settings, least: Severity) -> Result<Report> {
     let (trusted, repository) = (settings.trusted()?, settings.repository()?);
     let (found, cluster) = interrupt::run(&|| "nothing was changed".into(), async {
         let cluster = Cluster::connect(&settings.access()?).await?;
@@ -38,11 +37,11 @@ pub(super) fn git(cx: &Context, settings: &Settings) -> Result<Exit> {
         };
         Ok((against_git(&comparing).await?, name))
     })?;
-    let Against { differences, unread, warnings, commits } = found;
+    let Against { seen, unread, warnings, commits } = found;
     warnings.iter().for_each(|warning| cx.terminal.warn(warning));
-    unread.iter().for_each(|unread| cx.terminal.warn(format!("not compared: {unread}")));
+    let equal = seen.is_empty();
     // Neither equal nor different: what was not read may be either.
-    if unread.is_empty() || !differences.is_empty() {
+    if unread.is_empty() || !equal {
         let seen = commits.iter().map(|((url, branch), commit)| GitSeen {
             url: url.clone(),
             branch: branch.clone(),
@@ -50,17 +49,14 @@ pub(super) fn git(cx: &Context, settings: &Settings) -> Result<Exit> {
             part: SOURCES.into(),
             commit: commit.clone(),
             at: cx.now,
-            equal: differences.is_empty(),
+            equal,
             equal_at: None,
         });
         history::keep(cx, &repository, seen);
     }
     let named = |((url, _), commit): ((String, String), String)| SourceName::Git { url, commit };
-    let against: Vec<SourceName> = commits.into_iter().map(named).collect();
-    let document = json!({"against": against, "items": differences, "unread": unread});
-    let compared = Compared { differences, unread };
-    cx.terminal.answer(&document, || compared.said())?;
-    Ok(Exit::Different
-        .when(!compared.differences.is_empty())
-        .max(Exit::Partial.when(!compared.unread.is_empty())))
+    let mut report = Report::of(seen, &Observed::default(), least, cx.now);
+    report.against = commits.into_iter().map(named).collect();
+    report.unread = unread;
+    Ok(report)
 }

@@ -18,7 +18,7 @@ use crate::{
     cluster::Cluster,
     drift::{self, Finding, Report, Severity},
     host,
-    model::{Component, Set, SnapshotId},
+    model::{Component, Set, SnapshotId, SourceName},
     plan::{Change, Difference},
     repository::{Listed, Repository, choose},
     restore::observe,
@@ -35,7 +35,7 @@ pub(super) struct Drift {
     /// Only these sets: network, certificates, host; repeatable [default: all, `host` only on a server node]
     #[arg(long = "set", value_name = "SET")]
     sets: Vec<Set>,
-    /// Tell only of what is at least that grave: low, medium, high, critical
+    /// Tell only of what is, or may be, at least that grave: low, medium, high, critical
     #[arg(long, value_name = "SEVERITY", default_value = "low")]
     min_severity: Severity,
 }
@@ -63,14 +63,18 @@ impl Drift {
         let settings = cx.settings()?;
         let task = self.task(cx);
         cx.about(&task);
-        if matches!(self.against, Against::Git) {
-            return against::git(cx, &settings);
-        }
-        let report = self.find(cx, &settings)?;
+        let report = match &self.against {
+            Against::Git if !self.sets.is_empty() => {
+                return Err(Error::usage("--set chooses among snapshots, and Git has none")
+                    .hint("compare all of git.sources: netdr drift --against git"));
+            }
+            Against::Git => against::git(cx, &settings, self.min_severity)?,
+            Against::Latest | Against::Snapshot(_) => self.find(cx, &settings)?,
+        };
         for unread in &report.unread {
             cx.terminal.warn(format!("not read, so not compared: {unread}"));
         }
-        cx.ended(&task, problems(&report));
+        cx.ended(&task, self.problems(&report));
         cx.terminal.answer(&report, || said(&report))?;
         Ok(Exit::Different.when(!report.items.is_empty()).max(Exit::Partial.when(!report.unread.is_empty())))
     }
@@ -120,7 +124,7 @@ impl Drift {
             // Without it a renewal only looks like somebody's doing.
             live.unread.extend(observed.unread().map(ToOwned::to_owned));
             let mut report = Report::of(live.seen, &observed, self.min_severity, cx.now);
-            report.against = yardsticks.into_iter().map(|s| s.header.id).collect();
+            report.against = yardsticks.into_iter().map(|s| SourceName::Snapshot(s.header.id)).collect();
             report.unread = live.unread;
             Ok(report)
         })
@@ -187,6 +191,26 @@ impl Drift {
         };
         self.sets.contains(&set) || listed.iter().any(backed_up)
     }
+
+    /// What somebody is to be told: which items and how grave, and no value of any.
+    fn problems(&self, report: &Report) -> Vec<Problem> {
+        let line = |finding: &Finding| {
+            let reasons: Vec<&str> = finding.reasons.iter().map(String::as_str).collect();
+            let what = drift::lines(finding).into_iter().next().unwrap_or_default();
+            [vec![what.as_str()], reasons].concat().join("; ")
+        };
+        let command = match &self.against {
+            Against::Latest => "netdr drift".to_owned(),
+            Against::Git => "netdr drift --against git".to_owned(),
+            Against::Snapshot(id) => format!("netdr drift --against {id}"),
+        };
+        let of = |event, why: Vec<String>, next: &str| {
+            (!why.is_empty()).then(|| Problem { event, why, next: vec![format!("{next}: {command}")] })
+        };
+        let found = of(Event::Drift, report.items.iter().map(line).collect(), "what differs in them");
+        let unread = of(Event::Partial, report.unread.clone(), "see to it that all of it can be read");
+        found.into_iter().chain(unread).collect()
+    }
 }
 
 /// What cert-manager issued, where a Secret differs that it may have renewed.
@@ -198,23 +222,6 @@ async fn issued(cluster: &Cluster, scope: &Scope, live: &Live) -> Result<Observe
         return Ok(Observed::default());
     }
     Ok(observe(cluster, &cluster.discover().await?, &scope.exclude_namespaces).await)
-}
-
-/// What somebody is to be told: which items and how grave, and no value of any.
-fn problems(report: &Report) -> Vec<Problem> {
-    let line = |finding: &Finding| {
-        let reasons: Vec<&str> = finding.reasons.iter().map(String::as_str).collect();
-        let what = drift::lines(finding).into_iter().next().unwrap_or_default();
-        [vec![what.as_str()], reasons].concat().join("; ")
-    };
-    let of = |event, why: Vec<String>, next: &str| {
-        (!why.is_empty()).then(|| Problem { event, why, next: vec![next.into()] })
-    };
-    let found =
-        of(Event::Drift, report.items.iter().map(line).collect(), "what differs in them: netdr drift");
-    let unread =
-        of(Event::Partial, report.unread.clone(), "see to it that all of it can be read: netdr drift");
-    found.into_iter().chain(unread).collect()
 }
 
 fn said(report: &Report) -> String {
@@ -231,6 +238,12 @@ fn said(report: &Report) -> String {
     };
     if report.less_grave > 0 {
         last += &format!("; {} less grave, shown without --min-severity", report.less_grave);
+    }
+    if report.sealed() > 0 {
+        last += &format!(
+            "; {} may be graver: who opens the snapshot is told, with --identity FILE",
+            report.sealed()
+        );
     }
     lines.push(last);
     lines.into_iter().map(|line| line + "\n").collect()

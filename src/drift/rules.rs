@@ -1,7 +1,7 @@
 //! How grave a difference is: one table, from critical down; the first rule that applies decides.
 //!
 //! In: what is known of an item. Out: a severity, and why. Invariant: pure and total; where a content is not known, for
-//! nobody opened it, an item is judged by what it may have become, never as if nothing had.
+//! nobody opened it, an item is judged by what is known, and what it may be besides is said: never as if nothing were.
 
 mod look;
 
@@ -65,6 +65,27 @@ pub struct Rule {
     /// Why that is so grave.
     pub why: &'static str,
     applies: fn(&Facts<'_>) -> bool,
+    /// Whether it may apply, of an item that is known only as it is now.
+    may_apply: fn(&Facts<'_>) -> bool,
+}
+
+/// What a rule, or several, make of an item.
+pub(super) struct Judged {
+    pub(super) severity: Severity,
+    /// Graver than that, where it depends on what nobody opened.
+    pub(super) may_be: Option<Severity>,
+    pub(super) reasons: Vec<String>,
+}
+
+impl Rule {
+    /// That it depends on what an item was before.
+    const fn if_sealed(self, may_apply: fn(&Facts<'_>) -> bool) -> Self {
+        Self { may_apply, ..self }
+    }
+
+    fn words(&self) -> String {
+        format!("{}: {}", self.what, self.why)
+    }
 }
 
 const fn rule(
@@ -73,7 +94,7 @@ const fn rule(
     why: &'static str,
     applies: fn(&Facts<'_>) -> bool,
 ) -> Rule {
-    Rule { severity, what, why, applies }
+    Rule { severity, what, why, applies, may_apply: |_| false }
 }
 
 use Severity::{Critical, High, Low, Medium};
@@ -102,7 +123,8 @@ pub const RULES: &[Rule] = &[
         "a default-deny denies no longer",
         "its namespace is open wherever no other policy selects",
         |f| f.lost_default_deny(),
-    ),
+    )
+    .if_sealed(|f| f.may_have_lost_default_deny()),
     rule(Critical, "a tier of policies was removed", "none of its policies counts any more", |f| {
         f.removed() && f.is("crd.projectcalico.org", &["tiers"])
     }),
@@ -120,7 +142,8 @@ pub const RULES: &[Rule] = &[
         "a TLS Secret was removed",
         "its names are served with a certificate that nobody trusts",
         |f| f.removed() && f.is_tls(),
-    ),
+    )
+    .if_sealed(|f| f.removed() && f.is("", &["secrets"])),
     rule(
         Critical,
         "a TLS Secret holds no certificate that can be served",
@@ -185,13 +208,15 @@ pub const RULES: &[Rule] = &[
     rule(High, "a route was removed", "what it served cannot be reached", |f| f.removed() && f.is_route()),
     rule(High, "a route lost a middleware", "what that checked is checked no longer", |f| {
         f.lost_middleware()
-    }),
+    })
+    .if_sealed(|f| f.changed() && f.is_route()),
     rule(
         High,
         "a middleware was removed, or one that lets people in differs",
         "routes serve strangers, or nobody",
         |f| f.is_middleware() && (f.removed() || f.guards()),
-    ),
+    )
+    .if_sealed(|f| f.changed() && f.is_middleware()),
     rule(
         High,
         "how TLS is spoken differs: options, stores, transports",
@@ -293,15 +318,22 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// How grave, and why.
-pub(super) fn judge(facts: &Facts<'_>) -> (Severity, Vec<String>) {
-    let words = |rule: &Rule| format!("{}: {}", rule.what, rule.why);
+pub(super) fn judge(facts: &Facts<'_>) -> Judged {
     if (UNREAD.applies)(facts) {
-        return (UNREAD.severity, vec![words(&UNREAD)]);
+        return Judged { severity: UNREAD.severity, may_be: None, reasons: vec![UNREAD.words()] };
     }
     let mut applying = RULES.iter().filter(|rule| (rule.applies)(facts));
-    let Some(first) = applying.next() else { return (Low, Vec::new()) }; // the last two have everything
+    let Some(first) = applying.next() else {
+        return Judged { severity: Low, may_be: None, reasons: Vec::new() }; // the last two have everything
+    };
     let besides = applying.filter(|rule| rule.severity == first.severity && first.severity == Critical);
-    (first.severity, std::iter::once(first).chain(besides).map(words).collect())
+    let mut reasons: Vec<String> = std::iter::once(first).chain(besides).map(Rule::words).collect();
+    let mut graver = RULES.iter().filter(|rule| facts.is_sealed() && rule.severity > first.severity);
+    let may_be = graver.find(|rule| (rule.may_apply)(facts));
+    reasons.extend(
+        may_be.map(|rule| format!("may be {}, for what it was is sealed: {}", rule.severity, rule.words())),
+    );
+    Judged { severity: first.severity, may_be: may_be.map(|rule| rule.severity), reasons }
 }
 
 /// The table in Markdown, as docs/drift.md has it.

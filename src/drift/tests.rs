@@ -50,8 +50,12 @@ fn judged(seen: Seen) -> Report {
     Report::of(vec![seen], &Observed::default(), Severity::Low, now())
 }
 
+fn worst(report: &Report) -> Option<Severity> {
+    report.items.first().map(|finding| finding.severity)
+}
+
 fn severity(seen: Seen) -> Severity {
-    judged(seen).worst().unwrap()
+    worst(&judged(seen)).unwrap()
 }
 
 fn policy(before: Option<Value>, after: Option<Value>, opened: bool) -> Seen {
@@ -78,6 +82,28 @@ fn a_policy_is_judged_by_what_it_became() {
     assert_eq!(severity(policy(Some(both), Some(one), true)), Severity::Critical, "egress is open");
     let wider = json!({"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]});
     assert_eq!(severity(policy(Some(allow), Some(wider), true)), Severity::High);
+}
+
+#[test]
+fn what_may_be_graver_than_is_known_is_said_and_no_limit_hides_it() {
+    let (deny, app) = (json!({"podSelector": {}}), json!({"podSelector": {"matchLabels": {"app": "a"}}}));
+    let at_least = |seen: Seen, least| Report::of(vec![seen], &Observed::default(), least, now());
+    let sealed = policy(Some(deny.clone()), Some(app.clone()), false);
+    let report = at_least(sealed, Severity::Critical);
+    let [finding] = &report.items[..] else { panic!("{report:?}") };
+    assert_eq!((finding.severity, finding.may_be), (Severity::High, Some(Severity::Critical)));
+    let said = lines(finding).join("\n");
+    assert!(
+        said.contains("may be critical, for what it was is sealed: a default-deny denies no longer"),
+        "{said}"
+    );
+    assert_eq!((report.sealed(), report.less_grave), (1, 0));
+    // Who opens the snapshot knows, and what still denies all has lost nothing.
+    let opened = at_least(policy(Some(app.clone()), Some(json!({})), true), Severity::Critical);
+    assert_eq!((opened.items.len(), opened.less_grave), (0, 1));
+    let both = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
+    assert_eq!(judged(policy(Some(deny), Some(both), false)).sealed(), 0);
+    assert_eq!(judged(policy(None, Some(app), false)).sealed(), 0, "of what is new all is known");
 }
 
 #[test]
@@ -194,20 +220,20 @@ fn what_cert_manager_renewed_is_expected_and_what_it_did_not_issue_is_not() {
     assert!(report.expected[0].why.contains("renewed by cert-manager"), "{:?}", report.expected);
 
     let no_request = renewed(secret.clone(), certificates.clone(), vec![]);
-    assert_eq!(no_request.worst(), Some(Severity::High));
+    assert_eq!(worst(&no_request), Some(Severity::High));
     let (_, _, another) = renewal("le", 0);
-    assert_eq!(renewed(secret.clone(), certificates.clone(), another).worst(), Some(Severity::High));
+    assert_eq!(worst(&renewed(secret.clone(), certificates.clone(), another)), Some(Severity::High));
     let (strange, _, requests) = renewal("mallory", 0);
-    assert_eq!(renewed(strange, certificates.clone(), requests).worst(), Some(Severity::High));
+    assert_eq!(worst(&renewed(strange, certificates.clone(), requests)), Some(Severity::High));
     let (old, _, requests) = renewal("le", -30);
     assert_eq!(
-        renewed(old, certificates.clone(), requests).worst(),
+        worst(&renewed(old, certificates.clone(), requests)),
         Some(Severity::High),
         "put back by somebody"
     );
     let (mut torn, _, requests) = renewal("le", 0);
     torn["data"]["tls.key"] = secret["data"]["tls.key"].clone();
-    assert_eq!(renewed(torn, certificates, requests).worst(), Some(Severity::Critical));
+    assert_eq!(worst(&renewed(torn, certificates, requests)), Some(Severity::Critical));
 }
 
 #[test]
@@ -222,8 +248,8 @@ fn what_an_autoscaler_scaled_is_expected_if_nothing_else_differs() {
     };
     let scaled = change(true, "a");
     assert!(scaled.items.is_empty() && scaled.expected[0].why.contains("2 → 5 replicas"), "{scaled:?}");
-    assert_eq!(change(false, "a").worst(), Some(Severity::High));
-    assert_eq!(change(true, "b").worst(), Some(Severity::High));
+    assert_eq!(worst(&change(false, "a")), Some(Severity::High));
+    assert_eq!(worst(&change(true, "b")), Some(Severity::High));
 }
 
 #[test]
@@ -242,7 +268,45 @@ fn the_table_is_ordered_and_the_page_has_it() {
     }
 }
 
+/// What an item may be like: of the kinds whose severity depends on what they were.
+fn content() -> impl Strategy<Value = Value> {
+    let policy = |spec: Value| json!({"metadata": {"name": "x"}, "spec": spec});
+    prop::sample::select(vec![
+        policy(json!({"podSelector": {}})),
+        policy(json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
+        policy(json!({"podSelector": {}, "ingress": [{}]})),
+        policy(json!({"podSelector": {"matchLabels": {"app": "a"}}})),
+        policy(json!({"selector": "all()", "types": ["Ingress"]})),
+        policy(json!({"routes": [{"match": "Host(`x`)", "middlewares": [{"name": "lab-only"}]}]})),
+        policy(json!({"routes": [{"match": "Host(`y`)"}]})),
+        policy(json!({"ipAllowList": {"sourceRange": []}})),
+        policy(json!({"headers": {}})),
+        json!({"metadata": {"name": "x"}, "type": "kubernetes.io/tls", "data": {}}),
+        json!({"metadata": {"name": "x"}, "type": "Opaque"}),
+        json!({"metadata": {"name": "x"}, "roleRef": {"name": "cluster-admin"}}),
+        json!({"metadata": {"name": "x"}, "spec": {"replicas": 0}}),
+    ])
+}
+
 proptest! {
+    /// Whoever opens the snapshot finds nothing graver than what was said to be possible before.
+    #[test]
+    fn nothing_is_graver_than_it_was_said_to_be(
+        row in 0..crate::catalog::KINDS.len() + 4, before in content(), after in prop::option::of(content()),
+    ) {
+        let more = [("", "secrets"), ("apps", "deployments"), ("rbac.authorization.k8s.io", "roles"), ("", "configmaps")];
+        let (component, group, plural) = match crate::catalog::KINDS.get(row) {
+            Some(row) => (row.component, row.group, row.plural),
+            None => (Component::Ingress, more[row - crate::catalog::KINDS.len()].0, more[row - crate::catalog::KINDS.len()].1),
+        };
+        let key = ItemKey::resource(group, plural, Some("demo"), "x");
+        prop_assume!(after.as_ref() != Some(&before));
+        let see = |opened| judged(seen(component, key.clone(), Some(before.clone()), after.clone(), opened));
+        let (sealed, opened) = (see(false), see(true));
+        prop_assert!(worst(&opened) <= Some(sealed.items[0].gravest()), "{opened:?} and {sealed:?}");
+        prop_assert_eq!(opened.items[0].may_be, None);
+    }
+
     /// Every item is judged, with a reason, whatever it is.
     #[test]
     fn nothing_is_passed_over(row in 0..crate::catalog::KINDS.len(), change in 0..3u8, opened in any::<bool>()) {

@@ -2,18 +2,19 @@
 //!
 //! In: sources, a cluster. Out: differences, as a restore from Git would see them, and what was not compared. Invariant:
 //! nothing is written (the API server is asked by dry runs how it would store what is in Git); what could not be compared
-//! is named, and never taken for equal.
+//! is named, and never taken for equal. Where dry runs are refused, what is written is compared, and nothing beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::sources::{Reading, Sources};
+use super::sources::{Reading, Refused, Sources, laid_over};
 use crate::{
     Error, Result,
     capture::{Capture, Captured, Scope, capture},
     catalog,
     cluster::Cluster,
+    drift::Seen,
     gitops::{self, GitSource},
     helm,
     model::{Class, Component, Content, Extent, Index, IndexEntry, ItemKey, SourceName},
@@ -41,7 +42,7 @@ pub struct Comparing<'a> {
 #[derive(Debug, Default)]
 pub struct Against {
     /// From Git to the cluster: what is added is on the cluster alone.
-    pub differences: Vec<Difference>,
+    pub seen: Vec<Seen>,
     /// What was not compared, with why.
     pub unread: Vec<String>,
     /// What a person should know of the commits.
@@ -106,40 +107,43 @@ impl Against {
         self.warnings.extend(sources.warnings.iter().cloned());
         let Some(stored) = sources.as_stored(comparing.cluster, live).await else { return };
         let refused: BTreeMap<_, _> = stored.refused().collect();
-        self.unread.extend(
-            refused
-                .iter()
-                .map(|((_, key), why)| format!("{key}: the API server refused a dry run of it: {why}")),
-        );
+        self.unread.extend(as_written(&refused));
         let components: BTreeSet<Component> =
             comparing.objects.sources.iter().map(|source| source.component).collect();
         let entries = live.items.iter().map(|captured| &captured.entry);
         let entries = entries.filter(|entry| components.contains(&entry.component));
-        let mut differences = diff::compare(&stored.index.entries, entries, false);
-        let seen: BTreeMap<(Component, &ItemKey), &Captured> =
+        let captured: BTreeMap<(Component, &ItemKey), &Captured> =
             live.items.iter().map(|captured| (captured.id(), captured)).collect();
-        let unread = |d: &Difference| {
-            live.failures.iter().any(|f| f.component == d.component && f.kind == d.key.kind_name())
-        };
-        differences.retain(|d| match d.change {
-            Change::Changed => !refused.contains_key(&(d.component, d.key.clone())),
-            Change::Removed => !unread(d),
-            Change::Added => {
-                sources.complete()
-                    && seen.get(&(d.component, &d.key)).is_some_and(|c| is_extra(c, &stored.index))
+        for mut difference in diff::compare(&stored.index.entries, entries, false) {
+            let id = (difference.component, difference.key.clone());
+            let captured = captured.get(&(id.0, &id.1)).copied();
+            let after = captured.and_then(|captured| captured.content.clone());
+            let mut before = stored.content(&id).cloned();
+            let counts = match (difference.change, &before, &after) {
+                (Change::Removed, ..) => !live.may_miss(id.0, &id.1),
+                (Change::Added, ..) => {
+                    sources.complete() && captured.is_some_and(|c| is_extra(c, &stored.index))
+                }
+                (Change::Changed, Some(written), Some(after)) if refused.contains_key(&id) => {
+                    let laid = laid_over(after, written);
+                    let differs = laid != *after;
+                    before = Some(laid);
+                    differs
+                }
+                (Change::Changed, ..) => true,
+            };
+            if let (true, Change::Changed, Some(before), Some(after)) =
+                (counts, difference.change, &before, &after)
+            {
+                difference.fields = diff::fields(&difference.key, before, after);
             }
-        });
+            if counts {
+                self.seen.push(seen(comparing, difference, before, after));
+            }
+        }
         if !sources.complete() {
             self.unread.push("whether the cluster has more than Git: not all that is in Git was read".into());
         }
-        for difference in differences.iter_mut().filter(|d| d.change == Change::Changed) {
-            let id = (difference.component, difference.key.clone());
-            let after = seen.get(&(id.0, &id.1)).and_then(|captured| captured.content.as_ref());
-            if let (Some(before), Some(after)) = (stored.content(&id), after) {
-                difference.fields = diff::fields(&difference.key, before, after);
-            }
-        }
-        self.differences.extend(differences);
     }
 
     /// Names keys of values that differ, never a value.
@@ -155,26 +159,61 @@ impl Against {
         let deployed = items.find(|captured| captured.id() == (source.component, &key));
         let Some(Content::Release(release)) = deployed.and_then(|captured| captured.content.as_ref()) else {
             if live.failures.iter().all(|f| f.kind != key.kind_name()) {
-                let component = source.component;
-                self.differences.push(Difference {
-                    key,
-                    component,
-                    change: Change::Removed,
-                    fields: Vec::new(),
-                });
+                let (component, change, fields) = (source.component, Change::Removed, Vec::new());
+                let difference = Difference { key, component, change, fields };
+                self.seen.push(seen(comparing, difference, None, None));
             }
             return Ok(());
         };
+        let after = Content::Release(release.clone());
         let differing = helm::differing_keys(&release.value(), &read.values);
         let field = |path: String| FieldChange { path, before: None, after: None, secret: true };
         let fields: Vec<FieldChange> =
             differing.into_iter().map(|differs| field(format!("values.{}", differs.path))).collect();
         if !fields.is_empty() {
-            let component = source.component;
-            self.differences.push(Difference { key, component, change: Change::Changed, fields });
+            let (component, change) = (source.component, Change::Changed);
+            let difference = Difference { key, component, change, fields };
+            self.seen.push(seen(comparing, difference, None, Some(after)));
         }
         Ok(())
     }
+}
+
+/// A difference from Git; no controller has a part in what people author.
+fn seen(
+    comparing: &Comparing<'_>,
+    difference: Difference,
+    before: Option<Content>,
+    after: Option<Content>,
+) -> Seen {
+    Seen { difference, before, after, stored: None, autoscaled: false, since: comparing.now }
+}
+
+/// What was compared only as far as it is written, and what it takes to compare all of it: dry runs, for which the API
+/// server asks the same rights as for writing.
+fn as_written(refused: &BTreeMap<&(Component, ItemKey), &Refused>) -> Vec<String> {
+    const BESIDE: &str = "what the cluster has beside what is written in Git";
+    let (forbidden, others): (Vec<_>, Vec<_>) = refused.iter().partition(|(_, said_no)| said_no.code == 403);
+    let other = |((_, key), said_no): &(&(Component, ItemKey), &Refused)| {
+        format!("{BESIDE}, of {key}: the API server refused a dry run of it: {}", said_no.why)
+    };
+    let mut lines: Vec<String> = others.iter().map(|(id, said_no)| other(&(**id, **said_no))).collect();
+    if let Some((_, first)) = forbidden.first() {
+        let kinds: BTreeSet<String> = forbidden.iter().map(|((_, key), _)| key.kind_name()).collect();
+        let kinds = kinds.into_iter().collect::<Vec<_>>().join(",");
+        // The API server's words: `User "NAME" cannot create resource …`.
+        let user = first.why.split_once("User \"").and_then(|(_, rest)| rest.split_once('"'));
+        let user = user.map_or("USER", |(user, _)| user);
+        lines.push(format!(
+            "{BESIDE}, of {kinds} ({}): the API server says in dry runs what it adds by itself, and asks for them the \
+             rights to create and update, which {user} has not: {}; give them with: kubectl create clusterrole \
+             netdr-dry-run --verb create,update --resource {kinds} && kubectl create clusterrolebinding netdr-dry-run \
+             --clusterrole netdr-dry-run --user '{user}'",
+            forbidden.len(),
+            first.why
+        ));
+    }
+    lines
 }
 
 /// Whether what only the cluster has is somebody's, and missing in Git: a whole object that captures list, in a namespace

@@ -15,7 +15,8 @@ mod velero;
 
 pub(super) use git::Reading;
 pub use given::Chosen;
-pub(super) use given::Given;
+pub(super) use given::{Given, Refused};
+pub(super) use stored::laid_over;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,7 +157,7 @@ impl Sources {
     }
 
     /// What the API server would not take in a dry run, and so is as it was written; with why.
-    pub(super) fn refused(&self) -> impl Iterator<Item = (&(Component, ItemKey), &String)> {
+    pub(super) fn refused(&self) -> impl Iterator<Item = (&(Component, ItemKey), &Refused)> {
         self.given.iter().flat_map(|given| &given.refused)
     }
 

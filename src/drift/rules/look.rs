@@ -58,6 +58,11 @@ impl Facts<'_> {
         self.change == Change::Changed
     }
 
+    /// Whether what it was before is not known: a snapshot has it that nobody opened.
+    pub(super) fn is_sealed(&self) -> bool {
+        !self.added() && self.before.is_none()
+    }
+
     pub(super) fn is(&self, group: &str, plurals: &[&str]) -> bool {
         plurals.iter().any(|plural| self.key.is_kind(group, plural))
     }
@@ -123,6 +128,12 @@ impl Facts<'_> {
         };
         let lost = |direction| denies(&self.before, direction) && !denies(&self.after, direction);
         self.changed() && Direction::BOTH.into_iter().any(lost)
+    }
+
+    /// Whether it is open in a direction in which it may have denied.
+    pub(super) fn may_have_lost_default_deny(&self) -> bool {
+        let open = |after: &Value| Direction::BOTH.into_iter().any(|d| !opens::denies(self.key, after, d));
+        self.changed() && self.is_policy() && self.after.as_ref().is_none_or(open)
     }
 
     pub(super) fn is_cni_core(&self) -> bool {

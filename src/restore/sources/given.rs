@@ -65,8 +65,17 @@ pub(in crate::restore) struct Given {
     pub(super) narrowed: Vec<String>,
     /// Everything in it of the plan's components.
     pub(super) items: BTreeMap<(Component, ItemKey), Item>,
-    /// What the API server would not take in a dry run, and so stays as it was written; with why.
-    pub(super) refused: BTreeMap<(Component, ItemKey), String>,
+    /// What the API server would not take in a dry run, and so stays as it was written.
+    pub(super) refused: BTreeMap<(Component, ItemKey), Refused>,
+}
+
+/// That a dry run was refused.
+#[derive(Clone, Debug)]
+pub(in crate::restore) struct Refused {
+    /// The HTTP status.
+    pub(in crate::restore) code: u16,
+    /// The server's words, without any secret value of the item.
+    pub(in crate::restore) why: String,
 }
 
 impl Given {

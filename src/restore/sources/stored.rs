@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::{Given, Sources};
+use super::{Given, Refused, Sources};
 use crate::{
     canonical,
     capture::{Capture, Captured},
@@ -45,19 +45,20 @@ impl Sources {
         let seen = live.items.iter().map(|captured| (captured.id(), captured)).collect();
         let asking = Asking { cluster, live, seen };
         let asked = given.items.values().map(|item| asking.item(item));
-        let answers: Vec<(Item, Option<String>)> = stream::iter(asked).buffered(DRY_RUNS).collect().await;
+        let answers: Vec<(Item, Option<Refused>)> = stream::iter(asked).buffered(DRY_RUNS).collect().await;
         let (mut items, mut entries, mut warnings) = (BTreeMap::new(), Vec::new(), Vec::new());
         let mut refused = BTreeMap::new();
         // What was left out of the source stays so.
         let class: BTreeMap<(Component, &ItemKey), Class> =
             self.index.entries.iter().map(|entry| ((entry.component, &entry.key), entry.class)).collect();
-        for (item, why) in answers {
+        for (item, said_no) in answers {
             let key = &item.key;
-            if let Some(why) = why {
+            if let Some(said_no) = said_no {
                 warnings.push(format!(
-                    "{key} is compared as it is in Git, for the API server refused a dry run of it: {why}"
+                    "{key} is compared as it is in Git, for the API server refused a dry run of it: {}",
+                    said_no.why
                 ));
-                refused.insert((item.component, key.clone()), why);
+                refused.insert((item.component, key.clone()), said_no);
             }
             let class = class.get(&(item.component, &item.key)).copied().unwrap_or(item.class);
             entries.push(IndexEntry { class, ..IndexEntry::of(&item) });
@@ -77,7 +78,7 @@ impl Sources {
 
 impl Asking<'_> {
     /// The item as it would be stored; and why the server said no, where it did.
-    async fn item(&self, item: &Item) -> (Item, Option<String>) {
+    async fn item(&self, item: &Item) -> (Item, Option<Refused>) {
         let live = self.seen.get(&(item.component, &item.key)).copied();
         let same = live.is_some_and(|live| live.entry.sha256 == item.sha256());
         let Some(wanted) = item.json().map(Json::value).filter(|_| !same) else {
@@ -95,7 +96,10 @@ impl Asking<'_> {
         let wanted = deployed(wanted, &seen);
         match self.ask(&kind, &item.key, &wanted, live).await {
             Ok(stored) => (with(item, &canonical::canonical(&item.key, stored)), None),
-            Err(refusal) => (item.clone(), Some(decide::said(Some(item), &refusal))),
+            Err(refusal) => {
+                let why = decide::said(Some(item), &refusal);
+                (item.clone(), Some(Refused { code: refusal.code, why }))
+            }
         }
     }
 
@@ -161,9 +165,23 @@ fn with(item: &Item, content: &Value) -> Item {
     Item { content: Content::Resource(Json::new(content)), ..item.clone() }
 }
 
-/// `above` laid over `below`: objects field by field, anything else as a whole.
+/// What is written laid over what is live: where the API server does not say what it would add by itself, only what is
+/// written is compared.
+pub(in crate::restore) fn laid_over(live: &Content, written: &Content) -> Content {
+    match (live, written) {
+        (Content::Resource(live), Content::Resource(written)) => {
+            Content::Resource(Json::new(&over(live.value(), written.value())))
+        }
+        _ => written.clone(),
+    }
+}
+
+/// `above` laid over `below`: objects field by field, lists of one length item by item, anything else as a whole.
 fn over(below: Value, above: Value) -> Value {
     match (below, above) {
+        (Value::Array(below), Value::Array(above)) if below.len() == above.len() => {
+            below.into_iter().zip(above).map(|(below, above)| over(below, above)).collect()
+        }
         (Value::Object(mut below), Value::Object(above)) => {
             for (name, value) in above {
                 let under = below.remove(&name).unwrap_or_default();
@@ -205,6 +223,17 @@ mod tests {
             json!({"kind": "Namespace", "metadata": {"name": "x", "labels": {"team": "a", "rancher": "1"}}})
         );
         assert_eq!(over(Value::Null, written.clone()), written);
+    }
+
+    #[test]
+    fn of_what_is_written_nothing_is_hidden_by_what_the_api_server_adds() {
+        let content = |value: Value| Content::Resource(Json::new(&value));
+        let live = content(json!({"spec": {"policyTypes": ["Ingress"],
+            "ingress": [{"ports": [{"port": 80, "protocol": "TCP"}]}]}}));
+        let written = |port: u16| content(json!({"spec": {"ingress": [{"ports": [{"port": port}]}]}}));
+        assert_eq!(laid_over(&live, &written(80)), live);
+        assert_ne!(laid_over(&live, &written(81)), live);
+        assert_ne!(laid_over(&live, &content(json!({"spec": {"ingress": []}}))), live);
     }
 
     #[test]

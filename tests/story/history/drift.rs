@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Forge, MARKER, Objects, Operator, POLICIES, acts, everything, fresh};
+use crate::support::{Forge, MARKER, Objects, Operator, POLICIES, acts, eventually, everything, fresh, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_against_git_finds_what_nobody_authored_and_says_since_when() {
@@ -22,18 +22,6 @@ async fn drift_against_git_finds_what_nobody_authored_and_says_since_when() {
     let equal = drift(0).await;
     assert_eq!((&equal["items"], &equal["unread"]), (&json!([]), &json!([])), "defaults are no difference");
     assert!(equal["against"][0].as_str().unwrap().ends_with(&format!("@{commit}")), "{equal:#}");
-    // Who may only read learns nothing of what people wrote, and is told so.
-    let schedules = format!("{}/schedules", env!("CARGO_MANIFEST_DIR"));
-    home.run("kubectl", &["apply", "-k", &schedules]).await.ok();
-    let reader =
-        plane.kubeconfig_for("system:serviceaccount:netdr:netdr-network", Some("system:serviceaccounts"));
-    let reader = reader.unwrap().display().to_string();
-    let reads = ["--kubeconfig", &reader, "drift", "--against", "git", "--json"];
-    let refused = home.netdr(&reads).await.json(3);
-    assert_eq!(refused["items"], json!([]), "{refused:#}");
-    let why = "networkpolicies.networking.k8s.io shop/deny: the API server refused a dry run of it";
-    assert!(refused["unread"][0].as_str().unwrap().starts_with(why), "{refused:#}");
-
     let plan = operator.plan("network-policies", &["--from", "git"]).await;
     assert_eq!((&plan["source"]["lossless"], acts(&plan).len()), (&json!(true), 0));
     assert!(plan["warnings"].to_string().contains("it was seen equal to the cluster at"), "{plan:#}");
@@ -47,7 +35,12 @@ async fn drift_against_git_finds_what_nobody_authored_and_says_since_when() {
     let told: Vec<String> = items.iter().map(|i| format!("{} {}", i["change"], i["key"])).collect();
     let policy = "resources/networking.k8s.io/networkpolicies/shop";
     assert_eq!(told, [format!("\"changed\" \"{policy}/deny\""), format!("\"added\" \"{policy}/open\"")]);
-    assert!(items[0]["fields"].to_string().contains("spec.egress"), "{found:#}");
+    let egress = json!([{"path": "spec.egress", "after": [{}]}]);
+    assert_eq!(items[0]["fields"], egress, "{found:#}");
+    let said = "a network policy allows everything now: whoever it selects is open to all";
+    for item in items {
+        assert_eq!((&item["severity"], &item["reasons"][0]), (&json!("critical"), &json!(said)), "{item:#}");
+    }
 
     // It was seen that the cluster has what Git has not: its recovery point is when they were equal.
     let plan = operator.plan("network-policies", &["--from", "git"]).await;
@@ -57,6 +50,77 @@ async fn drift_against_git_finds_what_nobody_authored_and_says_since_when() {
     assert_eq!((&report["outcome"], &report["rpo_met"]), (&json!("recovered"), &json!(false)), "{report:#}");
     assert!(report["recovery_point_s"].as_u64().unwrap() > 0, "{report:#}");
     drift(0).await;
+}
+
+/// Who may not ask by dry runs compares what is written, and is told what is left and the command that gives the right.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_read_compares_what_is_written_and_is_told_the_right_that_is_missing() {
+    let plane = fresh(everything()).await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    let home = &operator.home;
+    let authored = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n\
+        apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: shop}\n\
+        spec: {podSelector: {}, ingress: [{ports: [{port: 8080}]}]}\n";
+    objects.create(authored).await;
+    let forge = Forge::in_home(home).await;
+    forge.write("shop.yaml", authored);
+    forge.commit("-S").await;
+    let account = "system:serviceaccount:netdr:netdr-network";
+    let schedules = format!("{}/schedules", env!("CARGO_MANIFEST_DIR"));
+    home.run("kubectl", &["apply", "-k", &schedules]).await.ok();
+    let reader = plane.kubeconfig_for(account, Some("system:serviceaccounts")).unwrap();
+    let reader = reader.display().to_string();
+    let drift = async |code: i32, more: &[&str]| {
+        let words = ["--kubeconfig", &reader, "drift", "--against", "git", "--json"];
+        home.netdr(&[&words[..], more].concat()).await.json(code)
+    };
+    let found = drift(3, &[]).await;
+    assert_eq!(found["items"], json!([]), "{found:#}");
+    let unread = found["unread"][0].as_str().unwrap();
+    let kinds =
+        "what the cluster has beside what is written in Git, of networkpolicies.networking.k8s.io (1)";
+    says(unread, &[kinds, account, "create and update"]);
+    // What is written is compared all the same, and judged.
+    objects.merge(POLICIES, "shop/web", json!({"spec": {"ingress": [{"ports": [{"port": 9090}]}]}})).await;
+    let found = drift(3, &[]).await;
+    let item = &found["items"][0];
+    assert_eq!((&item["change"], &item["severity"]), (&json!("changed"), &json!("high")), "{found:#}");
+    says(&item["fields"].to_string(), &["8080", "9090"]);
+    let hidden = drift(3, &["--min-severity", "critical"]).await;
+    assert_eq!((&hidden["items"], &hidden["less_grave"]), (&json!([]), &json!(1)), "{hidden:#}");
+
+    // The command that netdr names, and what docs/git.md has besides: the account compares all, and still writes nothing.
+    home.shell(unread.split_once("give them with: ").unwrap().1).await.ok();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/git.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, rest) = page.split_once("```yaml\napiVersion: admissionregistration.k8s.io/v1").unwrap();
+    let only = rest.split_once("```").unwrap().0.replace("ACCOUNT", account);
+    std::fs::write(
+        home.path().join("only.yaml"),
+        format!("apiVersion: admissionregistration.k8s.io/v1{only}"),
+    )
+    .unwrap();
+    home.run("kubectl", &["apply", "-f", "only.yaml"]).await.ok();
+    let found = drift(4, &[]).await;
+    assert_eq!((&found["unread"], found["items"].as_array().unwrap().len()), (&json!([]), 1), "{found:#}");
+    drift(0, &["--min-severity", "critical"]).await;
+    let write = ["--kubeconfig", &reader, "create", "-n", "shop", "-f", "-"];
+    let policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {podSelector: {}}}";
+    let create = format!("echo '{policy}' | kubectl {}", write.join(" "));
+    eventually("writing to be refused", async || {
+        let tried = home.shell(&create).await;
+        let refused = tried.stderr.contains("compares with Git in dry runs");
+        if !refused {
+            home.shell("kubectl delete networkpolicy a -n shop --ignore-not-found").await.ok();
+        }
+        refused.then_some(())
+    })
+    .await;
+    home.shell(&create.replace("create -n", "create --dry-run=server -n")).await.ok();
+    // Different all the same, however grave: its recovery point is when they were last equal.
+    let plan = operator.plan("network-policies", &["--from", "git"]).await;
+    assert_eq!(plan["source"]["lossless"], false, "{plan:#}");
+    home.netdr(&["drift", "--against", "git", "--set", "network"]).await.failed(2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,6 +141,7 @@ async fn values_of_a_release_are_compared_by_key_and_never_shown() {
     let found = home.netdr(&drift).await.json(4);
     let item = &found["items"][0];
     assert_eq!((&item["key"], &item["change"]), (&json!("helm/traefik/traefik"), &json!("changed")));
+    assert_eq!(item["severity"], "medium", "{item:#}");
     let fields = item["fields"].as_array().unwrap();
     assert!(fields.iter().all(|field| field["secret"] == true && field["after"].is_null()), "{item:#}");
     let said = home.netdr(&drift[..3]).await;
