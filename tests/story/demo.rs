@@ -32,7 +32,7 @@ fn excerpts() -> Vec<String> {
     for page in ["network-policies", "traefik"] {
         let page = format!("{}/docs/runbooks/{page}.md", env!("CARGO_MANIFEST_DIR"));
         let text = fs::read_to_string(page).unwrap();
-        for block in text.split("<!-- from the demo -->\n```\n").skip(1) {
+        for block in text.split("<!-- from the demo -->\n```text\n").skip(1) {
             lines.extend(block.split("\n```").next().unwrap().lines().map(str::to_owned));
         }
     }
