@@ -8,6 +8,7 @@ mod after;
 mod against;
 mod backup;
 mod check;
+mod choice;
 mod compare;
 mod completions;
 mod context;
@@ -55,7 +56,7 @@ use std::process::ExitCode;
 
 use clap::{
     ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _,
-    error::ErrorKind,
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 use serde_json::json;
 
@@ -139,7 +140,7 @@ pub fn main() -> ExitCode {
     });
     let (cli, verb) = match parsed {
         Ok(parsed) => parsed,
-        Err(e) => return refuse(&e),
+        Err(e) => return refuse(e),
     };
     log::begin(cli.global.log_format, &verb);
     let context = Context::new(cli.global);
@@ -193,14 +194,24 @@ fn verb(matches: &ArgMatches) -> String {
 }
 
 /// What clap refuses is a usage error; help and version are answers.
-fn refuse(error: &clap::Error) -> ExitCode {
+fn refuse(mut error: clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let _ = error.print(); // a closed pipe leaves nobody to tell
         return Exit::Done.into();
     }
     let text = error.render().to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let refused = Error::usage(message).hint("see netdr --help");
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let advice = advice(&error);
+    if !advice.is_empty() {
+        let tips = advice.iter().map(|tip| tip.clone().into()).collect();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    }
+    let near = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
+    let near =
+        near.into_iter().filter_map(|kind| error.get(kind)).map(|near| format!("did you mean {near}?"));
+    let valid = error.get(ContextKind::ValidValue).map(|valid| format!("there are: {valid}"));
+    let hints = near.chain(valid).chain(advice).chain(["see netdr --help".into()]);
+    let refused = hints.fold(Error::usage(message), Error::hint);
     log::begin(asked_format(), "");
     let terminal = Terminal::new(std::env::args_os().any(|a| a == "--json"), false, false, true);
     if log::is_text() {
@@ -210,6 +221,27 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
     document(&terminal, &refused);
     Exit::Usage.into()
+}
+
+/// What clap has no words for: the hints of whoever read a value, and what `check` is asked about.
+fn advice(error: &clap::Error) -> Vec<String> {
+    let of_value = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>());
+    if let Some(refused) = of_value {
+        return refused.hints().to_vec();
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return Vec::new();
+    };
+    let command = Cli::command();
+    // Verbs are many, and `netdr --help` has them.
+    let verb = std::env::args_os()
+        .skip(1)
+        .take_while(|arg| **arg != **word)
+        .find_map(|arg| command.find_subcommand(arg));
+    let names = |verb: &clap::Command| {
+        verb.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>().join(", ")
+    };
+    verb.map(|verb| format!("there are: {}", names(verb))).into_iter().collect()
 }
 
 /// The `--log-format` of a command line that clap does not read.

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::{
+    choice::one_of,
     context::Context,
     exit::Exit,
     history, interrupt, log,
@@ -34,7 +35,7 @@ pub(super) struct Backup {
     #[arg(long, value_name = "SET", default_value = "all")]
     set: Sets,
     /// Only these components; repeatable [default: every component of the set]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Component>(Component::ALL.map(Component::name)))]
     component: Vec<Component>,
     /// Take a loss of items since the snapshot before as meant: the snapshot is complete, not shrunk
     #[arg(long)]

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{
     against,
+    choice::one_of,
     compare::{Live, STEADY, Snapshot},
     context::Context,
     exit::Exit,
@@ -32,11 +33,11 @@ pub(super) struct Drift {
     /// A snapshot; the `latest` of every set (of `host` only on a server node); or what people author in Git (`git.sources`)
     #[arg(long, value_name = "latest|git|ID", default_value = "latest")]
     against: Against,
-    /// Only these sets: network, certificates, host; repeatable [default: all, `host` only on a server node]
-    #[arg(long = "set", value_name = "SET")]
+    /// Only these sets; repeatable [default: all, `host` only on a server node]
+    #[arg(long = "set", value_name = "SET", value_parser = one_of::<Set>(Set::ALL.map(Set::name)))]
     sets: Vec<Set>,
-    /// Tell only of what is, or may be, at least that grave: low, medium, high, critical
-    #[arg(long, value_name = "SEVERITY", default_value = "low")]
+    /// Tell only of what is, or may be, at least that grave
+    #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = one_of::<Severity>(Severity::ALL.map(Severity::name)))]
     min_severity: Severity,
 }
 

@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
-use super::{context::Context, exit::Exit, interrupt, show::trusted, words::count};
+use super::{choice::one_of, context::Context, exit::Exit, interrupt, show::trusted, words::count};
 use crate::{
     Error, Result,
     model::{Component, SnapshotHeader, SnapshotId},
@@ -26,7 +26,7 @@ pub(super) struct Extract {
     /// Which snapshot
     id: SnapshotId,
     /// Only these components; repeatable [default: all of them]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Component>(Component::ALL.map(Component::name)))]
     component: Vec<Component>,
     /// Unpack into this folder, one below it per component; it must be empty or absent
     #[arg(long, value_name = "DIR")]

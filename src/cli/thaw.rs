@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
+    choice::one_of,
     context::Context,
     exit::Exit,
     interrupt, show,
@@ -34,7 +35,7 @@ pub(super) struct Thaw {
     /// Which snapshot
     id: SnapshotId,
     /// How fast: of DEEP_ARCHIVE, `standard` takes up to 12 hours and `bulk`, which is cheaper, up to 48
-    #[arg(long, value_name = "TIER", default_value = "standard")]
+    #[arg(long, value_name = "TIER", default_value = "standard", value_parser = one_of::<Tier>(Tier::ALL.map(Tier::name)))]
     tier: Tier,
     /// For how many days it can be read then
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
