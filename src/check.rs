@@ -19,6 +19,8 @@ pub use reading::{Reading, Source, read};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::{model::ItemKey, restore::selector};
+
 /// How a check came out, the gravest last: `max` of two is what both come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,6 +99,15 @@ impl Check {
         self.status = self.status.max(status);
         self.why.push(why.into());
         self
+    }
+}
+
+/// The command that shows a workload's pods: which of them does not run, and where.
+fn pods_of(key: &ItemKey, workload: &Value) -> String {
+    let namespace = key.namespace().unwrap_or_default();
+    match selector(workload) {
+        Some(labels) => format!("kubectl get pods -n {namespace} -l {labels} -o wide"),
+        None => format!("kubectl describe -n {namespace} {} {}", key.kind_name(), key.name()),
     }
 }
 

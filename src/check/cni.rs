@@ -17,8 +17,12 @@ use super::{
     Check, Reading, Source,
     Status::{Alert, Warn},
     addresses::Range,
+    pods_of,
 };
-use crate::restore::{is_played, nodes_ready, rolled_out};
+use crate::{
+    model::ItemKey,
+    restore::{is_played, nodes_ready, rolled_out},
+};
 
 const NODES: Source = Source::all("", "nodes");
 const IP_POOLS: Source = Source::all("crd.projectcalico.org", "ippools");
@@ -59,7 +63,7 @@ fn canal(found: &[Value]) -> Check {
     let Some(daemon_set) = found.first() else {
         return check(Value::Null).found(Alert, "there is no DaemonSet with label k8s-app=canal", RESTORE);
     };
-    let text = |field: &str| daemon_set["metadata"][field].as_str().unwrap_or_default();
+    let text = |field: &str| daemon_set["metadata"][field].as_str();
     let pods = |field: &str| daemon_set["status"][field].as_u64().unwrap_or(0);
     let check = check(
         format!("{} of {} pods available", pods("numberAvailable"), pods("desiredNumberScheduled")).into(),
@@ -70,8 +74,9 @@ fn canal(found: &[Value]) -> Check {
     match rolled_out("daemonsets", daemon_set) {
         Ok(()) => check,
         Err(why) => {
-            let next = format!("kubectl -n {} describe daemonset {}", text("namespace"), text("name"));
-            check.found(Alert, why, next)
+            let key =
+                ItemKey::resource("apps", "daemonsets", text("namespace"), text("name").unwrap_or_default());
+            check.found(Alert, why, pods_of(&key, daemon_set))
         }
     }
 }

@@ -33,10 +33,16 @@ pub struct Source {
 /// What was read.
 #[derive(Default)]
 pub struct Reading {
-    /// None where the kind is not served; an error says why it could not be read.
-    found: BTreeMap<Source, Result<Option<Vec<Value>>, String>>,
+    /// None where the kind is not served.
+    found: BTreeMap<Source, Result<Option<Vec<Value>>, Unread>>,
     /// Namespaces that the configuration excludes.
     excluded: BTreeSet<String>,
+}
+
+/// Why a kind could not be read, and the command that shows more.
+struct Unread {
+    why: String,
+    next: String,
 }
 
 impl Source {
@@ -101,17 +107,26 @@ async fn list(
     cluster: &Cluster,
     discovery: &Discovery,
     source: &Source,
-) -> Result<Option<Vec<Value>>, String> {
+) -> Result<Option<Vec<Value>>, Unread> {
     let Some(kind) = discovery.find(source.group, source.plural) else {
         return match discovery.is_stale(source.group) {
-            true => Err(format!("the server of API group {} does not answer", source.group)),
+            true => Err(Unread {
+                why: format!("the server of API group {} does not answer", source.group),
+                next: "kubectl get apiservices".into(),
+            }),
             false => Ok(None),
         };
     };
     match cluster.list_all(kind, &source.options()).await {
         Ok(objects) => Ok(Some(objects)),
         Err(refusal) if refusal.is_not_found() => Ok(None), // its definition went away in between
-        Err(refusal) => Err(format!("{} could not be read: {refusal}", source.name())),
+        Err(refusal) => Err(Unread {
+            why: format!("{} could not be read: {refusal}", source.name()),
+            next: match refusal.code {
+                403 => format!("kubectl auth can-i list {} -A", source.name()),
+                _ => format!("kubectl get {} -A", source.name()),
+            },
+        }),
     }
 }
 
@@ -152,12 +167,14 @@ impl Reading {
     /// A check for each source that could not be read, under the name of the checks that needed it.
     pub fn unread(&self, of: &str, sources: &[Source]) -> Vec<Check> {
         let unread = sources.iter().filter_map(|source| match self.found.get(source) {
-            Some(Err(why)) => Some((source.name(), why)),
+            Some(Err(unread)) => Some((source.name(), unread)),
             _ => None,
         });
-        let unread: BTreeMap<String, &String> = unread.collect(); // a kind that two sources are of once
-        let next = |kind: &str| format!("kubectl auth can-i list {kind} -A");
-        unread.iter().map(|(kind, why)| Check::unknown(format!("{of} {kind}"), *why, next(kind))).collect()
+        let unread: BTreeMap<String, &Unread> = unread.collect(); // a kind that two sources are of once
+        let check = |(kind, Unread { why, next }): (String, &Unread)| {
+            Check::unknown(format!("{of} {kind}"), why, next)
+        };
+        unread.into_iter().map(check).collect()
     }
 }
 
@@ -171,7 +188,8 @@ impl Reading {
 
     /// And one that could not be read.
     pub(super) fn without(mut self, source: Source, why: &str) -> Self {
-        self.found.insert(source, Err(why.into()));
+        let next = format!("kubectl auth can-i list {} -A", source.name());
+        self.found.insert(source, Err(Unread { why: why.into(), next }));
         self
     }
 }

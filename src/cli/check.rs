@@ -95,8 +95,8 @@ fn everything(cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
         OfCluster::LoadBalancer,
         OfCluster::Policies,
     ];
-    let mut checks = or_unknown("cluster", cluster::checks(cx, settings, &all))?;
-    checks.extend(or_unknown("recoverability", repository::checks(cx, settings))?);
+    let mut checks = or_unknown("cluster", REACH, cluster::checks(cx, settings, &all))?;
+    checks.extend(or_unknown("recoverability", "netdr snapshots", repository::checks(cx, settings))?);
     Ok(checks)
 }
 
@@ -106,11 +106,14 @@ async fn connect(settings: &Settings) -> Result<(Cluster, Discovery)> {
     Ok((cluster, discovery))
 }
 
-/// The checks, or one that says that there are none and why.
-pub(super) fn or_unknown(of: &str, checks: Result<Vec<Check>>) -> Result<Vec<Check>> {
+/// Shows whether the API server can be reached, and as whom.
+pub(super) const REACH: &str = "kubectl get --raw /readyz";
+
+/// The checks, or one that says that there are none and why; `next` is where the error has no hint.
+pub(super) fn or_unknown(of: &str, next: &str, checks: Result<Vec<Check>>) -> Result<Vec<Check>> {
     match checks {
         Err(error) if error.kind() != Kind::Interrupted => {
-            let next = error.hints().first().cloned().unwrap_or_else(|| format!("netdr check {of}"));
+            let next = error.hints().first().map_or(next, String::as_str);
             Ok(vec![Check::unknown(of, error.to_string(), next)])
         }
         checks => checks,

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{
-    check::{answer, or_unknown},
+    check::{REACH, answer, or_unknown},
     context::Context,
     exit::Exit,
     interrupt, plans,
@@ -45,7 +45,7 @@ impl Doctor {
         }
         let settings = cx.settings()?;
         let mut checks = of_node(cx)?;
-        checks.extend(or_unknown("doctor cluster", of_cluster(cx, &settings))?);
+        checks.extend(or_unknown("doctor cluster", REACH, of_cluster(cx, &settings))?);
         let plans: Vec<_> = plans::all(&settings)?.into_iter().map(|authored| authored.plan).collect();
         let snapshots = settings.repository().and_then(|here| here.list(&settings.trusted()?, cx.now)).ok();
         checks.extend(configuration::judge(&settings.config, &plans, snapshots.as_deref()));
@@ -111,7 +111,7 @@ fn of_node(cx: &Context) -> Result<Vec<Check>> {
         }
     }
     checks.extend(captured.failures.into_iter().filter(|failure| ours(&failure.path)).map(|failure| {
-        Check::unknown(format!("doctor flags of {}", failure.path), failure.why, "run it as root")
+        Check::unknown(format!("doctor flags of {}", failure.path), failure.why, "sudo netdr doctor")
     }));
     Ok(checks)
 }
