@@ -9,7 +9,7 @@ mod probing;
 
 pub use answers::{Answers, Told};
 pub use pods::{ACCOUNT, NAMESPACE};
-pub use probing::{Probe, sweep};
+pub use probing::{Probe, Swept, Whose, sweep};
 
 use serde_json::Value;
 

@@ -4,7 +4,7 @@
 //! whoever starts a probe sweeps afterwards, however it ended.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -204,46 +204,72 @@ impl Probe<'_> {
     }
 }
 
-/// Removes whatever probes made, this run or one that was killed, and waits until it is gone or going. How much there was,
-/// and what could not be removed.
-pub async fn sweep(cluster: &Cluster, discovery: &Discovery, poll: Duration) -> (usize, Vec<String>) {
+/// Whose objects are removed; of nobody else's, only what has a probe's label.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// What runs before this one left. What is there when it begins is older than itself.
+    Earlier(&'a str),
+    /// What this run made.
+    Own(&'a str),
+}
+
+/// What was removed, and what could not be: each with its kind and name.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// It is gone or going.
+    pub removed: BTreeSet<String>,
+    /// It is there, and why.
+    pub refused: BTreeSet<String>,
+}
+
+/// Removes what probes made, in the namespace of an installation and in those made for the time, and waits until it is gone
+/// or going.
+pub async fn sweep(cluster: &Cluster, discovery: &Discovery, whose: Whose<'_>, poll: Duration) -> Swept {
     let until = Instant::now() + GOING;
-    let mut removed = 0;
+    let mut swept = Swept::default();
     loop {
-        let (mut left, mut refused) = (0, Vec::new());
+        let mut left = 0;
+        swept.refused.clear();
         for (group, plural, namespace) in [
             ("", "namespaces", None),
             ("", "pods", Some(NAMESPACE)),
             ("networking.k8s.io", "networkpolicies", Some(NAMESPACE)),
         ] {
             let Some(kind) = discovery.find(group, plural) else { continue };
-            match cluster.list_all(kind, &labelled(namespace)).await {
-                Ok(found) => {
-                    for object in
-                        found.iter().filter(|object| object["metadata"]["deletionTimestamp"].is_null())
-                    {
-                        left += 1;
-                        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                        match cluster.delete(kind, namespace, name, &Precondition::of(object)).await {
-                            Ok(()) => removed += 1,
-                            Err(refusal) if refusal.is_conflict() => {} // it changed: next time
-                            Err(refusal) => refused.push(format!("{plural} {name}: {refusal}")),
-                        }
-                    }
+            let found = match cluster.list_all(kind, &whose.options(namespace)).await {
+                Ok(found) => found,
+                Err(refusal) => {
+                    swept.refused.insert(format!("{plural} could not be read: {refusal}"));
+                    continue;
                 }
-                Err(refusal) => refused.push(format!("{plural} could not be read: {refusal}")),
+            };
+            for object in found.iter().filter(|object| object["metadata"]["deletionTimestamp"].is_null()) {
+                left += 1;
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                match cluster.delete(kind, namespace, name, &Precondition::of(object)).await {
+                    Ok(()) => drop(swept.removed.insert(format!("{plural} {name}"))),
+                    Err(refusal) if refusal.is_conflict() => {} // it changed: next time
+                    Err(refusal) => drop(swept.refused.insert(format!("{plural} {name}: {refusal}"))),
+                }
             }
         }
-        if left == 0 || !refused.is_empty() || Instant::now() >= until {
-            return (removed, refused);
+        if left == 0 || !swept.refused.is_empty() || Instant::now() >= until {
+            return swept;
         }
         sleep(poll).await;
     }
 }
 
-fn labelled(namespace: Option<&str>) -> ListOptions {
-    let selector = Selector { labels: Some(format!("{}={}", LABEL.0, LABEL.1)), fields: None };
-    ListOptions { namespace: namespace.map(str::to_owned), selector, metadata_only: true }
+impl Whose<'_> {
+    fn options(self, namespace: Option<&str>) -> ListOptions {
+        // Also without the label of a run it is of another (Kubernetes, "Labels and Selectors").
+        let of = match self {
+            Self::Earlier(run) => format!("{RUN}!={run}"),
+            Self::Own(run) => format!("{RUN}={run}"),
+        };
+        let selector = Selector { labels: Some(format!("{}={},{of}", LABEL.0, LABEL.1)), fields: None };
+        ListOptions { namespace: namespace.map(str::to_owned), selector, metadata_only: true }
+    }
 }
 
 fn of_run(run: &str, namespace: &str) -> ListOptions {

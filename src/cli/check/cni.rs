@@ -2,14 +2,17 @@
 //!
 //! Invariant: whatever was started is removed, after Ctrl-C and a failure too; what a killed run left goes first.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use clap::Args;
 
 use super::connect;
 use crate::{
     Error, Kind, Result,
-    check::{self, Check, Status, cni},
+    check::{
+        self, Check, Status,
+        cni::{self, Swept, Whose},
+    },
     cli::{context::Context, interrupt, settings::Settings},
 };
 
@@ -17,7 +20,9 @@ use crate::{
 const POLL: Duration = Duration::from_millis(500);
 /// Of which version the pods run: this one.
 const IMAGE: &str = concat!("netdr:", env!("CARGO_PKG_VERSION"));
-const REMOVE: &str = "kubectl delete namespaces -l netdr/probe=temporary";
+/// A namespace that was made for the time goes with what is in it; that of an installation stays.
+const REMOVE: &str = "kubectl delete namespaces -l netdr/probe=temporary; \
+                      kubectl delete -n netdr-probe pods,networkpolicies -l netdr/probe=temporary";
 
 #[derive(Args)]
 pub(super) struct Cni {
@@ -40,22 +45,28 @@ impl Cni {
         // Ctrl-C drops the work with its connections: what follows has its own.
         let swept = interrupt::run(&|| format!("remove what is left with: {REMOVE}"), async {
             let (cluster, discovery) = connect(settings).await?;
-            Ok(cni::sweep(&cluster, &discovery, POLL).await)
+            Ok(cni::sweep(&cluster, &discovery, Whose::Own(&run), POLL).await)
         });
-        let mut checks = done.map_err(|error| with_left(error, &swept))?;
-        let (_, left) = swept.map_err(|error| error.hint(format!("remove what is left with: {REMOVE}")))?;
-        if !left.is_empty() {
-            let none = Check::ok("cni probe pods", left.len(), "all are removed");
-            checks.push(left.into_iter().fold(none, |check, why| check.found(Status::Warn, why, REMOVE)));
-        }
+        let (mut checks, mut refused) = done.map_err(|error| with_left(error, &swept))?;
+        let swept = swept.map_err(|error| error.hint(format!("remove what is left with: {REMOVE}")))?;
+        refused.extend(swept.refused);
+        checks.extend(left(refused));
         Ok(checks)
     }
 
-    async fn probe(&self, cx: &Context, settings: &Settings, run: &str) -> Result<Vec<Check>> {
+    /// The checks, and what could not be removed of what an earlier run left.
+    async fn probe(
+        &self,
+        cx: &Context,
+        settings: &Settings,
+        run: &str,
+    ) -> Result<(Vec<Check>, BTreeSet<String>)> {
         let (cluster, discovery) = connect(settings).await?;
-        let (earlier, _) = cni::sweep(&cluster, &discovery, POLL).await;
-        if earlier > 0 {
-            cx.terminal.note("an earlier check was killed: what it left is removed");
+        let earlier = cni::sweep(&cluster, &discovery, Whose::Earlier(run), POLL).await;
+        if !earlier.removed.is_empty() {
+            let names: Vec<&str> = earlier.removed.iter().map(String::as_str).collect();
+            cx.terminal
+                .note(format!("an earlier check was killed: what it left is removed: {}", names.join(", ")));
         }
         let _phase =
             cx.terminal.phase(format!("checking the CNI of {} with a pod on each node", cluster.name()));
@@ -72,17 +83,24 @@ impl Cni {
             poll: POLL,
         };
         checks.extend(probe.answers(&reading).await.judge());
-        Ok(checks)
+        Ok((checks, earlier.refused))
     }
 }
 
+/// What could not be removed, of this run or of one before.
+fn left(refused: BTreeSet<String>) -> Option<Check> {
+    let none = Check::ok("cni probe pods", refused.len(), "all are removed");
+    (!refused.is_empty())
+        .then(|| refused.into_iter().fold(none, |check, why| check.found(Status::Warn, why, REMOVE)))
+}
+
 /// What could not be removed is said, however the check ended.
-fn with_left(error: Error, swept: &Result<(usize, Vec<String>)>) -> Error {
+fn with_left(error: Error, swept: &Result<Swept>) -> Error {
     let remove = format!("remove what is left with: {REMOVE}");
     match swept {
-        Ok((_, left)) if left.is_empty() => error,
-        Ok((_, left)) => {
-            left.iter().fold(error, |error, why| error.hint(format!("left: {why}"))).hint(remove)
+        Ok(Swept { refused, .. }) if refused.is_empty() => error,
+        Ok(Swept { refused, .. }) => {
+            refused.iter().fold(error, |error, why| error.hint(format!("left: {why}"))).hint(remove)
         }
         // Without a cluster nothing was begun.
         Err(_) if error.kind() != Kind::Interrupted => error,
@@ -97,11 +115,15 @@ mod tests {
     #[test]
     fn whoever_stops_the_check_is_told_what_is_left_of_it() {
         let told = |kind, swept| with_left(Error::new(kind, "x"), &swept).hints().join("\n");
-        let left = vec!["pods netdr-probe-1: 403".to_owned()];
-        let words = told(Kind::Interrupted, Ok((1, left.clone())));
+        let left = |refused: &[&str]| {
+            let refused = refused.iter().map(ToString::to_string).collect();
+            Ok(Swept { refused, ..Swept::default() })
+        };
+        let some = || left(&["pods netdr-probe-1: 403"]);
+        let words = told(Kind::Interrupted, some());
         assert!(words.contains("left: pods netdr-probe-1: 403") && words.contains(REMOVE), "{words}");
-        assert!(told(Kind::Failed, Ok((1, left))).contains(REMOVE));
-        assert_eq!(told(Kind::Interrupted, Ok((1, vec![]))), "");
+        assert!(told(Kind::Failed, some()).contains(REMOVE));
+        assert_eq!(told(Kind::Interrupted, left(&[])), "");
         let unreachable = || Err(Error::failed("no API server"));
         assert!(told(Kind::Interrupted, unreachable()).contains("may be left: no API server"));
         assert_eq!(told(Kind::Failed, unreachable()), "", "nothing was begun");

@@ -149,6 +149,26 @@ async fn what_was_started_is_removed_however_the_check_ended() {
     let answer = cluster.check(&["--kubeconfig", job.to_str().unwrap()], 0).await;
     assert_eq!(status(&answer, "cni pod connectivity"), "ok", "{answer:#}");
     cluster.nothing_is_left().await;
+
+    // A run that was killed there left pods and their policy, which the next removes; what is somebody else's stays.
+    let theirs = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "theirs", "namespace": "netdr-probe"}, "spec": {"podSelector": {}}});
+    cluster.objects.create(&theirs.to_string()).await;
+    cluster.kubelets.trouble.lock().unwrap().dead.extend(NODES.map(ToOwned::to_owned));
+    let mut child = cluster.started().await;
+    child.kill().await.unwrap();
+    let left = cluster.left().await;
+    assert!(!left.iter().any(|name| name.starts_with("namespaces")), "it needed none of its own: {left:?}");
+    cluster.kubelets.trouble.lock().unwrap().dead.clear();
+    let outcome =
+        cluster.home.netdr(&["check", "cni", "--json", "--kubeconfig", job.to_str().unwrap()]).await;
+    assert!(outcome.stderr.contains("an earlier check was killed"), "{}", outcome.stderr);
+    for kind in ["pods serve-", "networkpolicies probe-"] {
+        assert!(outcome.stderr.contains(kind), "{kind}: {}", outcome.stderr);
+    }
+    assert_eq!(status(&outcome.json(0), "cni pod connectivity"), "ok");
+    cluster.nothing_is_left().await;
+    assert!(cluster.objects.get("networkpolicies.networking.k8s.io", "netdr-probe/theirs").await.is_some());
     let namespace = cluster.objects.get("namespaces", "netdr-probe").await.unwrap();
     assert!(namespace["metadata"]["deletionTimestamp"].is_null());
 
