@@ -17,7 +17,7 @@ pub use services::{Service, addresses};
 
 use serde_json::Value;
 
-use super::{Check, Reading, Source, Status::Alert};
+use super::{Check, Reading, Source, Status::Alert, pods_of};
 use crate::{model::ItemKey, restore::rolled_out};
 
 const GROUP: &str = "metallb.io";
@@ -45,6 +45,9 @@ pub const SOURCES: [Source; 9] = [
     ASSIGNED,
 ];
 
+/// MetalLB is part of no other plan.
+const RESTORE: &str = "netdr restore --scenario full-stack --dry-run";
+
 /// On a node whose speaker a failover test has removed, and keeps away by it.
 pub const TAINT: &str = "netdr/failover-test";
 
@@ -53,8 +56,8 @@ pub fn judge(reading: &Reading, asked: &Asked) -> Vec<Check> {
     let mut checks = reading.unread("loadbalancer", &SOURCES);
     checks.extend(unfinished(reading));
     match MetalLb::find(reading) {
-        Err(_) if !checks.is_empty() => {} // nobody knows whether it is there
-        Err(why) => checks.push(disabled(reading, why)),
+        Err(Off::Unread(_)) => {} // said above
+        Err(Off::Disabled(why)) => checks.push(disabled(reading, why)),
         Ok(metal_lb) => {
             checks.extend(metal_lb.rolled_out());
             checks.extend(pools::judge(reading));
@@ -64,32 +67,43 @@ pub fn judge(reading: &Reading, asked: &Asked) -> Vec<Check> {
     checks
 }
 
-/// MetalLB's two workloads.
+/// MetalLB's two workloads, of which one may be gone.
 struct MetalLb<'a> {
-    controller: (ItemKey, &'a Value),
-    speakers: (ItemKey, &'a Value),
+    controller: Option<(ItemKey, &'a Value)>,
+    speakers: Option<(ItemKey, &'a Value)>,
 }
 
 impl<'a> MetalLb<'a> {
-    /// Where both are there and meant to run; else why there is nothing to check.
-    fn find(reading: &'a Reading) -> Result<Self, String> {
+    /// Where it is meant to run; else why there is nothing to check. With one of the two gone it is not disabled but broken.
+    fn find(reading: &'a Reading) -> Result<Self, Off> {
+        if let Some(unread) = reading.unread("loadbalancer", &[DEPLOYMENTS, DAEMON_SETS]).into_iter().next() {
+            return Err(Off::Unread(Box::new(unread)));
+        }
         let of = |source: Source, component: &str| {
-            let found = reading.items(source).find(|(_, workload)| is_metal_lb(workload, component));
-            found.ok_or_else(|| format!("there is no {component} of MetalLB's ({})", source.plural))
+            reading.items(source).find(|(_, workload)| is_metal_lb(workload, component))
         };
-        let controller = of(DEPLOYMENTS, "controller")?;
-        let speakers = of(DAEMON_SETS, "speaker")?;
-        if controller.1["spec"]["replicas"] == 0 {
-            return Err(format!("{} is scaled to 0", controller.0));
+        let all = Self { controller: of(DEPLOYMENTS, "controller"), speakers: of(DAEMON_SETS, "speaker") };
+        match &all {
+            Self { controller: Some((key, live)), .. } if live["spec"]["replicas"] == 0 => {
+                Err(Off::Disabled(format!("{key} is scaled to 0")))
+            }
+            Self { speakers: Some((key, live)), .. } if live["status"]["desiredNumberScheduled"] == 0 => {
+                Err(Off::Disabled(format!("{key} runs on no node")))
+            }
+            Self { controller: None, speakers: None } => {
+                Err(Off::Disabled("there is neither a controller of MetalLB's nor a speaker".into()))
+            }
+            _ => Ok(all),
         }
-        if speakers.1["status"]["desiredNumberScheduled"] == 0 {
-            return Err(format!("{} runs on no node", speakers.0));
-        }
-        Ok(Self { controller, speakers })
     }
 
-    fn rolled_out(&self) -> Vec<Check> {
-        let one = |name: &str, (key, live): &(ItemKey, &Value), plural: &str| {
+    fn rolled_out(&self) -> [Check; 2] {
+        let one = |name: &str, of: &Option<(ItemKey, &Value)>, plural: &str, so: &str| {
+            let Some((key, live)) = of else {
+                let why = format!("MetalLB has no {name} ({plural}), though the rest of it is there: {so}");
+                let check = Check::ok(format!("loadbalancer {name}"), "absent", "rolled out");
+                return check.found(Alert, why, RESTORE);
+            };
             let available = |fields: [&str; 2]| {
                 let [available, wanted] = fields.map(|field| live["status"][field].as_u64().unwrap_or(0));
                 format!("{available} of {wanted} pods available")
@@ -101,14 +115,22 @@ impl<'a> MetalLb<'a> {
             let check = Check::ok(format!("loadbalancer {name}"), value, "rolled out");
             match rolled_out(plural, live) {
                 Ok(()) => check,
-                Err(why) => check.found(Alert, why, describe(key)),
+                Err(why) => check.found(Alert, format!("{why}: {so}"), pods_of(key, live)),
             }
         };
-        vec![
-            one("controller", &self.controller, "deployments"),
-            one("speakers", &self.speakers, "daemonsets"),
+        [
+            one("controller", &self.controller, "deployments", "no Service gets an address"),
+            one("speakers", &self.speakers, "daemonsets", "addresses are not announced"),
         ]
     }
+}
+
+/// Why there is nothing to check.
+enum Off {
+    /// Nobody knows whether it is there.
+    Unread(Box<Check>),
+    /// It is in place but not to run, or not there at all.
+    Disabled(String),
 }
 
 /// By the labels of its manifests or of its chart.
@@ -128,12 +150,11 @@ fn disabled(reading: &Reading, why: String) -> Check {
         with.iter().filter(|service| pools::holds(reading, service)).map(|service| service.key.to_string());
     let in_use: Vec<String> = in_use.collect();
     if !in_use.is_empty() {
-        let next = "netdr restore --scenario full-stack --dry-run";
         let check = Check::ok(NAME, Value::Null, "it runs where Services have addresses of its pools");
         return check.found(
             Alert,
             format!("{why}, and these have addresses of its pools: {}", in_use.join(", ")),
-            next,
+            RESTORE,
         );
     }
     let mut check = Check::not_applicable(NAME, why);

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::{
-    L2_STATUSES, MetalLb, NODES, Service, TAINT, announced,
+    L2_STATUSES, MetalLb, NODES, Off, Service, TAINT, announced,
     services::{self, list},
 };
 use crate::{
@@ -36,8 +36,13 @@ pub struct Planned {
 /// A check that says why there is nothing to test, or that it would be dangerous.
 pub fn plan(reading: &Reading, service: Option<&str>) -> Result<Planned, Box<Check>> {
     let unknown = |why: String, next: &str| Box::new(Check::unknown(NAME, why, next));
-    let metal_lb = MetalLb::find(reading).map_err(|why| Box::new(Check::not_applicable(NAME, why)))?;
-    let (speakers, live) = metal_lb.speakers;
+    let metal_lb = MetalLb::find(reading).map_err(|off| match off {
+        Off::Unread(check) => Box::new(Check { name: NAME.into(), ..*check }),
+        Off::Disabled(why) => Box::new(Check::not_applicable(NAME, why)),
+    })?;
+    let none =
+        || unknown("there is no speaker, so no node announces anything".into(), "netdr check loadbalancer");
+    let (speakers, live) = metal_lb.speakers.ok_or_else(none)?;
     let template = &live["spec"]["template"]["spec"];
     if list(&template["tolerations"]).any(tolerates) {
         let why = format!("{speakers} tolerates every taint: its pod cannot be kept from a node");

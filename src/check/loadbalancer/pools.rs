@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{BGP_ADVERTISEMENTS, L2_ADVERTISEMENTS, POOLS, Service, describe, services};
+use super::{BGP_ADVERTISEMENTS, L2_ADVERTISEMENTS, POOLS, RESTORE, Service, describe, services};
 use crate::{
     check::{
         Check, Reading,
@@ -26,8 +26,7 @@ pub(super) fn judge(reading: &Reading) -> Vec<Check> {
     let pools: Vec<(ItemKey, &Value)> = reading.items(POOLS).collect();
     if pools.is_empty() && reading.has(POOLS) {
         let check = Check::ok("loadbalancer pools", 0, "there is one");
-        let next = "netdr restore --scenario full-stack --dry-run";
-        return vec![check.found(Alert, "there is no IPAddressPool: no Service gets an address", next)];
+        return vec![check.found(Alert, "there is no IPAddressPool: no Service gets an address", RESTORE)];
     }
     let waiting = services::of_metal_lb(reading).any(|service| service.addresses.is_empty());
     let one = |(number, (key, pool)): (usize, &(ItemKey, &Value))| {
@@ -52,7 +51,9 @@ fn one(reading: &Reading, key: &ItemKey, pool: &Value, before: &[(ItemKey, &Valu
     for (text, _) in own.iter().filter(|(_, range)| range.is_none()) {
         check = check.found(Alert, format!("`{text}` is no range of addresses"), describe(key));
     }
-    if used.len() as u128 >= size {
+    if own.is_empty() {
+        check = check.found(Alert, "it has no range of addresses", describe(key));
+    } else if used.len() as u128 >= size {
         let (status, why) = match waiting {
             true => (Alert, "no address is free, and a Service waits for one"),
             false => (Warn, "no address is free for another Service"),

@@ -103,6 +103,31 @@ fn where_metallb_is_absent_or_disabled_nothing_is_ok() {
 }
 
 #[test]
+fn with_one_half_gone_it_is_broken_and_not_disabled() {
+    let silent = reading([(DAEMON_SETS, vec![])]);
+    let (status, why) = found(&silent, "loadbalancer speakers");
+    assert!(status == Alert && why.ends_with("addresses are not announced"), "{why}");
+    assert_eq!(found(&silent, "loadbalancer controller").0, Ok);
+    assert_eq!(addresses(&silent).len(), 1, "whether they answer all the same is asked");
+    assert_eq!(plan(&silent, None).unwrap_err().status, Unknown);
+    // Whether a Service has an address yet or not, and whoever there is.
+    for services in [vec![service("web", None)], vec![]] {
+        let idle = reading([(DAEMON_SETS, vec![]), (SERVICES, services)]);
+        assert_eq!(found(&idle, "loadbalancer speakers").0, Alert);
+    }
+    let headless = reading([(DEPLOYMENTS, vec![])]);
+    let (status, why) = found(&headless, "loadbalancer controller");
+    assert!(status == Alert && why.ends_with("no Service gets an address"), "{why}");
+    // Scaled to 0 it is disabled, whatever became of its speakers.
+    let seed = reading([
+        (DEPLOYMENTS, vec![controller(0)]),
+        (DAEMON_SETS, vec![]),
+        (SERVICES, vec![service("web", None)]),
+    ]);
+    assert_eq!(found(&seed, "loadbalancer metallb").0, NotApplicable);
+}
+
+#[test]
 fn what_could_not_be_read_is_unknown_and_never_absent() {
     let dead = reading([]).without(DEPLOYMENTS, "403");
     let checks = judge(&dead, &Asked::new());
@@ -119,7 +144,7 @@ fn what_could_not_be_read_is_unknown_and_never_absent() {
 #[test]
 fn pods_that_are_missing_are_an_alert() {
     let (status, why) = found(&reading([(DAEMON_SETS, vec![speakers(2)])]), "loadbalancer speakers");
-    assert_eq!((status, why.as_str()), (Alert, "2 of 3 pods are available"));
+    assert_eq!((status, why.as_str()), (Alert, "2 of 3 pods are available: addresses are not announced"));
 }
 
 #[test]
@@ -140,6 +165,10 @@ fn a_pool_has_addresses_left_and_none_of_another() {
     assert!(why.contains("its 10.25.10.30-10.25.10.35 overlaps 10.25.10.0/24 of a"), "{why}");
     assert_eq!(found(&reading([(POOLS, vec![])]), "loadbalancer pools").0, Alert);
     assert_eq!(found(&reading([(POOLS, vec![pool("default", &["10.25.10.30"])])]), POOL).0, Alert);
+    assert_eq!(
+        found(&reading([(POOLS, vec![pool("default", &[])])]), POOL),
+        (Alert, "it has no range of addresses".into())
+    );
     let silent = reading([(L2_ADVERTISEMENTS, vec![json!({"spec": {"ipAddressPools": ["other"]}})])]);
     assert_eq!(found(&silent, POOL).0, Warn);
     assert_eq!(found(&reading([(L2_ADVERTISEMENTS, vec![json!({})])]), POOL).0, Ok, "it is about all pools");
