@@ -43,12 +43,17 @@ const TRAEFIK_SERVICES: Source = Source::all(TRAEFIK, "traefikservices");
 const MIDDLEWARES: [Source; 2] =
     [Source::all(TRAEFIK, "middlewares").metadata(), Source::all(TRAEFIK, "middlewaretcps").metadata()];
 const SERVICES: Source = Source::all("", "services").metadata();
+/// The pods behind Services that are ready.
+const SLICES: Source = Source::all("discovery.k8s.io", "endpointslices");
 /// A TLS Secret need not be of that type to be served; by its name alone, none is read.
 const SECRETS: Source = Source::all("", "secrets").metadata();
 
+/// Brings back the release, routes, and what they name.
+const RESTORE: &str = "netdr restore --scenario traefik --dry-run";
+
 /// What is read.
 pub fn sources() -> Vec<Source> {
-    let routes = [RELEASES, CLASSES, SERVICES, SECRETS, Source::TLS_SECRETS];
+    let routes = [RELEASES, CLASSES, SERVICES, SLICES, SECRETS, Source::TLS_SECRETS];
     [&routes[..], &WORKLOADS, &ROUTES, &MIDDLEWARES, &dead()].concat()
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{INGRESS_ROUTES, RELEASES, WORKLOADS};
+use super::{INGRESS_ROUTES, RELEASES, RESTORE, WORKLOADS};
 use crate::{
     check::{
         Check, Reading,
         Status::{Alert, Warn},
+        pods_of,
     },
     helm::{Revision, release_component},
     model::Component,
@@ -18,7 +19,6 @@ use crate::{
 
 /// An operation that is under way takes no longer (Helm's own timeout is five minutes).
 const UNDER_WAY: TimeDelta = TimeDelta::minutes(15);
-const RESTORE: &str = "netdr restore --scenario traefik --dry-run";
 
 pub(super) fn judge(reading: &Reading, helm_releases: &[String], now: DateTime<Utc>) -> Vec<Check> {
     if !reading.has(RELEASES) {
@@ -108,13 +108,8 @@ fn workloads(reading: &Reading, revision: &Revision) -> Vec<Check> {
         match rolled_out(source.plural, object) {
             Ok(()) => Check::ok(name, "rolled out", "rolled out"),
             Err(why) => {
-                let kind = source.plural.trim_end_matches('s');
-                let next = format!(
-                    "kubectl describe -n {} {kind} {}",
-                    key.namespace().unwrap_or_default(),
-                    key.name()
-                );
-                Check::ok(name, "not rolled out", "rolled out").found(Alert, why, next)
+                let check = Check::ok(name, "not rolled out", "rolled out");
+                check.found(Alert, why, pods_of(&key, object))
             }
         }
     };

@@ -1,11 +1,14 @@
-//! Does every route lead to a Service, name a Secret and Middlewares that are there, and belong to a class that somebody
-//! serves?
+//! Does every route lead to a Service that pods are behind, name a Secret and Middlewares that are there, and belong to a
+//! class that somebody serves?
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{CLASSES, GATEWAY, INGRESSES, MIDDLEWARES, ROUTES, SECRETS, SERVICES, TRAEFIK, TRAEFIK_SERVICES};
+use super::{
+    CLASSES, GATEWAY, INGRESSES, MIDDLEWARES, RESTORE, ROUTES, SECRETS, SERVICES, SLICES, TRAEFIK,
+    TRAEFIK_SERVICES,
+};
 use crate::{
     catalog::references::references,
     check::{
@@ -18,7 +21,9 @@ use crate::{
 const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
 /// Of Ingresses from before `ingressClassName`.
 const ANNOTATION: &str = "kubernetes.io/ingress.class";
-const WANTED: &str = "what it names is there";
+/// Which Service a slice of endpoints is of.
+const SERVICE: &str = "kubernetes.io/service-name";
+const WANTED: &str = "what it names is there, and pods are behind it";
 
 /// The classes: at least one where there are Ingresses, at most one by default.
 pub(super) fn classes(reading: &Reading) -> Vec<Check> {
@@ -35,11 +40,7 @@ pub(super) fn classes(reading: &Reading) -> Vec<Check> {
     let defaults = classes.iter().filter(|class| is_default(class)).count();
     let check = match (classes.is_empty(), reading.objects(INGRESSES).is_empty()) {
         (true, true) => Check::not_applicable(check.name, "there is no IngressClass, and no Ingress"),
-        (true, false) => check.found(
-            Alert,
-            "there is none, so nobody serves Ingresses",
-            "netdr restore --scenario traefik --dry-run",
-        ),
+        (true, false) => check.found(Alert, "there is none, so nobody serves Ingresses", RESTORE),
         (false, _) if defaults > 1 => {
             check.found(Warn, "several are the default: an Ingress without a class is refused", show)
         }
@@ -58,16 +59,23 @@ pub(super) fn judge(reading: &Reading) -> Vec<Check> {
     let (mut broken, mut sound) = (Vec::new(), 0_u64);
     for (key, route) in ROUTES.into_iter().flat_map(|source| reading.items(source)) {
         let check = Check::ok(format!("ingress {key}"), "leads nowhere", WANTED);
-        let next = |what: &ItemKey| {
-            let scope = what.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-            format!("kubectl get {}{scope}", what.kind_name())
-        };
         let secrets =
             references(&key, route, "").into_iter().filter_map(|(named, needed)| needed.then_some(named));
-        let named = backends(&key, route).into_iter().chain(middlewares(&key, route)).chain(secrets);
+        let backends = backends(&key, route);
+        let named = backends.iter().cloned().chain(middlewares(&key, route)).chain(secrets);
         let missing = named.filter(|named| there.lacks(named));
         let check = missing.fold(check, |check, what| {
-            check.found(Alert, format!("it names {what}, which does not exist"), next(&what))
+            check.found(Alert, format!("it names {what}, which does not exist"), back(&what))
+        });
+        let empty = backends.iter().filter(|named| there.ready.get(named) == Some(&false));
+        let check = empty.fold(check, |check, what| {
+            let why = format!("it leads to {what}, behind which no pod is ready");
+            let next = format!(
+                "kubectl describe service -n {} {}",
+                what.namespace().unwrap_or_default(),
+                what.name()
+            );
+            check.found(Alert, why, next)
         });
         let check = match class(reading, &key, route) {
             Some((status, why)) => check.found(status, why, "kubectl get ingressclasses"),
@@ -81,10 +89,21 @@ pub(super) fn judge(reading: &Reading) -> Vec<Check> {
     broken
 }
 
+/// How what is missing comes back: Services are their application's, the rest is the ingress'.
+fn back(what: &ItemKey) -> String {
+    let scope = what.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+    match what.is_kind("", "services") {
+        true => format!("kubectl get services{scope}"),
+        false => RESTORE.into(),
+    }
+}
+
 /// What routes may name, of the kinds that were read.
 struct There {
     kinds: Vec<Source>,
     objects: BTreeSet<ItemKey>,
+    /// Whether a pod is ready behind a Service. Of one that has no slice, such as an external name, that is not known.
+    ready: BTreeMap<ItemKey, bool>,
 }
 
 impl There {
@@ -93,7 +112,16 @@ impl There {
         let kinds = kinds.filter(|source| reading.has(*source));
         let kinds: Vec<Source> = kinds.collect();
         let objects = kinds.iter().flat_map(|source| reading.all(*source)).map(|(key, _)| key).collect();
-        Self { kinds, objects }
+        let mut ready = BTreeMap::new();
+        for slice in reading.objects(SLICES) {
+            let Some(name) = slice["metadata"]["labels"][SERVICE].as_str() else { continue };
+            let service = ItemKey::resource("", "services", slice["metadata"]["namespace"].as_str(), name);
+            let mut endpoints = slice["endpoints"].as_array().into_iter().flatten();
+            // "nil should be interpreted as true" (discovery.k8s.io/v1, EndpointConditions).
+            *ready.entry(service).or_insert(false) |=
+                endpoints.any(|endpoint| endpoint["conditions"]["ready"] != false);
+        }
+        Self { kinds, objects, ready }
     }
 
     /// Whether it is missing; what was not read is not missed.

@@ -83,14 +83,16 @@ pub(super) fn heard(
     answers: Result<Answers, String>,
 ) -> ControlFlow<Check, Check> {
     const NAME: &str = "ingress https";
-    let elsewhere = || format!("netdr check ingress --through NODE --port {}", look.port);
+    // Who named a node in vain is shown which there are, and where; for who cannot reach any, one is asked on itself.
+    let which = || "kubectl get nodes -o wide".to_owned();
+    let there = || format!("ssh NODE netdr check ingress --through 127.0.0.1 --port {}", look.port);
     let unasked = |why: &str| format!("no node can be asked from here: {why}");
     let answers = match answers {
         Ok(answers) => answers,
         Err(why) if why == PLAYED => {
             return ControlFlow::Break(Check::not_applicable(NAME, unasked(&why)));
         }
-        Err(why) => return ControlFlow::Break(Check::unknown(NAME, unasked(&why), elsewhere())),
+        Err(why) => return ControlFlow::Break(Check::unknown(NAME, unasked(&why), which())),
     };
     let failed: Vec<(&str, &Unanswered)> =
         answers.iter().filter_map(|(node, answer)| Some((node.as_str(), answer.as_ref().err()?))).collect();
@@ -99,7 +101,7 @@ pub(super) fn heard(
         ControlFlow::Continue(judge(look, secret, serial, &answers))
     } else if failed.iter().all(|(_, failed)| failed.silent) {
         // The others would be as silent, and each silence takes its time.
-        ControlFlow::Break(Check::unknown(NAME, unasked(&words().join(", ")), elsewhere()))
+        ControlFlow::Break(Check::unknown(NAME, unasked(&words().join(", ")), there()))
     } else {
         let check = of_host(look, Value::Null, serial);
         let why = format!("no node serves it on port {}: {}", look.port, words().join(", "));

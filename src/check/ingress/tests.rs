@@ -9,6 +9,8 @@ use crate::{
     probe::{Served, Unanswered},
 };
 
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
 fn at(time: &str) -> DateTime<Utc> {
     time.parse().unwrap()
 }
@@ -148,6 +150,27 @@ fn a_route_whose_service_secret_or_class_is_missing_is_named() {
 }
 
 #[test]
+fn a_route_whose_pods_are_all_down_leads_nowhere() {
+    let slice = |ready: &[Option<bool>]| {
+        let endpoints: Vec<Value> =
+            ready.iter().map(|ready| json!({"conditions": {"ready": ready}})).collect();
+        json!({"metadata": {"name": "web-1", "namespace": "shop", "labels": {SERVICE_NAME: "web"}},
+            "endpoints": endpoints})
+    };
+    let of = |slices: Vec<Value>| {
+        let checks = of([(SLICES, slices)]);
+        let found = crossed(&checks);
+        found.first().map(|(status, _, why)| (*status, (*why).to_owned()))
+    };
+    let nowhere = Some((Alert, "it leads to services shop/web, behind which no pod is ready".to_owned()));
+    assert_eq!(of(vec![slice(&[])]), nowhere);
+    assert_eq!(of(vec![slice(&[Some(false)]), slice(&[])]), nowhere);
+    assert_eq!(of(vec![slice(&[Some(false)]), slice(&[Some(true)])]), None, "one is enough");
+    assert_eq!(of(vec![slice(&[None])]), None, "who says nothing is ready");
+    assert_eq!(of(vec![]), None, "an external name has no slice");
+}
+
+#[test]
 fn backends_are_services_and_traefiks_own_kind_and_not_its_internal_ones() {
     let services = json!([{"name": "api@internal", "kind": "TraefikService"}, {"name": "gone", "kind": "TraefikService"},
         {"name": "db", "namespace": "data"}]);
@@ -257,5 +280,10 @@ fn where_no_node_can_be_asked_it_is_unknown_unless_all_are_played() {
     let (status, why) = last(Result::Ok(vec![("n1", fails("timed out", true)), ("n2", fails("x", true))]));
     assert_eq!((status, why[0].as_str()), (Unknown, "no node can be asked from here: n1: timed out, n2: x"));
     assert_eq!(last(Err("nodes could not be read: 403".into())).0, Unknown);
+    // What is suggested is not what was done in vain.
+    let next = |answers| heard(answers).break_value().unwrap().next.unwrap();
+    assert_eq!(next(Err("node n1 says no InternalIP".into())), "kubectl get nodes -o wide");
+    let silent = next(Result::Ok(vec![("n1", fails("timed out", true))]));
+    assert_eq!(silent, "ssh NODE netdr check ingress --through 127.0.0.1 --port 443");
     assert_eq!(last(Err(crate::restore::PLAYED.into())).0, NotApplicable);
 }

@@ -89,7 +89,13 @@ pub(crate) async fn through(
     let found: Vec<&Value> =
         nodes.iter().filter(|node| through.is_none_or(|wanted| name(node) == wanted)).collect();
     if found.is_empty() {
-        return Err(format!("there is no node {}", through.unwrap_or("at all")));
+        return Err(match through {
+            Some(wanted) => {
+                let names: Vec<String> = nodes.iter().map(name).collect();
+                format!("there is no node {wanted}; there are: {}", names.join(", "))
+            }
+            None => "there is no node at all".into(),
+        });
     }
     if found.iter().all(|node| is_played(node)) {
         return Err(PLAYED.into());
@@ -97,7 +103,13 @@ pub(crate) async fn through(
     let real = found.into_iter().filter(|node| !is_played(node));
     let reached: Vec<_> =
         real.filter_map(|node| Some((name(node), SocketAddr::new(address(node)?, port)))).collect();
-    if reached.is_empty() { Err("no node has an InternalIP".into()) } else { Ok(reached) }
+    if reached.is_empty() {
+        return Err(match through {
+            Some(node) => format!("node {node} says no InternalIP: name an address at which it answers"),
+            None => "no node says an InternalIP: name an address at which one answers".into(),
+        });
+    }
+    Ok(reached)
 }
 
 /// A node's address in its own network.

@@ -55,6 +55,22 @@ async fn a_host_is_served_with_the_certificate_of_its_secret_or_somebody_is_told
     let host = named(&found, "ingress https://portal.lab");
     assert!(host["why"][0].as_str().unwrap().contains("and secrets edge/portal-tls holds"), "{host:#}");
 
+    // Its pods are gone, and then back.
+    let slice = |ready: bool| {
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "portal-1", "namespace": "edge", "labels": {"kubernetes.io/service-name": "portal"}},
+            "endpoints": [{"addresses": ["10.42.0.9"], "conditions": {"ready": ready}}]})
+    };
+    objects.create(&slice(false).to_string()).await;
+    let found = check(&Server::start("127.0.0.1", &ours, answer), 8).await;
+    let route = named(&found, "ingress ingresses.networking.k8s.io edge/portal");
+    assert!(route["why"][0].as_str().unwrap().ends_with("behind which no pod is ready"), "{route:#}");
+    assert_eq!(route["next"], "kubectl describe service -n edge portal");
+    objects.delete("endpointslices.discovery.k8s.io", "edge/portal-1").await;
+    objects.create(&slice(true).to_string()).await;
+    let found = check(&Server::start("127.0.0.1", &ours, answer), 0).await;
+    assert_eq!(named(&found, "ingress routes")["value"], 1);
+
     // Nobody listens any more.
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let found =
@@ -71,8 +87,15 @@ async fn a_host_is_served_with_the_certificate_of_its_secret_or_somebody_is_told
         (&"alert".into(), &"it names services edge/portal, which does not exist".into())
     );
     assert_eq!(named(&found, "ingress ingressclasses.networking.k8s.io")["status"], "alert");
-    // Whether it is served cannot be told from here: there is no node.
+    // Whether it is served cannot be told from here: there is no node. One that says no address is no way out either.
     assert_eq!(named(&found, "ingress https")["status"], "unknown");
+    objects.create("apiVersion: v1\nkind: Node\nmetadata: {name: n1}").await;
+    for (node, why) in [("n1", "node n1 says no InternalIP"), ("n2", "there is no node n2; there are: n1")] {
+        let found = home.netdr(&["check", "ingress", "--through", node, "--json"]).await.json(8);
+        let https = named(&found, "ingress https");
+        assert!(https["why"][0].as_str().unwrap().contains(why), "{https:#}");
+        assert_eq!(https["next"], "kubectl get nodes -o wide");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
