@@ -4,12 +4,14 @@
 //! Invariant: pure, and no message shows anything of a key or a certificate but its dates.
 
 mod choice;
+mod controller;
 mod leaf;
 mod observed;
 pub mod quota;
 pub mod reissue;
 
 pub use choice::{why_kept, why_useless};
+pub use controller::{CHART_DEFAULT, CONTROLLER, issuer_namespace};
 pub use leaf::{Leaf, serial};
 pub use observed::{GROUP, Observed, owner, secret_of, written_over};
 

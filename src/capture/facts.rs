@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Batch, Capture, Failure, Role, gather::Gathering};
 use crate::{
+    certificates,
     cluster::{Answer, ApiKind, Cluster, Discovery, ListOptions, Refusal, Selector},
     model::{Class, Component, Extent, Facts, ItemKey},
 };
@@ -125,46 +126,13 @@ async fn network(g: &Gathering<'_>) -> Facts {
     facts
 }
 
-/// Where its chart installs cert-manager.
-pub(super) const CHART_DEFAULT: &str = "cert-manager";
-
-/// Where cert-manager looks for a ClusterIssuer's Secrets: `--cluster-resource-namespace` of its controller. Its
-/// chart passes the controller's own namespace; the program's own default is kube-system.
+/// Where cert-manager looks for a ClusterIssuer's Secrets.
 pub(super) async fn issuer_namespace(cluster: &Cluster, discovery: &Discovery) -> Answer<String> {
     let issuers = discovery.find("cert-manager.io", "clusterissuers");
     let Some(kind) = issuers.and(discovery.find("apps", "deployments")) else {
-        return Ok(CHART_DEFAULT.into());
+        return Ok(certificates::CHART_DEFAULT.into());
     };
-    let labels =
-        Some("app.kubernetes.io/name=cert-manager,app.kubernetes.io/component=controller".to_owned());
-    let options = ListOptions { selector: Selector { labels, fields: None }, ..ListOptions::default() };
-    let controllers = cluster.list_all(kind, &options).await?;
-    let Some(controller) = controllers.first() else { return Ok(CHART_DEFAULT.into()) };
-    let own = controller["metadata"]["namespace"].as_str().unwrap_or(CHART_DEFAULT);
-    let containers = controller["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
-    let args = containers.flat_map(|c| c["args"].as_array().into_iter().flatten()).filter_map(Value::as_str);
-    let namespace = resource_namespace(&args.collect::<Vec<_>>());
-    let namespace = namespace.map(|value| if value.starts_with("$(") { own } else { value });
-    Ok(namespace.unwrap_or("kube-system").to_owned())
-}
-
-/// The value of the flag, in one argument or in two.
-fn resource_namespace<'a>(args: &[&'a str]) -> Option<&'a str> {
-    const FLAG: &str = "--cluster-resource-namespace";
-    args.iter().enumerate().find_map(|(number, arg)| match arg.strip_prefix(FLAG)? {
-        "" => args.get(number + 1).copied(),
-        rest => rest.strip_prefix('='),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_namespace_of_cluster_issuers_secrets_is_one_argument_or_two() {
-        assert_eq!(resource_namespace(&["--v=2", "--cluster-resource-namespace=a"]), Some("a"));
-        assert_eq!(resource_namespace(&["--cluster-resource-namespace", "b", "--v=2"]), Some("b"));
-        assert_eq!(resource_namespace(&["--cluster-resource-namespaces=c", "--v=2"]), None);
-    }
+    let selector = Selector { labels: Some(certificates::CONTROLLER.into()), fields: None };
+    let controllers = cluster.list_all(kind, &ListOptions { selector, ..ListOptions::default() }).await?;
+    Ok(certificates::issuer_namespace(controllers.first()).to_owned())
 }

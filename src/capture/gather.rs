@@ -62,7 +62,7 @@ pub async fn capture(
             kind: "deployments.apps".into(),
             why: refusal.to_string(),
         }));
-        facts::CHART_DEFAULT.into()
+        certificates::CHART_DEFAULT.into()
     });
     let g = Gathering { cluster, discovery: &discovery, scope, keep, now, issuer_namespace };
     let mut batch = Batch::default();

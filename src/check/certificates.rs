@@ -1,7 +1,10 @@
 //! Certificates: is each one valid for long enough, and does cert-manager keep it so?
 //!
-//! In: TLS Secrets and Certificates, a time. Out: a check for each. Invariant: pure, and nothing of a key or a
-//! certificate is in the words but its dates.
+//! In: TLS Secrets, Certificates and what cert-manager makes of them, a time. Out: a check for each Secret, Certificate and
+//! issuer. Invariant: pure, and nothing of a key or a certificate is in the words but its dates.
+
+mod issuers;
+mod stuck;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +23,17 @@ use crate::{
 /// cert-manager's Certificates.
 const CERTIFICATES: Source = Source::all(GROUP, "certificates");
 /// What is read.
-pub const SOURCES: [Source; 2] = [Source::TLS_SECRETS, CERTIFICATES];
+pub const SOURCES: [Source; 9] = [
+    Source::TLS_SECRETS,
+    CERTIFICATES,
+    issuers::CLUSTER_ISSUERS,
+    issuers::ISSUERS,
+    issuers::CONTROLLER,
+    issuers::SECRETS,
+    stuck::REQUESTS,
+    stuck::ORDERS,
+    stuck::CHALLENGES,
+];
 
 /// The operations guide's: normal above 14 days, alert below 7.
 const WARN: TimeDelta = TimeDelta::days(14);
@@ -47,8 +60,9 @@ pub fn judge(reading: &Reading, now: DateTime<Utc>) -> Vec<Check> {
     for (key, certificate) in reading.items(CERTIFICATES) {
         let named = secret_of(certificate).and_then(|named| secrets.get(&named).copied());
         let secret = reading.has(Source::TLS_SECRETS).then_some(named);
-        checks.push(of_certificate(&key, certificate, secret, now));
+        checks.push(of_certificate(reading, &key, certificate, secret, now));
     }
+    checks.extend(issuers::judge(reading));
     checks
 }
 
@@ -101,16 +115,16 @@ fn limits(lifetime: TimeDelta) -> (TimeDelta, TimeDelta) {
 
 /// `secret` is None where Secrets could not be read, and Some(None) where there is none of that name.
 fn of_certificate(
+    reading: &Reading,
     key: &ItemKey,
     certificate: &Value,
     secret: Option<Option<&Value>>,
     now: DateTime<Utc>,
 ) -> Check {
     let status = &certificate["status"];
-    let mut conditions = status["conditions"].as_array().into_iter().flatten();
-    let ready = conditions.find(|condition| condition["type"] == "Ready");
-    let is_ready = ready.is_some_and(|condition| condition["status"] == "True");
+    let ready = condition(certificate, "Ready");
     let text = |field: &str| ready.and_then(|condition| condition[field].as_str());
+    let is_ready = text("status") == Some("True");
     let value = if is_ready { "Ready" } else { text("reason").unwrap_or("not judged yet") };
     let mut check =
         Check::ok(format!("certificates {key}"), value, "Ready, its Secret there, renewed in time");
@@ -119,19 +133,46 @@ fn of_certificate(
         let named = secret_of(certificate).map_or_else(|| "a Secret".into(), |secret| secret.to_string());
         check = check.found(Alert, format!("{named} of type kubernetes.io/tls is not there"), RESTORE);
     }
+    if let Some(issuer) = missing_issuer(reading, key, certificate) {
+        let why = format!("it names {issuer}, which does not exist: nobody issues or renews it");
+        check = check.found(Warn, why, RESTORE);
+    }
+    let mut late: Vec<(Status, String)> = Vec::new();
     if !is_ready {
         let why = text("message").unwrap_or("cert-manager has said nothing of it: does its controller run?");
-        let status: Status = if useless.is_some() { Alert } else { Warn };
-        check = check.found(status, format!("it is not Ready: {why}"), describe(key));
+        late.push((if useless.is_some() { Alert } else { Warn }, format!("it is not Ready: {why}")));
     }
     let due = status["renewalTime"].as_str().and_then(|due| due.parse::<DateTime<Utc>>().ok());
     if let Some(due) = due.filter(|due| now - *due > OVERDUE) {
         let failed =
             status["lastFailureTime"].as_str().map(|at| format!("; the last attempt failed at {at}"));
-        let why = format!("its renewal was due at {}{}", time(due), failed.unwrap_or_default());
-        check = check.found(Warn, why, describe(key));
+        late.push((Warn, format!("its renewal was due at {}{}", time(due), failed.unwrap_or_default())));
     }
-    check
+    let Some(gravest) = late.iter().map(|(status, _)| *status).max() else { return check };
+    // First, for it is the command of the first that is suggested: the Certificate itself says only that it waits.
+    let links = stuck::links(reading, key).into_iter();
+    check = links.fold(check, |check, (why, next)| check.found(gravest, why, next));
+    late.into_iter().fold(check, |check, (status, why)| check.found(status, why, describe(key)))
+}
+
+/// The issuer of cert-manager's own that a Certificate names, where it is not there.
+fn missing_issuer(reading: &Reading, key: &ItemKey, certificate: &Value) -> Option<ItemKey> {
+    let issuer = &certificate["spec"]["issuerRef"];
+    let (source, namespace) = match issuer["kind"].as_str() {
+        Some("ClusterIssuer") => (issuers::CLUSTER_ISSUERS, None),
+        None | Some("Issuer") => (issuers::ISSUERS, key.namespace()),
+        Some(_) => return None,
+    };
+    if !matches!(issuer["group"].as_str(), None | Some("" | GROUP)) || !reading.has(source) {
+        return None;
+    }
+    let named = ItemKey::resource(GROUP, source.plural, namespace, issuer["name"].as_str()?);
+    (!reading.all(source).any(|(key, _)| key == named)).then_some(named)
+}
+
+/// A condition of an object's status.
+fn condition<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == name)
 }
 
 fn describe(certificate: &ItemKey) -> String {

@@ -113,6 +113,134 @@ fn a_certificate_is_ready_has_its_secret_and_is_renewed_in_time() {
     assert_eq!(of(Value::Null, "2026-02-01T00:00:00Z").value, "not judged yet");
 }
 
+/// As an ACME issuer leaves it: by which object each was made.
+fn made(owner: &str, by: &str, name: &str, rest: Value) -> Value {
+    let mut object = json!({"metadata": {"name": name, "namespace": "edge",
+        "ownerReferences": [{"kind": owner, "name": by}]}});
+    object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    object
+}
+
+#[test]
+fn a_certificate_that_is_not_issued_says_what_its_challenge_waits_for() {
+    let waits = json!({"conditions": [{"type": "Ready", "status": "False", "reason": "DoesNotExist",
+        "message": "Issuing certificate as Secret does not exist"}]});
+    let refused = "Error presenting challenge: Cloudflare API error 10000: Authentication error";
+    let request = |name: &str, ready: &str| {
+        made(
+            "Certificate",
+            "a",
+            name,
+            json!({"status": {"conditions": [{"type": "Ready", "status": ready,
+            "message": "Waiting on certificate issuance from order edge/o: \"pending\""}]}}),
+        )
+    };
+    let order = |state: &str| made("CertificateRequest", "r", "o", json!({"status": {"state": state}}));
+    let challenge = |state: &str| {
+        made(
+            "Order",
+            "o",
+            "c",
+            json!({"spec": {"type": "DNS-01", "dnsName": "a.lab"},
+            "status": {"state": state, "reason": refused}}),
+        )
+    };
+    let of = |requests: Vec<Value>, orders: Vec<Value>, challenges: Vec<Value>| {
+        let reading = Reading::of([
+            (Source::TLS_SECRETS, vec![secret("a-tls", 90)]),
+            (CERTIFICATES, vec![certificate("a", waits.clone())]),
+            (stuck::REQUESTS, requests),
+            (stuck::ORDERS, orders),
+            (stuck::CHALLENGES, challenges),
+        ]);
+        let check = judge(&reading, at("2026-02-01T00:00:00Z")).remove(1);
+        assert_eq!(check.status, Warn, "{check:?}");
+        (check.why[0].clone(), check.next.unwrap())
+    };
+    assert_eq!(
+        of(vec![request("r", "False")], vec![order("pending")], vec![challenge("pending")]),
+        (
+            format!("challenges.acme.cert-manager.io edge/c: DNS-01 for a.lab is pending: {refused}"),
+            "kubectl describe -n edge challenges.acme.cert-manager.io c".into()
+        )
+    );
+    let (why, next) = of(vec![request("r", "False")], vec![order("errored")], vec![challenge("valid")]);
+    assert_eq!(why, "orders.acme.cert-manager.io edge/o is errored");
+    assert_eq!(next, "kubectl describe -n edge orders.acme.cert-manager.io o");
+    let (why, _) = of(vec![request("r", "False")], vec![], vec![]);
+    assert!(why.starts_with("certificaterequests.cert-manager.io edge/r: Waiting on"), "{why}");
+    // Of another Certificate, and of an issuance that came about.
+    let (why, _) = of(vec![request("old", "True")], vec![order("errored")], vec![challenge("pending")]);
+    assert!(why.starts_with("it is not Ready: Issuing"), "{why}");
+}
+
+#[test]
+fn an_issuer_is_ready_and_has_the_token_that_it_answers_challenges_with() {
+    let issuer = |name: &str, ready: &str| {
+        json!({"metadata": {"name": name}, "spec": {"acme": {"privateKeySecretRef": {"name": "account"},
+            "solvers": [{"dns01": {"cloudflare": {"apiTokenSecretRef": {"name": "token", "key": "k"}}}}]}},
+            "status": {"conditions": [{"type": "Ready", "status": ready, "reason": "ErrRegisterACMEAccount",
+                "message": "no route to acme.lab"}]}})
+    };
+    let token = |namespace: &str| json!({"metadata": {"name": "token", "namespace": namespace}});
+    let of = |issuers: Vec<Value>, secrets: Vec<Value>| {
+        let mut certificate = certificate("a", ready());
+        certificate["spec"]["issuerRef"] = json!({"kind": "ClusterIssuer", "name": "acme"});
+        let reading = Reading::of([
+            (Source::TLS_SECRETS, vec![secret("a-tls", 90)]),
+            (CERTIFICATES, vec![certificate]),
+            (issuers::CLUSTER_ISSUERS, issuers),
+            (issuers::SECRETS, secrets),
+        ]);
+        judge(&reading, at("2026-02-01T00:00:00Z")).split_off(1)
+    };
+    let fine = of(vec![issuer("acme", "True")], vec![token("cert-manager")]);
+    assert!(fine.len() == 2 && worst(&fine) == Ok, "the account's key is made anew: {fine:#?}");
+    let elsewhere = of(vec![issuer("acme", "True")], vec![token("edge")]);
+    assert_eq!(
+        (elsewhere[1].status, elsewhere[1].why.concat()),
+        (
+            Warn,
+            "it needs secrets cert-manager/token, which does not exist: nothing of it is issued or renewed"
+                .into()
+        )
+    );
+    let down = of(vec![issuer("acme", "False")], vec![token("cert-manager")]).remove(1);
+    assert_eq!((down.status, down.value), (Warn, json!("ErrRegisterACMEAccount")));
+    assert_eq!(down.why, ["it is not Ready: no route to acme.lab"]);
+    assert_eq!(down.next.as_deref(), Some("kubectl describe clusterissuers.cert-manager.io acme"));
+    let gone = of(vec![], vec![]).remove(0);
+    assert_eq!((gone.status, gone.next.as_deref()), (Warn, Some(RESTORE)));
+    assert!(gone.why[0].contains("clusterissuers.cert-manager.io acme, which does not exist"), "{gone:?}");
+}
+
+#[test]
+fn somebody_must_be_there_to_renew() {
+    let of = |controllers: Vec<Value>| {
+        let reading = Reading::of([
+            (CERTIFICATES, vec![certificate("a", ready())]),
+            (issuers::CONTROLLER, controllers),
+        ]);
+        judge(&reading, at("2026-02-01T00:00:00Z")).pop().unwrap()
+    };
+    let controller = |replicas: u64, available: u64| {
+        json!({"metadata": {"name": "cert-manager", "namespace": "tls"}, "spec": {"replicas": replicas, "selector": {"matchLabels": {"a": "b"}}},
+            "status": {"replicas": replicas, "updatedReplicas": replicas, "availableReplicas": available}})
+    };
+    assert_eq!(of(vec![controller(1, 1)]).status, Ok);
+    for (controllers, next) in [
+        (vec![controller(1, 0)], "kubectl get pods -n tls -l a=b -o wide"),
+        (vec![controller(0, 0)], "kubectl scale deployment -n tls cert-manager --replicas 1"),
+        (vec![], "netdr restore --scenario full-stack"),
+    ] {
+        let check = of(controllers);
+        assert_eq!((check.name.as_str(), check.status), ("certificates cert-manager", Warn), "{check:?}");
+        assert!(check.next.as_deref().unwrap().starts_with(next), "{check:?}");
+    }
+    let idle = Reading::of([(CERTIFICATES, vec![]), (issuers::CONTROLLER, vec![])]);
+    assert!(judge(&idle, at("2026-02-01T00:00:00Z")).is_empty(), "there is nothing to renew");
+}
+
 #[test]
 fn what_could_not_be_read_is_unknown_and_what_is_not_there_is_not_applicable() {
     let reading = Reading::of([(CERTIFICATES, vec![certificate("a", ready())])])
