@@ -47,8 +47,8 @@ impl Doctor {
         let mut checks = of_node(cx)?;
         checks.extend(or_unknown("doctor cluster", REACH, of_cluster(cx, &settings))?);
         let plans: Vec<_> = plans::all(&settings)?.into_iter().map(|authored| authored.plan).collect();
-        let snapshots = settings.repository().and_then(|here| here.list(&settings.trusted()?, cx.now)).ok();
-        checks.extend(configuration::judge(&settings.config, &plans, snapshots.as_deref()));
+        let watched = settings.repository().and_then(|here| here.watched()).ok();
+        checks.extend(configuration::judge(&settings.config, &plans, watched.as_deref(), cx.now));
         answer(cx, &checks)
     }
 }
@@ -61,7 +61,7 @@ fn of_file(file: &PathBuf) -> Result<Vec<Check>> {
     if documents.iter().any(node::is_rke2) {
         return Ok(vec![node::judge(&shown, &documents)]);
     }
-    let next = format!("netdr doctor {shown}");
+    let next = format!("${{EDITOR:-vi}} {shown}"); // as `kubectl edit` does it
     let judged = documents.iter().filter_map(values_in).map(|found| values::judge(&shown, &found, &next));
     let judged: Vec<Check> = judged.collect();
     let none = || {

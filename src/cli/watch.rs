@@ -25,7 +25,7 @@ use crate::{
     gitops::history::{Recorded, Seen},
     model::{ClusterIdentity, Occasion, Set, SnapshotId, SnapshotState},
     plan::spec,
-    repository::Repository,
+    repository::{Repository, Watched},
     seal::Identities,
     signature::SigningKey,
     watch::{News, Watch as Followed, debounce::Debounce},
@@ -48,6 +48,9 @@ pub(super) struct Watch {
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     at_least_every: Duration,
 }
+
+/// A look takes its time, and one that failed is tried again within this.
+const LATE: Duration = Duration::from_secs(300);
 
 fn duration(text: &str) -> Result<Duration> {
     let known = spec::duration(text).filter(|duration| *duration >= Duration::from_secs(1));
@@ -186,7 +189,10 @@ impl Watch {
                     let looked = if asked { std::mem::take(&mut dirty) } else { sets.clone() };
                     let failed = maker.look(&looked, asked).await?;
                     match failed.is_empty() {
-                        true => debounce.looked(began),
+                        true => {
+                            debounce.looked(began);
+                            maker.watched(self.at_least_every);
+                        }
                         false => {
                             dirty.extend(failed);
                             debounce.failed(Instant::now());
@@ -264,6 +270,17 @@ impl Maker<'_> {
         };
         let scope = Scope { components: set.components().collect(), ..self.settings.config.scope.clone() };
         backup::cluster_if_changed(&job, set, &self.cluster, &scope).await
+    }
+
+    /// Leaves word that it looked: `netdr doctor` believes an objective of no loss for as long as it does.
+    fn watched(&self, every: Duration) {
+        let at = Utc::now();
+        let watched = Watched { cluster: self.identity.name.clone(), at, until: at + 2 * every + LATE };
+        if let Err(error) = self.repository.keep_watched(&watched) {
+            self.cx
+                .terminal
+                .warn(format!("that it looked is not kept, and netdr doctor takes it for gone: {error}"));
+        }
     }
 
     /// Deletes of its own what no rule keeps; where somebody else has the repository, the next time does.

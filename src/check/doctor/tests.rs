@@ -7,9 +7,9 @@ use crate::{
     cluster::Precondition,
     config::Config,
     helm::Revision,
-    model::{Class, Component, Content, Extent, IndexEntry, ItemKey, Json, Occasion, SnapshotState},
+    model::{Class, Component, Content, Extent, IndexEntry, ItemKey, Json},
     plan::RestorePlan,
-    repository::{Listed, fixture::listed},
+    repository::{Watched, fixture::at},
     yaml,
 };
 
@@ -42,7 +42,7 @@ fn the_flag_of_the_operations_guide_is_dropped_by_rke2() {
 #[test]
 fn the_values_of_the_operations_guide_fit_no_chart() {
     let found =
-        values::judge("traefik-values.yaml", &documents(VALUES)[0], "netdr doctor traefik-values.yaml");
+        values::judge("traefik-values.yaml", &documents(VALUES)[0], "${EDITOR:-vi} traefik-values.yaml");
     assert_eq!(found.status, Alert);
     assert_eq!(
         why(&found),
@@ -52,7 +52,7 @@ fn the_values_of_the_operations_guide_fit_no_chart() {
             "hostNetwork with 2 replicas and updateStrategy.rollingUpdate.maxUnavailable 0",
         ]
     );
-    assert_eq!(found.next.as_deref(), Some("netdr doctor traefik-values.yaml"));
+    assert_eq!(found.next.as_deref(), Some("${EDITOR:-vi} traefik-values.yaml"));
     assert!(!format!("{found:?}").contains("MARKER"), "no value of a configuration is shown");
 }
 
@@ -226,7 +226,8 @@ fn objectives_that_a_daily_backup_cannot_meet_are_named() {
         .map(|(name, text)| RestorePlan::parse(text, name).unwrap())
         .collect();
     let config = |text: &str| Config::parse(text, std::path::Path::new("/etc/netdr/netdr.yaml")).unwrap();
-    let judge = |text: &str, here: Option<&[Listed]>| configuration::judge(&config(text), &plans, here);
+    let now = at("2026-11-26T12:00:00Z");
+    let judge = |text: &str, here: Option<&[Watched]>| configuration::judge(&config(text), &plans, here, now);
     let of = |text: &str, here: bool| judge(text, here.then_some(&[]));
     let none = of("", true);
     let names: Vec<&str> = none.iter().map(|check| check.name.as_str()).collect();
@@ -235,13 +236,16 @@ fn objectives_that_a_daily_backup_cannot_meet_are_named() {
     let git = of("git: {sources: [{url: /x, component: policies}]}\n", true);
     assert_eq!(named(&git, "doctor objective of plan network-policies").status, Ok);
     assert_eq!(named(&git, "doctor objective of plan traefik").status, Warn);
-    let mut snapshot = listed("2026-11-26T01:00:00Z", SnapshotState::Complete);
-    assert!(
-        judge("", Some(&[snapshot.clone()])).iter().all(|check| check.status == Warn),
-        "a night's backup"
-    );
-    snapshot.header.as_mut().unwrap().occasion = Occasion::Change;
-    assert!(judge("", Some(&[snapshot])).iter().all(|check| check.status == Ok));
+    // A trial of netdr watch, once, is no watching.
+    let watched =
+        |until: &str| [Watched { cluster: "c".into(), at: at("2026-11-26T11:50:00Z"), until: at(until) }];
+    let runs = watched("2026-11-26T12:00:00Z");
+    assert!(judge("", Some(&runs)).iter().all(|check| check.status == Ok));
+    let trial = judge("", Some(&watched("2026-11-26T11:59:59Z")));
+    assert!(trial.iter().all(|check| check.status == Warn && check.next.as_deref() == Some("netdr watch")));
+    assert!(trial[0].why[0].ends_with("(it looked last at 2026-11-26T11:50:00Z)"), "{trial:?}");
+    let other = judge("cluster: {name: other}\n", Some(&runs));
+    assert!(other.iter().all(|check| check.status == Warn), "another cluster is watched");
 
     let deep = "replicas: [{s3: {bucket: dr}}]\n";
     assert_eq!(named(&of(deep, true), "doctor archives").status, Ok);

@@ -1,9 +1,12 @@
 //! `netdr doctor`: the mistakes of the operations guide itself, on the cluster that is built as it says.
 
+use std::{fs, process::Stdio};
+
 use netdr::drill::cluster::host_root;
+use serde_json::Value;
 
 use super::named;
-use crate::support::{Home, MARKER, NODE, Objects, everything, fresh, shared};
+use crate::support::{Home, MARKER, NODE, Objects, Operator, eventually, everything, fresh, shared};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_operations_guide_gets_wrong_is_named_on_a_server_of_its_cluster() {
@@ -33,11 +36,41 @@ async fn files_are_judged_without_a_cluster() {
     write("fine.yaml", "cni: [canal]\ningress-controller: none\n");
     let found = home.netdr(&["doctor", "values.yaml", "config.yaml", "fine.yaml", "--json"]).await.json(8);
     let values = named(&found, "doctor values of values.yaml");
-    assert_eq!((&values["status"], &values["next"]), (&"alert".into(), &"netdr doctor values.yaml".into()));
+    assert_eq!((&values["status"], &values["next"]), (&"alert".into(), &"${EDITOR:-vi} values.yaml".into()));
     assert_eq!(named(&found, "doctor flags of config.yaml")["status"], "warn");
     assert_eq!(named(&found, "doctor flags of fine.yaml")["status"], "ok");
     home.netdr(&["doctor", "fine.yaml"]).await.ok();
     home.netdr(&["doctor", "missing.yaml"]).await.failed(2);
+}
+
+/// A trial of `netdr watch` is no watching.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_objective_of_no_loss_is_met_for_as_long_as_somebody_watches() {
+    let plane = fresh(everything()).await;
+    let home = Operator::of(&plane).await.home;
+    let objective = async || {
+        let found: Value = serde_json::from_str(&home.netdr(&["doctor", "--json"]).await.stdout).unwrap();
+        named(&found, "doctor objective of plan network-policies").clone()
+    };
+    assert_eq!(objective().await["status"], "warn");
+    let words = ["watch", "--settle", "1s"];
+    let mut watch =
+        home.command("netdr", &words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = home.path().join("repo/status");
+    let looked = eventually("a look", async || {
+        let files = fs::read_dir(&status).into_iter().flatten().map(|file| file.unwrap().path());
+        files.into_iter().find(|file| file.file_name().unwrap().to_string_lossy().starts_with("watched-"))
+    })
+    .await;
+    assert_eq!(objective().await["status"], "ok");
+    watch.kill().await.unwrap();
+    // It is of use until the next look is late.
+    let mut word: Value = serde_json::from_str(&fs::read_to_string(&looked).unwrap()).unwrap();
+    word["until"] = word["at"].clone();
+    fs::write(&looked, word.to_string()).unwrap();
+    let late = objective().await;
+    assert_eq!((&late["status"], &late["next"]), (&"warn".into(), &"netdr watch".into()), "{late:#}");
+    assert!(late["why"][0].as_str().unwrap().contains("it looked last at"), "{late:#}");
 }
 
 /// MetalLB deployed, and scaled to none.
