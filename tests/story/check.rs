@@ -3,6 +3,7 @@
 mod certificates;
 mod cni;
 mod doctor;
+mod hints;
 mod ingress;
 mod loadbalancer;
 mod policies;
