@@ -11,7 +11,7 @@ use super::{
     plans::{self, Authored},
     words::{objective, table},
 };
-use crate::Result;
+use crate::{Error, Result, plan::RestorePlan};
 
 /// See and check restore plans.
 #[derive(Subcommand)]
@@ -19,6 +19,7 @@ pub(super) enum Plan {
     Lint(Lint),
     List(List),
     Show(Show),
+    Schema(Schema),
 }
 
 /// Check a plan file.
@@ -39,6 +40,14 @@ pub(super) struct Show {
     name: String,
 }
 
+/// Print the JSON Schema of plans, for an editor.
+#[derive(Args)]
+#[command(
+    after_help = "Keep it beside your plans: netdr plan schema > schema.json\nAn editor reads it where a plan begins with:\n  \
+                  # yaml-language-server: $schema=schema.json"
+)]
+pub(super) struct Schema {}
+
 impl Plan {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         match self {
@@ -56,6 +65,11 @@ impl Plan {
                 let all = plans::all(&cx.settings()?)?;
                 let document = json!({"plans": all.iter().map(line).collect::<Vec<Value>>()});
                 cx.terminal.answer(&document, || listed(&all))?;
+            }
+            Self::Schema(_) => {
+                let schema: Value = serde_json::from_str(RestorePlan::SCHEMA)
+                    .map_err(|e| Error::failed("the schema of plans is not JSON").because(e))?;
+                cx.terminal.answer(&schema, || RestorePlan::SCHEMA.into())?;
             }
             Self::Show(show) => {
                 let authored = plans::find(&cx.settings()?, &show.name)?;

@@ -53,6 +53,9 @@ pub struct StepSpec {
 }
 
 impl RestorePlan {
+    /// The JSON Schema of plans, for editors; what it says and what is parsed here is the same (`read/tests.rs`).
+    pub const SCHEMA: &'static str = include_str!("../../restore-plans/schema.json");
+
     /// Parses and lints; `file` names it in errors.
     ///
     /// # Errors

@@ -11,6 +11,9 @@ use crate::{
     plan::install,
 };
 
+#[cfg(test)]
+mod tests;
+
 const PLAN: &[&str] = &["apiVersion", "kind", "name", "title", "rto", "rpo", "role", "runbook", "steps"];
 const ACTIONS: &[&str] = &[
     "apply",
