@@ -34,6 +34,7 @@ mod watched;
 use std::path::{Path, PathBuf};
 
 pub use choose::{Choice, Unchosen, choose};
+pub use init::FORMAT;
 pub use proved::Proved;
 pub use resealed::{resealed, stand_in};
 pub use retention::{PrunePlan, Retention};

@@ -10,7 +10,7 @@ use super::{COPIES, Repository, disk, layout};
 use crate::{Error, Result};
 
 /// The repository format this netdr writes, and the newest it reads.
-const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 1;
 
 impl Repository {
     /// Makes a new one at `root`, which is empty or does not exist; `random` becomes its id.

@@ -218,9 +218,10 @@ fn parse(bytes: &[u8]) -> Result<SnapshotHeader, String> {
     let broken = |e: serde_json::Error| format!("{} cannot be parsed: {e}", layout::HEADER);
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(broken)?;
     match value["format"].as_u64() {
-        Some(format) if format > u64::from(FORMAT) => {
-            Err(format!("it is of snapshot format {format}, newer than this netdr reads ({FORMAT})"))
-        }
+        Some(format) if format > u64::from(FORMAT) => Err(format!(
+            "it is of snapshot format {format}, newer than this netdr reads ({FORMAT}): update netdr to the \
+                 version that wrote it"
+        )),
         _ => serde_json::from_value(value).map_err(broken),
     }
 }

@@ -167,7 +167,7 @@ fn every_broken_header_is_listed_with_what_is_wrong() {
     assert!(problem(Some("{")).starts_with("snapshot.json cannot be parsed"));
     assert_eq!(
         problem(Some(r#"{"format":2}"#)),
-        "it is of snapshot format 2, newer than this netdr reads (1)"
+        "it is of snapshot format 2, newer than this netdr reads (1): update netdr to the version that wrote it"
     );
     assert_eq!(problem(Some(&" ".repeat(2 << 20))), "snapshot.json is over a mebibyte large");
 }

@@ -29,6 +29,9 @@ use crate::{
     plan::{Isolation, Verb},
 };
 
+/// The journal format this netdr writes, and the newest it reads.
+pub const FORMAT: u32 = 1;
+
 /// The journal's name in the folder of its run.
 const FILE: &str = "journal.jsonl";
 
@@ -38,6 +41,9 @@ const FILE: &str = "journal.jsonl";
 pub enum Entry {
     /// The run begins: what was decided.
     Begun {
+        /// Format of the journal; 1 where it is not said. A reader refuses a newer one by name.
+        #[serde(default = "first_format")]
+        format: u32,
         /// Its id.
         run: String,
         /// The plan's name.
@@ -159,6 +165,10 @@ pub enum Entry {
         /// Items that still differ.
         differences_left: u64,
     },
+}
+
+const fn first_format() -> u32 {
+    1
 }
 
 /// What was asked of a restore, beyond what its journal says anyway: another process resolves from it afresh.

@@ -7,7 +7,13 @@ use std::{collections::BTreeSet, time::Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::{journal::Entry, machine::Machine, prepare::Request, sources::Sources, undo::Undoing};
+use super::{
+    journal::{Entry, FORMAT},
+    machine::Machine,
+    prepare::Request,
+    sources::Sources,
+    undo::Undoing,
+};
 use crate::{
     Result,
     cluster::Cluster,
@@ -224,6 +230,7 @@ impl Prepared<'_> {
             Origin::Run(_) => None,
         };
         Entry::Begun {
+            format: FORMAT,
             run: self.run.to_string(),
             scenario: self.plan.plan.name.clone(),
             plan,

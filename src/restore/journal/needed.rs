@@ -55,6 +55,7 @@ mod tests {
         let runs = tempfile::tempdir().unwrap();
         let began = |run: &str, undoes: Option<&str>, more: Vec<Entry>| {
             let begun = Entry::Begun {
+                format: super::super::FORMAT,
                 run: run.into(),
                 scenario: "traefik".into(),
                 plan: "d".into(),

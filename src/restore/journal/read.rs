@@ -8,13 +8,13 @@ use std::{io::ErrorKind, path::Path};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Entry, FILE, Line};
+use super::{Entry, FILE, FORMAT, Line};
 use crate::{Error, Result, model::RunId, restore::outcome};
 
 /// Reads the journal of the run in `folder`. A last line that a crash cut off is left out.
 ///
 /// # Errors
-/// When there is none, or a line in the middle is no journal line.
+/// When there is none, it is of a newer format, or a line in the middle is no journal line.
 pub fn read(folder: &Path) -> Result<Vec<Line>> {
     let path = folder.join(FILE);
     let text = std::fs::read_to_string(&path).map_err(|e| {
@@ -22,6 +22,13 @@ pub fn read(folder: &Path) -> Result<Vec<Line>> {
         if e.kind() == ErrorKind::NotFound { error.hint("list the runs with: netdr runs") } else { error }
     })?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    if let Some(format) = newer(whole) {
+        return Err(Error::failed(format!(
+            "the journal {} is of format {format}, newer than this netdr reads ({FORMAT})",
+            path.display()
+        ))
+        .hint("update netdr to the version that wrote it"));
+    }
     let parse = |(number, line)| {
         serde_json::from_str(line).map_err(|e| {
             Error::damaged(format!("{}, line {}, is not a line of a journal", path.display(), number + 1))
@@ -29,6 +36,12 @@ pub fn read(folder: &Path) -> Result<Vec<Line>> {
         })
     };
     whole.lines().enumerate().map(parse).collect()
+}
+
+/// The format that a journal's first line names, where this netdr does not read it.
+fn newer(text: &str) -> Option<u64> {
+    let first: serde_json::Value = serde_json::from_str(text.lines().next()?).ok()?;
+    first["format"].as_u64().filter(|format| *format > u64::from(FORMAT))
 }
 
 /// A run as `netdr runs` lists it.
@@ -131,6 +144,7 @@ mod tests {
         };
         vec![
             Entry::Begun {
+                format: FORMAT,
                 run: "20261124T031500Z-network-policies-5b21d0".into(),
                 scenario: "network-policies".into(),
                 plan: "d".into(),
