@@ -132,6 +132,11 @@ enum Verb {
     Probe(probe::Probe),
 }
 
+/// The definition of the command line, for whoever checks whether words are understood without running them.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     let parsed = Cli::command().try_get_matches().and_then(|matches| {

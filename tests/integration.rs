@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
 
 mod cmd;
+mod docs;
+mod formats;
 mod story;
 mod structure;
 mod support;

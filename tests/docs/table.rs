@@ -1,0 +1,248 @@
+//! How each block of commands of the documentation is run, page by page: by the beginning of its first line.
+//!
+//! A block without a row fails a test, and so does a row without a block. Where a row begins several blocks' first lines,
+//! the longest that fits is a block's.
+
+pub(super) enum How {
+    /// It is run on the stage; each command ends with 0 or with one of these codes.
+    Run(&'static [u8]),
+    /// The same, after these commands, which make what must be there.
+    After(&'static str, &'static [u8]),
+    /// This test runs it, or one of its lines on a stage of its own.
+    By(&'static str),
+    /// Nobody here can run it: why. Its netdr commands are understood all the same.
+    Not(&'static str),
+}
+
+use How::{After, By, Not, Run};
+
+/// `netdr check`, `netdr drift`: something is found.
+const FOUND: &[u8] = &[4, 8];
+
+const NO_SYSTEMD: &str = "no systemd runs here";
+const SYNOPSIS: &str = "a synopsis: its verb and flags are understood";
+
+pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
+    (
+        "README.md",
+        &[
+            ("make demo", Not("the demo and these tests themselves: their targets are there")),
+            ("mkdir -p /etc/netdr", By(STAGE)),
+            ("netdr backup --set all", Run(&[])),
+            ("age -d -i operator.txt", After("mkdir private; cd private", &[])),
+            ("netdr restore --scenario network-policies --identity operator.txt --dry-run", Run(&[])),
+        ],
+    ),
+    (
+        "docs/checks.md",
+        &[
+            ("netdr check", Run(FOUND)),
+            (
+                "netdr doctor",
+                After(
+                    "mkdir -p helm etc/rancher/rke2; echo 'a: 1' > helm/traefik-values.yaml; \
+                     echo 'cni: canal' > etc/rancher/rke2/config.yaml",
+                    FOUND,
+                ),
+            ),
+        ],
+    ),
+    ("docs/comparison.md", &[("velero backup download", By(VELERO))]),
+    (
+        "docs/custody.md",
+        &[
+            ("netdr keys check --identity operator.txt", Run(&[])),
+            (
+                "kubectl -n netdr create secret generic netdr-drill-keys",
+                After("kubectl apply -f schedules/rendered/namespace.yaml; touch identity.txt drill", &[]),
+            ),
+            ("snapshot=", By(BREAK_GLASS)),
+            ("set -o pipefail", By(BREAK_GLASS)),
+            ("sed -n -e", By(BREAK_GLASS)),
+            ("umask 077", By(BREAK_GLASS)),
+            ("age -d -i \"$identity\" index", By(BREAK_GLASS)),
+            ("kubectl apply -R", By(BREAK_GLASS)),
+            ("cd /", By(BREAK_GLASS)),
+        ],
+    ),
+    ("docs/drift.md", &[("netdr drift [", Not(SYNOPSIS)), ("netdr watch [", Not(SYNOPSIS))]),
+    (
+        "docs/drills.md",
+        &[
+            ("ssh-keygen -q", By(DRILLS)),
+            ("netdr drill --scenario", By(DRILLS)),
+            ("cd /backup/netdr/reports", By(DRILLS)),
+            ("install -m 0644 schedules/drill", Not(NO_SYSTEMD)),
+        ],
+    ),
+    (
+        "docs/git.md",
+        &[
+            ("kubectl apply --server-side", By(HISTORY)),
+            ("echo \"netdr $(cat signing.pub)\"", By(HISTORY)),
+            (
+                "kubectl -n netdr create secret generic netdr-git",
+                After(
+                    "kubectl apply -f schedules/rendered/namespace.yaml; touch id_ed25519 known_hosts",
+                    &[],
+                ),
+            ),
+        ],
+    ),
+    (
+        "docs/install.md",
+        &[
+            ("make build", Not("a release build takes minutes: its target is there")),
+            ("mkdir -p /etc/netdr", By(STAGE)),
+            ("install -m 0600 operator.txt", Not("the rest needs the identities where they are")),
+            ("netdr backup --set all", Run(&[])),
+            ("netdr check", Run(FOUND)),
+            (
+                "netdr keys check",
+                After("cp operator.txt shm; mkdir -p media/safe; cp break-glass.txt media/safe", &[]),
+            ),
+            ("netdr restore --scenario network-policies", After("cp operator.txt shm", &[])),
+            ("kubectl apply -f schedules/rendered/namespace.yaml", Run(&[])),
+            (
+                "kubectl apply -k schedules/",
+                Not("no kubelet starts a job's pod here; story::schedules does its work"),
+            ),
+            ("ssh-keygen -q", By(DRILLS)),
+            ("netdr drill --all", Not("no systemd runs here; story::drills plays all plans")),
+            (
+                "netdr replicate",
+                By("story::s3::copy::a_backup_copies_its_snapshot_and_replicate_only_what_is_missing"),
+            ),
+            ("mkdir -p /etc/netdr/plans", Run(&[])),
+            ("mkdir -p /backup/metrics", By("story::notify::a_failure_and_its_end_are_mails_of_one_thread")),
+        ],
+    ),
+    (
+        "docs/monitoring.md",
+        &[
+            (
+                "mkdir -p /backup/metrics",
+                Not("needs root and a node_exporter; story::metrics writes the file"),
+            ),
+            (
+                "cp schedules/monitoring",
+                Not("Prometheus and systemd are not here; story::promtool checks the rules"),
+            ),
+            (
+                "kubectl apply -n monitoring",
+                Not("no Prometheus Operator; structure::monitoring compares the rules"),
+            ),
+        ],
+    ),
+    ("docs/plan-reference.md", &[("netdr plan show network-policies", After("mkdir own; cd own", &[]))]),
+    (
+        "docs/runbooks/README.md",
+        &[
+            ("netdr runs", Run(&[])),
+            ("age -d -i operator.txt RUN/safety", After("cd backup/netdr/runs", &[])),
+            (
+                "netdr snapshots",
+                By("story::s3::back::a_new_machine_gets_everything_back_and_restores_from_it"),
+            ),
+        ],
+    ),
+    (
+        "docs/runbooks/api-server-down.md",
+        &[
+            ("netdr restore --scenario cni --incident-start", Run(&[])),
+            (
+                "netdr restore --scenario cni --allow-run --dry-run --json",
+                By(
+                    "story::restore::down::a_cluster_whose_api_server_is_down_is_recovered_in_two_parts_of_one_run",
+                ),
+            ),
+        ],
+    ),
+    (
+        "docs/runbooks/certificates.md",
+        &[
+            ("netdr check certificates", Run(FOUND)),
+            ("netdr restore --scenario certificates", Run(&[])),
+            ("openssl s_client", Not("no host of yours is served here")),
+            ("kubectl create -R", After("cd certificates/certificates; cmctl() { :; }", &[1])),
+        ],
+    ),
+    (
+        "docs/runbooks/cni.md",
+        &[
+            (
+                "kubectl get nodes",
+                By("story::check::cni::pods_of_every_node_reach_each_other_or_it_is_said_who_does_not"),
+            ),
+            ("netdr restore --scenario cni --incident-start", Run(&[])),
+            (
+                "kubectl -n kube-system delete secret",
+                Not("RKE2's helm-controller has to answer, and `-w` has no end"),
+            ),
+        ],
+    ),
+    (
+        "docs/runbooks/full-stack.md",
+        &[("kubectl get nodes", Run(&[])), ("netdr restore --scenario full-stack", Run(&[]))],
+    ),
+    (
+        "docs/runbooks/network-policies.md",
+        &[
+            ("netdr check policies", Run(FOUND)),
+            ("netdr restore --scenario network-policies", Run(&[])),
+            ("kubectl apply -R -f resources/core/namespaces", After("cd network/policies", &[1])),
+        ],
+    ),
+    (
+        "docs/runbooks/traefik.md",
+        &[
+            ("netdr check ingress", Run(FOUND)),
+            ("netdr restore --scenario traefik", Run(&[])),
+            ("curl -sSI", Not("no host of yours is served here")),
+            ("helm upgrade --install traefik", After("cd network/ingress", &[])),
+        ],
+    ),
+    ("docs/s3.md", &[("aws s3api list", By(VERSIONS)), ("aws s3api delete", By(VERSIONS))]),
+    (
+        "docs/schedules.md",
+        &[
+            ("kubectl apply -k schedules/", By(BEFORE_SCHEDULES)),
+            ("kubectl apply -f schedules/rendered/namespace", By(BEFORE_SCHEDULES)),
+            ("netdr init --repo", By(BEFORE_SCHEDULES)),
+            (
+                "kubectl -n netdr create secret generic netdr-prune-s3",
+                After("kubectl apply -f schedules/rendered/namespace.yaml; touch pruning-credentials", &[]),
+            ),
+            ("kubectl apply -f schedules/rendered/failover", After("kubectl apply -k schedules/", &[])),
+        ],
+    ),
+    ("docs/snapshot-format.md", &[("cd /backup/netdr/snapshots", Run(&[1]))]),
+    (
+        "docs/sources.md",
+        &[
+            (
+                "netdr restore --scenario network-policies --from git",
+                By(
+                    "story::restore::git::policies_come_back_from_a_signed_commit_and_nothing_authored_is_lost",
+                ),
+            ),
+            (
+                "netdr extract SNAPSHOT --component ingress",
+                By(
+                    "story::restore::traefik::authored::what_git_has_is_compared_with_what_comes_back_and_can_be_rolled_out",
+                ),
+            ),
+            ("velero backup download", By(VELERO)),
+        ],
+    ),
+    ("docs/upgrades.md", &[("netdr schedule render", Run(&[]))]),
+];
+
+const STAGE: &str = "docs::stage::new";
+const VELERO: &str =
+    "story::restore::velero::routes_their_release_and_policies_come_back_from_a_velero_archive";
+const BREAK_GLASS: &str = "story::custody::drill::the_break_glass_drill_is_followed_word_by_word";
+const DRILLS: &str = "story::drills::page::the_page_is_followed_word_by_word";
+const HISTORY: &str = "story::history::what_a_cluster_has_is_committed_once_a_change_and_applied_by_kubectl_and_holds_no_secret";
+const VERSIONS: &str = "story::s3::refused::what_was_hidden_or_overwritten_comes_back_from_its_version";
+const BEFORE_SCHEDULES: &str = "story::schedules::what_the_page_says_to_do_before_is_done_by_its_commands";
