@@ -29,6 +29,7 @@ pub mod undo;
 mod versions;
 
 // What checks judge by, too.
+pub(crate) use gates::unplayable; // asked by a drill
 pub(crate) use gates::{is_ready, nodes_ready, pod_reason, read_webhooks, rolled_out, selector};
 pub(crate) use probes::{PLAYED, asked_through_nodes, blocking, is_played, nodes_to_ask};
 

@@ -2,7 +2,7 @@
 
 pub(super) mod outcome;
 mod preview;
-mod progress;
+pub(super) mod progress;
 
 use std::{
     cell::Cell,

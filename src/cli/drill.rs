@@ -1,9 +1,14 @@
 //! `netdr drill`: proves that what is backed up can be restored, where nothing of production is.
 
+mod conclude;
 mod outcome;
 mod outside;
 
-use std::{env, path::PathBuf};
+use std::{
+    cell::{OnceCell, RefCell},
+    env,
+    path::PathBuf,
+};
 
 use chrono::Utc;
 use clap::{ArgGroup, Args};
@@ -11,7 +16,7 @@ use rand::random;
 
 use super::{
     context::Context,
-    course::operator,
+    course::{operator, progress::Progress},
     exit::Exit,
     interrupt, plans, prompt,
     restore::{self, Source},
@@ -21,8 +26,7 @@ use crate::{
     Error, Kind, Result,
     cluster::Cluster,
     drill::{self, Drilled, Memory, Programs, Rehearsal, Subject, Wanted, marker},
-    model::{Component, RunId},
-    report::drill::{DrillReport, Place, Scenario},
+    report::drill::Scenario,
 };
 
 /// Prove a recovery: load the snapshots where nothing of production is, break it, restore it, verify, report
@@ -85,7 +89,8 @@ impl Drill {
             }
             false => "nothing of the drill is left",
         };
-        let report = interrupt::run(&|| left.into(), async {
+        let (opened, done, progress) = (OnceCell::new(), RefCell::default(), Progress::new(&cx.terminal));
+        let ended = interrupt::run(&|| left.into(), async {
             cx.terminal.note("opening the snapshots");
             let wanted = Wanted {
                 cluster: settings.config.cluster_name.as_deref(),
@@ -94,8 +99,9 @@ impl Drill {
                 now: cx.now,
             };
             let subject = Subject::open(&repository, &trusted, &identities, &wanted)?;
+            let subject = opened.get_or_init(|| subject);
             let rehearsal = Rehearsal {
-                subject: &subject,
+                subject,
                 repository: &repository,
                 trusted: &trusted,
                 identities: &identities,
@@ -104,21 +110,39 @@ impl Drill {
                 clock: Utc::now,
                 random: random::<u32>,
                 tell: &|text| cx.terminal.note(text),
+                event: &|event| progress.event(&event),
             };
-            let scenarios = match &programs {
-                Some(programs) => self.sandbox(&rehearsal, &plans, programs, &memory).await,
-                None => self.on_cluster(&rehearsal, &plans, &settings, &memory, cx).await?,
+            let drilled = async {
+                match &programs {
+                    Some(programs) => self.sandbox(&rehearsal, &plans, programs, &memory, &done).await,
+                    None => self.on_cluster(&rehearsal, &plans, &settings, &memory, &done, cx).await?,
+                }
+                Ok::<_, Error>(())
             };
-            let checks = outside::look(&settings, &subject, self.thaw).await;
-            let mut report = self.conclude(cx, &subject, scenarios);
-            (report.checks, report.trend) = (checks, earlier.signed);
-            report.trend.retain(|past| past.cluster.name == report.cluster.name);
-            Ok(report)
-        })?;
+            progress.beside(drilled).await?;
+            Ok(outside::look(&settings, subject, self.thaw).await)
+        });
+        progress.pause();
+        let mut scenarios: Vec<Scenario> = done.take();
+        let (checks, stopped, subject) = match (ended, opened.get()) {
+            (Ok(checks), Some(subject)) => (checks, None, subject),
+            (Err(error), Some(subject)) if !scenarios.is_empty() => (Vec::new(), Some(error), subject),
+            (Err(error), _) => return Err(error),
+            (Ok(_), None) => return Err(Error::failed("no snapshot was opened")),
+        };
+        scenarios.extend(conclude::interrupted(&plans[scenarios.len()..]));
+        let mut report = conclude::conclude(cx, subject, scenarios, self.all, stopped.is_some());
+        (report.checks, report.trend) = (checks, earlier.signed);
+        report.trend.retain(|past| past.cluster.name == report.cluster.name);
         let kept = outcome::keep(&report, &signing, &repository, self.report.as_deref(), cx);
-        let copied = outcome::copy(&report, &kept, &settings, &identities, cx)?;
+        let copied = outcome::copy(&report, &kept, &settings, &identities, cx);
         outcome::answer(&report, &kept, cx)?;
-        let whole = kept.in_repository && copied;
+        if let Some(error) = stopped {
+            let error = error.hint(format!("what was done until then is in report {}", report.report));
+            cx.terminal.error(&error); // what was done is the answer
+            return Ok(Exit::of(&error));
+        }
+        let whole = kept.in_repository && copied?;
         Ok(outcome::exit(&report).max(Exit::Partial.when(!whole)))
     }
 
@@ -144,12 +168,12 @@ impl Drill {
         plans: &[Drilled],
         programs: &Programs,
         memory: &Memory,
-    ) -> Vec<Scenario> {
-        let mut scenarios = Vec::new();
+        done: &RefCell<Vec<Scenario>>,
+    ) {
         for drilled in plans {
-            scenarios.push(rehearsal.sandbox(drilled, programs, memory).await);
+            let scenario = rehearsal.sandbox(drilled, programs, memory).await;
+            done.borrow_mut().push(scenario);
         }
-        scenarios
     }
 
     async fn on_cluster(
@@ -158,8 +182,9 @@ impl Drill {
         plans: &[Drilled],
         settings: &Settings,
         memory: &Memory,
+        done: &RefCell<Vec<Scenario>>,
         cx: &Context,
-    ) -> Result<Vec<Scenario>> {
+    ) -> Result<()> {
         let cluster = Cluster::connect(&settings.access()?).await?;
         marker::marked(&cluster, &cx.again(None)).await?;
         let names: Vec<&str> = plans.iter().map(|drilled| drilled.plan.name.as_str()).collect();
@@ -172,57 +197,11 @@ impl Drill {
         if !self.yes && !prompt::yes(&question)? {
             return Err(Error::new(Kind::Interrupted, "declined; nothing was changed"));
         }
-        let folder = tempfile::Builder::new().prefix("netdr-drill-").tempdir_in(memory.path());
-        let folder = folder.map_err(|e| Error::failed("cannot make a folder for the drill").because(e))?;
-        let mut scenarios = Vec::new();
+        let folder = memory.folder()?;
         for drilled in plans {
-            scenarios.push(rehearsal.on_cluster(drilled, &cluster, folder.path()).await);
+            let scenario = rehearsal.on_cluster(drilled, &cluster, folder.path()).await;
+            done.borrow_mut().push(scenario);
         }
-        Ok(scenarios)
-    }
-
-    fn conclude(&self, cx: &Context, subject: &Subject, scenarios: Vec<Scenario>) -> DrillReport {
-        let kubernetes =
-            scenarios.iter().find_map(|scenario| Some(scenario.runs.first()?.cluster.kubernetes.clone()));
-        let lines = |of: fn(&Scenario) -> &Vec<String>| {
-            let mut lines: Vec<String> = Vec::new();
-            for line in scenarios.iter().flat_map(of) {
-                if !lines.contains(line) {
-                    lines.push(line.clone());
-                }
-            }
-            lines
-        };
-        let mut not_tested = lines(|scenario| &scenario.not_tested);
-        not_tested.extend(subject.lacking.iter().cloned());
-        not_tested.push("identities that were not used here: netdr keys check --identity FILE".into());
-        let place = if cx.flags.context.is_some() { Place::DrillCluster } else { Place::Sandbox };
-        let components: Vec<Component> = subject
-            .snapshots
-            .iter()
-            .flat_map(|(header, _)| header.bundles.iter().map(|b| b.component))
-            .collect();
-        for component in Component::ALL.iter().filter(|component| !components.contains(component)) {
-            not_tested.push(format!("component {component}: no snapshot has it"));
-        }
-        DrillReport {
-            report: RunId::new(cx.now, "drill", cx.random()),
-            place,
-            cluster: subject.cluster.clone(),
-            kubernetes: kubernetes.unwrap_or_else(|| "unknown: no run was made".into()),
-            tool: env!("CARGO_PKG_VERSION").into(),
-            operator: operator(),
-            started_at: cx.now,
-            ended_at: Utc::now(),
-            complete: self.all,
-            good: DrillReport::judge(self.all, &scenarios),
-            sources: subject.sources(),
-            simulated: lines(|scenario| &scenario.simulated),
-            not_tested,
-            certificates: subject.certificates(),
-            scenarios,
-            checks: Vec::new(),
-            trend: Vec::new(),
-        }
+        Ok(())
     }
 }

@@ -2,14 +2,23 @@
 //!
 //! In: a folder. Out: the proof that it is in memory. Invariant: no value of [`Memory`] names a folder on a disk.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
 
 use rustix::fs::statfs;
+use tempfile::TempDir;
 
 use crate::{Error, Result};
 
 /// What the kernel calls file systems in memory (linux/magic.h, TMPFS_MAGIC and RAMFS_MAGIC).
 const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
+
+/// The orders of the shell that removes a folder when the pipe closes that netdr holds, however netdr ends
+/// (docs/design/0006).
+const WATCHDOG: &str = r#"trap '' TERM; read -r _; rm -rf "$1""#;
 
 /// A folder in memory.
 #[derive(Clone, Debug)]
@@ -43,6 +52,44 @@ impl Memory {
     pub fn path(&self) -> &Path {
         &self.0
     }
+
+    /// A private folder in it, for what a drill on a cluster keeps.
+    ///
+    /// # Errors
+    /// When it cannot be made, or nothing can watch over it.
+    pub fn folder(&self) -> Result<Folder> {
+        let failed = |e| Error::failed("cannot make a folder for the drill").because(e);
+        let folder = tempfile::Builder::new().prefix("netdr-drill-").tempdir_in(&self.0).map_err(failed)?;
+        let mut watchdog = Command::new("/bin/sh");
+        watchdog
+            .args(["-c", WATCHDOG, "netdr-drill"])
+            .arg(folder.path())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin");
+        let watchdog = watchdog.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let watchdog = watchdog.process_group(0).spawn().map_err(failed)?; // Ctrl-C is netdr's to answer
+        Ok(Folder { folder, watchdog })
+    }
+}
+
+/// A folder that is gone when it is dropped, or its process killed.
+pub struct Folder {
+    folder: TempDir,
+    watchdog: Child,
+}
+
+impl Folder {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(self.watchdog.stdin.take());
+        let _ = self.watchdog.wait(); // it cannot fail for a child that nobody else waits for
+    }
 }
 
 #[cfg(test)]
@@ -56,5 +103,14 @@ mod tests {
         assert!(error.hints()[0].contains("mount -t tmpfs"), "{error:?}");
         assert!(Memory::at(Path::new("/nowhere")).is_err());
         assert!(Memory::at(Path::new("/dev/shm")).is_ok());
+    }
+
+    #[test]
+    fn dropped_a_folder_is_gone_with_all_that_is_in_it_and_with_its_watchdog() {
+        let folder = Memory::at(Path::new("/dev/shm")).unwrap().folder().unwrap();
+        let (path, watchdog) = (folder.path().to_owned(), folder.watchdog.id());
+        std::fs::create_dir_all(path.join("runs/x")).unwrap();
+        drop(folder);
+        assert!(!path.exists() && !Path::new("/proc").join(watchdog.to_string()).exists());
     }
 }

@@ -4,6 +4,9 @@
 //! [`Scenario`]. Invariant: a plan is replayed without the steps that would touch the machine netdr runs on, and these are
 //! named.
 
+mod files;
+mod within;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -22,22 +25,26 @@ use crate::{
     capture::Scope,
     cluster::Cluster,
     gitops,
-    host::{self, Writer},
-    model::{Class, Component, Content, ItemKey, RunId},
-    plan::{Action, CommandLine, Earlier, RestorePlan},
+    model::{Component, RunId},
+    plan::{CommandLine, Earlier, RestorePlan},
     report::{
         RecoveryReport,
         drill::{Scenario, judge, own_time},
     },
     repository::Repository,
-    restore::{Chosen, Clock, Request, Running, prepare, run},
+    restore::{Chosen, Clock, Event, Request, Running, prepare, run, unplayable},
     seal::Identities,
     signature::TrustedSigners,
 };
+use within::{hurried, restricted};
 
 /// Acts in flight, and the pause between two looks at a gate.
 const PARALLEL: usize = 32;
 const POLL: Duration = Duration::from_millis(100);
+/// What is played is played in seconds, be the machine busy; what is not ready after this, nobody plays. For each item of
+/// the snapshots a little more: they are played one after the other.
+const PLAYED: Duration = Duration::from_secs(60);
+const PLAYED_EACH: Duration = Duration::from_millis(20);
 
 /// A plan to drill.
 pub struct Drilled {
@@ -45,6 +52,14 @@ pub struct Drilled {
     pub plan: RestorePlan,
     /// Its YAML.
     pub text: String,
+}
+
+impl Drilled {
+    /// Its scenario where nothing came back: `failed`, `not tested`, `interrupted`; and why.
+    pub fn without(&self, outcome: &'static str, why: String) -> Scenario {
+        let RestorePlan { name, title, role, rto, rpo, .. } = &self.plan;
+        Scenario::without(outcome, name, title, role, (rto.as_secs(), rpo.as_secs()), why)
+    }
 }
 
 /// What every scenario of a drill has in common.
@@ -67,6 +82,8 @@ pub struct Rehearsal<'a> {
     pub random: fn() -> u32,
     /// Told what is under way.
     pub tell: &'a (dyn Fn(&str) + Sync),
+    /// Told what a run does, step by step, and what it waits for.
+    pub event: &'a (dyn Fn(Event<'_>) + Sync),
 }
 
 /// Where runs take place.
@@ -89,6 +106,9 @@ impl Rehearsal<'_> {
 
     async fn in_sandbox(&self, drilled: &Drilled, programs: &Programs, memory: &Memory) -> Result<Scenario> {
         let name = &drilled.plan.name;
+        if damage::choose(&drilled.plan.components(), &self.subject.items).is_empty() {
+            return Ok(untested(drilled, nothing_to_break(&drilled.plan)));
+        }
         let controllers = programs.has(&["kube-controller-manager", "kube-scheduler", "kwok"]);
         let options = Options {
             controllers,
@@ -104,8 +124,9 @@ impl Rehearsal<'_> {
         let player = Player::new(cluster.clone(), controllers);
         (self.tell)(&format!("{name}: loading the snapshots"));
         let Loaded { left_out, made_up } = load::load(&cluster, self.subject).await?;
-        let (roots, not_rooted) = self.roots(plane.folder())?;
-        let (plan, mut not_tested) = restricted(&drilled.plan, !roots.is_empty());
+        let (roots, not_rooted) = files::roots(self.subject, plane.folder())?;
+        let (mut plan, mut not_tested) = restricted(&drilled.plan, !roots.is_empty());
+        hurried(&mut plan, self.patience());
         if drilled.plan.components().contains(&Component::Host) {
             not_tested.extend(not_rooted);
         }
@@ -124,7 +145,12 @@ impl Rehearsal<'_> {
         .chain(["cert-manager’s and helm-controller’s words: that they accept what was restored was only said; no webhook was asked".to_owned()])
         .collect::<Vec<_>>();
         simulated.extend(made_up);
-        let work = self.drill(drilled, &plan, &stage);
+        let work = async {
+            match self.unplayable(drilled, &plan, &stage).await? {
+                Some(why) => Ok(untested(drilled, why)),
+                None => self.drill(drilled, &plan, &stage).await,
+            }
+        };
         tokio::select! {
             scenario = work => {
                 let scenario = scenario?;
@@ -143,6 +169,9 @@ impl Rehearsal<'_> {
 
     async fn in_cluster(&self, drilled: &Drilled, cluster: &Cluster, folder: &Path) -> Result<Scenario> {
         let (plan, not_tested) = restricted(&drilled.plan, false);
+        if damage::choose(&plan.components(), &self.subject.items).is_empty() {
+            return Ok(untested(drilled, nothing_to_break(&plan)));
+        }
         let (runs, nowhere, roots) = (folder.join("runs"), folder.join("nowhere"), BTreeMap::new());
         let stage = Stage { cluster, runs: &runs, roots: &roots, nowhere: &nowhere };
         (self.tell)(&format!("{}: making the cluster equal to the snapshots", plan.name));
@@ -159,12 +188,35 @@ impl Rehearsal<'_> {
         Ok(Scenario { not_tested: [not_tested, scenario.not_tested].concat(), ..scenario })
     }
 
+    /// How long whatever is played may take.
+    fn patience(&self) -> Duration {
+        PLAYED + PLAYED_EACH * u32::try_from(self.subject.items.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Why the plan cannot be played here, where it cannot: before anything is broken, all that it waits for must hold.
+    async fn unplayable(
+        &self,
+        drilled: &Drilled,
+        plan: &RestorePlan,
+        stage: &Stage<'_>,
+    ) -> Result<Option<String>> {
+        (self.tell)(&format!("{}: looking whether all that its plan waits for can be played", plan.name));
+        let node = stage.roots.keys().next().map(String::as_str);
+        let prepared = prepare(self.request(drilled, plan, stage, node, (self.clock)())).await?;
+        let lacking = unplayable(stage.cluster, &prepared.plan, self.patience(), POLL, self.event).await?;
+        let why = || format!("nobody plays what its plan waits for: {}", lacking.join("; "));
+        Ok((!lacking.is_empty()).then(why))
+    }
+
     /// Breaks, replays, judges.
     async fn drill(&self, drilled: &Drilled, plan: &RestorePlan, stage: &Stage<'_>) -> Result<Scenario> {
         let (name, components) = (&plan.name, plan.components());
         (self.tell)(&format!("{name}: causing its failure"));
         let chosen = damage::choose(&components, &self.subject.items);
         let caused = damage::cause(stage.cluster, stage.roots, &chosen).await?;
+        if caused.is_empty() {
+            return Ok(untested(drilled, nothing_to_break(plan)));
+        }
         let incident = (self.clock)();
         (self.tell)(&format!("{name}: {} failures caused, replaying its plan", caused.len()));
         let mut runs = Vec::new();
@@ -181,6 +233,11 @@ impl Rehearsal<'_> {
         let recovered = outcome == "recovered";
         let mut not_tested: Vec<String> =
             runs.iter().flat_map(|run| run.not_probed.iter().cloned()).collect();
+        if plan.rpo.is_zero() {
+            not_tested.push(format!(
+                "a recovery point of 0 of {name}: what is authored in Git was not restored from there"
+            ));
+        }
         not_tested.sort();
         not_tested.dedup();
         let simulated: Vec<String> = runs.iter().flat_map(|run| run.simulated.iter().cloned()).collect();
@@ -193,13 +250,15 @@ impl Rehearsal<'_> {
             // Where nodes are only played, so is the time that they take.
             rto_met: simulated.is_empty().then_some(recovered && took <= plan.rto),
             recovery_point_s: point,
-            rpo_met: recovered.then(|| u64::try_from(point).unwrap_or_default() <= plan.rpo.as_secs()),
+            // None at all is lost only of what is authored in Git, and that is not restored from there.
+            rpo_met: (recovered && !plan.rpo.is_zero())
+                .then(|| u64::try_from(point).unwrap_or_default() <= plan.rpo.as_secs()),
             simulated,
             not_tested,
             caused,
             checks,
             runs,
-            ..empty(drilled, String::new())
+            ..drilled.without(outcome, String::new())
         })
     }
 
@@ -212,11 +271,36 @@ impl Rehearsal<'_> {
         node: Option<&str>,
         incident_start: DateTime<Utc>,
     ) -> Result<RecoveryReport> {
+        let request = self.request(drilled, plan, stage, node, incident_start);
+        let id = request.run.clone();
+        let prepared = prepare(request).await?;
+        let running = Running {
+            folder: &stage.runs.join(id.as_str()),
+            recipients: &self.identities.recipients()?,
+            operator: self.operator,
+            confirm_s: 0.0,
+            clock: self.clock,
+            event: self.event,
+            confirm: &|_| Ok(true),
+            proceed: &|_| Ok(true),
+            parallel: PARALLEL,
+            poll: POLL,
+        };
+        run(prepared, &running).await
+    }
+
+    /// What such a run asks for.
+    fn request<'r>(
+        &'r self,
+        drilled: &Drilled,
+        plan: &RestorePlan,
+        stage: &'r Stage<'_>,
+        node: Option<&str>,
+        incident_start: DateTime<Utc>,
+    ) -> Request<'r> {
         let now = (self.clock)();
-        let id = RunId::new(now, &plan.name, (self.random)());
         let root = node.and_then(|node| stage.roots.get(node)).map_or(stage.nowhere, PathBuf::as_path);
-        let cluster = &self.subject.cluster.name;
-        let request = Request {
+        Request {
             plan: plan.clone(),
             plan_text: drilled.text.clone(),
             plan_flag: format!("--scenario {}", plan.name),
@@ -225,7 +309,7 @@ impl Rehearsal<'_> {
             identities: self.identities,
             cluster: stage.cluster,
             command_line: CommandLine::default(),
-            cluster_name: Some(cluster),
+            cluster_name: Some(&self.subject.cluster.name),
             host_root: root,
             from_cluster: None,
             from: Chosen::Snapshots(self.subject.ids(&plan.components(), node)),
@@ -237,101 +321,24 @@ impl Rehearsal<'_> {
             earlier: Earlier::default(),
             incident_start,
             now,
-            run: id.clone(),
+            run: RunId::new(now, &plan.name, (self.random)()),
             sessions: 0,
-        };
-        let prepared = prepare(request).await?;
-        let running = Running {
-            folder: &stage.runs.join(id.as_str()),
-            recipients: &self.identities.recipients()?,
-            operator: self.operator,
-            confirm_s: 0.0,
-            clock: self.clock,
-            event: &|_| (),
-            confirm: &|_| Ok(true),
-            proceed: &|_| Ok(true),
-            parallel: PARALLEL,
-            poll: POLL,
-        };
-        run(prepared, &running).await
+        }
     }
-
-    /// The files of each node below a folder of its own; or why they are not drilled.
-    fn roots(&self, folder: &Path) -> Result<(BTreeMap<String, PathBuf>, Vec<String>)> {
-        let mut roots = BTreeMap::new();
-        let files: Vec<_> = self
-            .subject
-            .items
-            .iter()
-            .filter_map(|item| match (&item.key, &item.content) {
-                (ItemKey::File { node, path }, Content::File(file)) => Some((node, path, file, item.class)),
-                _ => None,
-            })
-            .collect();
-        if files.is_empty() {
-            return Ok((roots, vec!["files of nodes: there is no snapshot of them".into()]));
-        }
-        if let Err(error) = host::may_own(files.iter().map(|(_, _, file, _)| *file)) {
-            return Ok((roots, vec![format!("files of nodes: {error}")]));
-        }
-        for node in self.subject.nodes() {
-            let root = folder.join("hosts").join(&node);
-            let failed = |e| Error::failed(format!("cannot make {}", root.display())).because(e);
-            std::fs::create_dir_all(root.join("etc/rancher/rke2")).map_err(failed)?;
-            std::fs::write(root.join("etc/hostname"), format!("{node}\n")).map_err(failed)?;
-            let writer = Writer::open(&root)?;
-            let own = files.iter().filter(|(of, _, _, class)| **of == node && *class == Class::Config);
-            for (_, path, file, _) in own {
-                writer.put(path, file, None).map_err(Error::failed)?;
-            }
-            roots.insert(node, root);
-        }
-        Ok((roots, Vec::new()))
-    }
-}
-
-/// The plan without what would touch this machine, and what that is.
-fn restricted(plan: &RestorePlan, files: bool) -> (RestorePlan, Vec<String>) {
-    let mut not_tested = Vec::new();
-    let mut plan = plan.clone();
-    plan.steps.retain(|step| {
-        let left_out = match &step.action {
-            Action::Run { command, .. } => {
-                Some(format!("step `{}`: `{}` was not run", step.id, command.join(" ")))
-            }
-            Action::HostFiles if !files => {
-                Some(format!("step `{}`: no files of a node were restored", step.id))
-            }
-            _ => None,
-        };
-        let keep = left_out.is_none();
-        not_tested.extend(left_out);
-        keep
-    });
-    (plan, not_tested)
 }
 
 fn failed(drilled: &Drilled, error: &Error) -> Scenario {
-    empty(drilled, error.to_string())
+    drilled.without("failed", error.to_string())
 }
 
-fn empty(Drilled { plan, .. }: &Drilled, why: String) -> Scenario {
-    Scenario::failed(&plan.name, &plan.title, &plan.role, plan.rto.as_secs(), plan.rpo.as_secs(), why)
+fn untested(drilled: &Drilled, why: String) -> Scenario {
+    drilled.without("not tested", why)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plan_is_drilled_without_what_would_touch_this_machine_and_that_is_named() {
-        let (_, text) = RestorePlan::builtin().into_iter().find(|(name, _)| *name == "cni").unwrap();
-        let plan = RestorePlan::parse(text, "cni").unwrap();
-        let (with_files, said) = restricted(&plan, true);
-        assert_eq!(with_files.steps.len(), plan.steps.len() - 1);
-        assert_eq!(said, ["step `service`: `systemctl restart rke2-server` was not run"]);
-        let (without, said) = restricted(&plan, false);
-        assert_eq!((without.steps.len(), said.len()), (plan.steps.len() - 2, 2));
-        assert!(!without.components().contains(&Component::Host));
-    }
+fn nothing_to_break(plan: &RestorePlan) -> String {
+    let components: Vec<String> = plan.components().iter().map(ToString::to_string).collect();
+    format!(
+        "nothing could be broken: the snapshots have nothing of {} that it restores",
+        components.join(", ")
+    )
 }

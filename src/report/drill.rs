@@ -3,6 +3,7 @@
 //! In: what each scenario came to, and what was looked at besides. Out: text. Invariant: pure; a drill in a sandbox never
 //! says that an objective of time was met, for readiness was simulated there; and nothing claims conformity.
 
+mod chart;
 mod compliance;
 pub mod html;
 pub mod markdown;
@@ -79,8 +80,10 @@ pub struct DrillReport {
     pub started_at: DateTime<Utc>,
     /// See `started_at`.
     pub ended_at: DateTime<Utc>,
-    /// Whether every plan was drilled.
+    /// Whether every plan was drilled, each to its end.
     pub complete: bool,
+    /// Whether somebody stopped it before its end.
+    pub interrupted: bool,
     /// Whether it is a good one: see [`DrillReport::judge`].
     pub good: bool,
     /// The snapshots.
@@ -119,27 +122,41 @@ impl DrillReport {
         document
     }
 
-    /// Whether every scenario came back, be it too late.
-    fn all_back(&self) -> bool {
-        self.scenarios.iter().all(|scenario| scenario.outcome == "recovered")
+    /// How many scenarios ended so.
+    fn ended(&self, outcome: &str) -> usize {
+        self.scenarios.iter().filter(|scenario| scenario.outcome == outcome).count()
+    }
+
+    /// Whether nothing that was drilled to its end failed to come back, and something came back.
+    pub(super) fn nothing_lost(&self) -> bool {
+        self.ended("failed") + self.ended("partial") == 0 && self.ended("recovered") > 0
     }
 
     /// What a reader must know before anything else.
     pub(super) fn headline(&self) -> &'static str {
-        match (self.good, self.all_back()) {
-            (true, _) => "Recovery proved",
-            (false, true) if self.complete => "Recovered, over objective",
-            (false, true) => "Recovery proved in part",
-            (false, false) => "Recovery not proved",
+        let all = self.ended("recovered") == self.scenarios.len();
+        match self.nothing_lost() {
+            true if self.good => "Recovery proved",
+            true if self.complete && all => "Recovered, over objective",
+            true => "Recovery proved in part",
+            false => "Recovery not proved",
         }
     }
 
     /// Why, in a sentence or two.
     pub(super) fn sentence(&self) -> String {
-        let back = self.scenarios.iter().filter(|scenario| scenario.outcome == "recovered").count();
-        let which = match self.complete {
-            true => "every plan was drilled",
-            false => "not every plan was drilled, so this counts as no drill of the whole",
+        let back = self.ended("recovered");
+        let untested = self.ended("not tested");
+        let which = match (self.complete, self.interrupted, untested) {
+            (true, _, 0) => "every plan was drilled".to_owned(),
+            (true, _, 1) => "one could not be tested, and nothing is proved of it".to_owned(),
+            (true, _, n) => format!("{n} could not be tested, and nothing is proved of them"),
+            (false, true, _) => {
+                "the drill was interrupted, so this counts as no drill of the whole".to_owned()
+            }
+            (false, false, _) => {
+                "not every plan was drilled, so this counts as no drill of the whole".to_owned()
+            }
         };
         let time = match self.place {
             Place::Sandbox => {

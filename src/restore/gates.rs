@@ -3,6 +3,7 @@
 //! In: gates, a cluster, a deadline. Out: nothing, or for each gate that did not hold what is not ready and why.
 //! Invariant: a wait ends by its deadline, and a look that fails counts as "not yet", never as held.
 
+mod beforehand;
 mod helm_chart;
 mod nodes;
 mod ready;
@@ -10,6 +11,7 @@ mod reasons;
 mod rollout;
 mod webhooks;
 
+pub(crate) use beforehand::unplayable;
 pub(crate) use nodes::ready as nodes_ready;
 pub(crate) use reasons::{is_ready, pod_reason};
 pub(crate) use rollout::{rolled_out, selector};

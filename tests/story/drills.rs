@@ -1,8 +1,12 @@
 //! Drills: every plan proved on a control plane of its own, of which nothing is left; and on a marked cluster.
 
+mod interrupted;
+mod job;
 mod left;
 mod outside;
 mod page;
+mod trap;
+mod untested;
 
 use std::{fs, path::Path};
 
@@ -11,17 +15,18 @@ use netdr::signature::TrustedSigners;
 use serde_json::{Value, json};
 
 use crate::support::{Home, MARKER, NODE, Operator, Outcome, built, corrupted, says, shared};
+use trap::Trap;
 
 /// The words of a drill that opens what there is.
 const WORDS: [&str; 4] = ["drill", "--json", "--identity", "keys/operator.txt"];
 
 /// A folder in memory that is this test's alone: what a drill leaves would be in it.
-fn memory() -> tempfile::TempDir {
+pub(super) fn memory() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("netdr-story-").tempdir_in("/dev/shm").unwrap()
 }
 
 /// A custody host with snapshots of every set, and no cluster within its reach.
-async fn custody() -> Home {
+pub(super) async fn custody() -> Home {
     let operator = Operator::of(shared().await).await;
     let home = operator.home;
     host_root(&home.path().join("host"), NODE, MARKER).unwrap();
@@ -30,7 +35,7 @@ async fn custody() -> Home {
 }
 
 /// Runs a drill to its end, however long five control planes take on a busy machine.
-async fn drill(home: &Home, memory: &Path, words: &[&str]) -> Outcome {
+pub(super) async fn drill(home: &Home, memory: &Path, words: &[&str]) -> Outcome {
     let bin = built().join("bin");
     let own = ["--memory", memory.to_str().unwrap(), "--assets", bin.to_str().unwrap()];
     let output = home.command("netdr", &[&WORDS[..], &own, words].concat()).output().await.unwrap();
@@ -52,8 +57,13 @@ fn recovered(document: &Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_plan_is_proved_where_nothing_of_production_is_and_the_report_is_signed() {
     let (home, memory) = (custody().await, memory());
+    let (kubeconfig, its_default) =
+        (Trap::at(home.path().join("trap")), Trap::at(home.path().join(".kube/config")));
+    let home = home.with_kubeconfig(kubeconfig.path());
     let outcome = drill(&home, memory.path(), &["--all", "--report", "out"]).await;
+    assert!(!kubeconfig.is_sprung() && !its_default.is_sprung(), "a kubeconfig was read");
     assert!(!format!("{}{}", outcome.stdout, outcome.stderr).contains(MARKER), "a secret is told");
+    let said = outcome.stderr.clone();
     let document = outcome.json(0);
     recovered(&document);
     assert_eq!(
@@ -90,6 +100,12 @@ async fn every_plan_is_proved_where_nothing_of_production_is_and_the_report_is_s
     }
     assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0, "something is left in memory");
 
+    for scenario in scenarios {
+        let name = scenario["name"].as_str().unwrap();
+        says(&said, &[&format!("{name}: causing its failure")]);
+    }
+    says(&said, &["step 1: ", "helm-controller has installed it"]);
+
     // The next one, of one plan, shows this one, and is none that counts.
     let next = drill(&home, memory.path(), &["--scenario", "network-policies"]).await.json(0);
     assert_eq!((&next["good"], &next["complete"]), (&json!(false), &json!(false)));
@@ -98,25 +114,9 @@ async fn every_plan_is_proved_where_nothing_of_production_is_and_the_report_is_s
     let found = drills(&home.path().join("repo/reports"), &trusted, chrono::Utc::now()).unwrap();
     assert_eq!((found.signed.len(), found.untrusted.len()), (2, 0));
     assert_eq!(last(&found.signed, None).unwrap().report.as_str(), id);
-}
-
-/// What the drill's image has.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_and_etcd_are_enough() {
-    let (home, memory) = (custody().await, memory());
-    let assets = home.path().join("two");
-    fs::create_dir(&assets).unwrap();
-    for program in ["etcd", "kube-apiserver"] {
-        std::os::unix::fs::symlink(built().join("bin").join(program), assets.join(program)).unwrap();
-    }
-    let memory_at = memory.path().to_str().unwrap();
-    let words = ["--scenario", "full-stack", "--assets", "two", "--memory", memory_at];
-    let output = home.command("netdr", &[&WORDS[..], &words].concat()).output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{}{said}", String::from_utf8_lossy(&output.stdout));
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    recovered(&document);
-    says(&document["simulated"].to_string(), &["the controllers of workloads"]);
+    // What the trap is worth: who asks a cluster springs it.
+    home.netdr(&["backup", "--set", "network"]).await;
+    assert!(kubeconfig.is_sprung());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,6 +149,7 @@ async fn a_cluster_is_broken_only_if_it_is_marked_for_it() {
     home.shell(plan).await.ok();
     operator.configure("plans: plans");
     left::ctrl_c_leaves_the_cluster_as_it_is(home, &format!("drill {words} --yes")).await;
+    left::kill_minus_nine_leaves_no_journal(home, &format!("drill {words} --yes")).await;
     let document = home.shell(&format!("netdr drill {words} --yes")).await.json(0);
     recovered(&document);
     let scenario = &document["scenarios"][0];

@@ -16,7 +16,7 @@ use crate::{
 /// How long nothing is said where there is no bar to see that something goes on.
 const SILENCE: Duration = Duration::from_secs(30);
 
-pub(super) struct Progress<'a> {
+pub(in crate::cli) struct Progress<'a> {
     terminal: &'a Terminal,
     current: Mutex<Option<Current>>,
 }
@@ -31,11 +31,11 @@ struct Current {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(terminal: &'a Terminal) -> Self {
+    pub(in crate::cli) fn new(terminal: &'a Terminal) -> Self {
         Self { terminal, current: Mutex::new(None) }
     }
 
-    pub(super) fn event(&self, event: &Event<'_>) {
+    pub(in crate::cli) fn event(&self, event: &Event<'_>) {
         match event {
             Event::Step { number, title, acts } => {
                 let title = format!("step {}: {title}", number + 1);
@@ -71,7 +71,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Does the work; while it lasts, what it waits for is said every half minute where there is no bar.
-    pub(super) async fn beside<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(in crate::cli) async fn beside<T>(&self, work: impl Future<Output = T>) -> T {
         telling(work, SILENCE, || {
             if let Some(current) = &*self.current.lock().unwrap_or_else(PoisonError::into_inner) {
                 self.terminal.still(&current.still());
@@ -81,7 +81,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Takes the bar away, so that something can be asked or said.
-    pub(super) fn pause(&self) {
+    pub(in crate::cli) fn pause(&self) {
         self.set(None);
     }
 

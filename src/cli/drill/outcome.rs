@@ -155,7 +155,7 @@ fn text(report: &DrillReport, kept: &Kept) -> String {
 pub(super) fn exit(report: &DrillReport) -> Exit {
     let of = |scenario: &Scenario| match scenario.outcome {
         "recovered" => Exit::Late.when(scenario.rto_met == Some(false)),
-        "partial" => Exit::Partial,
+        "partial" | "not tested" | "interrupted" => Exit::Partial,
         _ => Exit::Failed,
     };
     report.scenarios.iter().map(of).max().unwrap_or(Exit::Done)

@@ -2,7 +2,7 @@
 //!
 //! In: a report. Out: the file's text. Invariant: as of [`crate::report::html`]: same report, same bytes; no value is markup.
 
-use super::{CONTROLS, DrillReport, Past, Place, Scenario};
+use super::{CONTROLS, DrillReport, Place, Scenario, chart::Drills};
 use crate::report::{
     Check,
     html::{NAMED, begin, end, evidence, list, named, step_table},
@@ -16,7 +16,13 @@ pub fn render(report: &DrillReport) -> String {
     let mut m = Markup::default();
     begin(&mut m, &[report.headline(), "drill", &report.cluster.name, &words::time(report.ended_at)]);
     head(&mut m, report);
+    m.raw("<div class=\"cards\">\n");
+    cards(&mut m, report);
+    m.raw("</div>\n");
     summary(&mut m, report);
+    trend(&mut m, report);
+    list(&mut m, "Simulated", &report.simulated, "Nothing.");
+    list(&mut m, "Not tested", &report.not_tested, "Nothing noted.");
     let mut drawn = 0;
     for scenario in &report.scenarios {
         self::scenario(&mut m, scenario, &mut drawn);
@@ -27,9 +33,6 @@ pub fn render(report: &DrillReport) -> String {
         checks(&mut m, &report.checks);
         m.raw("</section>\n");
     }
-    list(&mut m, "Simulated", &report.simulated, "Nothing.");
-    list(&mut m, "Not tested", &report.not_tested, "Nothing noted.");
-    trend(&mut m, &report.trend, report);
     controls(&mut m);
     evidence(&mut m, &report.evidence());
     end(&mut m, &report.tool);
@@ -37,7 +40,7 @@ pub fn render(report: &DrillReport) -> String {
 }
 
 fn head(m: &mut Markup, report: &DrillReport) {
-    let (class, sign) = match (report.good, report.all_back()) {
+    let (class, sign) = match (report.good, report.nothing_lost()) {
         (true, _) => ("<header class=\"verdict good\">\n", "✓"),
         (false, true) => ("<header class=\"verdict warn\">\n", "!"),
         (false, false) => ("<header class=\"verdict bad\">\n", "✕"),
@@ -51,60 +54,120 @@ fn head(m: &mut Markup, report: &DrillReport) {
         .raw("</p>\n</header>\n");
 }
 
+/// The three numbers that the drill is about.
+fn cards(m: &mut Markup, report: &DrillReport) {
+    let back: Vec<&Scenario> = report.scenarios.iter().filter(|one| one.outcome == "recovered").collect();
+    let broken: usize = report.scenarios.iter().map(|scenario| scenario.caused.len()).sum();
+    card(m, "Scenarios that came back", &format!("{} of {}", back.len(), report.scenarios.len()));
+    m.raw("<p class=\"muted\">")
+        .text(words::count(broken as u64, "failure"))
+        .raw(" caused; what was restored was read ");
+    m.raw("again and compared with the snapshots</p></section>\n");
+
+    let longest = back.iter().max_by(|a, b| a.recovery_time_s.total_cmp(&b.recovery_time_s));
+    card(m, "Longest recovery", &longest.map_or("–".into(), |one| words::duration(one.recovery_time_s)));
+    if let Some(scenario) = longest {
+        m.raw(match scenario.rto_met {
+            Some(true) => "<p class=\"judged good\">✓ within the objective of ",
+            Some(false) => "<p class=\"judged bad\">✕ over the objective of ",
+            None => "<p class=\"muted\">open, because readiness was simulated: objective ",
+        });
+        m.text(words::duration(scenario.rto_s as f64))
+            .raw("</p><p class=\"muted\">scenario ")
+            .text(&scenario.name)
+            .raw("</p>");
+    }
+    m.raw("</section>\n");
+
+    let oldest = back.iter().map(|scenario| scenario.recovery_point_s).max();
+    card(m, "Recovery point", &oldest.map_or("–".into(), |seconds| words::duration(seconds as f64)));
+    let judged = |as_said| back.iter().filter(|one| one.rpo_met == Some(as_said)).count() as u64;
+    match (judged(true), judged(false)) {
+        (0, 0) => {}
+        (n, 0) => {
+            m.raw("<p class=\"judged good\">✓ within the objective of ")
+                .text(words::count(n, "scenario"))
+                .raw("</p>");
+        }
+        (_, n) => {
+            m.raw("<p class=\"judged bad\">✕ over the objective of ")
+                .text(words::count(n, "scenario"))
+                .raw("</p>");
+        }
+    }
+    m.raw("<p class=\"muted\">how old the oldest snapshot was when a failure was caused</p></section>\n");
+}
+
+fn card(m: &mut Markup, title: &'static str, figure: &str) {
+    m.raw("<section class=\"card\"><h2>")
+        .raw(title)
+        .raw("</h2><p class=\"figure\">")
+        .text(figure)
+        .raw("</p>");
+}
+
 fn summary(m: &mut Markup, report: &DrillReport) {
     m.raw("<section>\n<h2>Scenarios</h2>\n<div class=\"wide\" role=\"region\" aria-label=\"Scenarios\" tabindex=\"0\">\n");
-    m.raw("<table>\n<caption>Times against the objectives of each plan.</caption>\n<thead><tr>");
-    m.raw("<th scope=\"col\">Scenario</th><th scope=\"col\">Outcome</th>");
-    for name in ["netdr’s own time", "Recovery time", "Objective"] {
-        m.raw("<th scope=\"col\" class=\"n\">").raw(name).raw("</th>");
-    }
-    m.raw("<th scope=\"col\">Met</th><th scope=\"col\" class=\"n\">Recovery point</th>");
-    m.raw("<th scope=\"col\" class=\"n\">Objective</th><th scope=\"col\">Met</th></tr></thead>\n<tbody>\n");
+    m.raw("<table>\n<caption>What came back, and the times against the objectives of each plan.</caption>\n<thead><tr>");
+    m.raw("<th scope=\"col\">Scenario</th><th scope=\"col\">Outcome</th><th scope=\"col\" class=\"n\">netdr’s own time</th>");
+    m.raw(
+        "<th scope=\"col\">Recovery time</th><th scope=\"col\">Recovery point</th></tr></thead>\n<tbody>\n",
+    );
     for scenario in &report.scenarios {
+        let back = scenario.outcome == "recovered";
+        let rto_open = if back && report.place == Place::Sandbox { "open" } else { "not judged" };
+        let rpo_open = if back { "open" } else { "not judged" };
         m.raw("<tr><th scope=\"row\">")
             .text(&scenario.name)
             .raw("<small>")
-            .text(&scenario.role)
+            .text(&scenario.title)
             .raw("</small></th>");
         outcome(m, scenario.outcome);
-        for seconds in [scenario.own_time_s, scenario.recovery_time_s, scenario.rto_s as f64] {
-            m.raw("<td class=\"n\">").text(words::duration(seconds)).raw("</td>");
+        if scenario.runs.is_empty() {
+            m.raw("<td class=\"n\">–</td><td>–</td><td>–</td></tr>\n");
+            continue;
         }
-        met(m, scenario.rto_met, if report.place == Place::Sandbox { "open" } else { "not judged" });
-        for seconds in [scenario.recovery_point_s as f64, scenario.rpo_s as f64] {
-            m.raw("<td class=\"n\">").text(words::duration(seconds)).raw("</td>");
-        }
-        met(m, scenario.rpo_met, "not judged");
+        m.raw("<td class=\"n\">").text(words::duration(scenario.own_time_s)).raw("</td>");
+        against(m, scenario.recovery_time_s, scenario.rto_s, scenario.rto_met, rto_open);
+        against(m, scenario.recovery_point_s as f64, scenario.rpo_s, scenario.rpo_met, rpo_open);
         m.raw("</tr>\n");
     }
     m.raw("</tbody>\n</table>\n</div>\n<p class=\"muted\">The recovery point is how old the oldest snapshot was when the failure \
-           was caused: an objective of 0 is for what is authored in Git.</p>\n</section>\n");
+           was caused. An objective of 0 s is met by what is authored in Git alone, which a drill does not restore from there: it \
+           stays open.</p>\n</section>\n");
+}
+
+/// A time, what it may be, and whether it was.
+fn against(m: &mut Markup, seconds: f64, objective_s: u64, met: Option<bool>, open: &'static str) {
+    m.raw("<td class=\"word\">").text(words::duration(seconds)).raw("<small>");
+    m.raw(match met {
+        Some(true) => "<span class=\"tone good\">✓ met</span>",
+        Some(false) => "<span class=\"tone bad\">✕ missed</span>",
+        None => open,
+    });
+    m.raw(": objective ").text(words::duration(objective_s as f64)).raw("</small></td>");
 }
 
 fn outcome(m: &mut Markup, outcome: &'static str) {
     m.raw(match outcome {
         "recovered" | "passed" => "<td class=\"tone good\">✓ ",
-        "partial" => "<td class=\"tone warn\">! ",
-        "not made" => "<td class=\"tone plain\">– ",
+        "partial" | "interrupted" => "<td class=\"tone warn\">! ",
+        "not made" | "not tested" => "<td class=\"tone plain\">– ",
         _ => "<td class=\"tone bad\">✕ ",
     });
     m.raw(outcome).raw("</td>");
-}
-
-fn met(m: &mut Markup, met: Option<bool>, open: &'static str) {
-    m.raw(match met {
-        Some(true) => "<td class=\"tone good\">✓ yes",
-        Some(false) => "<td class=\"tone bad\">✕ no",
-        None => "<td class=\"tone plain\">– ",
-    });
-    m.raw(if met.is_none() { open } else { "" }).raw("</td>");
 }
 
 /// `drawn` counts the drawings of the document.
 fn scenario(m: &mut Markup, scenario: &Scenario, drawn: &mut usize) {
     m.raw("<section>\n<h2>Scenario ").text(&scenario.name).raw(": ").text(&scenario.title).raw("</h2>\n");
     if let Some(why) = &scenario.why {
-        m.raw("<p class=\"judged bad\">✕ ").text(why).raw("</p>\n");
+        m.raw(match scenario.outcome {
+            "not tested" => "<p class=\"judged plain\">– Not tested: ",
+            "partial" | "interrupted" => "<p class=\"judged warn\">! ",
+            _ => "<p class=\"judged bad\">✕ ",
+        });
+        m.text(why).raw("</p>\n");
     }
     part(m, "What was broken", &scenario.caused);
     for run in &scenario.runs {
@@ -168,27 +231,37 @@ fn certificates(m: &mut Markup, report: &DrillReport) {
     m.raw("</tbody>\n</table>\n</section>\n");
 }
 
-fn trend(m: &mut Markup, trend: &[Past], report: &DrillReport) {
-    m.raw("<section>\n<h2>Earlier drills</h2>\n");
-    if trend.is_empty() {
-        m.raw("<p class=\"muted\">This is the first one on record.</p>\n</section>\n");
+fn trend(m: &mut Markup, report: &DrillReport) {
+    m.raw("<section>\n<h2>Recovery time, drill by drill</h2>\n");
+    let drills = Drills::of(report);
+    if report.trend.is_empty() {
+        m.raw("<p class=\"muted\">This is the first drill on record: the next one is drawn beside it.</p>\n</section>\n");
         return;
     }
-    m.raw("<div class=\"wide\" role=\"region\" aria-label=\"Earlier drills\" tabindex=\"0\">\n<table>\n");
-    m.raw("<caption>netdr’s own time by scenario, oldest drill first; this one is the last.</caption>\n");
+    m.raw(
+        "<figure>\n<div class=\"wide\" role=\"region\" aria-label=\"Recovery times drawn\" tabindex=\"0\">\n",
+    );
+    drills.draw(m);
+    m.raw("</div>\n<figcaption>From the failure to the last proof, on a logarithmic scale; the dashed line is the plan’s objective.");
+    m.raw(" ○ in a sandbox, where readiness is simulated · ● on a drill cluster · ✕ did not come back</figcaption>\n</figure>\n");
+    m.raw("<div class=\"wide\" role=\"region\" aria-label=\"Recovery times\" tabindex=\"0\">\n<table class=\"tight\">\n");
+    m.raw("<caption>Recovery time by scenario, oldest drill first; this one is the last.</caption>\n");
     m.raw("<thead><tr><th scope=\"col\">Ended</th><th scope=\"col\">Drill</th>");
     for scenario in &report.scenarios {
         m.raw("<th scope=\"col\" class=\"n\">").text(&scenario.name).raw("</th>");
     }
     m.raw("</tr></thead>\n<tbody>\n");
-    for past in trend {
-        m.raw("<tr><th scope=\"row\">").text(words::time(past.ended_at)).raw("</th>");
-        outcome(m, if past.good { "passed" } else { "failed" });
+    for drill in &drills.shown {
+        m.raw("<tr><th scope=\"row\">").text(words::time(drill.ended_at)).raw("</th>");
+        m.raw(if drill.good {
+            "<td class=\"tone good\">✓ good</td>"
+        } else {
+            "<td class=\"tone warn\">! not good</td>"
+        });
         for scenario in &report.scenarios {
-            let then = past.scenarios.iter().find(|then| then.name == scenario.name);
             m.raw("<td class=\"n\">");
-            match then {
-                Some(then) if then.outcome == "recovered" => m.text(words::duration(then.own_time_s)),
+            match drill.of(&scenario.name) {
+                Some(then) if then.back => m.text(words::duration(then.seconds)),
                 Some(then) => m.text(&then.outcome),
                 None => m.raw("–"),
             };
@@ -196,12 +269,11 @@ fn trend(m: &mut Markup, trend: &[Past], report: &DrillReport) {
         }
         m.raw("</tr>\n");
     }
-    m.raw("<tr><th scope=\"row\">").text(words::time(report.ended_at)).raw("</th>");
-    outcome(m, if report.good { "passed" } else { "failed" });
-    for scenario in &report.scenarios {
-        m.raw("<td class=\"n\">").text(words::duration(scenario.own_time_s)).raw("</td>");
+    m.raw("</tbody>\n</table>\n</div>\n");
+    if drills.earlier > 0 {
+        m.raw("<p class=\"muted\">and ").text(drills.earlier).raw(" before them, in the report’s JSON</p>\n");
     }
-    m.raw("</tr>\n</tbody>\n</table>\n</div>\n</section>\n");
+    m.raw("</section>\n");
 }
 
 fn controls(m: &mut Markup) {

@@ -37,7 +37,7 @@ pub fn render(report: &DrillReport) -> String {
             met(scenario.rto_met, open),
             words::duration(scenario.recovery_point_s as f64),
             words::duration(scenario.rpo_s as f64),
-            met(scenario.rpo_met, "not judged"),
+            met(scenario.rpo_met, if scenario.rpo_s == 0 { "open" } else { "not judged" }),
         ]
     };
     table(&mut out, &names, "llrrrlrrl", report.scenarios.iter().map(row));
@@ -95,18 +95,18 @@ fn checks(out: &mut String, checks: &[Check]) {
 }
 
 fn trend(out: &mut String, report: &DrillReport) {
-    *out += "\n## Earlier drills\n\n";
+    *out += "\n## Recovery time, drill by drill\n\n";
     if report.trend.is_empty() {
-        *out += "This is the first one on record.\n";
+        *out += "This is the first drill on record.\n";
         return;
     }
     let rows = report.trend.iter().map(|past| {
         let times = past.scenarios.iter().map(|then| match then.outcome.as_str() {
-            "recovered" => format!("{} {}", safe(&then.name), words::duration(then.own_time_s)),
+            "recovered" => format!("{} {}", safe(&then.name), words::duration(then.recovery_time_s)),
             outcome => format!("{} {}", safe(&then.name), safe(outcome)),
         });
         let good = if past.good { "good" } else { "not good" };
         vec![words::time(past.ended_at), good.into(), times.collect::<Vec<_>>().join(", ")]
     });
-    table(out, &["Ended", "Drill", "netdr’s own time"], "lll", rows);
+    table(out, &["Ended", "Drill", "Recovery time"], "lll", rows);
 }

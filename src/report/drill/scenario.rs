@@ -18,7 +18,7 @@ pub struct Scenario {
     pub title: String,
     /// Responsible role.
     pub role: String,
-    /// `recovered`, `partial`, `failed`.
+    /// `recovered`, `partial`, `failed`, `not tested`, `interrupted`.
     pub outcome: &'static str,
     /// Why not, where it is not recovered.
     pub why: Option<String>,
@@ -116,13 +116,20 @@ pub fn judge(
 }
 
 impl Scenario {
-    /// One that could not be drilled, with why.
-    pub fn failed(name: &str, title: &str, role: &str, rto_s: u64, rpo_s: u64, why: String) -> Self {
+    /// One in which nothing came back, with why; the objectives are those of recovery time and point, in seconds.
+    pub fn without(
+        outcome: &'static str,
+        name: &str,
+        title: &str,
+        role: &str,
+        (rto_s, rpo_s): (u64, u64),
+        why: String,
+    ) -> Self {
         Self {
             name: name.into(),
             title: title.into(),
             role: role.into(),
-            outcome: "failed",
+            outcome,
             why: Some(why),
             own_time_s: 0.0,
             recovery_time_s: 0.0,

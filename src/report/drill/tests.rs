@@ -13,7 +13,7 @@ fn scenario(name: &str, outcome: &'static str) -> Scenario {
         caused: vec!["networkpolicies.networking.k8s.io demo/a is lost".into()],
         checks: vec![Check::new("nothing differs"), Check::not_made("DNS", "the nodes are played")],
         runs: vec![samples::report()],
-        ..Scenario::failed(name, "A title", "Infrastructure Admin", 900, 86_400, String::new())
+        ..Scenario::without(outcome, name, "A title", "Infrastructure Admin", (900, 86_400), String::new())
     }
 }
 
@@ -32,6 +32,7 @@ pub(crate) fn report() -> DrillReport {
         started_at: at("2026-11-24T03:15:00Z"),
         ended_at: at("2026-11-24T03:16:00Z"),
         complete: true,
+        interrupted: false,
         good: DrillReport::judge(true, &scenarios),
         sources: vec![Source {
             snapshot: "20261124T010000Z-network-7f3a9c".parse().unwrap(),
@@ -94,6 +95,38 @@ fn a_drill_is_good_only_if_every_plan_came_back_and_no_measured_time_was_too_lon
 }
 
 #[test]
+fn what_could_not_be_tested_is_neither_proved_nor_lost() {
+    let mut report = report();
+    report.scenarios[1] = Scenario {
+        why: Some("nobody plays what its plan waits for".into()),
+        runs: vec![],
+        ..scenario("traefik", "not tested")
+    };
+    report.good = DrillReport::judge(true, &report.scenarios);
+    assert_eq!((report.good, report.headline()), (false, "Recovery proved in part"));
+    assert!(report.sentence().starts_with("1 of 2 scenarios came back"), "{}", report.sentence());
+    for text in [html::render(&report), markdown::render(&report)] {
+        for said in ["not tested", "one could not be tested", "nobody plays what its plan waits for"] {
+            assert!(text.contains(said), "{said}");
+        }
+    }
+    report.scenarios.remove(0);
+    assert_eq!(report.headline(), "Recovery not proved", "nothing came back");
+}
+
+#[test]
+fn a_drill_that_was_interrupted_says_so_and_counts_for_nothing() {
+    let mut report = report();
+    report.scenarios[1] = scenario("traefik", "interrupted");
+    (report.complete, report.interrupted, report.good) =
+        (false, true, DrillReport::judge(false, &report.scenarios));
+    assert_eq!((report.good, report.headline()), (false, "Recovery proved in part"));
+    assert!(report.sentence().contains("the drill was interrupted"), "{}", report.sentence());
+    let past: Past = serde_json::from_value(report.to_json()).unwrap();
+    assert!(last(&[past], None).is_none());
+}
+
+#[test]
 fn what_was_broken_must_have_been_seen_done_and_equal_afterwards() {
     let caused = ["x is lost".to_owned()];
     let judged = |run: crate::report::RecoveryReport| judge(&caused, &[run], &Default::default()).0;
@@ -138,7 +171,7 @@ fn a_sandbox_leaves_the_objective_open_and_claims_no_conformity() {
             "no conformity",
             "CIS v8.1 11.5",
             "signature good, by netdr",
-            "Earlier drills",
+            "Recovery time, drill by drill",
         ] {
             assert!(text.contains(said), "{said}");
         }
@@ -158,7 +191,7 @@ fn waiting_bars_have_their_pattern_once_whichever_scenario_is_drawn_first() {
     report.scenarios[0].runs.clear();
     report.scenarios[1].runs.push(samples::report());
     let html = html::render(&report);
-    assert_eq!(html.matches("<svg ").count(), 2);
+    assert_eq!(html.matches("<svg ").count(), 3, "two timelines, and the drills before");
     let pattern = "<pattern id=\"hatch\"";
     assert_eq!(html.matches(pattern).count(), 1);
     assert!(html.find(pattern).unwrap() < html.find("<rect class=\"waiting\"").unwrap());

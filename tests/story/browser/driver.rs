@@ -10,6 +10,9 @@ use tokio::{net::TcpStream, process::Child};
 
 use crate::support::{Home, eventually};
 
+/// Width and height, in pixels.
+const WINDOW: (u32, u32) = (1280, 900);
+
 /// A browser; it ends with the test.
 pub(super) struct Driver {
     _child: Child,
@@ -38,7 +41,7 @@ impl Driver {
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--no-first-run",
-            "--window-size=1280,900",
+            &format!("--window-size={},{}", WINDOW.0, WINDOW.1),
             "--host-resolver-rules=MAP * ~NOTFOUND",
             &format!("--user-data-dir={}", home.path().join("profile").display()),
         ];
@@ -64,6 +67,16 @@ impl Driver {
     /// A PDF, in base64.
     pub(super) async fn print(&self) -> String {
         self.post("print", &json!({"background": true})).await.as_str().unwrap().to_owned()
+    }
+
+    /// The top of the page, its middle, as a PNG in base64.
+    pub(super) async fn picture(&self, width: u32, height: u32) -> String {
+        let left = (WINDOW.0 - width) / 2;
+        let clip = json!({"x": left, "y": 0, "width": width, "height": height, "scale": 1});
+        let params = json!({"format": "png", "clip": clip, "captureBeyondViewport": true});
+        let taken =
+            self.post("goog/cdp/execute", &json!({"cmd": "Page.captureScreenshot", "params": params})).await;
+        taken["data"].as_str().unwrap().to_owned()
     }
 
     /// `light` or `dark`, as the reader prefers.

@@ -87,7 +87,14 @@ pub(super) fn drill() -> DrillReport {
         caused: vec!["networkpolicies.networking.k8s.io demo/a is lost".into(); 40],
         checks: restore().checks,
         runs: vec![restore()],
-        ..Scenario::failed(name, "The whole network", "Infrastructure Admin", 3600, 86_400, String::new())
+        ..Scenario::without(
+            outcome,
+            name,
+            "The whole network",
+            "Infrastructure Admin",
+            (3600, 86_400),
+            String::new(),
+        )
     };
     let mut scenarios: Vec<Scenario> =
         [("cni", "recovered"), ("full-stack", "partial")].map(|(n, o)| scenario(n, o)).into();
@@ -104,6 +111,7 @@ pub(super) fn drill() -> DrillReport {
         started_at: at("2026-11-24T03:15:00Z"),
         ended_at: at("2026-11-24T03:16:00Z"),
         complete: true,
+        interrupted: false,
         good: false,
         sources: vec![Source {
             snapshot: "20261124T010000Z-network-7f3a9c".parse().unwrap(),

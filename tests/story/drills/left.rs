@@ -64,20 +64,37 @@ async fn kill_minus_nine_leaves_nothing() {
     nothing_is_left_after(Signal::KILL).await;
 }
 
-/// On a cluster there is more than the drill's own, and that is broken when Ctrl-C comes.
-pub(super) async fn ctrl_c_leaves_the_cluster_as_it_is(home: &Home, words: &str) {
+/// A drill on a cluster, with this signal when that is broken; what it said from then on.
+async fn broken_off(home: &Home, words: &str, signal: Signal) -> (Option<i32>, String) {
     let words: Vec<&str> = words.split(' ').collect();
     let mut command = home.command("netdr", &words);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     while !lines.next_line().await.unwrap().unwrap().contains("failures caused, replaying") {}
-    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), signal).unwrap();
     let mut said = String::new();
     lines.into_inner().read_to_string(&mut said).await.unwrap();
-    assert_eq!(child.wait().await.unwrap().code(), Some(130), "{said}");
+    (child.wait().await.unwrap().code(), said)
+}
+
+/// On a cluster there is more than the drill's own, and that is broken when Ctrl-C comes.
+pub(super) async fn ctrl_c_leaves_the_cluster_as_it_is(home: &Home, words: &str) {
+    let (code, said) = broken_off(home, words, Signal::INT).await;
+    assert_eq!(code, Some(130), "{said}");
     says(
         &said,
         &["error: interrupted", "the cluster is as the drill left it", "the next drill makes it equal"],
     );
     assert!(!said.contains("nothing of the drill is left"), "{said}");
+}
+
+/// What its runs overwrote is sealed, and goes all the same.
+pub(super) async fn kill_minus_nine_leaves_no_journal(home: &Home, words: &str) {
+    let memory = memory();
+    let words = format!("{words} --memory {}", memory.path().display());
+    broken_off(home, &words, Signal::KILL).await;
+    eventually("nothing in memory", async || {
+        (fs::read_dir(memory.path()).unwrap().count() == 0).then_some(())
+    })
+    .await;
 }

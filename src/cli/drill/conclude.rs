@@ -1,0 +1,81 @@
+//! What a drill came to, put together: its report, but for what was looked at outside and earlier.
+//!
+//! In: the snapshots, the scenarios as far as it came. Out: a report. Invariant: a drill that was interrupted has a line for
+//! every scenario that it was to drill, and is no complete one.
+
+use chrono::Utc;
+
+use crate::{
+    cli::{context::Context, course::operator},
+    drill::{Drilled, Subject},
+    model::{Component, RunId},
+    report::drill::{DrillReport, Place, Scenario},
+};
+
+/// Those of which nothing, or no end, was seen: the first was under way.
+pub(super) fn interrupted(plans: &[Drilled]) -> impl Iterator<Item = Scenario> {
+    plans.iter().enumerate().map(|(number, drilled)| {
+        let when = if number == 0 { "while this was under way" } else { "before this began" };
+        drilled.without("interrupted", format!("the drill was interrupted {when}"))
+    })
+}
+
+/// `all`: whether every plan was to be drilled; `interrupted`: whether it came to that.
+pub(super) fn conclude(
+    cx: &Context,
+    subject: &Subject,
+    scenarios: Vec<Scenario>,
+    all: bool,
+    interrupted: bool,
+) -> DrillReport {
+    let complete = all && !interrupted;
+    let kubernetes =
+        scenarios.iter().find_map(|scenario| Some(scenario.runs.first()?.cluster.kubernetes.clone()));
+    let lines = |of: fn(&Scenario) -> &Vec<String>| {
+        let mut lines: Vec<String> = Vec::new();
+        for line in scenarios.iter().flat_map(of) {
+            if !lines.contains(line) {
+                lines.push(line.clone());
+            }
+        }
+        lines
+    };
+    let untested = scenarios.iter().filter(|scenario| scenario.outcome == "not tested");
+    let mut not_tested: Vec<String> = untested
+        .map(|scenario| {
+            format!("scenario {}: {}", scenario.name, scenario.why.as_deref().unwrap_or_default())
+        })
+        .collect();
+    not_tested.extend(lines(|scenario| &scenario.not_tested));
+    if interrupted {
+        not_tested.push("copies outside: the drill was interrupted before they were asked for".into());
+    }
+    not_tested.extend(subject.lacking.iter().cloned());
+    not_tested.push("identities that were not used here: netdr keys check --identity FILE".into());
+    let place = if cx.flags.context.is_some() { Place::DrillCluster } else { Place::Sandbox };
+    let components: Vec<Component> =
+        subject.snapshots.iter().flat_map(|(header, _)| header.bundles.iter().map(|b| b.component)).collect();
+    for component in Component::ALL.iter().filter(|component| !components.contains(component)) {
+        not_tested.push(format!("component {component}: no snapshot has it"));
+    }
+    DrillReport {
+        report: RunId::new(cx.now, "drill", cx.random()),
+        place,
+        cluster: subject.cluster.clone(),
+        kubernetes: kubernetes.unwrap_or_else(|| "unknown: no run was made".into()),
+        tool: env!("CARGO_PKG_VERSION").into(),
+        operator: operator(),
+        started_at: cx.now,
+        ended_at: Utc::now(),
+        complete,
+        interrupted,
+        good: DrillReport::judge(complete, &scenarios),
+        sources: subject.sources(),
+        simulated: lines(|scenario| &scenario.simulated),
+        not_tested,
+        certificates: subject.certificates(),
+        scenarios,
+        checks: Vec::new(),
+        trend: Vec::new(),
+    }
+}

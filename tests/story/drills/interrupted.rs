@@ -1,0 +1,57 @@
+//! A drill that somebody stops keeps what it has proved until then, signed, and claims nothing of the rest.
+
+use std::{fs, process::Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+
+use super::{WORDS, custody, memory};
+use crate::support::{MARKER, built, says};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_before_ctrl_c_is_in_a_signed_report() {
+    let (home, memory) = (custody().await, memory());
+    let bin = built().join("bin");
+    let own = ["--memory", memory.path().to_str().unwrap(), "--assets", bin.to_str().unwrap()];
+    let plans = ["--scenario", "network-policies", "--scenario", "traefik", "--scenario", "cni"];
+    let mut command = home.command("netdr", &[&WORDS[..], &own, &plans].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !lines.next_line().await.unwrap().unwrap().contains("traefik: looking whether") {}
+    // By now etcd has everything, and all of it encrypted.
+    let search = |word: &str| {
+        let at = memory.path().to_str().unwrap();
+        let found = format!("grep -rlaF --include=*.wal --include=db '{word}' {at}/*/etcd");
+        std::process::Command::new("sh").args(["-c", &found]).output().unwrap().stdout
+    };
+    assert!(!search("k8s:enc:").is_empty() && search(MARKER).is_empty(), "etcd has a secret in clear");
+    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    let mut said = String::new();
+    lines.into_inner().read_to_string(&mut said).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let id = document["report"].as_str().unwrap();
+    says(&said, &["error: interrupted", "nothing of the drill is left", &format!("is in report {id}")]);
+    assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);
+
+    let outcomes: Vec<&str> = document["scenarios"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["recovered", "interrupted", "interrupted"]);
+    says(document["scenarios"][1]["why"].as_str().unwrap(), &["while this was under way"]);
+    says(document["scenarios"][2]["why"].as_str().unwrap(), &["before this began"]);
+    assert_eq!((&document["good"], &document["interrupted"]), (&json!(false), &json!(true)));
+    for form in ["html", "md", "json"] {
+        let file = format!("repo/reports/{id}.{form}");
+        let verify = format!(
+            "ssh-keygen -Y verify -f keys/trusted_signers -I netdr -n netdr-report -s {file}.sig < {file}"
+        );
+        says(&home.shell(&verify).await.ok(), &["Good \"netdr-report\" signature for netdr"]);
+        says(&fs::read_to_string(home.path().join(file)).unwrap(), &["interrupted"]);
+    }
+}
