@@ -39,6 +39,9 @@ fn made_of_what_is_there(file: &str) -> String {
         }
     }
     // What the manifest names must be in the build, or cargo refuses it.
+    // Debian's compiler image has a zlib to link with, and the image that netdr goes into has none.
+    let built = text.split("RUN cargo build").next().unwrap();
+    assert!(built.contains("\nENV LIBZ_SYS_STATIC=1\n"), "{file}");
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     for path in manifest.split("path = \"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         let copied = lines()
