@@ -235,7 +235,7 @@ impl Rehearsal<'_> {
             runs.iter().flat_map(|run| run.not_probed.iter().cloned()).collect();
         if plan.rpo.is_zero() {
             not_tested.push(format!(
-                "a recovery point of 0 of {name}: what is authored in Git was not restored from there"
+                "a recovery point of 0 of {name}: whether Git or netdr watch has every change, a drill cannot tell"
             ));
         }
         not_tested.sort();
@@ -250,7 +250,7 @@ impl Rehearsal<'_> {
             // Where nodes are only played, so is the time that they take.
             rto_met: simulated.is_empty().then_some(recovered && took <= plan.rto),
             recovery_point_s: point,
-            // None at all is lost only of what is authored in Git, and that is not restored from there.
+            // That nothing at all is lost is up to Git or to whoever watches: a snapshot of any age cannot tell.
             rpo_met: (recovered && !plan.rpo.is_zero())
                 .then(|| u64::try_from(point).unwrap_or_default() <= plan.rpo.as_secs()),
             simulated,

@@ -5,18 +5,26 @@
 mod driver;
 mod samples;
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use netdr::report::{self, drill};
 use serde_json::json;
 
+use super::drills::{custody, drill, memory};
 use crate::support::Home;
 use driver::Driver;
 
 /// What is wrong with a page for who reads it by ear or by keyboard, or sees little: one line each.
 /// WCAG 2.2: 1.1.1, 1.3.1, 1.4.3, 2.1.1, 2.4.2, 2.4.6, 3.1.1, 4.1.2.
 const ACCESSIBILITY: &str = include_str!("browser/accessibility.js");
+
+/// How far down the page its drawings of earlier drills go.
+const UNTIL_THE_NUMBERS: &str = "return Math.round([...document.querySelectorAll('caption')]\
+    .find(one => one.textContent.startsWith('Recovery time')).getBoundingClientRect().top - 16)";
 
 /// A page of the file system, in the browser.
 async fn opened(driver: &Driver, home: &Home, name: &str, html: &str) -> PathBuf {
@@ -54,4 +62,29 @@ async fn reports_are_read_offline_by_everybody_and_on_paper() {
     opened(&driver, &home, "broken.html", broken).await;
     let wrong = driver.run(ACCESSIBILITY).await;
     assert!(wrong.as_array().unwrap().len() >= 6, "{wrong:#}");
+}
+
+/// docs/pictures/report.png, which README.md shows: the report of a real drill of every plan, the third one.
+/// `NETDR_UPDATE=1` takes it anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_picture_of_a_report_is_there_and_small() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures/report.png");
+    if std::env::var_os("NETDR_UPDATE").is_some() {
+        let (home, memory) = (custody().await, memory());
+        let mut drilled = json!(null);
+        for _ in 0..3 {
+            drilled = drill(&home, memory.path(), &["--all"]).await.json(0);
+        }
+        let report = format!("repo/reports/{}.html", drilled["report"].as_str().unwrap());
+        let html = fs::read_to_string(home.path().join(report)).unwrap();
+        let driver = Driver::start(&home).await;
+        is_sound(&driver, &home, "drill.html", &html).await;
+        driver.scheme("light").await;
+        let height = driver.run(UNTIL_THE_NUMBERS).await.as_u64().unwrap();
+        let picture = driver.picture(1080, height.try_into().unwrap()).await;
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, BASE64_STANDARD.decode(picture).unwrap()).unwrap();
+    }
+    let bytes = fs::read(&file).unwrap();
+    assert!(bytes.starts_with(b"\x89PNG") && bytes.len() < 256 << 10, "{} bytes", bytes.len());
 }

@@ -28,6 +28,7 @@ pub(super) fn memory() -> tempfile::TempDir {
 /// A custody host with snapshots of every set, and no cluster within its reach.
 pub(super) async fn custody() -> Home {
     let operator = Operator::of(shared().await).await;
+    operator.configure("cluster: {name: proj-k8s}");
     let home = operator.home;
     host_root(&home.path().join("host"), NODE, MARKER).unwrap();
     home.netdr(&["backup", "--set", "all", "--host-root", "host"]).await.ok();

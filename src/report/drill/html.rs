@@ -133,8 +133,8 @@ fn summary(m: &mut Markup, report: &DrillReport) {
         m.raw("</tr>\n");
     }
     m.raw("</tbody>\n</table>\n</div>\n<p class=\"muted\">The recovery point is how old the oldest snapshot was when the failure \
-           was caused. An objective of 0 s is met by what is authored in Git alone, which a drill does not restore from there: it \
-           stays open.</p>\n</section>\n");
+           was caused. Whether nothing at \
+           all is lost (an objective of 0 s) is up to Git or netdr watch: a drill cannot tell, and leaves it open.</p>\n</section>\n");
 }
 
 /// A time, what it may be, and whether it was.
