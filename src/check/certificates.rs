@@ -41,6 +41,10 @@ const ALERT: TimeDelta = TimeDelta::days(7);
 /// cert-manager tries again an hour after a first failure: what is due for longer has failed once.
 const OVERDUE: TimeDelta = TimeDelta::hours(1);
 
+/// Of what nobody has judged its own description says no more.
+const UNJUDGED: &str = "cert-manager has said nothing of it: does its controller run?";
+const WHO_JUDGES: &str = "kubectl get pods -A -l app.kubernetes.io/name=cert-manager -o wide";
+
 const RESTORE: &str = "netdr restore --scenario certificates --dry-run";
 
 /// Judges them.
@@ -139,7 +143,7 @@ fn of_certificate(
     }
     let mut late: Vec<(Status, String)> = Vec::new();
     if !is_ready {
-        let why = text("message").unwrap_or("cert-manager has said nothing of it: does its controller run?");
+        let why = text("message").unwrap_or(UNJUDGED);
         late.push((if useless.is_some() { Alert } else { Warn }, format!("it is not Ready: {why}")));
     }
     let due = status["renewalTime"].as_str().and_then(|due| due.parse::<DateTime<Utc>>().ok());
@@ -152,7 +156,8 @@ fn of_certificate(
     // First, for it is the command of the first that is suggested: the Certificate itself says only that it waits.
     let links = stuck::links(reading, key).into_iter();
     check = links.fold(check, |check, (why, next)| check.found(gravest, why, next));
-    late.into_iter().fold(check, |check, (status, why)| check.found(status, why, describe(key)))
+    let next = if ready.is_some() { describe(key) } else { WHO_JUDGES.into() };
+    late.into_iter().fold(check, |check, (status, why)| check.found(status, why, &next))
 }
 
 /// The issuer of cert-manager's own that a Certificate names, where it is not there.

@@ -84,7 +84,8 @@ fn values_in(document: &Value) -> Option<Value> {
 /// RKE2's configuration of the node that this runs on.
 fn of_node(cx: &Context) -> Result<Vec<Check>> {
     if !cx.server_node()? {
-        let why = "this is no RKE2 node; run it on each, or name its files: --host-root DIR";
+        let why =
+            "this is no RKE2 node; run it on each, or where its files are: netdr doctor --host-root DIR";
         return Ok(vec![Check::not_applicable("doctor flags", why)]);
     }
     let captured = host::capture(&cx.flags.host_root, "node")?;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{CERTIFICATES, RESTORE, condition};
+use super::{CERTIFICATES, RESTORE, UNJUDGED, WHO_JUDGES, condition};
 use crate::{
     catalog::references::references,
     certificates::{self, GROUP, issuer_namespace},
@@ -78,10 +78,13 @@ fn one(key: &ItemKey, issuer: &Value, home: &str, secrets: Option<&BTreeSet<Item
         check = check.found(Warn, why, RESTORE);
     }
     if !is_ready {
-        let why = text("message").unwrap_or("cert-manager has said nothing of it: does its controller run?");
+        let why = text("message").unwrap_or(UNJUDGED);
         let kind = key.kind_name();
         let scope = key.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-        let next = format!("kubectl describe{scope} {kind} {}", key.name());
+        let next = match ready {
+            Some(_) => format!("kubectl describe{scope} {kind} {}", key.name()),
+            None => WHO_JUDGES.into(),
+        };
         check = check.found(Warn, format!("it is not Ready: {why}"), next);
     }
     check

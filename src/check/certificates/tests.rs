@@ -110,7 +110,8 @@ fn a_certificate_is_ready_has_its_secret_and_is_renewed_in_time() {
     let waiting = of(failing.clone(), "2026-02-01T00:00:00Z");
     assert_eq!((waiting.status, waiting.value), (Warn, json!("Expired")), "what it has works all the same");
     assert_eq!(of(failing, "2026-05-01T00:00:00Z").status, Alert);
-    assert_eq!(of(Value::Null, "2026-02-01T00:00:00Z").value, "not judged yet");
+    let unjudged = of(Value::Null, "2026-02-01T00:00:00Z");
+    assert_eq!((unjudged.value, unjudged.next.as_deref()), (json!("not judged yet"), Some(WHO_JUDGES)));
 }
 
 /// As an ACME issuer leaves it: by which object each was made.

@@ -78,7 +78,10 @@ pub(super) fn judge(reading: &Reading) -> Vec<Check> {
             check.found(Alert, why, next)
         });
         let check = match class(reading, &key, route) {
-            Some((status, why)) => check.found(status, why, "kubectl get ingressclasses"),
+            Some((status, why)) => {
+                let next = if status == Alert { RESTORE } else { "kubectl get ingressclasses" };
+                check.found(status, why, next)
+            }
             None => check,
         };
         if check.status.is_crossed() { broken.push(check) } else { sound += 1 }

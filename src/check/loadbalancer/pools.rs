@@ -75,7 +75,7 @@ fn one(reading: &Reading, key: &ItemKey, pool: &Value, before: &[(ItemKey, &Valu
         check = check.found(
             Warn,
             "no L2Advertisement or BGPAdvertisement is about it: its addresses are not announced",
-            describe(key),
+            "kubectl get l2advertisements.metallb.io,bgpadvertisements.metallb.io -A",
         );
     }
     check
