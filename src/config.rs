@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use replicas::{LOCAL, S3, chosen};
 use serde::Deserialize;
+use serde_json::Value;
 pub use telling::Metrics;
 
 use crate::{
@@ -100,6 +101,24 @@ impl Config {
             metrics: telling::metrics(document.metrics, folder, &shown)?,
             notify: telling::channels(document.notify, folder, &shown)?,
         })
+    }
+
+    /// Of a text that [`Self::parse`] refuses: who is told of that, of which cluster, and where it is remembered, each as far
+    /// as it can be read; and why it is refused. None of one that is right, or that names nobody.
+    pub fn of_refused(text: &str, file: &Path) -> Option<(Self, Error)> {
+        let why = Self::parse(text, file).err()?;
+        let document: Value = strict::parse(text, "").ok()?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let path = |key: &str| document[key].as_str().map(|path| folder.join(path));
+        let notify = telling::readable(&document["notify"], folder);
+        let config = Self {
+            cluster_name: document["cluster"]["name"].as_str().map(ToOwned::to_owned),
+            repository: path("repository"),
+            trusted_signers: path("trusted_signers"),
+            notify,
+            ..Self::default()
+        };
+        (!config.notify.is_empty()).then_some((config, why))
     }
 }
 

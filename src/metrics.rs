@@ -53,6 +53,8 @@ pub struct Known<'a> {
     pub checks: &'a [Checked],
     /// How channels and the Pushgateway took what was sent.
     pub deliveries: &'a [Delivery],
+    /// What `netdr watch` last did, where it runs.
+    pub watched: Option<&'a Watched>,
 }
 
 impl<'a> Known<'a> {
@@ -70,6 +72,7 @@ impl<'a> Known<'a> {
             tasks: &[],
             checks: &[],
             deliveries: &[],
+            watched: None,
         }
     }
 }
@@ -111,12 +114,26 @@ pub struct Delivery {
     pub refused_at: Option<DateTime<Utc>>,
 }
 
+/// What `netdr watch` last did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Of which cluster.
+    pub cluster: String,
+    /// When it last looked at what it watches.
+    pub looked_at: DateTime<Utc>,
+    /// By when it looks again, whatever changes; one that is dead does not.
+    pub due_at: DateTime<Utc>,
+    /// When it last took a snapshot.
+    pub taken_at: Option<DateTime<Utc>>,
+}
+
 /// The metrics, in Prometheus' text format 0.0.4.
 pub fn of(known: &Known<'_>, now: DateTime<Utc>) -> String {
     let mut text = Text::of(known.cluster);
-    text.add(&metric::INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
-    text.time(&metric::WRITTEN, &[], now);
+    // Of a part that stands beside the whole these would be there twice, and would hide that the whole is old.
     if let Some(listed) = known.listed {
+        text.add(&metric::INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+        text.time(&metric::WRITTEN, &[], now);
         snapshots(known, listed, now, &mut text);
         recoveries(known, &mut text);
     }
@@ -144,6 +161,11 @@ pub fn of(known: &Known<'_>, now: DateTime<Utc>) -> String {
                 text.add(&metric::CHECK_VALUE, &[name], *value);
             }
         }
+    }
+    if let Some(watched) = known.watched {
+        text.time(&metric::WATCH_LOOKED, &[], watched.looked_at);
+        text.time(&metric::WATCH_DUE, &[], watched.due_at);
+        text.time(&metric::WATCH_TAKEN, &[], watched.taken_at.unwrap_or_default());
     }
     for delivery in known.deliveries {
         let name = [delivery.channel.as_str()];

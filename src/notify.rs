@@ -59,10 +59,16 @@ impl Channel {
     /// # Errors
     /// It was not taken, with why, within `patience`.
     pub async fn send(&self, message: &Message, host: &str, patience: Duration) -> Result<()> {
-        match &self.way {
-            Way::Webhook(webhook) => webhook.send(message, host, patience).await,
-            Way::Smtp(smtp) => smtp.send(message, host, patience).await,
-        }
+        let (sent, asks) = match &self.way {
+            Way::Webhook(webhook) => (webhook.send(message, host, patience).await, webhook.asks()),
+            Way::Smtp(smtp) => (smtp.send(message, host, patience).await, smtp.asks()),
+        };
+        sent.map_err(|error| match error.hints() {
+            [] => error
+                .hint(format!("what answers here: {asks}"))
+                .hint("when it is mended: netdr notify --test"),
+            _ => error,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: how tasks ended. Out: records of it, kept in the repository, so that the next process knows. Invariant: pure but for
 //! [`Records`]; a problem is named by task and event alone, so that it is the same one the next night.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -70,21 +70,55 @@ impl Event {
     }
 }
 
+/// How grave something is, where its kind of problem has degrees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gravity {
+    /// Somebody may see to it.
+    #[default]
+    Low,
+    /// Somebody should see to it in time.
+    Medium,
+    /// Somebody should see to it soon.
+    High,
+    /// Somebody should see to it now: each of these is news, whatever else is wrong.
+    Critical,
+}
+
 /// What is wrong with a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Which kind.
     pub event: Event,
-    /// Why, a line each; without content of any object.
+    /// How grave the gravest of it is.
+    pub gravity: Gravity,
+    /// What of it is critical, by name.
+    pub critical: BTreeSet<String>,
+    /// Why, a line each, the gravest first; without content of any object.
     pub why: Vec<String>,
     /// What to do.
     pub next: Vec<String>,
 }
 
 impl Problem {
+    /// One without degrees.
+    pub fn new(event: Event, why: Vec<String>, next: Vec<String>) -> Self {
+        Self { event, gravity: Gravity::default(), critical: BTreeSet::new(), why, next }
+    }
+
     /// That it was not done, as an error says it.
     pub fn failed(error: &Error) -> Self {
-        Self { event: Event::Failed, why: vec![error.to_string()], next: error.hints().to_vec() }
+        Self::new(Event::Failed, vec![error.to_string()], error.hints().to_vec())
+    }
+
+    /// With what is wrong, by name, and how grave each of it is.
+    #[must_use]
+    pub fn graded(mut self, of: impl IntoIterator<Item = (String, Gravity)>) -> Self {
+        for (name, gravity) in of {
+            self.gravity = self.gravity.max(gravity);
+            self.critical.extend((gravity == Gravity::Critical).then_some(name));
+        }
+        self
     }
 }
 
@@ -211,7 +245,7 @@ mod tests {
     use super::*;
 
     fn ended(event: Option<Event>) -> Ended {
-        let problems = event.into_iter().map(|event| Problem { event, why: vec![], next: vec![] }).collect();
+        let problems = event.into_iter().map(|event| Problem::new(event, vec![], vec![])).collect();
         Ended { task: "backup network".into(), problems }
     }
 

@@ -73,7 +73,7 @@ pub async fn send(request: &Request<'_>, patience: Duration) -> Result<()> {
 pub fn address(text: &str) -> std::result::Result<Uri, &'static str> {
     let url: Uri = text.parse().map_err(|_| "it is no URL")?;
     if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none_or(str::is_empty) {
-        return Err("it begins with https:// and names a host");
+        return Err("it begins with https:// or http:// and names a host");
     }
     if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err("it holds a user or a password, which belong into a `token_file`");

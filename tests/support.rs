@@ -17,6 +17,7 @@ mod objects;
 mod operator;
 mod picture;
 mod planes;
+mod pushgateway;
 mod s3;
 mod smtp;
 mod store;
@@ -42,6 +43,7 @@ pub(crate) use picture::{picture, pictured};
 pub(crate) use planes::{
     MARKER, Plane, audit_log, audited, built, cert_manager, everything, fresh, programs, shared,
 };
+pub(crate) use pushgateway::Pushgateway;
 pub(crate) use s3::{S3, SECRET, credentials};
 pub(crate) use smtp::Mail;
 pub(crate) use store::{NODE, Store, content, digest, says};

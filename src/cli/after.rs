@@ -4,27 +4,26 @@
 //! asks for them. Invariant: nothing here changes what the verb came to: what goes wrong here is a warning.
 
 mod checked;
+mod publish;
+mod tell;
+mod watched;
 
 use std::{
-    collections::BTreeMap,
     mem,
-    path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
-use futures::future::join_all;
 
 pub(super) use checked::check;
+pub(super) use watched::{Look, watch};
 
 use super::{context::Context, exit::Exit, interrupt, metrics, prompt, settings::Settings};
 use crate::{
     Result,
-    metrics::{self as library, Checked, Delivery, Known, push, textfile},
-    notify::{self, Channel, Message, Told, decide},
+    metrics::Checked,
     repository::Repository,
     task::{Ended, Event, Problem, Ran, Records},
-    web,
 };
 
 /// Kinds of records.
@@ -32,6 +31,10 @@ pub(super) const RAN: &str = "ran";
 pub(super) const DELIVERY: &str = "delivery";
 const TOLD: &str = "told";
 pub(super) const CHECKED: &str = "checked";
+pub(super) const LOOKED: &str = "looked";
+
+/// The task of whoever reads a configuration: it fails where that is refused, and is done where it is not.
+const CONFIGURATION: &str = "configuration";
 
 /// What a verb is about, and what its checks found.
 #[derive(Default)]
@@ -63,25 +66,73 @@ impl Tasks {
     }
 }
 
+/// What all that follows goes by: whose cluster it was, and where records of it are.
+struct Here<'a> {
+    cx: &'a Context,
+    settings: &'a Settings,
+    /// Without one nothing is remembered, and somebody is told all the same: a mount that is gone is just that.
+    repository: Option<Repository>,
+    cluster: String,
+}
+
+impl<'a> Here<'a> {
+    fn of(cx: &'a Context, settings: &'a Settings) -> Self {
+        let repository = settings.repository().ok();
+        let cluster = metrics::cluster(cx, settings, repository.as_ref());
+        Self { cx, settings, repository, cluster }
+    }
+
+    fn records(&self) -> Option<Records<'_>> {
+        self.repository.as_ref().map(|repository| Records::of(repository, &self.cluster))
+    }
+}
+
 /// Does what is to be done after a verb.
 pub(super) fn verb(cx: &Context, result: &Result<Exit>) {
-    let Some(settings) = cx.loaded() else { return };
     let exit = result.as_ref().map_or_else(Exit::of, |exit| *exit);
-    // Who stops it at a terminal knows; a job that is stopped ran into its deadline.
-    let given_up = exit == Exit::Interrupted && prompt::somebody();
-    let told = mem::take(&mut *cx.tasks.told());
-    let ended = ended(cx, told.tasks, result);
-    let wanted = settings.config.metrics.is_asked_for() || !settings.config.notify.is_empty();
-    if !wanted || given_up || ended.is_empty() {
-        return;
+    let mut said = mem::take(&mut *cx.tasks.told());
+    // Who stops it at a terminal knows, and so does who mistyped something there; a job that is stopped ran into its
+    // deadline, and one that was told wrongly has nobody else.
+    let is_known = prompt::somebody();
+    if is_known && exit == Exit::Usage {
+        said.tasks.retain(|(_, problems)| problems.is_some());
     }
-    let done = interrupt::run(&|| "what the command did is done".into(), async {
-        conclude(cx, &settings, &ended, &told.checked, exit).await;
-        Ok(())
-    });
+    let done = match cx.loaded() {
+        Some(_) if is_known && exit == Exit::Interrupted => return,
+        Some(settings) => {
+            let ended = ended(cx, said.tasks, result);
+            if ended.is_empty() || !is_asked_for(&settings) {
+                return;
+            }
+            interrupt::run(&advice, async {
+                conclude(&Here::of(cx, &settings), &ended, &said.checked, (cx.now, exit)).await;
+                Ok(())
+            })
+        }
+        None if is_known || exit != Exit::Usage => return,
+        None => refused(cx),
+    };
     if let Err(error) = done {
         cx.terminal.warn(format!("nobody is told how it ended: {error}"));
     }
+}
+
+fn advice() -> String {
+    "what the command did is done".into()
+}
+
+fn is_asked_for(settings: &Settings) -> bool {
+    settings.config.metrics.is_asked_for() || !settings.config.notify.is_empty()
+}
+
+/// Where the configuration is what is wrong, whoever can be made out in it is told.
+fn refused(cx: &Context) -> Result<()> {
+    let Some((settings, why)) = Settings::of_refused(&cx.flags) else { return Ok(()) };
+    let ended = Ended { task: CONFIGURATION.into(), problems: vec![Problem::failed(&why)] };
+    interrupt::run(&advice, async {
+        tell::tell(&Here::of(cx, &settings), vec![ended], Utc::now()).await;
+        Ok(())
+    })
 }
 
 /// The tasks as they ended.
@@ -92,7 +143,7 @@ fn ended(cx: &Context, tasks: Vec<(String, Option<Vec<Problem>>)>, result: &Resu
             .map(|event| {
                 let troubles = cx.terminal.troubles();
                 let next = troubles.iter().flat_map(|trouble| trouble.next.clone()).collect();
-                Problem { event, why: troubles.into_iter().map(|trouble| trouble.what).collect(), next }
+                Problem::new(event, troubles.into_iter().map(|trouble| trouble.what).collect(), next)
             })
             .into_iter()
             .collect(),
@@ -116,160 +167,33 @@ fn event(exit: Exit) -> Option<Event> {
     }
 }
 
-async fn conclude(cx: &Context, settings: &Settings, ended: &[Ended], checked: &[Checked], exit: Exit) {
-    // Without a repository nothing is remembered, and somebody is told all the same: a mount that is gone is just that.
-    let repository = settings.repository().ok();
-    let cluster = metrics::cluster(cx, settings, repository.as_ref());
-    let records = repository.as_ref().map(|repository| Records::of(repository, &cluster));
-    let now = Utc::now();
-    let seconds = (now - cx.now).as_seconds_f64();
+/// Remembers, tells and publishes; `of` is when what ended began, and how it came out.
+async fn conclude(here: &Here<'_>, ended: &[Ended], checked: &[Checked], of: (DateTime<Utc>, Exit)) {
+    let ((began, exit), now) = (of, Utc::now());
+    let records = here.records();
+    let seconds = (now - began).as_seconds_f64();
     let before: Vec<Ran> = records
         .as_ref()
         .and_then(|records| records.read(RAN).ok())
         .map_or_else(Vec::new, |before| before.into_values().collect());
     let ran = |ended: &Ended| {
         let earlier = before.iter().find(|ran| ran.task == ended.task);
-        Ran::after(earlier, &cluster, ended, now, (seconds, exit.code()))
+        Ran::after(earlier, &here.cluster, ended, now, (seconds, exit.code()))
     };
     let ran: Vec<Ran> = ended.iter().map(ran).collect();
     let checked: Vec<Checked> =
-        checked.iter().map(|one| Checked { cluster: cluster.clone(), at: now, ..one.clone() }).collect();
+        checked.iter().map(|one| Checked { cluster: here.cluster.clone(), at: now, ..one.clone() }).collect();
     if let Some(records) = &records
         && let Err(error) = remember(records, &ran, &checked)
     {
-        cx.terminal.warn(format!("how it ended is not remembered: {error}"));
+        here.cx.terminal.warn(format!("how it ended is not remembered: {error}"));
     }
-    tell(cx, settings, records.as_ref(), &cluster, ended, now).await;
-    if settings.config.metrics.is_asked_for() {
-        let published = match &repository {
-            Some(repository) => publish(cx, settings, repository, &cluster).await,
-            None => {
-                let published = ran.iter().map(|ran| publish_alone(cx, settings, &cluster, ran, &checked));
-                join_all(published).await.into_iter().collect()
-            }
-        };
-        if let Err(error) = published {
-            cx.terminal.warn(format!("no metrics: {error:?}"));
-        }
-    }
+    let read = Ended { task: CONFIGURATION.into(), problems: Vec::new() };
+    tell::tell(here, ended.iter().cloned().chain([read]).collect(), now).await;
+    publish::publish(here, &ran, &checked).await;
 }
 
 fn remember(records: &Records<'_>, ran: &[Ran], checked: &[Checked]) -> Result<()> {
     ran.iter().try_for_each(|ran| records.keep(RAN, &ran.task, ran))?;
     checked.iter().try_for_each(|checked| records.keep(CHECKED, &checked.subject, checked))
-}
-
-/// Tells everybody at once what is to be told, and remembers what somebody took.
-async fn tell(
-    cx: &Context,
-    settings: &Settings,
-    records: Option<&Records<'_>>,
-    cluster: &str,
-    ended: &[Ended],
-    now: DateTime<Utc>,
-) {
-    let channels = &settings.config.notify;
-    if channels.is_empty() {
-        return;
-    }
-    let told: Vec<Told> = records
-        .and_then(|records| records.read(TOLD).ok())
-        .map_or_else(Vec::new, |told: BTreeMap<String, Told>| told.into_values().collect());
-    let decision = decide(cluster, ended, &told, now);
-    let mut keep: Vec<(Option<Told>, Told)> = decision.over.into_iter().map(|told| (None, told)).collect();
-    for (message, told) in decision.messages {
-        let wanting: Vec<&Channel> = channels.iter().filter(|channel| channel.wants(&message)).collect();
-        let taken = send(cx, records, cluster, &wanting, &message).await;
-        let over = message.kind == notify::Kind::Recovered;
-        keep.push(match (over, taken || wanting.is_empty()) {
-            (true, true) => (None, told),
-            (true, false) => continue, // it is said with the next one
-            (false, true) => (Some(Told { at: Some(now), ..told.clone() }), told),
-            (false, false) => (Some(told.clone()), told),
-        });
-    }
-    let Some(records) = records else { return };
-    for (after, told) in keep {
-        let kept = match after {
-            Some(after) => records.keep(TOLD, &told.subject(), &after),
-            None => records.remove(TOLD, &told.subject()),
-        };
-        if let Err(error) = kept {
-            cx.terminal.warn(format!("that somebody was told is not remembered: {error}"));
-        }
-    }
-}
-
-/// Sends a message on every channel that wants it; whether one took it.
-pub(super) async fn send(
-    cx: &Context,
-    records: Option<&Records<'_>>,
-    cluster: &str,
-    channels: &[&Channel],
-    message: &Message,
-) -> bool {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let sent = channels.iter().map(|channel| channel.send(message, &host, notify::PATIENCE));
-    let mut taken = false;
-    for (channel, sent) in channels.iter().zip(join_all(sent).await) {
-        taken |= sent.is_ok();
-        delivered(cx, records, cluster, channel.name(), sent);
-    }
-    taken
-}
-
-/// Remembers how a channel took something, and warns where it did not.
-fn delivered(cx: &Context, records: Option<&Records<'_>>, cluster: &str, channel: String, sent: Result<()>) {
-    if let Err(error) = &sent {
-        cx.terminal.warn(format!("{channel}: {error:?}"));
-    }
-    let Some(records) = records else { return };
-    let before = records.read::<Delivery>(DELIVERY).unwrap_or_default();
-    let before = before.into_values().find(|delivery| delivery.channel == channel);
-    let (taken, refused) = before.map_or((None, None), |before| (before.taken_at, before.refused_at));
-    let now = Some(Utc::now());
-    let (taken_at, refused_at) = if sent.is_ok() { (now, refused) } else { (taken, now) };
-    let delivery = Delivery { cluster: cluster.into(), channel: channel.clone(), taken_at, refused_at };
-    if let Err(error) = records.keep(DELIVERY, &channel, &delivery) {
-        cx.terminal.detail(format!("how {channel} took it is not remembered: {error}"));
-    }
-}
-
-async fn publish(cx: &Context, settings: &Settings, repository: &Repository, cluster: &str) -> Result<()> {
-    let to = &settings.config.metrics;
-    let text = metrics::text(cx, settings, repository, cluster).await?;
-    if let Some(gateway) = &to.pushgateway {
-        let pushed = push(to, gateway, (cluster, None), &text).await;
-        let records = Records::of(repository, cluster);
-        delivered(cx, Some(&records), cluster, format!("pushgateway {}", web::server(gateway)), pushed);
-    }
-    to.textfile.as_ref().map_or(Ok(()), |file| textfile(file, &text))
-}
-
-/// Of a task of a job that sees no repository, as those of checks: what it found itself, beside what others say of the
-/// repository, and in a part of its own, for what is published takes the place of that part.
-async fn publish_alone(
-    cx: &Context,
-    settings: &Settings,
-    cluster: &str,
-    ran: &Ran,
-    checked: &[Checked],
-) -> Result<()> {
-    let to = &settings.config.metrics;
-    // It stands in an address, and in a file's name.
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    let part: String = ran.task.chars().map(plain).collect();
-    let its = |checked: &&Checked| check(&checked.subject) == ran.task;
-    let checks: Vec<Checked> = checked.iter().filter(its).cloned().collect();
-    let tasks = std::slice::from_ref(ran);
-    let text = library::of(&Known { tasks, checks: &checks, ..Known::nothing(cluster) }, Utc::now());
-    if let Some(gateway) = &to.pushgateway {
-        let pushed = push(to, gateway, (cluster, Some(&part)), &text).await;
-        delivered(cx, None, cluster, format!("pushgateway {}", web::server(gateway)), pushed);
-    }
-    // A pod without a repository mostly has not its folder either.
-    match to.textfile.as_deref().filter(|file| file.parent().is_some_and(Path::is_dir)) {
-        Some(file) => textfile(&file.with_extension(format!("{part}.prom")), &text),
-        None => Ok(()),
-    }
 }

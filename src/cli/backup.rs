@@ -245,7 +245,7 @@ fn task(cx: &Context, set: Set) -> String {
 }
 
 /// What somebody is to be told of a snapshot.
-fn problems(summary: &Summary) -> Vec<Problem> {
+pub(super) fn problems(summary: &Summary) -> Vec<Problem> {
     let event = match summary.state {
         SnapshotState::Complete => return Vec::new(),
         SnapshotState::Partial => Event::Partial,
@@ -255,7 +255,7 @@ fn problems(summary: &Summary) -> Vec<Problem> {
         Event::Shrunk => "if the loss is meant, make it the new measure: netdr backup --accept-shrunk",
         _ => "see what could not be read, mend it, and take it again: netdr backup",
     };
-    vec![Problem { event, why: remarks(summary), next: vec![next.into()] }]
+    vec![Problem::new(event, remarks(summary), vec![next.into()])]
 }
 
 /// Says what places lack; the snapshots are good whatever it is.

@@ -54,6 +54,16 @@ enum Which {
 }
 
 impl Which {
+    /// Whether it asks less than what a schedule asks, or something else: who tries something out says nothing of how things
+    /// stand.
+    fn is_narrowed(&self) -> bool {
+        match self {
+            Self::Ingress(how) => how.is_narrowed(),
+            Self::LoadBalancer(of) => of.only_puts_back(),
+            _ => false,
+        }
+    }
+
     /// The first word of its checks' names.
     const fn subject(&self) -> &'static str {
         match self {
@@ -70,8 +80,11 @@ impl Which {
 impl Checks {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
+        let recorded = !self.which.as_ref().is_some_and(Which::is_narrowed);
         // One that cannot be made at all has an end, too.
-        self.which.iter().for_each(|which| cx.about(after::check(which.subject())));
+        if let Some(which) = self.which.as_ref().filter(|_| recorded) {
+            cx.about(after::check(which.subject()));
+        }
         let checks = match &self.which {
             Some(Which::Certificates) => cluster::checks(cx, &settings, &[OfCluster::Certificates])?,
             Some(Which::Cni(cni)) => cni.run(cx, &settings)?,
@@ -81,6 +94,9 @@ impl Checks {
             Some(Which::Recoverability) => repository::checks(cx, &settings)?,
             None => everything(cx, &settings)?,
         };
+        if recorded {
+            cx.checked(&checks);
+        }
         answer(cx, &checks)
     }
 }
@@ -122,7 +138,6 @@ pub(super) fn or_unknown(of: &str, next: &str, checks: Result<Vec<Check>>) -> Re
 
 /// Says how checks came out: a table, and of each that is not ok why and what to do.
 pub(super) fn answer(cx: &Context, checks: &[Check]) -> Result<Exit> {
-    cx.checked(checks);
     let status = check::worst(checks);
     cx.terminal.answer(&json!({"status": status, "checks": checks}), || said(checks))?;
     Ok(Exit::Crossed.when(status.is_crossed()))
@@ -153,6 +168,28 @@ fn said(checks: &[Check]) -> String {
 mod tests {
     use super::*;
     use crate::check::Status;
+
+    /// As somebody does who looks for what is wrong, and as schedules do.
+    #[test]
+    fn who_tries_something_out_says_nothing_of_how_things_stand() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            checks: Checks,
+        }
+        for (words, narrowed) in [
+            ("ingress", false),
+            ("ingress --through n1", true),
+            ("ingress --port 8443", true),
+            ("loadbalancer --failover --yes", false),
+            ("loadbalancer --failover --undo", true),
+            ("cni --timeout 300", false),
+            ("policies", false),
+        ] {
+            let line = <Line as clap::Parser>::parse_from(["check"].into_iter().chain(words.split(' ')));
+            assert_eq!(line.checks.which.unwrap().is_narrowed(), narrowed, "{words}");
+        }
+    }
 
     #[test]
     fn what_is_not_ok_says_why_and_what_to_do() {

@@ -49,6 +49,7 @@ impl Doctor {
         let plans: Vec<_> = plans::all(&settings)?.into_iter().map(|authored| authored.plan).collect();
         let watched = settings.repository().and_then(|here| here.watched()).ok();
         checks.extend(configuration::judge(&settings.config, &plans, watched.as_deref(), cx.now));
+        cx.checked(&checks);
         answer(cx, &checks)
     }
 }

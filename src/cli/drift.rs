@@ -24,7 +24,7 @@ use crate::{
     repository::{Listed, Repository, choose},
     restore::observe,
     seal::Identities,
-    task::{Event, Problem},
+    task::{Event, Gravity, Problem},
 };
 
 /// Tell what differs from the latest snapshots (the index key is enough) or from Git, how grave it is and why
@@ -206,9 +206,15 @@ impl Drift {
             Against::Snapshot(id) => format!("netdr drift --against {id}"),
         };
         let of = |event, why: Vec<String>, next: &str| {
-            (!why.is_empty()).then(|| Problem { event, why, next: vec![format!("{next}: {command}")] })
+            (!why.is_empty()).then(|| Problem::new(event, why, vec![format!("{next}: {command}")]))
         };
+        // What it may be counts: nobody is to miss it because the snapshot is sealed.
+        let grave = report
+            .items
+            .iter()
+            .map(|found| (found.difference.key.to_string(), gravity(found.may_be.unwrap_or(found.severity))));
         let found = of(Event::Drift, report.items.iter().map(line).collect(), "what differs in them");
+        let found = found.map(|found| found.graded(grave));
         let unread = of(Event::Partial, report.unread.clone(), "see to it that all of it can be read");
         found.into_iter().chain(unread).collect()
     }
@@ -223,6 +229,15 @@ async fn issued(cluster: &Cluster, scope: &Scope, live: &Live) -> Result<Observe
         return Ok(Observed::default());
     }
     Ok(observe(cluster, &cluster.discover().await?, &scope.exclude_namespaces).await)
+}
+
+const fn gravity(severity: Severity) -> Gravity {
+    match severity {
+        Severity::Low => Gravity::Low,
+        Severity::Medium => Gravity::Medium,
+        Severity::High => Gravity::High,
+        Severity::Critical => Gravity::Critical,
+    }
 }
 
 fn said(report: &Report) -> String {
@@ -253,7 +268,36 @@ fn said(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::SnapshotState, repository::fixture::listed, signature::Trust};
+    use crate::{
+        model::{ItemKey, SnapshotState},
+        repository::fixture::listed,
+        signature::Trust,
+    };
+
+    #[test]
+    fn who_is_told_learns_which_objects_differ_and_how_grave_that_may_be() {
+        let finding = |name: &str, severity, may_be| Finding {
+            difference: Difference {
+                component: Component::Policies,
+                key: ItemKey::resource("", "namespaces", None, name),
+                change: Change::Removed,
+                fields: vec![],
+            },
+            severity,
+            may_be,
+            reasons: vec!["it is gone".into()],
+        };
+        let items =
+            vec![finding("a", Severity::Low, Some(Severity::Critical)), finding("b", Severity::High, None)];
+        let report = Report { items, unread: vec!["policies: 403".into()], ..Report::default() };
+        let drift = Drift { against: Against::Git, sets: vec![], min_severity: Severity::Low };
+        let told = drift.problems(&report);
+        let [found, unread] = &told[..] else { panic!("{told:?}") };
+        assert!(found.why[0].ends_with("- namespaces a; it is gone") && found.why.len() == 2, "{found:?}");
+        assert_eq!((found.gravity, found.critical.len()), (Gravity::Critical, 1));
+        assert_eq!(found.next, ["what differs in them: netdr drift --against git"]);
+        assert_eq!((unread.event, unread.gravity), (Event::Partial, Gravity::Low));
+    }
 
     #[test]
     fn a_set_that_is_named_or_went_bad_is_a_gap_and_one_that_nobody_backs_up_is_none() {

@@ -110,11 +110,16 @@ pub(super) fn keep(cx: &Context, repository: &Repository, seen: impl IntoIterato
     }
 }
 
-/// Says what went wrong, and what a person should know.
-pub(super) fn report(cx: &Context, outcome: Option<&Result<Recorded>>) -> Exit {
+/// Says how the task ended, where there was something to commit.
+pub(super) fn ended(cx: &Context, outcome: Option<&Result<Recorded>>) {
     if let Some(outcome) = outcome {
         cx.ended("commit to git", outcome.as_ref().err().map(Problem::failed).into_iter().collect());
     }
+}
+
+/// Says what went wrong, and what a person should know.
+pub(super) fn report(cx: &Context, outcome: Option<&Result<Recorded>>) -> Exit {
+    ended(cx, outcome);
     match outcome {
         Some(Err(error)) => {
             cx.terminal.error(error);

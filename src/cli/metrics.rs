@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
-    after::{CHECKED, DELIVERY, RAN},
+    after::{CHECKED, DELIVERY, LOOKED, RAN},
     context::Context,
     exit::Exit,
     interrupt,
@@ -35,8 +35,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Print what Prometheus asks of the repository, as it is now
 #[derive(Args)]
 #[command(
-    after_help = "They are written and pushed after every backup, replicate, prune, verify, drift, restore, undo and check, where \
-                  `metrics` of the configuration says where to."
+    after_help = "They are written and pushed after every backup, replicate, prune, verify, drift, restore, undo and check, and \
+                  after every look of watch, where `metrics` of the configuration says where to."
 )]
 pub(super) struct Metrics {}
 
@@ -76,6 +76,7 @@ pub(super) async fn text(
     let tasks: Vec<_> = records.read(RAN)?.into_values().collect();
     let checks: Vec<_> = records.read(CHECKED)?.into_values().collect();
     let deliveries: Vec<_> = records.read(DELIVERY)?.into_values().collect();
+    let watched = records.read(LOOKED)?.into_values().next();
     let known = Known {
         cluster,
         listed: Some(&listed),
@@ -87,6 +88,7 @@ pub(super) async fn text(
         tasks: &tasks,
         checks: &checks,
         deliveries: &deliveries,
+        watched: watched.as_ref(),
     };
     Ok(metrics::of(&known, now))
 }

@@ -61,7 +61,7 @@ fn problems(outcome: &Outcome) -> Vec<Problem> {
     let why: Vec<String> = failures.iter().map(ToString::to_string).chain(damaged).collect();
     let next = failures.iter().flat_map(|error| error.hints().to_vec());
     let next = next.chain(["copy what is missing: netdr replicate".into()]).collect();
-    if why.is_empty() { Vec::new() } else { vec![Problem { event: Event::Failed, why, next }] }
+    if why.is_empty() { Vec::new() } else { vec![Problem::new(Event::Failed, why, next)] }
 }
 
 impl Replicate {

@@ -51,7 +51,12 @@ pub(super) struct Settings {
 impl Settings {
     /// Finds, reads and merges.
     pub(super) fn load(flags: &Global, terminal: &Terminal) -> Result<Self> {
-        let Some(file) = find(flags.config.as_deref(), terminal) else {
+        if flags.config.is_none() && is_foreign(Path::new(LOCAL)) {
+            terminal.warn(
+                "./netdr.yaml belongs to somebody else and is not read; name it with --config to use it",
+            );
+        }
+        let Some(file) = find(flags.config.as_deref()) else {
             terminal.detail("no configuration file is in use");
             return Ok(Self::merge(flags, Config::default(), None));
         };
@@ -67,6 +72,14 @@ impl Settings {
         )?;
         let config = Config::parse(&guard::read(&file, "configuration")?, &file)?;
         Ok(Self::merge(flags, config, Some(file)))
+    }
+
+    /// Where the configuration is refused: who is told of that, as far as it says so, and why it is.
+    pub(super) fn of_refused(flags: &Global) -> Option<(Self, Error)> {
+        let file = find(flags.config.as_deref())?;
+        let text = guard::read(&file, "configuration").ok()?;
+        let (config, why) = Config::of_refused(&text, &file)?;
+        Some((Self::merge(flags, config, Some(file)), why))
     }
 
     fn merge(flags: &Global, config: Config, file: Option<PathBuf>) -> Self {
@@ -287,21 +300,18 @@ pub(super) fn there(file: &Path, what: &str, by: &str, next: &str) -> Result<()>
     }
 }
 
-fn find(flag: Option<&Path>, terminal: &Terminal) -> Option<PathBuf> {
+fn find(flag: Option<&Path>) -> Option<PathBuf> {
     if let Some(file) = flag {
         return Some(file.into());
     }
-    let local = Path::new(LOCAL);
-    if let Ok(found) = fs::metadata(local) {
-        // Somebody else's file in a shared folder must not name keys and repository for us.
-        if found.uid() == rustix::process::geteuid().as_raw() {
-            return Some(local.into());
-        }
-        terminal
-            .warn("./netdr.yaml belongs to somebody else and is not read; name it with --config to use it");
-    }
-    let system = Path::new(SYSTEM);
-    system.exists().then(|| system.into())
+    let (local, system) = (Path::new(LOCAL), Path::new(SYSTEM));
+    let ours = local.exists() && !is_foreign(local);
+    if ours { Some(local.into()) } else { system.exists().then(|| system.into()) }
+}
+
+/// Somebody else's file in a shared folder must not name keys and repository for us.
+fn is_foreign(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|found| found.uid() != rustix::process::geteuid().as_raw())
 }
 
 #[cfg(test)]

@@ -10,15 +10,16 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
+    after, backup as night,
     context::Context,
     exit::Exit,
-    history, interrupt,
+    history, interrupt, prompt,
     prune::{self, Decided},
     settings::Settings,
     words::count,
 };
 use crate::{
-    Error, Result,
+    Error, Kind, Result,
     backup::{self, Job, Look, Summary},
     capture::Scope,
     cluster::Cluster,
@@ -28,6 +29,7 @@ use crate::{
     repository::{Repository, Watched},
     seal::Identities,
     signature::SigningKey,
+    task::{self, Problem},
     watch::{News, Watch as Followed, debounce::Debounce},
 };
 
@@ -134,10 +136,24 @@ struct Maker<'a> {
     identity: ClusterIdentity,
     /// What Git lacks: of each set what was seen last.
     uncommitted: BTreeMap<Set, Seen>,
+    /// However little changes, it looks so often.
+    every: Duration,
 }
+
+const SETS: [Set; 2] = [Set::Network, Set::Certificates];
 
 impl Watch {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let watched = self.watch(cx);
+        let stopped = matches!(&watched, Err(error) if error.kind() == Kind::Interrupted);
+        // Who stops it means it. Else nobody watches any more, and whoever is at a terminal sees that.
+        if !stopped && !prompt::somebody() {
+            SETS.into_iter().for_each(|set| cx.about(after::watch(set)));
+        }
+        watched
+    }
+
+    fn watch(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         let repository = settings.repository()?;
         let (index_key, signing_key) = (settings.index_key()?, settings.signing_key()?);
@@ -158,13 +174,14 @@ impl Watch {
                 cluster,
                 identity,
                 uncommitted: BTreeMap::new(),
+                every: self.at_least_every,
             })
             .await
         })
     }
 
     async fn follow(&self, mut maker: Maker<'_>) -> Result<Exit> {
-        let sets: BTreeSet<Set> = [Set::Network, Set::Certificates].into();
+        let sets: BTreeSet<Set> = SETS.into();
         let scope = maker.settings.config.scope.clone();
         let mut followed = Followed::start(maker.cluster.clone(), scope, sets.clone()).await?;
         maker.say(Event::Watching {
@@ -207,10 +224,13 @@ impl Watch {
 impl Maker<'_> {
     /// Takes a snapshot of each set in which something differs; those that it could not be taken of.
     async fn look(&mut self, sets: &BTreeSet<Set>, asked: bool) -> Result<Vec<Set>> {
+        let began = Utc::now();
         let mut failed = Vec::new();
         let mut made = false;
         for set in sets {
-            match self.take(*set).await {
+            let taken = self.take(*set).await;
+            self.cx.ended(&after::watch(*set), problems(&taken));
+            match taken {
                 Ok(Look::Taken(mut summary)) => {
                     made = true;
                     self.uncommitted.extend(summary.seen.take().map(|seen| (*set, seen)));
@@ -231,13 +251,19 @@ impl Maker<'_> {
         if made {
             self.thin()?;
         }
+        // Who is told may be another by now, too.
+        let settings = Settings::load(&self.cx.flags, &self.cx.terminal);
+        let settings = settings.as_ref().unwrap_or(self.settings);
+        self.cx.looked(settings, after::Look { began, took: made, every: self.every }).await;
         Ok(failed)
     }
 
     /// Commits to Git what it lacks, as a backup does. What it does not take now, the next look commits.
     async fn commit(&mut self) -> Result<()> {
         let seen = self.uncommitted.values().cloned().collect();
-        match history::commit(self.cx, self.settings, &self.signing_key, seen).await {
+        let committed = history::commit(self.cx, self.settings, &self.signing_key, seen).await;
+        history::ended(self.cx, committed.as_ref());
+        match committed {
             None => Ok(()),
             Some(Err(error)) => {
                 let sets = self.uncommitted.keys().copied().collect();
@@ -320,6 +346,22 @@ impl Maker<'_> {
         let line = Line { time: Utc::now(), event };
         self.cx.terminal.line(&line, || format!("{} {}", super::words::time(line.time), words(&line.event)))
     }
+}
+
+/// What somebody is to be told of a look. What shrank is the next backup's to tell: the next look compares with the very
+/// snapshot that shrank, and would say that all is well.
+fn problems(look: &Result<Look>) -> Vec<Problem> {
+    let partial = match look {
+        Err(error) => return vec![Problem::failed(error)],
+        Ok(Look::Taken(summary)) => night::problems(summary),
+        Ok(Look::Unchanged { unread }) if unread.is_empty() => vec![],
+        Ok(Look::Unchanged { unread }) => vec![Problem::new(
+            task::Event::Partial,
+            unread.iter().map(ToString::to_string).collect(),
+            vec!["see what could not be read, and mend it: netdr backup".into()],
+        )],
+    };
+    partial.into_iter().filter(|problem| problem.event == task::Event::Partial).collect()
 }
 
 fn words(event: &Event<'_>) -> String {

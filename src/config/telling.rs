@@ -10,6 +10,7 @@ use std::{
 
 use http::Uri;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     Error, Result,
@@ -90,6 +91,13 @@ pub(super) fn channels(sections: Vec<ChannelSection>, folder: &Path, shown: &str
     let channel = |section: ChannelSection| section.channel(folder);
     let wrong = |why: String| Error::usage(format!("{shown}: notify: {why}"));
     sections.into_iter().map(|section| channel(section).map_err(wrong)).collect()
+}
+
+/// Who can be told, where the rest is wrong: each channel for itself.
+pub(super) fn readable(sections: &Value, folder: &Path) -> Vec<Channel> {
+    let section = |one: &Value| serde_json::from_value::<ChannelSection>(one.clone()).ok();
+    let sections = sections.as_array().into_iter().flatten().filter_map(section);
+    sections.filter_map(|section| section.channel(folder).ok()).collect()
 }
 
 impl ChannelSection {
@@ -212,6 +220,26 @@ mod tests {
         let channel = one("{webhook_file: hook, on: [failed, objective-missed]}").unwrap();
         assert_eq!(channel.on, [Event::Failed, Event::ObjectiveMissed].into());
         assert_eq!(channel.name(), "webhook /etc/netdr/hook");
+    }
+
+    /// A job whose configuration is wrong has nobody at a terminal.
+    #[test]
+    fn a_configuration_that_is_wrong_says_who_is_told_as_far_as_it_can_be_read() {
+        let refused = |text: &str| Config::of_refused(text, Path::new("/etc/netdr/netdr.yaml"));
+        let hook =
+            "notify: [{webhook: 'https://hooks.lab/x', on: [failed]}, {webhook: 'https://x', on: [faild]}]";
+        let config = refused(&format!(
+            "cluster: {{name: proj-k8s}}\nrepository: repo\nretension: {{daily: 7}}\nmetrics: {{textfile: x}}\n{hook}\n"
+        ));
+        let (config, why) = config.unwrap();
+        assert!(why.to_string().contains("unknown key `retension`"), "{why}");
+        let names: Vec<String> = config.notify.iter().map(Channel::name).collect();
+        assert_eq!(names, ["webhook https://hooks.lab"]);
+        assert_eq!(config.cluster_name.as_deref(), Some("proj-k8s"));
+        assert_eq!(config.repository, Some("/etc/netdr/repo".into()));
+        assert!(!config.metrics.is_asked_for());
+        assert!(refused("notify: [{webhook: 'https://hooks.lab/x'}]\n").is_none(), "it is right");
+        assert!(refused("repositry: x\n").is_none() && refused("notify: [\n").is_none(), "it names nobody");
     }
 
     #[test]

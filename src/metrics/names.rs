@@ -101,6 +101,18 @@ pub(super) const CHECK_STATUS: Metric = metric(
 );
 pub(super) const CHECK_VALUE: Metric =
     metric("netdr_check_value", &["check"], "What it measured, in the unit of the check.");
+pub(super) const WATCH_LOOKED: Metric = metric(
+    "netdr_watch_last_look_timestamp_seconds",
+    &[],
+    "When `netdr watch` last looked at what it watches, whatever came of it.",
+);
+pub(super) const WATCH_DUE: Metric = metric(
+    "netdr_watch_next_look_timestamp_seconds",
+    &[],
+    "By when it looks again, whatever changes; one that is dead does not.",
+);
+pub(super) const WATCH_TAKEN: Metric =
+    metric("netdr_watch_last_snapshot_timestamp_seconds", &[], "When it last took a snapshot.");
 /// Time, success, recovery time, objective.
 pub(super) const RESTORE: [Metric; 4] = [
     metric("netdr_restore_last_timestamp_seconds", &["scenario"], "When a restore of a scenario ended last."),
@@ -126,7 +138,7 @@ pub(super) const DELIVERY_REFUSED: Metric =
     metric("netdr_notification_last_failure_timestamp_seconds", &["channel"], "When it last did not.");
 
 /// All of them, in the order of the text.
-pub const METRICS: [Metric; 35] = [
+pub const METRICS: [Metric; 38] = [
     INFO,
     WRITTEN,
     LAST,
@@ -151,6 +163,9 @@ pub const METRICS: [Metric; 35] = [
     CHECK_TIME,
     CHECK_STATUS,
     CHECK_VALUE,
+    WATCH_LOOKED,
+    WATCH_DUE,
+    WATCH_TAKEN,
     RESTORE[0],
     RESTORE[1],
     RESTORE[2],

@@ -48,7 +48,11 @@ pub async fn push(to: &Metrics, gateway: &Uri, of: (&str, Option<&str>), text: &
         ca_file: to.ca_file.as_deref(),
         token_file: to.token_file.as_deref(),
     };
-    web::send(&request, PATIENCE).await
+    let pushed = web::send(&request, PATIENCE).await;
+    pushed.map_err(|error| match error.hints() {
+        [] => error.hint(format!("what answers here: curl -v {}/-/ready", web::server(gateway))),
+        _ => error,
+    })
 }
 
 /// The address of the group (Pushgateway's README, "URL"): a value that has a slash, or is empty, goes in base64.

@@ -194,11 +194,31 @@ fn a_drill_of_the_cluster_counts_where_it_was_good_and_its_scenarios_in_any_case
     assert_eq!(last_good, seconds("2026-11-01T00:00:00Z"));
 }
 
-/// A job without a repository says nothing of snapshots: not that there are none.
+/// A job without a repository says nothing of snapshots: not that there are none. What it says stands beside what others
+/// say, and is not the sign of life of those who do see a repository.
 #[test]
-fn where_no_repository_is_at_hand_nothing_is_said_of_snapshots() {
-    let text = text(|known| known.listed = None);
-    assert!(!text.contains("netdr_snapshot") && !text.contains("netdr_drill"), "{text}");
+fn where_no_repository_is_at_hand_nothing_is_said_of_it() {
+    assert_eq!(text(|known| known.listed = None), "");
+}
+
+#[test]
+fn a_watch_says_when_it_looked_and_by_when_it_will() {
+    let mut watched = Watched {
+        cluster: "c1".into(),
+        looked_at: at("2026-11-24T11:55:00Z"),
+        due_at: at("2026-11-24T12:05:00Z"),
+        taken_at: None,
+    };
+    let of = |watched: &Watched| {
+        let text = text(|known| known.watched = Some(watched));
+        ["last_look", "next_look", "last_snapshot"]
+            .map(|what| value(&text, &format!("netdr_watch_{what}_timestamp_seconds"), ""))
+    };
+    let (looked, due) = (seconds("2026-11-24T11:55:00Z"), seconds("2026-11-24T12:05:00Z"));
+    assert_eq!(of(&watched), [looked, due, 0.0]);
+    watched.taken_at = Some(watched.looked_at);
+    assert_eq!(of(&watched), [looked, due, looked]);
+    assert!(!text(|_| {}).contains("netdr_watch"), "where nobody watches nobody is dead");
 }
 
 /// Every metric of the table has its help and its type once, and no sample is of one that is not in the table.

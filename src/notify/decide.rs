@@ -1,13 +1,19 @@
 //! What is said to whom, and what is remembered. Pure.
 //!
-//! A new problem is told at once, one that lasts once a day, one that is over once. A task that failed says nothing of the
-//! problems that it would have found, so these stay as they are.
+//! A new problem is told at once, and so is one that became graver; one that lasts once a day, one that is over once. A
+//! task that failed says nothing of the problems that it would have found, so these stay as they are.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::message::{Kind, Message};
-use crate::task::{Ended, Event, Problem};
+use crate::{
+    model::hex,
+    task::{Ended, Event, Gravity, Problem},
+};
 
 /// A problem that lasts is told of again after so long: less than a day, so that a nightly job says it every night.
 const AGAIN: TimeDelta = TimeDelta::hours(20);
@@ -25,6 +31,12 @@ pub struct Told {
     pub since: DateTime<Utc>,
     /// When somebody was told last; nobody was yet, where none.
     pub at: Option<DateTime<Utc>>,
+    /// How grave it was when it was seen last.
+    #[serde(default)]
+    pub gravity: Gravity,
+    /// What of it was critical then, as sha256 of its name: a record names no object.
+    #[serde(default)]
+    pub critical: BTreeSet<String>,
 }
 
 /// What comes of tasks that ended.
@@ -32,6 +44,9 @@ pub struct Told {
 pub struct Decision {
     /// To be sent, each with what to remember once somebody took it: nothing, where a problem is over.
     pub messages: Vec<(Message, Told)>,
+    /// Problems that last and are not told of again yet: what is remembered of them is how they are now, so that what
+    /// became less grave and then graver again is told.
+    pub changed: Vec<Told>,
     /// Problems that are over and of which nobody was told: they are not remembered any more.
     pub over: Vec<Told>,
 }
@@ -40,6 +55,25 @@ impl Told {
     /// What it is called among the records.
     pub fn subject(&self) -> String {
         format!("{} {}", self.task, self.event.name())
+    }
+
+    /// As it is now; `known` is what is remembered of it.
+    fn now(cluster: &str, task: &str, problem: &Problem, known: Option<&Self>, now: DateTime<Utc>) -> Self {
+        let hashed = |name: &String| hex(&Sha256::digest(name))[..16].to_owned();
+        Self {
+            cluster: cluster.into(),
+            task: task.into(),
+            event: problem.event,
+            since: known.map_or(now, |known| known.since),
+            at: known.and_then(|known| known.at),
+            gravity: problem.gravity,
+            critical: problem.critical.iter().map(hashed).collect(),
+        }
+    }
+
+    /// Whether it is graver than it was, or something else of it is critical.
+    fn is_graver_than(&self, before: &Self) -> bool {
+        self.gravity > before.gravity || !self.critical.is_subset(&before.critical)
     }
 }
 
@@ -50,17 +84,15 @@ pub fn decide(cluster: &str, ended: &[Ended], told: &[Told], now: DateTime<Utc>)
         let of_task = || told.iter().filter(|told| told.task == ended.task);
         for problem in &ended.problems {
             let known = of_task().find(|told| told.event == problem.event);
-            let fresh = Told {
-                cluster: cluster.into(),
-                task: ended.task.clone(),
-                event: problem.event,
-                since: now,
-                at: None,
+            let seen = Told::now(cluster, &ended.task, problem, known, now);
+            let kind = match known.and_then(|known| Some((known, known.at?))) {
+                None => Some(Kind::New),
+                Some((known, _)) if seen.is_graver_than(known) => Some(Kind::Graver),
+                Some((_, at)) => (now - at >= AGAIN).then_some(Kind::Lasting),
             };
-            let told = known.cloned().unwrap_or(fresh);
-            if told.at.is_none_or(|at| now - at >= AGAIN) {
-                let kind = if told.at.is_none() { Kind::New } else { Kind::Lasting };
-                decision.messages.push((Message::of(&told, kind, Some(problem), now), told));
+            match kind {
+                Some(kind) => decision.messages.push((Message::of(&seen, kind, Some(problem), now), seen)),
+                None => decision.changed.extend((known != Some(&seen)).then_some(seen)),
             }
         }
         let lasts = |told: &Told| ended.problems.iter().any(|problem: &Problem| problem.event == told.event);

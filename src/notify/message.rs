@@ -10,14 +10,20 @@ use crate::{
     task::{Event, Problem},
 };
 
-/// Lines of why that are said; the log has them all.
-const SHOWN: usize = 20;
+/// Lines of why that are said, and of what to do; the log has them all.
+const WHY: usize = 20;
+const NEXT: usize = 5;
+
+/// Characters of a line that are said: chat systems refuse what is too long, and a phone shows no more.
+const WIDTH: usize = 400;
 
 /// Which of a problem's messages it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The first.
     New,
+    /// The problem became graver.
+    Graver,
     /// The problem lasts.
     Lasting,
     /// The problem is over.
@@ -57,8 +63,8 @@ impl Message {
             task: told.task.clone(),
             since: told.since,
             now,
-            why: problem.map(|p| p.why.clone()).unwrap_or_default(),
-            next: problem.map(|p| p.next.clone()).unwrap_or_default(),
+            why: problem.map(|p| shortened(&p.why, WHY)).unwrap_or_default(),
+            next: problem.map(|p| shortened(&p.next, NEXT)).unwrap_or_default(),
         }
     }
 
@@ -117,6 +123,9 @@ impl Message {
         let (since, now) = (time(*since), time(*now));
         let mut text = match self.kind {
             Kind::New => format!("{task} {} on {cluster} at {now}.\n", event.words()),
+            Kind::Graver => {
+                format!("{task} {} on {cluster}, graver at {now}, since {since}.\n", event.words())
+            }
             Kind::Lasting => {
                 format!("{task} {} on {cluster}, still at {now}, since {since}.\n", event.words())
             }
@@ -128,10 +137,7 @@ impl Message {
         };
         if !self.why.is_empty() {
             text += "\n";
-            text += &self.why.iter().take(SHOWN).map(|why| format!("  {why}\n")).collect::<String>();
-            if self.why.len() > SHOWN {
-                text += &format!("  and {} more, in the log\n", self.why.len() - SHOWN);
-            }
+            text += &self.why.iter().map(|why| format!("  {why}\n")).collect::<String>();
         }
         if !self.next.is_empty() {
             text += "\nWhat to do:\n";
@@ -144,7 +150,7 @@ impl Message {
     pub fn json(&self, host: &str) -> Value {
         let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         let status = match self.kind {
-            Kind::New | Kind::Lasting => "problem",
+            Kind::New | Kind::Graver | Kind::Lasting => "problem",
             Kind::Recovered => "recovered",
             Kind::Test => "test",
         };
@@ -165,4 +171,15 @@ impl Message {
             "tool": concat!("netdr ", env!("CARGO_PKG_VERSION")),
         })
     }
+}
+
+/// At most so many lines, none longer than [`WIDTH`], and how many more there are.
+fn shortened(lines: &[String], most: usize) -> Vec<String> {
+    let line = |line: &String| match line.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.clone(),
+    };
+    let more = lines.len().saturating_sub(most);
+    let more = (more > 0).then(|| format!("and {more} more, in the log"));
+    lines.iter().take(most).map(line).chain(more).collect()
 }

@@ -64,6 +64,16 @@ impl Smtp {
             .find_map(|(address, parsed)| Some((address.as_str(), parsed.err()?)))
     }
 
+    /// The command that shows what answers.
+    pub(super) fn asks(&self) -> String {
+        let Self { host, port, .. } = self;
+        match self.tls {
+            Tls::Starttls => format!("openssl s_client -starttls smtp -connect {host}:{port}"),
+            Tls::Implicit => format!("openssl s_client -connect {host}:{port}"),
+            Tls::None => format!("curl -v smtp://{host}:{port}"),
+        }
+    }
+
     pub(super) async fn send(&self, message: &Message, host: &str, patience: Duration) -> Result<()> {
         let server = format!("{}:{}", self.host, self.port);
         let failed = |what: String| Error::failed(what);

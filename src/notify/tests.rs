@@ -1,25 +1,29 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
-use crate::task::{Ended, Problem};
+use crate::task::{Ended, Gravity, Problem};
 
 fn at(hours: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::hours(hours)
 }
 
 fn ended(events: &[Event]) -> Vec<Ended> {
-    let problem = |event: &Event| Problem {
-        event: *event,
-        why: vec!["because".into()],
-        next: vec!["netdr backup".into()],
-    };
+    let problem = |event: &Event| Problem::new(*event, vec!["because".into()], vec!["netdr backup".into()]);
     vec![Ended { task: "backup network".into(), problems: events.iter().map(problem).collect() }]
 }
 
 /// What is said, and what is remembered when all of it was taken.
 fn night(events: &[Event], told: &mut Vec<Told>, now: DateTime<Utc>) -> Vec<(Kind, Event)> {
-    let decision = decide("proj-k8s", &ended(events), told, now);
+    after(&ended(events), told, now)
+}
+
+fn after(ended: &[Ended], told: &mut Vec<Told>, now: DateTime<Utc>) -> Vec<(Kind, Event)> {
+    let decision = decide("proj-k8s", ended, told, now);
     let mut said = Vec::new();
+    for changed in decision.changed {
+        told.retain(|told| told.event != changed.event);
+        told.push(changed);
+    }
     for (message, of) in decision.messages {
         told.retain(|told| told.event != of.event);
         if message.kind != Kind::Recovered {
@@ -41,6 +45,50 @@ fn a_problem_is_told_when_it_comes_once_a_day_while_it_lasts_and_when_it_is_over
     assert_eq!(night(&[], &mut told, at(26)), [(Kind::Recovered, Event::Partial)]);
     assert_eq!(night(&[], &mut told, at(27)), []);
     assert_eq!(told, []);
+}
+
+/// Drift of these objects.
+fn drift(of: &[(&str, Gravity)]) -> Vec<Ended> {
+    let of = of.iter().map(|(name, gravity)| ((*name).to_owned(), *gravity));
+    let problem = Problem::new(Event::Drift, vec![], vec![]).graded(of);
+    vec![Ended { task: "drift".into(), problems: vec![problem] }]
+}
+
+/// What somebody was told of at noon as a trifle is not what opens the cluster at one.
+#[test]
+fn what_became_graver_is_told_at_once_in_the_same_thread_and_what_became_less_grave_is_not() {
+    use Gravity::{Critical, High, Low};
+    let mut told = Vec::new();
+    let mut hour = |of: &[(&str, Gravity)], hours| {
+        after(&drift(of), &mut told, at(hours)).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
+    };
+    assert_eq!(hour(&[("a", Low)], 0), [Kind::New]);
+    assert_eq!(hour(&[("a", Low), ("b", Low)], 1), [], "as grave as before");
+    assert_eq!(hour(&[("a", Low), ("b", High)], 2), [Kind::Graver]);
+    assert_eq!(hour(&[("b", High), ("c", Critical)], 3), [Kind::Graver]);
+    assert_eq!(hour(&[("c", Critical)], 4), []);
+    assert_eq!(hour(&[("c", Critical), ("d", Critical)], 5), [Kind::Graver], "another one is critical");
+    assert_eq!(hour(&[("d", Critical)], 6), []);
+    assert_eq!(hour(&[("a", Low)], 7), [], "less grave");
+    assert_eq!(hour(&[("d", Critical)], 8), [Kind::Graver], "again: who mended it believes it mended");
+    assert_eq!(hour(&[("d", Critical)], 28), [Kind::Lasting]);
+
+    let first = decide("c", &drift(&[("a", Low)]), &[], at(0)).messages.remove(0);
+    let known = Told { at: Some(at(0)), ..first.1 };
+    let graver = decide("c", &drift(&[("netpol-SECRET", Critical)]), &[known], at(1)).messages.remove(0);
+    assert_eq!((graver.0.subject(), graver.0.thread()), (first.0.subject(), first.0.id()));
+    assert_ne!(graver.0.id(), first.0.id());
+    assert!(graver.0.text("n1").contains(", graver at 2027-01-15T09:00:00Z, since 2027-01-15T08:00:00Z."));
+    assert_eq!(graver.0.json("n1")["status"], "problem");
+    assert!(!serde_json::to_string(&graver.1).unwrap().contains("SECRET"), "a record names no object");
+}
+
+/// What an earlier netdr remembered has no degrees yet.
+#[test]
+fn a_record_without_degrees_is_read() {
+    let text = r#"{"cluster":"c","task":"drift","event":"drift","since":"2026-11-24T01:00:00Z","at":null}"#;
+    let told: Told = serde_json::from_str(text).unwrap();
+    assert_eq!((told.gravity, told.critical.len()), (Gravity::Low, 0));
 }
 
 #[test]
@@ -102,18 +150,72 @@ fn the_messages_of_a_problem_are_one_thread() {
 
 #[test]
 fn a_message_says_what_why_and_what_to_do_and_a_long_list_is_cut() {
-    let mut message = decide("c", &ended(&[Event::Drift]), &[], at(0)).messages.remove(0).0;
+    let message = decide("c", &ended(&[Event::Drift]), &[], at(0)).messages.remove(0).0;
     let text = message.text("n1");
     assert!(
         text.starts_with("backup network differences found on c at 2027-01-15T08:00:00Z.\n\n  because\n"),
         "{text}"
     );
     assert!(text.contains("\nWhat to do:\n  netdr backup\n") && text.contains("-- \nnetdr "), "{text}");
-    message.why = vec!["line".into(); 25];
-    assert!(message.text("n1").contains("  and 5 more, in the log\n"));
     let json = message.json("n1");
     assert_eq!((&json["status"], &json["event"]), (&"problem".into(), &"drift".into()));
     assert!(json["text"].as_str().unwrap().starts_with("[netdr] c: backup network differences found\n"));
+}
+
+/// A snapshot may be partial in 500 items.
+#[test]
+fn a_message_is_bounded_whichever_way_it_goes() {
+    let problem = Problem::new(Event::Partial, vec!["ä".repeat(5_000); 500], vec!["x".repeat(5_000); 500]);
+    let ended = [Ended { task: "backup network".into(), problems: vec![problem] }];
+    let message = decide("c", &ended, &[], at(0)).messages.remove(0).0;
+    for said in [
+        message.text("n1"),
+        message.json("n1")["why"].to_string() + "\n" + &message.json("n1")["next"].to_string(),
+    ] {
+        assert!(
+            said.contains("and 480 more, in the log") && said.contains("and 495 more, in the log"),
+            "{said}"
+        );
+        assert!(said.chars().count() < 12_000, "{}", said.chars().count());
+    }
+    assert!(message.text("n1").lines().all(|line| line.chars().count() < 410));
+}
+
+/// What is said of a failure has the command that shows why, and no secret of the address.
+#[tokio::test]
+async fn who_cannot_be_reached_is_named_with_the_command_to_go_on_with() {
+    let webhook = |address| Way::Webhook(Webhook { address, token_file: None, ca_file: None });
+    let smtp = |tls| {
+        let (from, to) = ("netdr@lab.test".into(), vec!["ops@lab.test".into()]);
+        Way::Smtp(Smtp {
+            host: "127.0.0.1".into(),
+            port: 1,
+            tls,
+            from,
+            to,
+            user: None,
+            password_file: None,
+            ca_file: None,
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hook");
+    std::fs::write(&file, "http://127.0.0.1:1/MARKER").unwrap();
+    for (way, asks) in [
+        (
+            webhook(Address::Given("http://127.0.0.1:1/MARKER".parse().unwrap())),
+            "' http://127.0.0.1:1".to_owned(),
+        ),
+        (webhook(Address::File(file.clone())), format!("\"$(cat {})\"", file.display())),
+        (smtp(Tls::None), "curl -v smtp://127.0.0.1:1".into()),
+        (smtp(Tls::Starttls), "openssl s_client -starttls smtp -connect 127.0.0.1:1".into()),
+    ] {
+        let channel = Channel { on: Event::ALL.into(), way };
+        let error = channel.send(&Message::test("c", at(0)), "n1", PATIENCE).await.unwrap_err();
+        let [first, last] = error.hints() else { panic!("{error:?}") };
+        assert!(first.ends_with(&asks) && !format!("{error:?}").contains("MARKER"), "{error:?}");
+        assert_eq!(last, "when it is mended: netdr notify --test");
+    }
 }
 
 #[test]

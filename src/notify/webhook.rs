@@ -36,6 +36,15 @@ impl Webhook {
         }
     }
 
+    /// The command that shows what answers, and no word of a secret path.
+    pub(super) fn asks(&self) -> String {
+        const CURL: &str = r"curl -sS -o /dev/null -w '%{http_code}\n'";
+        match &self.address {
+            Address::Given(url) => format!("{CURL} {}", web::server(url)),
+            Address::File(file) => format!("{CURL} \"$(cat {})\"", file.display()),
+        }
+    }
+
     pub(super) async fn send(&self, message: &Message, host: &str, patience: Duration) -> Result<()> {
         let url = match &self.address {
             Address::Given(url) => url.clone(),

@@ -7,7 +7,7 @@ use std::{
 
 use netdr::drill::cluster::host_root;
 
-use crate::support::{Home, MARKER, NODE, S3, Server, Store};
+use crate::support::{Home, MARKER, NODE, Pushgateway, S3, Server, Store};
 
 /// The value of a sample.
 #[track_caller]
@@ -23,7 +23,7 @@ fn written(store: &Store) -> String {
 const HOST: &str = "{cluster=\"proj-k8s\",set=\"host\",node=\"proj-k8s01\",place=\"local\"}";
 const TASK: &str = "{cluster=\"proj-k8s\",task=\"backup host proj-k8s01\"}";
 
-/// Where a Pushgateway would be: every request, head and body.
+/// In place of a Pushgateway, where what is asked of it counts, or that it refuses: every request, head and body.
 fn gateway(answer: &'static str) -> (String, Receiver<(String, String)>) {
     let (said, heard) = channel();
     let server = Server::plain("127.0.0.1", move |head, body| {
@@ -89,8 +89,36 @@ async fn what_cannot_be_written_is_a_warning_and_no_failure() {
     }
 }
 
+/// What is pushed is one text for a cluster, beside which each task without a repository has its part.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pushgateway_gets_them_in_place_of_those_before() {
+async fn a_pushgateway_has_the_newest_of_the_whole_and_of_each_part() {
+    let (store, home) = (Store::new().await, Home::new());
+    let gateway = Pushgateway::start().await;
+    store.configure(&format!("metrics: {{pushgateway: '{}'}}", gateway.address()));
+    let part = format!("cluster: {{name: proj-k8s}}\nmetrics: {{pushgateway: '{}'}}\n", gateway.address());
+    std::fs::write(home.path().join("netdr.yaml"), part).unwrap();
+    let group = |sample: &str, rest: &str| {
+        format!("{sample}{{cluster=\"proj-k8s\",instance=\"\",job=\"netdr\"{rest}}}")
+    };
+    let exit = group("netdr_task_last_exit_code", ",task=\"backup host proj-k8s01\"");
+    let written = group("netdr_metrics_timestamp_seconds", "");
+
+    store.backup().await;
+    let first = gateway.scraped();
+    assert!(value(&first, &exit) == 0.0 && value(&first, &written) > 1_700_000_000.0, "{first}");
+    home.netdr(&["check", "cni", "--kubeconfig", "nowhere"]).await.failed(2);
+    store.shell("mv keys/signing away").await.ok();
+    store.netdr("backup --set host --host-root host").await.failed(2);
+    let second = gateway.scraped();
+    assert_eq!(value(&second, &exit), 2.0);
+    let check = group("netdr_task_last_exit_code", ",part=\"check-cni\",task=\"check cni\"");
+    assert_eq!(value(&second, &check), 2.0, "the backup replaced it");
+    // A check is not the sign of life of the nightly jobs.
+    assert_eq!(second.matches("\nnetdr_metrics_timestamp_seconds{").count(), 1, "{second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushgateway_gets_them_by_put_and_with_the_token() {
     let store = Store::new().await;
     let (address, heard) = gateway("200 OK");
     std::fs::write(store.path("token"), "s3cr3t-t0k3n\n").unwrap();
@@ -113,7 +141,9 @@ async fn a_pushgateway_that_refuses_is_named_and_remembered() {
     store.configure(&format!("metrics: {{pushgateway: '{address}'}}"));
     let taken = store.netdr("backup --set host --host-root host").await;
     assert_eq!(taken.code, Some(0));
-    assert!(taken.stderr.contains(&format!("{address} refused it: HTTP status 400")), "{}", taken.stderr);
+    for said in [format!("{address} refused it: HTTP status 400"), format!("curl -v {address}/-/ready")] {
+        assert!(taken.stderr.contains(&said), "{said}: {}", taken.stderr);
+    }
     let refused = format!(
         "netdr_notification_last_failure_timestamp_seconds{{cluster=\"proj-k8s\",channel=\"pushgateway {address}\"}}"
     );
@@ -138,6 +168,8 @@ async fn without_a_repository_each_check_is_published_in_a_part_of_its_own() {
     home.netdr(&["check", "--kubeconfig", "nowhere"]).await.failed(8);
     home.netdr(&["check", "cni", "--kubeconfig", "nowhere"]).await.failed(2);
     home.netdr(&["check", "policies", "--kubeconfig", "nowhere"]).await.failed(2);
+    // Who tries something out says nothing of how things stand.
+    home.netdr(&["check", "ingress", "--through", "n1", "--kubeconfig", "nowhere"]).await.failed(2);
     let group = |head: &str| {
         let group = head.strip_prefix("PUT /metrics/job/netdr/cluster/proj-k8s/part/");
         group.unwrap_or_else(|| panic!("{head}")).split(' ').next().unwrap().to_owned()

@@ -191,3 +191,36 @@ async fn without_a_repository_somebody_is_told_all_the_same() {
     assert!(taken.len() == 1 && taken[0].contains("does not exist"), "{taken:?}");
     assert!(!store.path("repo").exists(), "nothing is made where nothing is mounted");
 }
+
+/// A job has nobody at a terminal: whoever its configuration still names is told that it is refused, and that it is not any
+/// more. Who mistyped something at a terminal sees it, and nobody else is woken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_configuration_reaches_somebody_and_a_slip_at_a_terminal_nobody() {
+    let store = Store::new().await;
+    let mail = Mail::start(None, &[]).await;
+    store.configure(&format!(
+        "notify: [{{smtp: {{server: '127.0.0.1:{}', tls: none, from: netdr@lab.test, to: [alerts@lab.test]}}}}]",
+        mail.port
+    ));
+    let right = std::fs::read_to_string(store.path("netdr.yaml")).unwrap();
+    store.configure("retension: {daily: 7}");
+    let at_a_terminal = |verb: &str| format!("script -qec 'netdr {verb}' /dev/null || true");
+    store.shell(&at_a_terminal(BACKUP)).await.ok();
+    assert_eq!(mail.taken(), Vec::<String>::new(), "somebody saw it");
+    store.netdr(BACKUP).await.failed(2);
+    store.netdr("backup --sett host").await.failed(2);
+    std::fs::write(store.path("netdr.yaml"), right).unwrap();
+    store.backup().await;
+    let taken = mail.taken();
+    let [refused, over] = &taken[..] else { panic!("{taken:#?}") };
+    for mail in [refused, over] {
+        assert_eq!(header(mail, "Subject"), "[netdr] proj-k8s: configuration failed");
+    }
+    assert!(refused.contains("unknown key `retension`") && refused.contains("did you mean"), "{refused}");
+    assert!(over.contains("is well again"), "{over}");
+
+    broken(&store).await;
+    let shown = store.shell(&at_a_terminal(BACKUP)).await.ok();
+    assert!(shown.contains("signing"), "{shown}");
+    assert_eq!(mail.taken().len(), 2, "nobody else is told of what somebody saw");
+}

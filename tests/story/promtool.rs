@@ -184,6 +184,21 @@ const CASES: &[Case] = &[
         &[(0, 0), (1, 0), (2, 1), (3, 1), (4, 0)],
     ),
     Case("NetdrCheckWarning", &[("netdr_check_status{check=\"x\"}", "0 1 2")], &[(0, 0), (1, 1), (2, 0)]),
+    // An older text on another node.
+    Case(
+        "NetdrWatchDead",
+        &[
+            ("netdr_watch_next_look_timestamp_seconds", "600x40"),
+            ("netdr_watch_next_look_timestamp_seconds{instance=\"n2\"}", "0x40"),
+        ],
+        &[(25, 0), (26, 1)],
+    ),
+    // Given up for good.
+    Case(
+        "NetdrWatchDead",
+        &[("netdr_watch_next_look_timestamp_seconds", "0x730")],
+        &[(HOUR, 1), (30 * DAY - HOUR, 1), (30 * DAY, 0)],
+    ),
     Case(
         "NetdrNotificationFailed",
         &[

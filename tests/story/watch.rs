@@ -1,6 +1,11 @@
 //! `netdr watch`: a change is in a snapshot within seconds, whatever the API server does meanwhile.
 
-use std::{collections::BTreeSet, path::Path, process::Stdio};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::Stdio,
+    sync::{Arc, Mutex},
+};
 
 use chrono::{SecondsFormat, Utc};
 use futures::{StreamExt as _, stream};
@@ -20,7 +25,9 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
-use crate::support::{Fault, Faults, MARKER, Objects, Operator, POLICIES, eventually, everything, fresh};
+use crate::support::{
+    Fault, Faults, MARKER, Objects, Operator, POLICIES, Server, eventually, everything, fresh,
+};
 
 const FAST: [&str; 7] = ["watch", "--json", "--settle", "1s", "--at-most", "3s", "--no-progress"];
 
@@ -93,6 +100,14 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     operator.home.shell("git init -q --bare -b main seen.git").await.ok();
     operator.configure("git: {history: {url: seen.git}}");
     let night = operator.backup().await;
+    let told = Arc::<Mutex<Vec<Value>>>::default();
+    let hears = told.clone();
+    let hook = Server::plain("127.0.0.1", move |_, body| {
+        hears.lock().unwrap().push(serde_json::from_slice(body).unwrap());
+        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
+    });
+    operator.configure(&format!("notify: [{{webhook: 'http://{}/'}}]", hook.address));
+    operator.configure("metrics: {textfile: netdr.prom}");
     operator.home.shell("mv seen.git away.git").await.ok();
     let mut watching = Watching::start(&operator, &[]).await;
     // A passphrase is asked for while somebody is there: the key is read as it begins, and never again.
@@ -147,6 +162,22 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     assert_eq!(header["sealed_to"].as_array().unwrap().len(), 1, "{header:#}");
     assert_eq!(watching.stop().await, 130);
     operator.home.netdr(&["verify", "--all"]).await.ok();
+    // Somebody was told that Git lacked something, once, and that it does not any more; that it was stopped is no failure.
+    let told = told.lock().unwrap().clone();
+    let told = told.iter().map(|of| (of["task"].as_str().unwrap(), of["status"].as_str().unwrap()));
+    let told: Vec<_> = told.filter(|(task, _)| *task != "drift network").collect();
+    assert_eq!(told, [("commit to git", "problem"), ("commit to git", "recovered")]);
+    let metrics = operator.home.netdr(&["metrics"]).await.ok();
+    let of = |what: &str| {
+        let sample = format!("netdr_watch_{what}_timestamp_seconds{{");
+        let line =
+            metrics.lines().find(|line| line.starts_with(&sample)).unwrap_or_else(|| panic!("{metrics}"));
+        line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
+    };
+    assert_eq!(of("next_look"), of("last_look") + 600.0);
+    assert!(of("last_snapshot") > 0.0 && of("last_snapshot") <= of("last_look"), "{metrics}");
+    let written = operator.home.shell("cat netdr.prom").await.ok();
+    assert!(written.contains("netdr_watch_next_look_timestamp_seconds{"), "{written}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

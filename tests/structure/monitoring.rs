@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, env, fs};
 
-use netdr::{metrics::METRICS, yaml};
+use netdr::{metrics::METRICS, notify::Message, task::Event, yaml};
 
-use super::sources::root;
+use super::sources::{code, root, rust_files};
 use crate::support::{expressions, groups, monitoring, rules};
 
 const OPERATOR: &str = "schedules/monitoring/prometheusrule.yaml";
@@ -76,4 +76,56 @@ fn the_page_lists_every_alert() {
     let listed: BTreeSet<&str> = listed.collect();
     let rules = rules();
     assert_eq!(listed, rules.iter().map(|(alert, _)| alert.as_str()).collect());
+}
+
+/// A section of the page, up to the next.
+fn section(name: &str) -> String {
+    let page = fs::read_to_string(root().join("docs/monitoring.md")).unwrap();
+    let (_, rest) = page.split_once(&format!("\n## {name}\n")).unwrap();
+    rest.split("\n## ").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_page_says_what_a_webhook_gets_and_of_what_somebody_can_be_told() {
+    let page = section("Messages");
+    let sent = Message::test("c", chrono::DateTime::UNIX_EPOCH).json("n1");
+    for field in sent.as_object().unwrap().keys() {
+        assert!(page.contains(&format!("`{field}`")), "{field}");
+    }
+    for event in Event::ALL {
+        assert!(page.contains(&format!("| `{}` |", event.name())), "{}", event.name());
+    }
+}
+
+/// Which file says of which tasks how they ended: a new one is to be written down here, and on the page.
+const TASKS: [(&str, &[&str]); 9] = [
+    ("after/checked.rs", &["check SUBJECT", "check cluster"]),
+    ("after/watched.rs", &["watch network", "watch certificates"]),
+    ("backup.rs", &["backup network", "backup certificates", "backup host NODE"]),
+    ("course.rs", &["restore SCENARIO", "undo"]),
+    ("drift.rs", &["drift", "drift git", "drift ID"]),
+    ("history.rs", &["commit to git"]),
+    ("prune.rs", &["prune PLACE"]),
+    ("replicate.rs", &["replicate PLACE"]),
+    ("verify.rs", &["verify"]),
+];
+
+/// Those say it under a name that one of the others gave.
+const UNDER_ANOTHERS_NAME: [&str; 2] = ["check.rs", "watch.rs"];
+
+#[test]
+fn the_page_lists_every_task() {
+    let says = |path: &std::path::PathBuf| {
+        let text = code(path);
+        ["cx.about(", "cx.ended(", "self.ended(&check(", "fn looked("].iter().any(|word| text.contains(word))
+    };
+    let files = rust_files("src/cli").into_iter().filter(says);
+    let files: BTreeSet<String> =
+        files.map(|path| path.strip_prefix("src/cli").unwrap().to_str().unwrap().to_owned()).collect();
+    let known = TASKS.iter().map(|(file, _)| *file).chain(UNDER_ANOTHERS_NAME);
+    assert_eq!(files, known.map(ToOwned::to_owned).collect());
+    let page = section("Metrics");
+    for task in TASKS.iter().flat_map(|(_, tasks)| *tasks) {
+        assert!(page.contains(&format!("`{task}`")), "{task}");
+    }
 }

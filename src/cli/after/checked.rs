@@ -1,6 +1,10 @@
 //! What checks found, for who is told and for metrics.
+//!
+//! In: checks. Out: of each subject a task that ended, and what was found. Invariant: a subject is what is always checked
+//! together: its record is written anew as a whole, so that nothing stays in it that is not there any more, and a run that
+//! checks less does not say that the rest is well.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde_json::Value;
 
@@ -8,18 +12,34 @@ use super::{Context, Event, Problem};
 use crate::{
     check::{Check, Status},
     metrics::{Checked, Finding},
+    task::Gravity,
 };
 
+/// Checks that only some runs make, as `check cni` with its pods and `check` without; each with its subject.
+const APART: [(&str, &str); 6] = [
+    ("cni pod connectivity", "cni pods"),
+    ("cni dns", "cni pods"),
+    ("cni tls handshake", "cni pods"),
+    ("cni probe pods", "cni pods"),
+    ("loadbalancer failover", "loadbalancer failover"),
+    ("loadbalancer put back", "loadbalancer failover"),
+];
+
+/// The subject, and the check, that says whether the cluster could be asked at all.
+const CLUSTER: &str = "cluster";
+
+/// What is only known where it could be.
+const OF_CLUSTER: [&str; 5] = ["certificates", "cni", "ingress", "loadbalancer", "policies"];
+
+/// Findings of a check that are said; its command shows them all.
+const SAID: usize = 3;
+
 impl Context {
-    /// Says how checks came out: each subject, the first word of a check's name, is a task.
+    /// Says how checks came out: each subject is a task.
     pub(in crate::cli) fn checked(&self, checks: &[Check]) {
-        let mut subjects: BTreeMap<&str, Vec<&Check>> = BTreeMap::new();
-        for check in checks {
-            subjects.entry(check.name.split(' ').next().unwrap_or_default()).or_default().push(check);
-        }
-        for (subject, checks) in subjects {
+        for (subject, checks) in by_subject(checks) {
             self.ended(&check(subject), problem(&checks).into_iter().collect());
-            let found = checks.iter().map(|check| finding(check)).collect();
+            let found = checks.iter().map(finding).collect();
             let (cluster, at) = (String::new(), self.now); // both are known when the verb is over
             self.tasks.told().checked.push(Checked { cluster, subject: subject.into(), at, found });
         }
@@ -31,17 +51,47 @@ pub(in crate::cli) fn check(subject: &str) -> String {
     format!("check {subject}")
 }
 
+/// Checks by subject. Whoever could ask the cluster says so, and with it that what hindered another is over.
+fn by_subject(checks: &[Check]) -> BTreeMap<&str, Vec<Check>> {
+    let mut subjects: BTreeMap<&str, Vec<Check>> = BTreeMap::new();
+    for check in checks {
+        let apart = APART.iter().find(|(name, _)| *name == check.name).map(|(_, subject)| *subject);
+        let subject = apart.unwrap_or_else(|| check.name.split(' ').next().unwrap_or_default());
+        subjects.entry(subject).or_default().push(check.clone());
+    }
+    if OF_CLUSTER.iter().any(|subject| subjects.contains_key(subject)) {
+        subjects.entry(CLUSTER).or_insert_with(|| vec![Check::ok(CLUSTER, Value::Null, "")]);
+    }
+    subjects
+}
+
 /// Those that are over a threshold, or unknown, are one problem.
-fn problem(checks: &[&Check]) -> Option<Problem> {
-    let crossed: Vec<&&Check> = checks.iter().filter(|check| check.status.is_crossed()).collect();
-    let line = |check: &&&Check| format!("{}: {}: {}", check.name, check.status.name(), check.why.join("; "));
+fn problem(checks: &[Check]) -> Option<Problem> {
+    let mut crossed: Vec<&Check> = checks.iter().filter(|check| check.status.is_crossed()).collect();
+    crossed.sort_by_key(|check| Reverse(check.status));
     let mut next: Vec<String> = crossed.iter().filter_map(|check| check.next.clone()).collect();
     next.dedup();
-    (!crossed.is_empty()).then(|| Problem {
-        event: Event::Check,
-        why: crossed.iter().map(line).collect(),
-        next,
+    let grave = crossed.iter().map(|check| (check.name.clone(), gravity(check.status)));
+    (!crossed.is_empty()).then(|| {
+        Problem::new(Event::Check, crossed.iter().map(|check| line(check)).collect(), next).graded(grave)
     })
+}
+
+fn line(check: &Check) -> String {
+    let mut why: Vec<&str> = check.why.iter().take(SAID).map(String::as_str).collect();
+    let more = check.why.len().saturating_sub(SAID);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    why.extend(more.as_deref());
+    format!("{}: {}: {}", check.name, check.status.name(), why.join("; "))
+}
+
+const fn gravity(status: Status) -> Gravity {
+    match status {
+        Status::NotApplicable | Status::Ok => Gravity::Low,
+        Status::Warn => Gravity::Medium,
+        Status::Unknown => Gravity::High,
+        Status::Alert => Gravity::Critical,
+    }
 }
 
 fn finding(check: &Check) -> Finding {
@@ -83,9 +133,60 @@ mod tests {
     fn what_is_ok_is_no_problem() {
         let (ok, no) =
             (Check::ok("cni dns", 1, ""), Check::unknown("cni dns", "nobody answered", "netdr check cni"));
-        assert_eq!(problem(&[&ok]), None);
-        let problem = problem(&[&ok, &no]).unwrap();
+        assert_eq!(problem(std::slice::from_ref(&ok)), None);
+        let problem = problem(&[ok, no]).unwrap();
         assert_eq!(problem.why, ["cni dns: unknown: nobody answered"]);
         assert_eq!(problem.next, ["netdr check cni"]);
+        assert_eq!((problem.gravity, problem.critical.len()), (Gravity::High, 0));
+    }
+
+    #[test]
+    fn the_gravest_is_said_first_and_of_each_no_more_than_a_few_findings() {
+        let warn = Check::ok("policies a", 1, "").found(Status::Warn, "x", "do x");
+        let alert = (0..500).fold(Check::ok("policies b", 1, ""), |check, n| {
+            check.found(Status::Alert, format!("pod {n}"), "do y")
+        });
+        let problem = problem(&[warn, alert]).unwrap();
+        assert_eq!(
+            problem.why,
+            ["policies b: alert: pod 0; pod 1; pod 2; and 497 more", "policies a: warn: x"]
+        );
+        assert_eq!(
+            (problem.gravity, problem.critical),
+            (Gravity::Critical, ["policies b".to_owned()].into())
+        );
+    }
+
+    fn subjects(names: &[&str]) -> Vec<(String, Vec<String>)> {
+        let checks: Vec<Check> = names.iter().map(|name| Check::ok(*name, 1, "")).collect();
+        let of = |(subject, checks): (&str, Vec<Check>)| {
+            (subject.to_owned(), checks.into_iter().map(|check| check.name).collect())
+        };
+        by_subject(&checks).into_iter().map(of).collect()
+    }
+
+    /// A night's `check cni` has pods, and a person's `check` has none: that one does not say that all reach each other.
+    #[test]
+    fn what_only_some_runs_check_is_a_subject_of_its_own() {
+        let of = |names: &[&str]| subjects(names).into_iter().map(|(subject, _)| subject).collect::<Vec<_>>();
+        assert_eq!(of(&["cni canal"]), ["cluster", "cni"]);
+        assert_eq!(of(&["cni canal", "cni pod connectivity", "cni dns"]), ["cluster", "cni", "cni pods"]);
+        assert_eq!(of(&["loadbalancer failover test"]), ["cluster", "loadbalancer"]);
+        assert_eq!(
+            of(&["loadbalancer speakers", "loadbalancer failover", "loadbalancer put back"]),
+            ["cluster", "loadbalancer", "loadbalancer failover"]
+        );
+    }
+
+    /// An API server that did not answer one night is no alert for ever.
+    #[test]
+    fn whoever_could_ask_the_cluster_says_so() {
+        let cluster = |checks: &[Check]| by_subject(checks).remove("cluster").map(|of| of[0].status);
+        let unknown = Check::unknown("cluster", "no API server", "netdr check");
+        assert_eq!(cluster(std::slice::from_ref(&unknown)), Some(Status::Unknown));
+        assert_eq!(cluster(&[unknown, Check::ok("recoverability drills", 1, "")]), Some(Status::Unknown));
+        assert_eq!(cluster(&[Check::ok("policies audit", 1, "")]), Some(Status::Ok));
+        assert_eq!(cluster(&[Check::ok("recoverability drills", 1, "")]), None, "it asks no cluster");
+        assert_eq!(cluster(&[Check::ok("doctor flags", 1, "")]), None, "nor need this one");
     }
 }

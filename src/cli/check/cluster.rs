@@ -22,6 +22,13 @@ pub(super) struct Ingress {
 
 const HTTPS: u16 = 443;
 
+impl Ingress {
+    /// Whether it is not how a schedule asks.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.through.is_some() || self.port != HTTPS
+    }
+}
+
 impl Default for Ingress {
     fn default() -> Self {
         Self { through: None, port: HTTPS }

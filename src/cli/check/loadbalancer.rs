@@ -43,6 +43,11 @@ pub(super) struct LoadBalancer {
 }
 
 impl LoadBalancer {
+    /// Whether nothing is checked.
+    pub(super) fn only_puts_back(&self) -> bool {
+        self.undo
+    }
+
     pub(super) fn run(&self, cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
         if self.failover && !self.undo && !self.yes && !prompt::somebody() {
             return Err(Error::usage(

@@ -1,0 +1,88 @@
+//! Telling somebody, and remembering who was told and who took it.
+//!
+//! In: how tasks ended. Out: messages on every channel that wants them, and records of that. Invariant: what nobody took is
+//! told again the next time; no record has an address.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+
+use super::{DELIVERY, Here, TOLD};
+use crate::{
+    Result,
+    metrics::Delivery,
+    notify::{self, Channel, Kind, Message, Told, decide},
+    task::Ended,
+};
+
+/// Tells everybody at once what is to be told, and remembers what somebody took.
+pub(super) async fn tell(here: &Here<'_>, ended: Vec<Ended>, now: DateTime<Utc>) {
+    let channels = &here.settings.config.notify;
+    if channels.is_empty() {
+        return;
+    }
+    let told: Vec<Told> = here
+        .records()
+        .and_then(|records| records.read(TOLD).ok())
+        .map_or_else(Vec::new, |told: BTreeMap<String, Told>| told.into_values().collect());
+    let decision = decide(&here.cluster, &ended, &told, now);
+    decision.changed.iter().for_each(|told| keep(here, told));
+    decision.over.iter().for_each(|told| forget(here, told));
+    for (message, told) in decision.messages {
+        let wanting: Vec<&Channel> = channels.iter().filter(|channel| channel.wants(&message)).collect();
+        let taken = send(here, &wanting, &message).await || wanting.is_empty();
+        match message.kind {
+            Kind::Recovered if taken => forget(here, &told),
+            _ if taken => keep(here, &Told { at: Some(now), ..told }),
+            // It began when it began. Of what somebody was told earlier nothing new is known to them.
+            Kind::New => keep(here, &told),
+            _ => {}
+        }
+    }
+}
+
+fn keep(here: &Here<'_>, told: &Told) {
+    let kept = here.records().map(|records| records.keep(TOLD, &told.subject(), told));
+    warn_unless_kept(here, kept);
+}
+
+fn forget(here: &Here<'_>, told: &Told) {
+    let gone = here.records().map(|records| records.remove(TOLD, &told.subject()));
+    warn_unless_kept(here, gone);
+}
+
+fn warn_unless_kept(here: &Here<'_>, kept: Option<Result<()>>) {
+    if let Some(Err(error)) = kept {
+        here.cx.terminal.warn(format!("that somebody was told is not remembered: {error}"));
+    }
+}
+
+/// Sends a message on every channel that wants it; whether one took it.
+async fn send(here: &Here<'_>, channels: &[&Channel], message: &Message) -> bool {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let sent = channels.iter().map(|channel| channel.send(message, &host, notify::PATIENCE));
+    let mut taken = false;
+    for (channel, sent) in channels.iter().zip(join_all(sent).await) {
+        taken |= sent.is_ok();
+        delivered(here, channel.name(), sent);
+    }
+    taken
+}
+
+/// Remembers how a channel took something, and warns where it did not.
+pub(super) fn delivered(here: &Here<'_>, channel: String, sent: Result<()>) {
+    if let Err(error) = &sent {
+        here.cx.terminal.warn(format!("{channel}: {error:?}"));
+    }
+    let Some(records) = here.records() else { return };
+    let before = records.read::<Delivery>(DELIVERY).unwrap_or_default();
+    let before = before.into_values().find(|delivery| delivery.channel == channel);
+    let (taken, refused) = before.map_or((None, None), |before| (before.taken_at, before.refused_at));
+    let now = Some(Utc::now());
+    let (taken_at, refused_at) = if sent.is_ok() { (now, refused) } else { (taken, now) };
+    let delivery = Delivery { cluster: here.cluster.clone(), channel: channel.clone(), taken_at, refused_at };
+    if let Err(error) = records.keep(DELIVERY, &channel, &delivery) {
+        here.cx.terminal.detail(format!("how {channel} took it is not remembered: {error}"));
+    }
+}
