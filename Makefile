@@ -21,7 +21,7 @@ demo: ## back up a disposable cluster, break it, restore it, and see how long th
 control-plane: ## the programs that tests and demo run against (once, then cached below target/)
 	@tests/control-plane/build
 
-test: control-plane ## every test that needs nothing installed but Rust, Go, git, tar, zstd, jq and ssh-keygen
+test: control-plane ## every test that needs nothing installed but Rust, Go, git, tar, zstd and ssh-keygen
 	cargo test -- $(addprefix --skip ,$(TOOLED))
 
 test-all: test ## every test, also those that need a real sshd, promtool and a browser (make test-tools)

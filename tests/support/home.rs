@@ -17,8 +17,8 @@ use tokio::process::Command;
 use super::planes::built;
 
 /// Built like the control plane, so that their versions are pinned too.
-const BUILT: [&str; 7] =
-    ["kubectl", "helm", "helm-controller", "age", "age-keygen", "reissue", "cert-manager"];
+const BUILT: [&str; 8] =
+    ["kubectl", "helm", "helm-controller", "age", "age-keygen", "jq", "reissue", "cert-manager"];
 /// Where a home's own programs are.
 const OWN: &str = "bin";
 /// A program that takes longer hangs.
