@@ -169,8 +169,11 @@ async fn four_backups_and_a_prune_at_once_wait_for_each_other() {
     for outcome in [a, b, c, d] {
         says(&outcome.ok(), &[NODE, "complete"]);
     }
-    says(&pruned.ok(), &["deleted"]);
+    let pruned = pruned.ok();
     whole(&store).await;
-    assert!(store.json("snapshots").await["snapshots"].as_array().unwrap().len() >= 4);
+    let left = store.json("snapshots").await["snapshots"].as_array().unwrap().len();
+    let gone = 3 + 4 - left; // how many the prune found depends on whose turn was when: of a day it keeps the newest
+    assert!(left >= 1 && gone >= 2, "{pruned}");
+    assert!(pruned.lines().last().unwrap().starts_with(&format!("{gone} ")), "{pruned}");
     assert_eq!(leftovers(&store), [""; 0]);
 }
