@@ -15,6 +15,7 @@ mod library;
 mod monitoring;
 mod objects;
 mod operator;
+mod pages;
 mod picture;
 mod planes;
 mod pushgateway;
@@ -36,9 +37,10 @@ pub(crate) use helm_controller::HelmController;
 pub(crate) use home::{Home, Outcome};
 pub(crate) use kubelet::Kubelets;
 pub(crate) use library::Library;
-pub(crate) use monitoring::{expressions, groups, monitoring, rules};
+pub(crate) use monitoring::{expressions, groups, monitoring, panels, rules};
 pub(crate) use objects::{Dump, NODES, Objects, POLICIES, touched};
 pub(crate) use operator::{Operator, acts, corrupted};
+pub(crate) use pages::{Block, pages};
 pub(crate) use picture::{picture, pictured};
 pub(crate) use planes::{
     MARKER, Plane, audit_log, audited, built, cert_manager, everything, fresh, programs, shared,

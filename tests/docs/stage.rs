@@ -37,6 +37,9 @@ set -o pipefail
 trap 'code=$?; case " $CODES " in *" $code "*) ;; *) echo "exit code $code of: $BASH_COMMAND" >&2; exit 99;; esac' ERR
 "#;
 
+/// The blocks that make it begin so.
+pub(super) const MADE_BY: &str = "mkdir -p /etc/netdr &&";
+
 pub(super) struct Stage {
     home: Home,
     _plane: Plane,
@@ -64,7 +67,7 @@ impl Stage {
         }
         let mut stage = Self { home, _plane: plane, places };
         let blocks = blocks();
-        let made = blocks.iter().filter(|block| block.first_line().starts_with("mkdir -p /etc/netdr &&"));
+        let made = blocks.iter().filter(|block| block.first_line().starts_with(MADE_BY));
         let made: Vec<&str> = made.map(|block| block.text.as_str()).collect();
         assert!(made.windows(2).all(|two| two[0] == two[1]), "{made:?}");
         stage.run("", made[0], &[]).await.unwrap();

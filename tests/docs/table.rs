@@ -8,13 +8,19 @@ pub(super) enum How {
     Run(&'static [u8]),
     /// The same, after these commands, which make what must be there.
     After(&'static str, &'static [u8]),
-    /// This test runs it, or one of its lines on a stage of its own.
-    By(&'static str),
+    /// The stage runs it before all others.
+    Stage,
+    /// This test takes it from the page and runs it.
+    Page(&'static str),
+    /// It is one command, and this test does it, on a stage of its own, by these words of it.
+    By(&'static str, &'static str),
+    /// Each of its commands by itself, by how it begins.
+    Lines(&'static [(&'static str, How)]),
     /// Nobody here can run it: why. Its netdr commands are understood all the same.
     Not(&'static str),
 }
 
-use How::{After, By, Not, Run};
+use How::{After, By, Lines, Not, Page, Run, Stage};
 
 /// `netdr check`, `netdr drift`: something is found.
 const FOUND: &[u8] = &[4, 8];
@@ -27,7 +33,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
         "README.md",
         &[
             ("make demo", Not("the demo and these tests themselves: their targets are there")),
-            ("mkdir -p /etc/netdr", By(STAGE)),
+            ("mkdir -p /etc/netdr", Stage),
             ("netdr backup --set all", Run(&[])),
             ("age -d -i operator.txt", After("mkdir private; cd private", &[])),
             ("netdr restore --scenario network-policies --identity operator.txt --dry-run", Run(&[])),
@@ -47,7 +53,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ),
         ],
     ),
-    ("docs/comparison.md", &[("velero backup download", By(VELERO))]),
+    ("docs/comparison.md", &[("velero backup download", After(VELERO, &[]))]),
     (
         "docs/custody.md",
         &[
@@ -56,30 +62,37 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
                 "kubectl -n netdr create secret generic netdr-drill-keys",
                 After("kubectl apply -f schedules/rendered/namespace.yaml; touch identity.txt drill", &[]),
             ),
-            ("snapshot=", By(BREAK_GLASS)),
-            ("set -o pipefail", By(BREAK_GLASS)),
-            ("sed -n -e", By(BREAK_GLASS)),
-            ("umask 077", By(BREAK_GLASS)),
-            ("age -d -i \"$identity\" index", By(BREAK_GLASS)),
-            ("kubectl apply -R", By(BREAK_GLASS)),
-            ("cd /", By(BREAK_GLASS)),
+            ("snapshot=", Page(BREAK_GLASS)),
+            ("set -o pipefail", Page(BREAK_GLASS)),
+            ("sed -n -e", Page(BREAK_GLASS)),
+            ("umask 077", Page(BREAK_GLASS)),
+            ("age -d -i \"$identity\" index", Page(BREAK_GLASS)),
+            ("kubectl apply -R", Page(BREAK_GLASS)),
+            ("cd /", Page(BREAK_GLASS)),
         ],
     ),
     ("docs/drift.md", &[("netdr drift [", Not(SYNOPSIS)), ("netdr watch [", Not(SYNOPSIS))]),
     (
         "docs/drills.md",
         &[
-            ("ssh-keygen -q", By(DRILLS)),
-            ("netdr drill --scenario", By(DRILLS)),
-            ("cd /backup/netdr/reports", By(DRILLS)),
+            ("ssh-keygen -q", Page(DRILLS)),
+            ("netdr drill --scenario", Page(DRILLS)),
+            ("cd /backup/netdr/reports", Page(DRILLS)),
             ("install -m 0644 schedules/drill", Not(NO_SYSTEMD)),
         ],
     ),
     (
         "docs/git.md",
         &[
-            ("kubectl apply --server-side", By(HISTORY)),
-            ("echo \"netdr $(cat signing.pub)\"", By(HISTORY)),
+            ("kubectl apply --server-side", By(HISTORY, "kubectl apply --server-side --force-conflicts")),
+            (
+                "echo \"netdr $(cat signing.pub)\"",
+                Lines(&[
+                    ("echo", By(HISTORY, "echo \"netdr $(cat")),
+                    ("git config", By(HISTORY, "config gpg.ssh.allowedSignersFile")),
+                    ("git verify-commit", By(HISTORY, "verify-commit")),
+                ]),
+            ),
             (
                 "kubectl -n netdr create secret generic netdr-git",
                 After(
@@ -93,7 +106,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
         "docs/install.md",
         &[
             ("make build", Not("a release build takes minutes: its target is there")),
-            ("mkdir -p /etc/netdr", By(STAGE)),
+            ("mkdir -p /etc/netdr", Stage),
             ("install -m 0600 operator.txt", Not("the rest needs the identities where they are")),
             ("netdr backup --set all", Run(&[])),
             ("netdr check", Run(FOUND)),
@@ -107,14 +120,36 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
                 "kubectl apply -k schedules/",
                 Not("no kubelet starts a job's pod here; story::schedules does its work"),
             ),
-            ("ssh-keygen -q", By(DRILLS)),
+            ("ssh-keygen -q", Page(DRILLS)),
             ("netdr drill --all", Not("no systemd runs here; story::drills plays all plans")),
             (
                 "netdr replicate",
-                By("story::s3::copy::a_backup_copies_its_snapshot_and_replicate_only_what_is_missing"),
+                Lines(&[
+                    (
+                        "netdr replicate",
+                        By(
+                            "story::s3::copy::a_backup_copies_its_snapshot_and_replicate_only_what_is_missing",
+                            "replicate",
+                        ),
+                    ),
+                    ("netdr snapshots", Run(&[])),
+                ]),
             ),
             ("mkdir -p /etc/netdr/plans", Run(&[])),
-            ("mkdir -p /backup/metrics", By("story::notify::a_failure_and_its_end_are_mails_of_one_thread")),
+            (
+                "mkdir -p /backup/metrics",
+                Lines(&[
+                    ("mkdir", Run(&[])),
+                    ("chown", After("chown() { test -d \"$2\"; }", &[])),
+                    (
+                        "netdr notify --test",
+                        By(
+                            "story::notify::mail_goes_over_tls_to_whom_the_authority_answers_for",
+                            "notify --test",
+                        ),
+                    ),
+                ]),
+            ),
         ],
     ),
     (
@@ -142,7 +177,23 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("age -d -i operator.txt RUN/safety", After("cd backup/netdr/runs", &[])),
             (
                 "netdr snapshots",
-                By("story::s3::back::a_new_machine_gets_everything_back_and_restores_from_it"),
+                Lines(&[
+                    ("netdr snapshots", Run(&[])),
+                    (
+                        "netdr thaw",
+                        By(
+                            "story::archive::thaw::a_snapshot_is_thawed_in_twelve_hours_and_archived_again_when_the_copy_expires",
+                            "thaw",
+                        ),
+                    ),
+                    (
+                        "netdr fetch latest",
+                        By(
+                            "story::s3::back::a_new_machine_gets_everything_back_and_restores_from_it",
+                            "fetch latest",
+                        ),
+                    ),
+                ]),
             ),
         ],
     ),
@@ -152,9 +203,15 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("netdr restore --scenario cni --incident-start", Run(&[])),
             (
                 "netdr restore --scenario cni --allow-run --dry-run --json",
-                By(
-                    "story::restore::down::a_cluster_whose_api_server_is_down_is_recovered_in_two_parts_of_one_run",
-                ),
+                Lines(&[
+                    (
+                        "netdr restore --scenario cni --allow-run --dry-run --json",
+                        By(DOWN, "--dry-run --json"),
+                    ),
+                    ("netdr restore --scenario cni --allow-run --yes --expect DIGEST", By(DOWN, "--expect")),
+                    ("netdr restore --resume RUN --dry-run --json", By(DOWN, "--dry-run --json")),
+                    ("netdr restore --resume RUN --yes --expect", By(DOWN, "restore --resume")),
+                ]),
             ),
         ],
     ),
@@ -172,7 +229,22 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
         &[
             (
                 "kubectl get nodes",
-                By("story::check::cni::pods_of_every_node_reach_each_other_or_it_is_said_who_does_not"),
+                Lines(&[
+                    ("kubectl get nodes", Run(&[])),
+                    (
+                        "kubectl -n kube-system get daemonset/rke2-canal",
+                        After("kubectl -n kube-system create job helm-install-rke2-canal --image=none", &[]),
+                    ),
+                    (
+                        "netdr check cni",
+                        By(
+                            "story::check::cni::pods_of_every_node_reach_each_other_or_it_is_said_who_does_not",
+                            "check cni",
+                        ),
+                    ),
+                    ("netdr snapshots", Run(&[])),
+                    ("netdr drift", Run(FOUND)),
+                ]),
             ),
             ("netdr restore --scenario cni --incident-start", Run(&[])),
             (
@@ -202,13 +274,19 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("helm upgrade --install traefik", After("cd network/ingress", &[])),
         ],
     ),
-    ("docs/s3.md", &[("aws s3api list", By(VERSIONS)), ("aws s3api delete", By(VERSIONS))]),
+    (
+        "docs/s3.md",
+        &[
+            ("aws s3api list", By(VERSIONS, "list-object-versions")),
+            ("aws s3api delete", By(VERSIONS, "delete-object")),
+        ],
+    ),
     (
         "docs/schedules.md",
         &[
-            ("kubectl apply -k schedules/", By(BEFORE_SCHEDULES)),
-            ("kubectl apply -f schedules/rendered/namespace", By(BEFORE_SCHEDULES)),
-            ("netdr init --repo", By(BEFORE_SCHEDULES)),
+            ("kubectl apply -k schedules/", Page(BEFORE_SCHEDULES)),
+            ("kubectl apply -f schedules/rendered/namespace", Page(BEFORE_SCHEDULES)),
+            ("netdr init --repo", Page(BEFORE_SCHEDULES)),
             (
                 "kubectl -n netdr create secret generic netdr-prune-s3",
                 After("kubectl apply -f schedules/rendered/namespace.yaml; touch pruning-credentials", &[]),
@@ -224,25 +302,40 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
                 "netdr restore --scenario network-policies --from git",
                 By(
                     "story::restore::git::policies_come_back_from_a_signed_commit_and_nothing_authored_is_lost",
+                    "--from git",
                 ),
             ),
             (
                 "netdr extract SNAPSHOT --component ingress",
-                By(
-                    "story::restore::traefik::authored::what_git_has_is_compared_with_what_comes_back_and_can_be_rolled_out",
-                ),
+                Lines(&[
+                    ("netdr extract", Run(&[])),
+                    ("git -C CLONE show", By(AUTHORED, "show")),
+                    ("helm upgrade traefik", By(AUTHORED, "upgrade")),
+                ]),
             ),
-            ("velero backup download", By(VELERO)),
+            ("velero backup download", After(VELERO, &[])),
         ],
     ),
     ("docs/upgrades.md", &[("netdr schedule render", Run(&[]))]),
 ];
 
-const STAGE: &str = "docs::stage::new";
-const VELERO: &str =
-    "story::restore::velero::routes_their_release_and_policies_come_back_from_a_velero_archive";
+/// Velero, which downloads a backup of one policy.
+const VELERO: &str = r#"
+velero() {
+    test "$1 $2 $4" = "backup download --output"
+    local kind=archive/resources/networkpolicies.networking.k8s.io/namespaces
+    kubectl get networkpolicy -A -o json | jq '.items[0]' > policy.json
+    mkdir -p archive/metadata "$kind/$(jq -r .metadata.namespace policy.json)"
+    echo 1.1.0 > archive/metadata/version
+    cp policy.json "$kind/$(jq -r '.metadata.namespace + "/" + .metadata.name' policy.json).json"
+    tar -C archive -czf "$5" .
+}
+"#;
 const BREAK_GLASS: &str = "story::custody::drill::the_break_glass_drill_is_followed_word_by_word";
 const DRILLS: &str = "story::drills::page::the_page_is_followed_word_by_word";
+const DOWN: &str = "story::restore::down::killed_between_the_parts_it_is_resumed_and_a_digest_that_was_expected_is_the_first_parts";
+const AUTHORED: &str =
+    "story::restore::traefik::authored::what_git_has_is_compared_with_what_comes_back_and_can_be_rolled_out";
 const HISTORY: &str = "story::history::what_a_cluster_has_is_committed_once_a_change_and_applied_by_kubectl_and_holds_no_secret";
 const VERSIONS: &str = "story::s3::refused::what_was_hidden_or_overwritten_comes_back_from_its_version";
 const BEFORE_SCHEDULES: &str = "story::schedules::what_the_page_says_to_do_before_is_done_by_its_commands";

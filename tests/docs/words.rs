@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::pages::root;
 
@@ -29,13 +29,17 @@ pub(super) fn misunderstood(command: &str) -> Option<String> {
     let Err(error) = parsed else { return None };
     let said = error.to_string().lines().next().unwrap_or_default().to_owned();
     let open = |c: char| c.is_ascii_uppercase() || c == '{';
+    let refused = match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) => value.as_str(),
+        _ => "",
+    };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => None,
         ErrorKind::MissingRequiredArgument
         | ErrorKind::MissingSubcommand
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => None,
         // `--incident-start T`: a person knows that it is a time. `--resume`: and that it takes a run.
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation if command.contains(open) => None,
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation if refused.contains(open) => None,
         ErrorKind::InvalidValue if said.contains("none was supplied") => None,
         ErrorKind::InvalidSubcommand if said.contains('{') => None,
         _ => Some(said),
@@ -95,9 +99,13 @@ fn sources(folder: &std::path::Path) -> Vec<(String, String)> {
 
 #[test]
 fn a_verb_or_a_flag_that_is_none_is_found() {
-    for wrong in
-        ["netdr bakcup", "netdr backup --sets all", "netdr plan shwo NAME", "netdr backup --set netwrok"]
-    {
+    for wrong in [
+        "netdr bakcup",
+        "netdr backup --sets all",
+        "netdr plan shwo NAME",
+        "netdr backup --set netwrok",
+        "netdr drift --set networks --identity FILE",
+    ] {
         assert!(misunderstood(wrong).is_some(), "{wrong}");
     }
     for right in [

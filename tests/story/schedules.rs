@@ -5,7 +5,7 @@ use std::path::Path;
 use netdr::{drill::cluster::host_root, model::Set};
 use serde_json::Value;
 
-use crate::support::{Home, MARKER, NODE, Objects, Operator, everything, fresh};
+use crate::support::{Home, MARKER, NODE, Objects, Operator, everything, fresh, pages};
 
 /// The arguments of a job's container, where the test's host is not the pod's.
 fn arguments(job: &Value) -> Vec<String> {
@@ -157,6 +157,45 @@ async fn what_the_page_says_to_do_before_is_done_by_its_commands() {
     let secret = Objects::of(&plane).await.get("secrets", "netdr/netdr-keys").await.unwrap();
     assert_eq!(secret["data"].as_object().unwrap().keys().collect::<Vec<_>>(), ["index.txt", "signing"]);
     home.shell("netdr backup --set network").await.ok();
+}
+
+/// docs/schedules.md, "Many clusters": the overlay as it stands there has its own configuration, and all else as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overlay_of_the_page_gives_a_cluster_its_own_configuration() {
+    let pages = pages();
+    let page = pages.iter().find(|page| page.name == "docs/schedules.md").unwrap();
+    let block = page.blocks.iter().find(|block| block.heading == "Many clusters").unwrap();
+    let (file, overlay) = block.text.split_once(":\n").unwrap();
+    let home = Home::new();
+    let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+    home.run("cp", &["-r", schedules.to_str().unwrap(), "schedules"]).await.ok();
+    let file = home.path().join(file);
+    let folder = file.parent().unwrap();
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(&file, overlay).unwrap();
+    let own = "cluster: {name: alpha}\nrepository: /backup/netdr\n";
+    std::fs::write(folder.join("netdr.yaml"), own).unwrap();
+    let rendered = async |folder: &str| {
+        netdr::yaml::documents(&home.run("kubectl", &["kustomize", folder]).await.ok()).unwrap()
+    };
+    let (mut base, mut of_it) = (rendered("schedules").await, rendered(folder.to_str().unwrap()).await);
+    let configuration = |objects: &mut Vec<Value>| {
+        let is_it =
+            |object: &Value| object["kind"] == "ConfigMap" && object["metadata"]["name"] == "netdr-config";
+        let mut found: Vec<Value> = objects.extract_if(.., |object| is_it(object)).collect();
+        assert_eq!(found.len(), 1, "{found:#?}");
+        found.remove(0)
+    };
+    let (of_base, overlaid) = (configuration(&mut base), configuration(&mut of_it));
+    assert_eq!(overlaid["metadata"]["namespace"], "netdr");
+    assert_eq!(overlaid["data"]["netdr.yaml"], own);
+    for kept in ["recipients.txt", "trusted_signers"] {
+        assert!(
+            overlaid["data"][kept].is_string() && overlaid["data"][kept] == of_base["data"][kept],
+            "{kept}"
+        );
+    }
+    assert_eq!(of_it, base, "the jobs are those of every cluster");
 }
 
 /// Its pods must be of the version that understands them.

@@ -1,46 +1,16 @@
 //! Links of the documentation: whoever follows one at 3 a.m. arrives.
 
 use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
 };
 
 use super::sources::root;
-
-/// README.md and every page below docs/.
-fn pages() -> Vec<PathBuf> {
-    let mut pages = vec![root().join("README.md")];
-    let mut folders = vec![root().join("docs")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "md") {
-                pages.push(path);
-            }
-        }
-    }
-    pages
-}
-
-/// What is no fenced block.
-fn prose(page: &Path) -> String {
-    let text = fs::read_to_string(page).unwrap();
-    let mut fenced = false;
-    let lines = text.lines().filter(|line| {
-        let fence = line.trim_start().starts_with("```");
-        fenced ^= fence;
-        !fenced && !fence
-    });
-    lines.map(|line| format!("{line}\n")).collect()
-}
+use crate::support::pages;
 
 /// The anchors of a page, as forges make them from headings: small letters, digits, `-` and `_`.
-fn anchors(page: &Path) -> BTreeSet<String> {
-    let text = prose(page);
-    let headings = text.lines().filter(|line| line.starts_with('#'));
+fn anchors(prose: &str) -> BTreeSet<String> {
+    let headings = prose.lines().filter(|line| line.starts_with('#'));
     let anchor = |heading: &str| {
         let kept = heading.trim_start_matches('#').trim().to_lowercase();
         kept.chars()
@@ -52,24 +22,29 @@ fn anchors(page: &Path) -> BTreeSet<String> {
 }
 
 /// Where the links of a page lead, but to other sites.
-fn links(page: &Path) -> Vec<String> {
-    let text = prose(page);
-    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+fn links(prose: &str) -> Vec<String> {
+    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     targets.filter(|target| !target.contains("://")).map(str::to_owned).collect()
 }
 
 #[test]
 fn every_link_leads_somewhere() {
+    let pages: BTreeMap<PathBuf, String> = pages()
+        .into_iter()
+        .map(|page| (root().join(page.name).canonicalize().unwrap(), page.prose))
+        .collect();
     let (mut wrong, mut followed) = (Vec::new(), 0);
-    for page in pages() {
-        for link in links(&page) {
+    for (page, prose) in &pages {
+        for link in links(prose) {
             followed += 1;
             let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
             let target = match path {
-                "" => page.clone(),
-                path => page.parent().unwrap().join(path),
+                "" => Ok(page.clone()),
+                path => page.parent().unwrap().join(path).canonicalize(),
             };
-            let arrives = target.exists() && (anchor.is_empty() || anchors(&target).contains(anchor));
+            let arrives = target.is_ok_and(|target| {
+                anchor.is_empty() || pages.get(&target).is_some_and(|prose| anchors(prose).contains(anchor))
+            });
             if !arrives {
                 wrong.push(format!("{}: {link}", page.display()));
             }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, env, fs};
 use netdr::{metrics::METRICS, notify::Message, task::Event, yaml};
 
 use super::sources::{code, root, rust_files};
-use crate::support::{expressions, groups, monitoring, rules};
+use crate::support::{expressions, groups, monitoring, panels, rules};
 
 const OPERATOR: &str = "schedules/monitoring/prometheusrule.yaml";
 
@@ -25,6 +25,26 @@ fn rules_and_dashboard_ask_for_metrics_that_there_are() {
         for name in named(expression) {
             assert!(exported.contains(name), "{name} in {expression}");
         }
+    }
+}
+
+/// The thresholds of the operations guide, and the metric that each is about.
+const THRESHOLDS: [(&str, &str, &str, &str); 5] = [
+    ("TraefikRequestRate", "> 1000", "Request rate", "traefik_entrypoint_requests_total"),
+    ("TraefikErrorRate", "> 5", "Error rate", "traefik_entrypoint_requests_total"),
+    ("TraefikLatency", "> 500", "Latency", "traefik_entrypoint_request_duration_seconds_sum"),
+    ("CNIPodConnectivity", "< 95", "CNI pod connectivity", "check=\"cni pod connectivity\""),
+    ("CertificateExpiry", "< 7", "Certificate expiry", "netdr_certificate_not_after_timestamp_seconds"),
+];
+
+#[test]
+fn each_threshold_of_the_operations_guide_has_an_alert_and_a_panel() {
+    let (rules, panels) = (rules(), panels());
+    for (alert, threshold, panel, metric) in THRESHOLDS {
+        let (_, expression) = rules.iter().find(|(name, _)| name == alert).unwrap();
+        assert!(expression.contains(metric) && expression.contains(threshold), "{alert}: {expression}");
+        let (_, asks) = panels.iter().find(|(title, _)| title == panel).unwrap();
+        assert!(asks.iter().any(|expression| expression.contains(metric)), "{panel}: {asks:?}");
     }
 }
 

@@ -25,8 +25,16 @@ pub(crate) fn rules() -> Vec<(String, String)> {
 
 /// Every expression of the dashboard.
 pub(crate) fn expressions() -> Vec<String> {
+    panels().into_iter().flat_map(|(_, expressions)| expressions).collect()
+}
+
+/// Every panel of the dashboard by its title, with what it asks.
+pub(crate) fn panels() -> Vec<(String, Vec<String>)> {
     let dashboard: Value = serde_json::from_str(&monitoring("dashboard.json")).unwrap();
-    let panels = dashboard["panels"].as_array().unwrap().iter();
-    let targets = panels.filter_map(|panel| panel["targets"].as_array()).flatten();
-    targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let asks = |panel: &Value| {
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        targets.map(|target| text(&target["expr"])).collect()
+    };
+    dashboard["panels"].as_array().unwrap().iter().map(|panel| (text(&panel["title"]), asks(panel))).collect()
 }
