@@ -206,9 +206,11 @@ fn as_written(refused: &BTreeMap<&(Component, ItemKey), &Refused>) -> Vec<String
         let user = user.map_or("USER", |(user, _)| user);
         lines.push(format!(
             "{BESIDE}, of {kinds} ({}): the API server says in dry runs what it adds by itself, and asks for them the \
-             rights to create and update, which {user} has not: {}; give them with: kubectl create clusterrole \
-             netdr-dry-run --verb create,update --resource {kinds} && kubectl create clusterrolebinding netdr-dry-run \
-             --clusterrole netdr-dry-run --user '{user}'",
+             rights to create and update, which {user} has not: {}; these are the rights to write these kinds in every \
+             namespace, to be had by an account of its own alone, which an admission policy keeps to dry runs \
+             (docs/git.md, Its rights); give them with: kubectl create clusterrole netdr-dry-run --verb \
+             create,update --resource {kinds} && kubectl create clusterrolebinding netdr-dry-run --clusterrole \
+             netdr-dry-run --user '{user}'",
             forbidden.len(),
             first.why
         ));
