@@ -1,4 +1,7 @@
-//! Making a repository to be frozen: every kind of file that netdr writes, by the program itself, as small as can be.
+//! Making a repository to be frozen, by the program itself, as small as can be: what backups, restores, drills and Git leave.
+//!
+//! Left out are what checks, messages and `netdr watch` remember in `status/`, what was asked of an archive (`thaws/`), and
+//! snapshots that were sealed anew, whose header names the one before (`reseals`).
 //!
 //! `NETDR_FREEZE=1 cargo test --test integration formats::freeze` keeps it as the next number, drill report included.
 //! Without that it is only compared: a file that the newest frozen one has no like of is one that nobody has frozen.
@@ -126,7 +129,7 @@ async fn finished(home: &Home) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_file_that_is_written_is_frozen() {
+async fn every_kind_of_file_that_a_night_and_a_restore_write_is_frozen() {
     let plane = fresh(Options::default()).await;
     let home = Home::new().with_kubeconfig(plane.kubeconfig()).with_repository().await;
     let mut names = written(&home).await;
