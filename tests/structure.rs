@@ -2,6 +2,7 @@
 
 mod controls;
 mod dependencies;
+mod drills;
 mod image;
 mod layers;
 mod links;

@@ -1,0 +1,42 @@
+//! The schedules of drills, held against the time after which their lack is an alert.
+
+use std::fs;
+
+use chrono::{NaiveDate, TimeDelta};
+
+use super::sources::root;
+
+/// `netdr check recoverability` alerts after this, and so does `NetdrDrillOverdue`.
+const OVERDUE: TimeDelta = TimeDelta::days(90);
+/// Somebody must mend and repeat a drill that failed.
+const TO_REPEAT: TimeDelta = TimeDelta::days(14);
+
+fn line(file: &str, begins: &str) -> String {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix(begins)).unwrap();
+    line.to_owned()
+}
+
+/// The longest time from one day of these months to the next, over leap years and the year that is none, 2100.
+fn longest_gap(months: &str, day: &str) -> TimeDelta {
+    let months: Vec<u32> = months.split(',').map(|month| month.parse().unwrap()).collect();
+    let day = day.parse().unwrap();
+    let days = (2096..=2105).flat_map(|year| months.iter().map(move |month| (year, *month)));
+    let days: Vec<NaiveDate> =
+        days.map(|(year, month)| NaiveDate::from_ymd_opt(year, month, day).unwrap()).collect();
+    days.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap()
+}
+
+#[test]
+fn whoever_drills_by_the_schedules_is_never_overdue() {
+    let calendar = line("schedules/drill/netdr-drill.timer", "OnCalendar=*-");
+    let (months, rest) = calendar.split_once('-').unwrap();
+    let timer = longest_gap(months, rest.split(' ').next().unwrap());
+    let cron = line("schedules/drill/cronjob.yaml", "schedule: ");
+    let [_, _, day, months, "*"] = cron.split(' ').take(5).collect::<Vec<_>>()[..] else { panic!("{cron}") };
+    let job = longest_gap(months, day);
+    for gap in [timer, job] {
+        assert!(gap + TO_REPEAT < OVERDUE, "{} days", gap.num_days());
+    }
+    assert_eq!(longest_gap("1,4,7,10", "5"), TimeDelta::days(92), "by quarters it would be overdue");
+}
