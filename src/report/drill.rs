@@ -114,7 +114,7 @@ impl DrillReport {
     pub fn to_json(&self) -> Value {
         let mut document = serde_json::to_value(self).unwrap_or_default();
         document["kind"] = "drill".into();
-        document["controls"] = serde_json::to_value(CONTROLS).unwrap_or_default();
+        document["controls"] = CONTROLS.iter().map(|control| control.to_json(self)).collect();
         for (number, scenario) in self.scenarios.iter().enumerate() {
             document["scenarios"][number]["runs"] =
                 scenario.runs.iter().map(super::RecoveryReport::to_json).collect();

@@ -2,12 +2,15 @@
 //!
 //! Sources: the guide's sections 5.2 and 5.3 (CIS v8.1 and NIST CSF ids as it prints them); CIS Controls v8.1, safeguards 11.1 to
 //! 11.5; NIST CSF 2.0; NIST SP 800-53 rev. 5; ISO/IEC 27001:2022 Annex A. A row says where evidence is, and never that
-//! anything conforms.
+//! anything conforms; a report's row names only evidence that this report has.
 
-use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::DrillReport;
+use crate::report::words::count;
 
 /// A row.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct Control {
     /// What it is about.
     pub what: &'static str,
@@ -15,17 +18,103 @@ pub struct Control {
     pub guide: &'static str,
     /// As it is called today.
     pub today: &'static str,
-    /// Where in this report, or in a drill, evidence for it is.
+    /// Where evidence for it is, in a report that has any.
     pub evidence: &'static str,
+    from: From,
+}
+
+/// What in a report is evidence.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    /// Scenarios that came back, whichever.
+    Restores,
+    /// Runs of plans.
+    Plans,
+    /// The snapshots.
+    Sources,
+    /// Looks at places outside.
+    Places,
+    /// One of these scenarios, where it came back.
+    Scenarios(&'static [&'static str]),
+    /// A scenario that came back, and the certificates.
+    Certificates(&'static [&'static str]),
+    /// Nothing.
+    Nowhere,
+}
+
+impl Control {
+    /// Where evidence for it is in a report; `none`, with why, where it has none.
+    pub fn found_in(&self, report: &DrillReport) -> String {
+        match self.from {
+            From::Restores => match report.ended("recovered") {
+                0 => "none: no scenario came back".into(),
+                n => format!(
+                    "{n} of {} came back: their checks; trend: {}",
+                    count(report.scenarios.len() as u64, "scenario"),
+                    count(report.trend.len() as u64, "earlier drill")
+                ),
+            },
+            From::Plans => {
+                let drilled = report.scenarios.iter().filter(|scenario| !scenario.runs.is_empty());
+                match drilled.map(|scenario| scenario.name.as_str()).collect::<Vec<_>>()[..] {
+                    [] => "none: no plan was replayed".into(),
+                    ref names => format!("step by step: {}", names.join(", ")),
+                }
+            }
+            From::Sources if report.sources.is_empty() => "none: no snapshot was drilled".into(),
+            From::Sources | From::Nowhere => self.evidence.into(),
+            From::Places => {
+                match (report.checks.iter().filter(|check| !check.is_failure()).count(), &report.checks[..]) {
+                    (0, []) if report.interrupted => {
+                        "none: the drill was interrupted before places outside were asked".into()
+                    }
+                    (0, []) => "none: no place outside is configured".into(),
+                    (0, _) => "none: no place outside was seen to have the snapshots".into(),
+                    (n, all) => format!("{}: {n} of {} passed", self.evidence, all.len()),
+                }
+            }
+            From::Scenarios(names) => self.came_back(names, report),
+            From::Certificates(names) => {
+                let expiry = match report.certificates.len() as u64 {
+                    0 => "no certificate in the snapshots".into(),
+                    n => format!("expiry of {}", count(n, "certificate")),
+                };
+                format!("{}; {expiry}", self.came_back(names, report))
+            }
+        }
+    }
+
+    fn came_back(&self, names: &[&str], report: &DrillReport) -> String {
+        let of = |name: &&str| report.scenarios.iter().find(|scenario| scenario.name == **name);
+        let back = |name: &&&str| of(name).is_some_and(|scenario| scenario.outcome == "recovered");
+        let proved: Vec<&str> = names.iter().filter(back).copied().collect();
+        if !proved.is_empty() {
+            let (_, what) = self.evidence.split_once(": ").unwrap_or_default();
+            let what = what.split("; ").next().unwrap_or_default();
+            let plural = if proved.len() > 1 { "scenarios" } else { "scenario" };
+            return format!("{plural} {}: {what}", proved.join(" and "));
+        }
+        let why = names.iter().map(|name| match of(name) {
+            None => format!("scenario {name} was not drilled"),
+            Some(scenario) => format!("scenario {name}: {}", scenario.outcome),
+        });
+        format!("none: {}", why.collect::<Vec<_>>().join(", "))
+    }
+
+    /// As scripts read it.
+    pub(super) fn to_json(self, report: &DrillReport) -> Value {
+        json!({"what": self.what, "guide": self.guide, "today": self.today, "evidence": self.found_in(report)})
+    }
 }
 
 const fn row(
     what: &'static str,
     guide: &'static str,
     today: &'static str,
+    from: From,
     evidence: &'static str,
 ) -> Control {
-    Control { what, guide, today, evidence }
+    Control { what, guide, today, evidence, from }
 }
 
 /// The rows.
@@ -34,60 +123,70 @@ pub const CONTROLS: &[Control] = &[
         "Restores are tested",
         "every 90 days test restoration (guide 6.1)",
         "CIS v8.1 11.5; NIST CSF 2.0 RC.RP-03, PR.DS-11; NIST 800-53 CP-4, CP-9(1); ISO 27001:2022 A.8.13, A.5.30",
+        From::Restores,
         "this report: scenarios, checks, trend",
     ),
     row(
         "Recovery follows a documented procedure",
         "recovery procedure (guide 6.2)",
         "CIS v8.1 11.1; NIST CSF 2.0 RC.RP-01; NIST 800-53 CP-10; ISO 27001:2022 A.5.29, A.5.30",
+        From::Plans,
         "the plans that were drilled, step by step",
     ),
     row(
         "Backups are automatic",
         "backup schedule (guide 6.1)",
         "CIS v8.1 11.2; NIST 800-53 CP-9; ISO 27001:2022 A.8.13",
+        From::Sources,
         "when each snapshot was captured",
     ),
     row(
         "Recovery data is protected",
         "A.14.1.3, PR.DS-2",
         "CIS v8.1 11.3; NIST CSF 2.0 PR.DS-01; NIST 800-53 CP-9(8); ISO 27001:2022 A.8.24",
+        From::Sources,
         "signature of each snapshot; it opened with the drill’s identity alone",
     ),
     row(
         "A copy is isolated",
         "secondary: S3 Glacier Deep Archive (guide 6.1)",
         "CIS v8.1 11.4; NIST 800-53 CP-6; ISO 27001:2022 A.8.14",
+        From::Places,
         "the check of each place outside",
     ),
     row(
         "Network boundary",
         "CIS.12.1, A.13.1.1, PR.AC-5",
         "CIS v8.1 12.2, 13.4; NIST CSF 2.0 PR.IR-01; NIST 800-53 SC-7; ISO 27001:2022 A.8.20, A.8.22",
+        From::Scenarios(&["network-policies", "full-stack"]),
         "scenarios network-policies and full-stack: policies equal the snapshot afterwards",
     ),
     row(
         "Deny by default, allow by exception",
         "CIS.12.3, A.13.1.3, PR.PT-4",
         "CIS v8.1 4.4, 13.4; NIST CSF 2.0 PR.IR-01; NIST 800-53 AC-4, SC-7(5); ISO 27001:2022 A.8.22",
+        From::Scenarios(&["network-policies"]),
         "scenario network-policies: what slipped in was deleted, what was lost came back",
     ),
     row(
         "Filtering between domains",
         "CIS.12.6, A.13.1.3, PR.AC-5",
         "CIS v8.1 13.4; NIST CSF 2.0 PR.IR-01; NIST 800-53 AC-4; ISO 27001:2022 A.8.22",
+        From::Scenarios(&["network-policies"]),
         "scenario network-policies: namespaces have their labels, on which policies select",
     ),
     row(
         "Traffic is encrypted",
         "CIS.9.1, A.13.2.1, PR.DS-2",
         "CIS v8.1 3.10; NIST CSF 2.0 PR.DS-02; NIST 800-53 SC-8; ISO 27001:2022 A.8.24",
-        "scenario certificates; expiry of each certificate",
+        From::Certificates(&["certificates"]),
+        "scenario certificates: certificates equal the snapshot afterwards; expiry of each",
     ),
     row(
         "Control plane traffic is encrypted",
         "CIS.9.2, A.14.1.3, PR.DS-2",
         "CIS v8.1 3.10; NIST CSF 2.0 PR.DS-02; NIST 800-53 SC-8; ISO 27001:2022 A.8.24",
+        From::Nowhere,
         "none: RKE2’s own certificates are not in a snapshot",
     ),
 ];

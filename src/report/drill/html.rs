@@ -33,7 +33,7 @@ pub fn render(report: &DrillReport) -> String {
         checks(&mut m, &report.checks);
         m.raw("</section>\n");
     }
-    controls(&mut m);
+    controls(&mut m, report);
     evidence(&mut m, &report.evidence());
     end(&mut m, &report.tool);
     m.finish()
@@ -276,7 +276,7 @@ fn trend(m: &mut Markup, report: &DrillReport) {
     m.raw("</section>\n");
 }
 
-fn controls(m: &mut Markup) {
+fn controls(m: &mut Markup, report: &DrillReport) {
     m.raw("<section>\n<h2>Controls</h2>\n<p>Where evidence is for controls that an auditor may ask about. The report claims no ");
     m.raw("conformity.</p>\n<div class=\"wide\" role=\"region\" aria-label=\"Controls\" tabindex=\"0\">\n<table>\n");
     m.raw(
@@ -288,7 +288,7 @@ fn controls(m: &mut Markup) {
     m.raw("</tr></thead>\n<tbody>\n");
     for control in CONTROLS {
         m.raw("<tr><th scope=\"row\">").raw(control.what).raw("</th>");
-        for cell in [control.guide, control.today, control.evidence] {
+        for cell in [control.guide, control.today, &control.found_in(report)] {
             m.raw("<td>").text(cell).raw("</td>");
         }
         m.raw("</tr>\n");

@@ -64,7 +64,8 @@ pub fn render(report: &DrillReport) -> String {
     list(&mut out, "Not tested", &report.not_tested, "Nothing noted.");
     trend(&mut out, report);
     out += "\n## Controls\n\nWhere evidence is. The report claims no conformity.\n\n";
-    let rows = CONTROLS.iter().map(|row| [row.what, row.guide, row.today, row.evidence].map(safe).into());
+    let rows =
+        CONTROLS.iter().map(|row| [row.what, row.guide, row.today, &row.found_in(report)].map(safe).into());
     table(&mut out, &["Subject", "Guide", "Today", "Evidence"], "llll", rows);
     evidence(&mut out, &report.evidence());
     out

@@ -214,3 +214,44 @@ fn hostile_names_are_no_markup() {
     }
     assert!(!html::render(&report).contains(" onload=\"x"), "an attribute");
 }
+
+#[test]
+fn a_row_of_the_controls_names_only_evidence_that_the_report_has() {
+    let found = |report: &DrillReport, what: &str| {
+        CONTROLS.iter().find(|control| control.what == what).unwrap().found_in(report)
+    };
+    let mut report = report();
+    let isolated = |report: &DrillReport| found(report, "A copy is isolated");
+    assert_eq!(isolated(&report), "none: no place outside is configured");
+    report.interrupted = true;
+    assert_eq!(isolated(&report), "none: the drill was interrupted before places outside were asked");
+    let mut failed = Check::new("place b has the snapshots that were drilled");
+    failed.failed("it is not there".into());
+    report.checks = vec![failed];
+    assert_eq!(isolated(&report), "none: no place outside was seen to have the snapshots");
+    report.checks.push(Check::new("place a has the snapshots that were drilled"));
+    assert_eq!(isolated(&report), "the check of each place outside: 1 of 2 passed");
+
+    let encrypted = |report: &DrillReport| found(report, "Traffic is encrypted");
+    let boundary = |report: &DrillReport| found(report, "Network boundary");
+    assert_eq!(encrypted(&report), "none: scenario certificates was not drilled; expiry of 1 certificate");
+    assert_eq!(
+        boundary(&report),
+        "none: scenario network-policies was not drilled, scenario full-stack was not drilled"
+    );
+    report.scenarios = vec![
+        scenario("certificates", "failed"),
+        scenario("full-stack", "recovered"),
+        scenario("network-policies", "partial"),
+    ];
+    assert_eq!(encrypted(&report), "none: scenario certificates: failed; expiry of 1 certificate");
+    assert_eq!(boundary(&report), "scenario full-stack: policies equal the snapshot afterwards");
+    assert_eq!(
+        found(&report, "Deny by default, allow by exception"),
+        "none: scenario network-policies: partial"
+    );
+    report.scenarios.truncate(1);
+    assert_eq!(found(&report, "Restores are tested"), "none: no scenario came back");
+    let evidence = &report.to_json()["controls"][0]["evidence"];
+    assert_eq!(evidence, "none: no scenario came back", "JSON has the same");
+}
