@@ -132,6 +132,13 @@ impl DrillReport {
         self.ended("failed") + self.ended("partial") == 0 && self.ended("recovered") > 0
     }
 
+    /// What is said of a scenario's objectives, of time and of point, where they were neither met nor missed: what did not
+    /// come back is not judged.
+    pub fn unjudged(&self, scenario: &Scenario) -> [&'static str; 2] {
+        let back = scenario.outcome == "recovered";
+        [back && self.place == Place::Sandbox, back].map(|open| if open { "open" } else { "not judged" })
+    }
+
     /// What a reader must know before anything else.
     pub(super) fn headline(&self) -> &'static str {
         let all = self.ended("recovered") == self.scenarios.len();

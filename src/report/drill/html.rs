@@ -2,7 +2,7 @@
 //!
 //! In: a report. Out: the file's text. Invariant: as of [`crate::report::html`]: same report, same bytes; no value is markup.
 
-use super::{CONTROLS, DrillReport, Place, Scenario, chart::Drills};
+use super::{CONTROLS, DrillReport, Scenario, chart::Drills};
 use crate::report::{
     Check,
     html::{NAMED, begin, end, evidence, list, named, step_table},
@@ -114,9 +114,7 @@ fn summary(m: &mut Markup, report: &DrillReport) {
         "<th scope=\"col\">Recovery time</th><th scope=\"col\">Recovery point</th></tr></thead>\n<tbody>\n",
     );
     for scenario in &report.scenarios {
-        let back = scenario.outcome == "recovered";
-        let rto_open = if back && report.place == Place::Sandbox { "open" } else { "not judged" };
-        let rpo_open = if back { "open" } else { "not judged" };
+        let [rto_open, rpo_open] = report.unjudged(scenario);
         m.raw("<tr><th scope=\"row\">")
             .text(&scenario.name)
             .raw("<small>")

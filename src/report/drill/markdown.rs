@@ -3,7 +3,7 @@
 //! In: a report. Out: the content of the HTML, without drawings and without the steps. Invariant: as of
 //! [`crate::report::markdown`]: same report, same bytes; no value is markup.
 
-use super::{CONTROLS, DrillReport, Place, Scenario};
+use super::{CONTROLS, DrillReport, Scenario};
 use crate::report::{
     Check,
     html::NAMED,
@@ -26,18 +26,22 @@ pub fn render(report: &DrillReport) -> String {
         "Objective",
         "Met",
     ];
-    let open = if report.place == Place::Sandbox { "open" } else { "not judged" };
     let row = |scenario: &Scenario| {
+        let [rto_open, rpo_open] = report.unjudged(scenario);
+        let took = |seconds: f64| match scenario.runs[..] {
+            [] => "–".to_owned(),
+            _ => words::duration(seconds),
+        };
         vec![
             safe(&scenario.name),
             scenario.outcome.into(),
-            words::duration(scenario.own_time_s),
-            words::duration(scenario.recovery_time_s),
+            took(scenario.own_time_s),
+            took(scenario.recovery_time_s),
             words::duration(scenario.rto_s as f64),
-            met(scenario.rto_met, open),
-            words::duration(scenario.recovery_point_s as f64),
+            met(scenario.rto_met, rto_open),
+            took(scenario.recovery_point_s as f64),
             words::duration(scenario.rpo_s as f64),
-            met(scenario.rpo_met, if scenario.rpo_s == 0 { "open" } else { "not judged" }),
+            met(scenario.rpo_met, rpo_open),
         ]
     };
     table(&mut out, &names, "llrrrlrrl", report.scenarios.iter().map(row));

@@ -100,6 +100,7 @@ fn what_could_not_be_tested_is_neither_proved_nor_lost() {
     report.scenarios[1] = Scenario {
         why: Some("nobody plays what its plan waits for".into()),
         runs: vec![],
+        rpo_met: None,
         ..scenario("traefik", "not tested")
     };
     report.good = DrillReport::judge(true, &report.scenarios);
@@ -110,6 +111,16 @@ fn what_could_not_be_tested_is_neither_proved_nor_lost() {
             assert!(text.contains(said), "{said}");
         }
     }
+    let text = markdown::render(&report);
+    let row = text.lines().find(|line| line.starts_with("| traefik |")).unwrap();
+    let objectives = [words::duration(900.0), words::duration(86_400.0)];
+    assert_eq!(
+        row,
+        format!(
+            "| traefik | not tested | – | – | {} | not judged | – | {} | not judged |",
+            objectives[0], objectives[1]
+        )
+    );
     report.scenarios.remove(0);
     assert_eq!(report.headline(), "Recovery not proved", "nothing came back");
 }
