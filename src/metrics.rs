@@ -283,7 +283,10 @@ fn recoveries<'a>(known: &Known<'a>, text: &mut Text) {
         }
     }
     let drills = known.drills.iter().filter(|drill| drill.cluster.name == known.cluster);
-    let scenarios = |drill: &'a Past| drill.scenarios.iter().map(move |of| (of.name.as_str(), (drill, of)));
+    let scenarios = |drill: &'a Past| {
+        let ended = drill.scenarios.iter().filter(|of| of.has_ended());
+        ended.map(move |of| (of.name.as_str(), (drill, of)))
+    };
     // They come oldest first.
     let newest: BTreeMap<&str, (&Past, &PastScenario)> = drills.flat_map(scenarios).collect();
     for (scenario, (drill, of)) in newest {

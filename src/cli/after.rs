@@ -156,7 +156,7 @@ fn ended(cx: &Context, tasks: Vec<(String, Option<Vec<Problem>>)>, result: &Resu
 }
 
 /// What an exit code is to who is told; an archive that is waited for is no problem.
-fn event(exit: Exit) -> Option<Event> {
+pub(super) fn event(exit: Exit) -> Option<Event> {
     match exit {
         Exit::Done | Exit::Waiting => None,
         Exit::Different => Some(Event::Drift),

@@ -5,7 +5,7 @@ mod outcome;
 mod outside;
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     env,
     path::PathBuf,
 };
@@ -67,12 +67,13 @@ pub(super) struct Drill {
 
 impl Drill {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
+        let settings = cx.settings()?;
+        cx.about(self.task());
         let on_cluster = cx.flags.context.is_some();
         if on_cluster && !self.yes && !prompt::somebody() {
             return Err(Error::usage("drill asks before it breaks a cluster, and there is no terminal")
                 .hint("pass --yes; or leave --context out and drill in a sandbox"));
         }
-        let settings = cx.settings()?;
         let plans = self.plans(&settings)?;
         let memory = Memory::at(&self.memory)?;
         let programs = if on_cluster { None } else { Some(self.programs()?) };
@@ -83,14 +84,15 @@ impl Drill {
             cx.terminal.warn(format!("report {name} counts for nothing: {why}"));
         }
         let components = plans.iter().flat_map(|drilled| drilled.plan.components()).collect();
-        let left = match on_cluster {
+        let begun = Cell::new(false); // on a cluster
+        let left = || match begun.get() {
             true => {
                 "the cluster is as the drill left it; the next drill makes it equal to the snapshots first"
             }
             false => "nothing of the drill is left",
         };
         let (opened, done, progress) = (OnceCell::new(), RefCell::default(), Progress::new(&cx.terminal));
-        let ended = interrupt::run(&|| left.into(), async {
+        let ended = interrupt::run(&|| left().into(), async {
             cx.terminal.note("opening the snapshots");
             let wanted = Wanted {
                 cluster: settings.config.cluster_name.as_deref(),
@@ -115,7 +117,11 @@ impl Drill {
             let drilled = async {
                 match &programs {
                     Some(programs) => self.sandbox(&rehearsal, &plans, programs, &memory, &done).await,
-                    None => self.on_cluster(&rehearsal, &plans, &settings, &memory, &done, cx).await?,
+                    None => {
+                        let cluster = self.confirmed(subject, &plans, &settings, cx).await?;
+                        begun.set(true);
+                        self.on_cluster(&rehearsal, &plans, &cluster, &memory, &done).await?;
+                    }
                 }
                 Ok::<_, Error>(())
             };
@@ -124,7 +130,7 @@ impl Drill {
         });
         progress.pause();
         let mut scenarios: Vec<Scenario> = done.take();
-        let (checks, stopped, subject) = match (ended, opened.get()) {
+        let (checks, mut stopped, subject) = match (ended, opened.get()) {
             (Ok(checks), Some(subject)) => (checks, None, subject),
             (Err(error), Some(subject)) if !scenarios.is_empty() => (Vec::new(), Some(error), subject),
             (Err(error), _) => return Err(error),
@@ -135,15 +141,27 @@ impl Drill {
         (report.checks, report.trend) = (checks, earlier.signed);
         report.trend.retain(|past| past.cluster.name == report.cluster.name);
         let kept = outcome::keep(&report, &signing, &repository, self.report.as_deref(), cx);
-        let copied = outcome::copy(&report, &kept, &settings, &identities, cx);
+        let copied = outcome::copy(&report, &kept, &settings, &identities, cx).unwrap_or_else(|error| {
+            cx.terminal.warn(format!("the report is not copied: {error}"));
+            stopped.get_or_insert(error);
+            false
+        });
         outcome::answer(&report, &kept, cx)?;
-        if let Some(error) = stopped {
-            let error = error.hint(format!("what was done until then is in report {}", report.report));
-            cx.terminal.error(&error); // what was done is the answer
-            return Ok(Exit::of(&error));
-        }
-        let whole = kept.in_repository && copied?;
-        Ok(outcome::exit(&report).max(Exit::Partial.when(!whole)))
+        let exit = match stopped {
+            Some(error) => {
+                let error = error.hint(format!("what was done until then is in report {}", report.report));
+                cx.terminal.error(&error); // what was done is the answer
+                Exit::of(&error)
+            }
+            None => outcome::exit(&report).max(Exit::Partial.when(!(kept.in_repository && copied))),
+        };
+        cx.ended(&self.task(), outcome::problems(&report, exit, cx));
+        Ok(exit)
+    }
+
+    /// Of some plans it is another one than of all: who tries one proves nothing of the others.
+    fn task(&self) -> String {
+        self.scenario.iter().fold("drill".into(), |task, name| format!("{task} {name}"))
     }
 
     fn plans(&self, settings: &Settings) -> Result<Vec<Drilled>> {
@@ -176,30 +194,40 @@ impl Drill {
         }
     }
 
-    async fn on_cluster(
+    /// The cluster, if it is marked and whoever is asked says yes.
+    async fn confirmed(
         &self,
-        rehearsal: &Rehearsal<'_>,
+        subject: &Subject,
         plans: &[Drilled],
         settings: &Settings,
-        memory: &Memory,
-        done: &RefCell<Vec<Scenario>>,
         cx: &Context,
-    ) -> Result<()> {
+    ) -> Result<Cluster> {
         let cluster = Cluster::connect(&settings.access()?).await?;
         marker::marked(&cluster, &cx.again(None)).await?;
         let names: Vec<&str> = plans.iter().map(|drilled| drilled.plan.name.as_str()).collect();
         let question = format!(
             "Make {} what the snapshots of {} have, break it and restore it, for {}?",
             cluster.server(),
-            rehearsal.subject.cluster.name,
+            subject.cluster.name,
             names.join(", ")
         );
         if !self.yes && !prompt::yes(&question)? {
             return Err(Error::new(Kind::Interrupted, "declined; nothing was changed"));
         }
+        Ok(cluster)
+    }
+
+    async fn on_cluster(
+        &self,
+        rehearsal: &Rehearsal<'_>,
+        plans: &[Drilled],
+        cluster: &Cluster,
+        memory: &Memory,
+        done: &RefCell<Vec<Scenario>>,
+    ) -> Result<()> {
         let folder = memory.folder()?;
         for drilled in plans {
-            let scenario = rehearsal.on_cluster(drilled, &cluster, folder.path()).await;
+            let scenario = rehearsal.on_cluster(drilled, cluster, folder.path()).await;
             done.borrow_mut().push(scenario);
         }
         Ok(())

@@ -178,6 +178,12 @@ fn a_drill_of_the_cluster_counts_where_it_was_good_and_its_scenarios_in_any_case
         drill("c1", "01", true, &[("cni", "recovered", 40.0), ("traefik", "recovered", 7.0)]),
         drill("c1", "02", false, &[("cni", "recovered", 41.5)]), // as `drill --scenario cni`
         drill("c1", "03", false, &[("traefik", "failed", 9.0)]),
+        drill(
+            "c1",
+            "05",
+            false,
+            &[("cni", "not tested", 0.0), ("traefik", "interrupted", 0.0), ("own", "not tested", 0.0)],
+        ),
         drill("c2", "04", true, &[("cni", "failed", 1.0), ("metallb", "recovered", 1.0)]),
     ];
     let text = text(|known| known.drills = &drills);
@@ -189,7 +195,7 @@ fn a_drill_of_the_cluster_counts_where_it_was_good_and_its_scenarios_in_any_case
     assert_eq!(of("timestamp_seconds", "cni"), seconds("2026-11-02T00:00:00Z"));
     assert_eq!(of("success", "traefik"), 0.0);
     assert_eq!(of("timestamp_seconds", "traefik"), seconds("2026-11-03T00:00:00Z"));
-    assert!(!text.contains("metallb"), "{text}");
+    assert!(!text.contains("metallb") && !text.contains("\"own\""), "{text}");
     let last_good = value(&text, "netdr_drill_last_success_timestamp_seconds", "");
     assert_eq!(last_good, seconds("2026-11-01T00:00:00Z"));
 }

@@ -118,12 +118,13 @@ fn the_page_says_what_a_webhook_gets_and_of_what_somebody_can_be_told() {
 }
 
 /// Which file says of which tasks how they ended: a new one is to be written down here, and on the page.
-const TASKS: [(&str, &[&str]); 9] = [
+const TASKS: [(&str, &[&str]); 10] = [
     ("after/checked.rs", &["check SUBJECT", "check cluster"]),
     ("after/watched.rs", &["watch network", "watch certificates"]),
     ("backup.rs", &["backup network", "backup certificates", "backup host NODE"]),
     ("course.rs", &["restore SCENARIO", "undo"]),
     ("drift.rs", &["drift", "drift git", "drift ID"]),
+    ("drill.rs", &["drill", "drill SCENARIO"]),
     ("history.rs", &["commit to git"]),
     ("prune.rs", &["prune PLACE"]),
     ("replicate.rs", &["replicate PLACE"]),

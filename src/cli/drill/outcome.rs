@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::{
     Result,
     cli::{
+        after,
         context::Context,
         course::outcome::create,
         exit::Exit,
@@ -18,6 +19,7 @@ use crate::{
     repository::{Repository, s3},
     seal::Identities,
     signature::{self, SigningKey},
+    task::Problem,
 };
 
 /// What was written.
@@ -112,16 +114,21 @@ pub(super) fn answer(report: &DrillReport, kept: &Kept, cx: &Context) -> Result<
 
 fn text(report: &DrillReport, kept: &Kept) -> String {
     let row = |scenario: &Scenario| {
+        let [open, _] = report.unjudged(scenario);
         let met = match scenario.rto_met {
             Some(true) => "met",
             Some(false) => "missed",
-            None => "open",
+            None => open,
+        };
+        let time = |seconds: f64| match scenario.runs[..] {
+            [] => "–".to_owned(),
+            _ => format!("{seconds:.1} s"),
         };
         vec![
             scenario.name.clone(),
             scenario.outcome.to_owned(),
-            format!("{:.1} s", scenario.own_time_s),
-            format!("{:.1} s", scenario.recovery_time_s),
+            time(scenario.own_time_s),
+            time(scenario.recovery_time_s),
             format!("{}, {met}", objective(std::time::Duration::from_secs(scenario.rto_s))),
             scenario.caused.len().to_string(),
         ]
@@ -149,6 +156,25 @@ fn text(report: &DrillReport, kept: &Kept) -> String {
         text += &format!("report      {} (and .md, .json, each with its .sig)\n", file.display());
     }
     text
+}
+
+/// What whoever is told of the drill must know, where all is not well.
+pub(super) fn problems(report: &DrillReport, exit: Exit, cx: &Context) -> Vec<Problem> {
+    let Some(event) = after::event(exit) else { return Vec::new() };
+    let line = |scenario: &Scenario| match (&scenario.why, scenario.rto_met) {
+        (Some(why), _) => Some(format!("{}: {}: {why}", scenario.name, scenario.outcome)),
+        (None, Some(false)) => Some(format!(
+            "{}: recovered in {:.0} s, and the objective is {}",
+            scenario.name,
+            scenario.recovery_time_s,
+            objective(std::time::Duration::from_secs(scenario.rto_s))
+        )),
+        (None, _) => None,
+    };
+    let scenarios = report.scenarios.iter().filter_map(line);
+    let troubles = cx.terminal.troubles().into_iter().map(|trouble| trouble.what);
+    let next = format!("read what was found: reports/{}.html in the repository", report.report);
+    vec![Problem::new(event, scenarios.chain(troubles).collect(), vec![next])]
 }
 
 /// Gravest first: something did not come back, came back in part, or too late.

@@ -31,7 +31,7 @@ pub struct Past {
 pub struct PastScenario {
     /// The plan's name.
     pub name: String,
-    /// `recovered`, `partial`, `failed`.
+    /// `recovered`, `partial`, `failed`, `not tested`, `interrupted`.
     pub outcome: String,
     /// What netdr itself took.
     pub own_time_s: f64,
@@ -41,6 +41,13 @@ pub struct PastScenario {
     pub rto_s: u64,
     /// Whether the objective was met; none of a sandbox.
     pub rto_met: Option<bool>,
+}
+
+impl PastScenario {
+    /// Whether it was drilled to an end: of what was not tested, or interrupted, nothing is known.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.outcome.as_str(), "recovered" | "partial" | "failed")
+    }
 }
 
 /// The newest good drill; of this cluster alone where it is named.

@@ -7,7 +7,10 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
+    net::TcpListener,
+};
 
 use super::{WORDS, custody, memory};
 use crate::support::{Home, built, eventually, says};
@@ -62,6 +65,31 @@ async fn ctrl_c_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_minus_nine_leaves_nothing() {
     nothing_is_left_after(Signal::KILL).await;
+}
+
+/// Before the cluster has answered nothing of it was touched.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_before_the_cluster_was_touched_says_that_nothing_is_left() {
+    let (home, memory) = (custody().await, memory());
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let kubeconfig = format!(
+        "{{apiVersion: v1, kind: Config, contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
+         users: [{{name: u, user: {{}}}}], clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}]}}\n",
+        silent.local_addr().unwrap()
+    );
+    let file = home.path().join("silent");
+    fs::write(&file, kubeconfig).unwrap();
+    let home = home.with_kubeconfig(&file);
+    let own = ["--memory", memory.path().to_str().unwrap(), "--context", "c", "--yes", "--all"];
+    let mut command = home.command("netdr", &[&WORDS[..], &own].concat());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _asked = silent.accept().await.unwrap();
+    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    says(&said, &["error: interrupted", "nothing of the drill is left"]);
+    assert!(!said.contains("the cluster is as the drill left it"), "{said}");
 }
 
 /// A drill on a cluster, with this signal when that is broken; what it said from then on.

@@ -44,4 +44,10 @@ async fn a_place_is_asked_for_what_was_drilled_and_learns_no_name_from_the_repor
     assert_eq!(document["scenarios"][0]["outcome"], json!("recovered"));
     assert_eq!(document["checks"][0]["outcome"], json!("failed"), "{:#}", document["checks"]);
     says(&document["checks"][0]["details"].to_string(), &["policies.tar.zst.age is missing"]);
+
+    // A report that cannot be sealed for them is there all the same, and the answer is one.
+    store.shell("rm keys/recipients.txt").await.ok();
+    let outcome = store.netdr(&words.replace(" --thaw", "")).await;
+    says(&outcome.stderr, &["the report is not copied", "recipients", "is in report"]);
+    assert_eq!(outcome.json(2)["scenarios"][0]["outcome"], json!("recovered"));
 }

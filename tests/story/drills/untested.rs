@@ -1,14 +1,25 @@
 //! What nobody plays, and what is not there to be broken: a drill says so before it waits for it.
 
-use serde_json::json;
+use std::{fs, sync::mpsc::channel};
+
+use serde_json::{Value, json};
 
 use super::{drill, memory};
-use crate::support::{Operator, everything, fresh, says};
+use crate::support::{Operator, Server, everything, fresh, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_tested_is_found_out_before_anything_is_broken() {
     let plane = fresh(everything()).await.loaded().await;
-    let home = Operator::of(&plane).await.home;
+    let operator = Operator::of(&plane).await;
+    let (sent, told) = channel();
+    let hook = Server::plain("127.0.0.1", move |_, body| {
+        let _ = sent.send(serde_json::from_slice::<Value>(body).unwrap());
+        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
+    });
+    operator.configure(&format!("notify: [{{webhook: \"http://{}/\"}}]", hook.address));
+    operator.configure("metrics: {textfile: metrics/netdr.prom}");
+    let home = operator.home;
+    fs::create_dir(home.path().join("metrics")).unwrap();
     // RKE2's own HelmChart is not in this cluster, and of certificates there is none.
     home.shell("kubectl -n kube-system delete helmcharts.helm.cattle.io rke2-canal").await.ok();
     home.netdr(&["backup", "--set", "network"]).await.ok();
@@ -37,4 +48,21 @@ async fn what_cannot_be_tested_is_found_out_before_anything_is_broken() {
     );
     says(&said, &["cni: looking whether all that its plan waits for can be played"]);
     assert!(!said.contains("cni: causing its failure"), "{said}");
+
+    // Somebody is told, and what was not tested is no drill of it.
+    let task = "drill cni certificates network-policies";
+    let messages: Vec<Value> = told.try_iter().collect();
+    let [message] = &messages[..] else { panic!("{messages:#?}") };
+    assert_eq!((&message["task"], &message["event"]), (&json!(task), &json!("partial")));
+    says(
+        &message["why"].to_string(),
+        &["cni: not tested: nobody plays", "certificates: not tested: nothing"],
+    );
+    says(&message["next"].to_string(), &[document["report"].as_str().unwrap()]);
+    let metrics = fs::read_to_string(home.path().join("metrics/netdr.prom")).unwrap();
+    says(&metrics, &[&format!("task=\"{task}\"}} 3\n")]);
+    let drilled = |line: &&str| line.starts_with("netdr_drill_last_success{");
+    let drilled: Vec<&str> = metrics.lines().filter(drilled).collect();
+    let [one] = drilled[..] else { panic!("{drilled:#?}") };
+    says(one, &["scenario=\"network-policies\"} 1"]);
 }
