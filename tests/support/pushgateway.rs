@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    os::fd::OwnedFd,
     process::Stdio,
 };
 
@@ -17,13 +18,17 @@ pub(crate) struct Pushgateway {
 
 impl Pushgateway {
     pub(crate) async fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
         let program = built().join("bin/pushgateway");
         assert!(program.is_file(), "pushgateway is not built; run: tests/control-plane/build pushgateway");
-        let mut command = Command::new(program);
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        // It gets the socket itself (sd_listen_fds(3)): a port that is let go for it is anybody's meanwhile.
+        let inherit = r#"exec env LISTEN_PID=$$ LISTEN_FDS=1 "$0" --web.systemd-socket 3<&0 </dev/null"#;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", inherit]).arg(program).stdin(OwnedFd::from(listener));
+        command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let gateway = Self { _server: command.spawn().unwrap(), port };
+        drop(command); // it has the socket, too
         eventually("the Pushgateway to be ready", async || gateway.get("/-/ready")).await;
         gateway
     }

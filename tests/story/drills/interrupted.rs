@@ -19,6 +19,8 @@ async fn what_was_done_before_ctrl_c_is_in_a_signed_report() {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     while !lines.next_line().await.unwrap().unwrap().contains("traefik: looking whether") {}
+    let process = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    kill_process(process, Signal::STOP).unwrap(); // where it is, however long the search takes
     // By now etcd has everything, and all of it encrypted.
     let search = |word: &str| {
         let at = memory.path().to_str().unwrap();
@@ -26,7 +28,8 @@ async fn what_was_done_before_ctrl_c_is_in_a_signed_report() {
         std::process::Command::new("sh").args(["-c", &found]).output().unwrap().stdout
     };
     assert!(!search("k8s:enc:").is_empty() && search(MARKER).is_empty(), "etcd has a secret in clear");
-    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    kill_process(process, Signal::INT).unwrap();
+    kill_process(process, Signal::CONT).unwrap();
     let mut said = String::new();
     lines.into_inner().read_to_string(&mut said).await.unwrap();
     let output = child.wait_with_output().await.unwrap();
