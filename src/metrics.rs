@@ -25,7 +25,7 @@ use crate::{
     model::{Set, SnapshotHeader, SnapshotId, SnapshotState},
     report::drill::{Past, PastScenario, last},
     repository::{Listed, Retention, resealed, retention},
-    task::Ran,
+    task::{Ran, Watched},
 };
 use names as metric;
 use text::Text;
@@ -53,7 +53,7 @@ pub struct Known<'a> {
     pub checks: &'a [Checked],
     /// How channels and the Pushgateway took what was sent.
     pub deliveries: &'a [Delivery],
-    /// What `netdr watch` last did, where it runs.
+    /// What `netdr watch` last did, where it runs and nobody is at its terminal.
     pub watched: Option<&'a Watched>,
 }
 
@@ -112,19 +112,6 @@ pub struct Delivery {
     pub taken_at: Option<DateTime<Utc>>,
     /// When it last did not.
     pub refused_at: Option<DateTime<Utc>>,
-}
-
-/// What `netdr watch` last did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watched {
-    /// Of which cluster.
-    pub cluster: String,
-    /// When it last looked at what it watches.
-    pub looked_at: DateTime<Utc>,
-    /// By when it looks again, whatever changes; one that is dead does not.
-    pub due_at: DateTime<Utc>,
-    /// When it last took a snapshot.
-    pub taken_at: Option<DateTime<Utc>>,
 }
 
 /// The metrics, in Prometheus' text format 0.0.4.

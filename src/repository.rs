@@ -29,7 +29,6 @@ mod status;
 mod tests;
 pub mod thaw;
 mod verify;
-mod watched;
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +39,6 @@ pub use resealed::{resealed, stand_in};
 pub use retention::{PrunePlan, Retention};
 pub use staging::Staging;
 pub use verify::Damage;
-pub use watched::Watched;
 
 use crate::{
     model::{SnapshotHeader, SnapshotId},

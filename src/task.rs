@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, model::hex, repository::Repository};
@@ -187,6 +187,39 @@ impl Ran {
     }
 }
 
+/// A look of `netdr watch` takes its time, and one that failed is tried again within this.
+const LATE: TimeDelta = TimeDelta::seconds(300);
+
+/// What `netdr watch` last did with a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Which.
+    pub cluster: String,
+    /// Whether somebody is at its terminal, and sees how it does.
+    pub attended: bool,
+    /// When it last looked, whatever came of it.
+    pub looked_at: DateTime<Utc>,
+    /// By when it looks again, whatever changes; one that is dead does not.
+    pub due_at: DateTime<Utc>,
+    /// As of when all that it watches could be read and is in snapshots.
+    pub saved_at: Option<DateTime<Utc>>,
+    /// When it last took a snapshot.
+    pub taken_at: Option<DateTime<Utc>>,
+}
+
+impl Watched {
+    /// Whether it still saves all that it watches: an objective of no loss is believed for so long.
+    pub fn saves(&self, now: DateTime<Utc>) -> bool {
+        let every = self.due_at - self.looked_at;
+        self.saved_at.is_some_and(|at| now - at <= every * 2 + LATE)
+    }
+
+    /// Whether it still looks.
+    pub fn looks(&self, now: DateTime<Utc>) -> bool {
+        now - self.due_at <= LATE
+    }
+}
+
 /// What is kept below `status/` of a repository: one file each, so that two jobs of one night do not write one.
 #[derive(Debug)]
 pub struct Records<'a> {
@@ -260,6 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn a_watch_is_believed_until_its_next_look_is_late_and_only_of_what_it_saved() {
+        let at = |s: i64| DateTime::from_timestamp(1_800_000_000 + s, 0).unwrap();
+        let saved = |saved_at| Watched {
+            cluster: "c".into(),
+            attended: false,
+            looked_at: at(600),
+            due_at: at(1200),
+            saved_at,
+            taken_at: None,
+        };
+        let whole = saved(Some(at(0)));
+        assert!(whole.saves(at(1500)) && !whole.saves(at(1501)));
+        assert!(whole.looks(at(1500)) && !whole.looks(at(1501)));
+        assert!(!saved(None).saves(at(600)), "it looked, and could not read or save something");
+    }
+
+    #[test]
     fn records_are_of_one_cluster_and_survive_what_does_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let repository = Repository::init(&folder.path().join("r"), 7).unwrap();
@@ -275,6 +325,7 @@ mod tests {
         records.remove("ran", "backup network").unwrap();
         records.remove("ran", "backup network").unwrap();
         assert!(records.read::<Ran>("ran").unwrap().is_empty());
-        assert_eq!(Records::of(&repository, "a b").read::<Ran>("ran").unwrap().len(), 1);
+        let other = Records::of(&repository, "a b");
+        assert_eq!(other.read::<Ran>("ran").unwrap().len(), 1, "another cluster's is another matter");
     }
 }

@@ -16,11 +16,13 @@ use std::{
 use chrono::{DateTime, Utc};
 
 pub(super) use checked::check;
-pub(super) use watched::{Look, watch};
+pub(super) use watched::watch;
 
-use super::{context::Context, exit::Exit, interrupt, metrics, prompt, settings::Settings};
+use super::{
+    access::surroundings, context::Context, exit::Exit, interrupt, metrics, prompt, settings::Settings,
+};
 use crate::{
-    Result,
+    Error, Result,
     metrics::Checked,
     repository::Repository,
     task::{Ended, Event, Problem, Ran, Records},
@@ -31,10 +33,17 @@ pub(super) const RAN: &str = "ran";
 pub(super) const DELIVERY: &str = "delivery";
 const TOLD: &str = "told";
 pub(super) const CHECKED: &str = "checked";
-pub(super) const LOOKED: &str = "looked";
+pub(super) const WATCHED: &str = "watched";
 
-/// The task of whoever reads a configuration: it fails where that is refused, and is done where it is not.
-const CONFIGURATION: &str = "configuration";
+/// The task of whoever reads a configuration: it fails where that is refused, and is done where it is not. Pods of a cluster
+/// have one, wherever they run; each machine has its own, and says nothing of another's.
+fn configuration() -> String {
+    const TASK: &str = "configuration";
+    match (surroundings().variable)("KUBERNETES_SERVICE_HOST") {
+        Some(_) => TASK.into(),
+        None => format!("{TASK} {}", rustix::system::uname().nodename().to_string_lossy()),
+    }
+}
 
 /// What a verb is about, and what its checks found.
 #[derive(Default)]
@@ -73,13 +82,15 @@ struct Here<'a> {
     /// Without one nothing is remembered, and somebody is told all the same: a mount that is gone is just that.
     repository: Option<Repository>,
     cluster: String,
+    /// Why the configuration is refused by now, where these settings are from before.
+    refused: Option<Error>,
 }
 
 impl<'a> Here<'a> {
     fn of(cx: &'a Context, settings: &'a Settings) -> Self {
         let repository = settings.repository().ok();
         let cluster = metrics::cluster(cx, settings, repository.as_ref());
-        Self { cx, settings, repository, cluster }
+        Self { cx, settings, repository, cluster, refused: None }
     }
 
     fn records(&self) -> Option<Records<'_>> {
@@ -105,7 +116,9 @@ pub(super) fn verb(cx: &Context, result: &Result<Exit>) {
                 return;
             }
             interrupt::run(&advice, async {
-                conclude(&Here::of(cx, &settings), &ended, &said.checked, (cx.now, exit)).await;
+                let here = Here::of(cx, &settings);
+                let (ran, checked) = conclude(&here, &ended, &said.checked, (cx.now, exit)).await;
+                publish::publish(&here, &ran, &checked).await;
                 Ok(())
             })
         }
@@ -128,7 +141,7 @@ fn is_asked_for(settings: &Settings) -> bool {
 /// Where the configuration is what is wrong, whoever can be made out in it is told.
 fn refused(cx: &Context) -> Result<()> {
     let Some((settings, why)) = Settings::of_refused(&cx.flags) else { return Ok(()) };
-    let ended = Ended { task: CONFIGURATION.into(), problems: vec![Problem::failed(&why)] };
+    let ended = Ended { task: configuration(), problems: vec![Problem::failed(&why)] };
     interrupt::run(&advice, async {
         tell::tell(&Here::of(cx, &settings), vec![ended], Utc::now()).await;
         Ok(())
@@ -167,8 +180,13 @@ pub(super) fn event(exit: Exit) -> Option<Event> {
     }
 }
 
-/// Remembers, tells and publishes; `of` is when what ended began, and how it came out.
-async fn conclude(here: &Here<'_>, ended: &[Ended], checked: &[Checked], of: (DateTime<Utc>, Exit)) {
+/// Remembers and tells; `of` is when what ended began, and how it came out. What is to be published.
+async fn conclude(
+    here: &Here<'_>,
+    ended: &[Ended],
+    checked: &[Checked],
+    of: (DateTime<Utc>, Exit),
+) -> (Vec<Ran>, Vec<Checked>) {
     let ((began, exit), now) = (of, Utc::now());
     let records = here.records();
     let seconds = (now - began).as_seconds_f64();
@@ -188,9 +206,9 @@ async fn conclude(here: &Here<'_>, ended: &[Ended], checked: &[Checked], of: (Da
     {
         here.cx.terminal.warn(format!("how it ended is not remembered: {error}"));
     }
-    let read = Ended { task: CONFIGURATION.into(), problems: Vec::new() };
+    let read = Ended { task: configuration(), problems: here.refused.iter().map(Problem::failed).collect() };
     tell::tell(here, ended.iter().cloned().chain([read]).collect(), now).await;
-    publish::publish(here, &ran, &checked).await;
+    (ran, checked)
 }
 
 fn remember(records: &Records<'_>, ran: &[Ran], checked: &[Checked]) -> Result<()> {

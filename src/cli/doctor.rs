@@ -6,10 +6,11 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{
+    after::WATCHED,
     check::{REACH, answer, or_unknown},
     context::Context,
     exit::Exit,
-    interrupt, plans,
+    interrupt, metrics, plans,
     settings::Settings,
 };
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     host,
     model::Content,
     restore::read_webhooks,
+    task::{Records, Watched},
     yaml,
 };
 
@@ -47,11 +49,18 @@ impl Doctor {
         let mut checks = of_node(cx)?;
         checks.extend(or_unknown("doctor cluster", REACH, of_cluster(cx, &settings))?);
         let plans: Vec<_> = plans::all(&settings)?.into_iter().map(|authored| authored.plan).collect();
-        let watched = settings.repository().and_then(|here| here.watched()).ok();
+        let watched = watched(cx, &settings).ok();
         checks.extend(configuration::judge(&settings.config, &plans, watched.as_deref(), cx.now));
         cx.checked(&checks);
         answer(cx, &checks)
     }
+}
+
+/// What `netdr watch` last did with this cluster, at a terminal and without, as this machine's repository has it.
+fn watched(cx: &Context, settings: &Settings) -> Result<Vec<Watched>> {
+    let repository = settings.repository()?;
+    let cluster = metrics::cluster(cx, settings, Some(&repository));
+    Ok(Records::of(&repository, &cluster).read(WATCHED)?.into_values().collect())
 }
 
 fn of_file(file: &PathBuf) -> Result<Vec<Check>> {

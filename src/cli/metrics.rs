@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
-    after::{CHECKED, DELIVERY, LOOKED, RAN},
+    after::{CHECKED, DELIVERY, RAN, WATCHED},
     context::Context,
     exit::Exit,
     interrupt,
@@ -26,7 +26,7 @@ use crate::{
         Listed, Repository, fetch,
         s3::{Bucket, Place},
     },
-    task::Records,
+    task::{Records, Watched},
 };
 
 /// How long a place outside is waited for: as long as `netdr snapshots` does.
@@ -36,7 +36,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 #[derive(Args)]
 #[command(
     after_help = "They are written and pushed after every backup, replicate, prune, verify, drift, restore, undo and check, and \
-                  after every look of watch, where `metrics` of the configuration says where to."
+                  after looks of watch, where `metrics` of the configuration says where to."
 )]
 pub(super) struct Metrics {}
 
@@ -76,7 +76,7 @@ pub(super) async fn text(
     let tasks: Vec<_> = records.read(RAN)?.into_values().collect();
     let checks: Vec<_> = records.read(CHECKED)?.into_values().collect();
     let deliveries: Vec<_> = records.read(DELIVERY)?.into_values().collect();
-    let watched = records.read(LOOKED)?.into_values().next();
+    let watched = records.read(WATCHED)?.into_values().find(|watched: &Watched| !watched.attended);
     let known = Known {
         cluster,
         listed: Some(&listed),

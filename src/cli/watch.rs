@@ -1,13 +1,14 @@
 //! `netdr watch`: a change is in a snapshot within seconds.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
+use tokio::sync::watch::{Sender, channel};
 
 use super::{
     after, backup as night,
@@ -26,10 +27,10 @@ use crate::{
     gitops::history::{Recorded, Seen},
     model::{ClusterIdentity, Occasion, Set, SnapshotId, SnapshotState},
     plan::spec,
-    repository::{Repository, Watched},
+    repository::Repository,
     seal::Identities,
     signature::SigningKey,
-    task::{self, Problem},
+    task::{self, Problem, Records, Watched},
     watch::{News, Watch as Followed, debounce::Debounce},
 };
 
@@ -51,12 +52,12 @@ pub(super) struct Watch {
     at_least_every: Duration,
 }
 
-/// A look takes its time, and one that failed is tried again within this.
-const LATE: Duration = Duration::from_secs(300);
+/// Who looks more rarely does not watch; and no clock reaches as far as a number can.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
 fn duration(text: &str) -> Result<Duration> {
-    let known = spec::duration(text).filter(|duration| *duration >= Duration::from_secs(1));
-    known.ok_or_else(|| Error::usage("expected a duration such as 5s, 10m or 1h"))
+    let known = spec::duration(text).filter(|given| (Duration::from_secs(1)..=LONGEST).contains(given));
+    known.ok_or_else(|| Error::usage("expected a duration such as 5s, 10m or 1h, and 7d at most"))
 }
 
 /// A line.
@@ -138,6 +139,10 @@ struct Maker<'a> {
     uncommitted: BTreeMap<Set, Seen>,
     /// However little changes, it looks so often.
     every: Duration,
+    /// Of each set, when the last look began that read all of it, and after which all of it was in snapshots.
+    saved: BTreeMap<Set, DateTime<Utc>>,
+    /// Where it says when a look began that is over.
+    looks: Sender<DateTime<Utc>>,
 }
 
 const SETS: [Set; 2] = [Set::Network, Set::Certificates];
@@ -165,7 +170,9 @@ impl Watch {
             let cluster = Cluster::connect(&settings.access()?).await?;
             let identity = cluster.identity(settings.config.cluster_name.as_deref()).await?;
             let settings = &settings;
-            self.follow(Maker {
+            let (looks, over) = channel(Utc::now());
+            let after = cx.after_looks(settings, identity.name.clone(), over);
+            let followed = self.follow(Maker {
                 cx,
                 settings,
                 repository,
@@ -175,44 +182,45 @@ impl Watch {
                 identity,
                 uncommitted: BTreeMap::new(),
                 every: self.at_least_every,
-            })
-            .await
+                saved: BTreeMap::new(),
+                looks,
+            });
+            // The maker ends with what follows, and what is after its looks with the maker.
+            tokio::join!(followed, after).0
         })
     }
 
     async fn follow(&self, mut maker: Maker<'_>) -> Result<Exit> {
-        let sets: BTreeSet<Set> = SETS.into();
         let scope = maker.settings.config.scope.clone();
-        let mut followed = Followed::start(maker.cluster.clone(), scope, sets.clone()).await?;
+        let mut followed = Followed::start(maker.cluster.clone(), scope, SETS.into()).await?;
         maker.say(Event::Watching {
             targets: followed.followed(),
             settle_s: self.settle.as_secs(),
             at_least_every_s: self.at_least_every.as_secs(),
         })?;
-        let mut debounce = Debounce::new(self.settle, self.at_most, self.at_least_every, Instant::now());
-        debounce.changed(Instant::now()); // while nobody watched, if anything
-        let mut dirty = sets.clone();
+        let now = Instant::now();
+        let mut debounce = Debounce::new(self.settle, self.at_most, self.at_least_every, now);
+        debounce.changed(now); // while nobody watched, if anything
+        let mut debounces: BTreeMap<Set, Debounce> = SETS.map(|set| (set, debounce.clone())).into();
         loop {
+            let due = debounces.values().map(Debounce::due).min().unwrap_or_else(Instant::now);
             tokio::select! {
                 news = followed.news() => {
                     maker.tell(&news)?;
-                    if !news.sets.is_empty() {
-                        debounce.changed(Instant::now());
-                        dirty.extend(&news.sets);
-                    }
+                    let now = Instant::now();
+                    let changed = debounces.iter_mut().filter(|(set, _)| news.sets.contains(set));
+                    changed.for_each(|(_, debounce)| debounce.changed(now));
                 }
-                () = tokio::time::sleep_until(debounce.due().into()) => {
-                    let (began, asked) = (Instant::now(), debounce.is_pending());
-                    let looked = if asked { std::mem::take(&mut dirty) } else { sets.clone() };
-                    let failed = maker.look(&looked, asked).await?;
-                    match failed.is_empty() {
-                        true => {
-                            debounce.looked(began);
-                            maker.watched(self.at_least_every);
-                        }
-                        false => {
-                            dirty.extend(failed);
-                            debounce.failed(Instant::now());
+                () = tokio::time::sleep_until(due.into()) => {
+                    let began = Instant::now();
+                    let mut due: BTreeMap<Set, &mut Debounce> =
+                        debounces.iter_mut().map(|(set, of)| (*set, of)).filter(|(_, of)| of.due() <= began).collect();
+                    let asked = due.iter().map(|(set, debounce)| (*set, debounce.is_pending())).collect();
+                    let failed = maker.look(&asked).await?;
+                    for (set, debounce) in &mut due {
+                        match failed.contains(set) {
+                            true => debounce.failed(Instant::now()),
+                            false => debounce.looked(began),
                         }
                     }
                 }
@@ -222,21 +230,26 @@ impl Watch {
 }
 
 impl Maker<'_> {
-    /// Takes a snapshot of each set in which something differs; those that it could not be taken of.
-    async fn look(&mut self, sets: &BTreeSet<Set>, asked: bool) -> Result<Vec<Set>> {
+    /// Takes a snapshot of each set in which something differs, each with whether somebody changed something; those that
+    /// it could not be taken of.
+    async fn look(&mut self, sets: &BTreeMap<Set, bool>) -> Result<Vec<Set>> {
         let began = Utc::now();
         let mut failed = Vec::new();
         let mut made = false;
-        for set in sets {
+        for (set, asked) in sets {
             let taken = self.take(*set).await;
-            self.cx.ended(&after::watch(*set), problems(&taken));
+            let problems = problems(&taken);
+            if problems.is_empty() {
+                self.saved.insert(*set, began);
+            }
+            self.cx.ended(&after::watch(*set), problems);
             match taken {
                 Ok(Look::Taken(mut summary)) => {
                     made = true;
                     self.uncommitted.extend(summary.seen.take().map(|seen| (*set, seen)));
                     self.say(Event::Snapshot { summary: &summary })?;
                 }
-                Ok(Look::Unchanged { unread }) if asked || !unread.is_empty() => {
+                Ok(Look::Unchanged { unread }) if *asked || !unread.is_empty() => {
                     let unread = unread.iter().map(ToString::to_string).collect();
                     self.say(Event::Unchanged { set: *set, unread })?;
                 }
@@ -251,10 +264,8 @@ impl Maker<'_> {
         if made {
             self.thin()?;
         }
-        // Who is told may be another by now, too.
-        let settings = Settings::load(&self.cx.flags, &self.cx.terminal);
-        let settings = settings.as_ref().unwrap_or(self.settings);
-        self.cx.looked(settings, after::Look { began, took: made, every: self.every }).await;
+        self.remember(made);
+        self.looks.send_replace(began);
         Ok(failed)
     }
 
@@ -298,14 +309,27 @@ impl Maker<'_> {
         backup::cluster_if_changed(&job, set, &self.cluster, &scope).await
     }
 
-    /// Leaves word that it looked: `netdr doctor` believes an objective of no loss for as long as it does.
-    fn watched(&self, every: Duration) {
-        let at = Utc::now();
-        let watched = Watched { cluster: self.identity.name.clone(), at, until: at + 2 * every + LATE };
-        if let Err(error) = self.repository.keep_watched(&watched) {
-            self.cx
-                .terminal
-                .warn(format!("that it looked is not kept, and netdr doctor takes it for gone: {error}"));
+    /// Leaves word that it looked, and since when all is saved: `netdr doctor` believes an objective of no loss by that, and
+    /// metrics say by it that nobody watches any more. Somebody at a terminal sees that: it takes no other's place there.
+    fn remember(&self, took: bool) {
+        let (records, attended) = (Records::of(&self.repository, &self.identity.name), prompt::somebody());
+        let before = records.read::<Watched>(after::WATCHED).unwrap_or_default().into_values();
+        let before = before.into_iter().find(|watched| watched.attended == attended);
+        let (saved_at, taken_at) = before.map_or((None, None), |before| (before.saved_at, before.taken_at));
+        let whole = SETS.iter().map(|set| self.saved.get(set).copied()).min().flatten();
+        let now = Utc::now();
+        let watched = Watched {
+            cluster: self.identity.name.clone(),
+            attended,
+            looked_at: now,
+            due_at: now + self.every,
+            saved_at: whole.or(saved_at),
+            taken_at: if took { Some(now) } else { taken_at },
+        };
+        let by = if attended { "at a terminal" } else { "by itself" };
+        if let Err(error) = records.keep(after::WATCHED, by, &watched) {
+            let terminal = &self.cx.terminal;
+            terminal.warn(format!("that it looked is not kept, and netdr doctor takes it for gone: {error}"));
         }
     }
 

@@ -211,8 +211,10 @@ fn where_no_repository_is_at_hand_nothing_is_said_of_it() {
 fn a_watch_says_when_it_looked_and_by_when_it_will() {
     let mut watched = Watched {
         cluster: "c1".into(),
+        attended: false,
         looked_at: at("2026-11-24T11:55:00Z"),
         due_at: at("2026-11-24T12:05:00Z"),
+        saved_at: None,
         taken_at: None,
     };
     let of = |watched: &Watched| {

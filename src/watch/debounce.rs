@@ -1,15 +1,15 @@
 //! When to look, after changes that come one by one or by the hundred.
 //!
 //! In: moments of a monotonic clock: a change, a look that was taken, one that failed. Out: when to look next. Invariant:
-//! pure; a change is looked at once it has settled, however many come then after `at_most`, and without any change after
-//! `every`. No clock that somebody sets has a part in it.
+//! pure; a change is looked at once it has settled, however many come then after `at_most`, and whatever changes or does not,
+//! a look follows the one before after `every`. No clock that somebody sets has a part in it.
 
 use std::time::{Duration, Instant};
 
 /// After failures it waits no longer than this for the next look.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// When to look next.
+/// When to look at a set next. Each set has one of its own: what happens to one delays no look at another.
 #[derive(Clone, Debug)]
 pub struct Debounce {
     settle: Duration,
@@ -22,8 +22,8 @@ pub struct Debounce {
 }
 
 impl Debounce {
-    /// A change is looked at when none followed for `settle`, or after `at_most` whatever follows; without a change it is
-    /// looked `every` so often.
+    /// A change is looked at when none followed for `settle`, or after `at_most` whatever follows; it is looked `every` so
+    /// often at least.
     pub fn new(settle: Duration, at_most: Duration, every: Duration, now: Instant) -> Self {
         Self { settle, at_most, every, pending: None, looked: now, failures: 0 }
     }
@@ -53,10 +53,10 @@ impl Debounce {
 
     /// When to look next.
     pub fn due(&self) -> Instant {
-        let due = match self.pending {
-            Some((first, last)) => (last + self.settle).min(first + self.at_most),
-            None => self.looked + self.every,
-        };
+        let latest = self.looked + self.every;
+        let due = self
+            .pending
+            .map_or(latest, |(first, last)| (last + self.settle).min(first + self.at_most).min(latest));
         match self.failures {
             0 => due,
             n => due.max(self.looked + (self.settle * 2u32.saturating_pow(n.min(16))).min(LONGEST)),
@@ -129,6 +129,28 @@ mod tests {
                 now = next;
                 d.changed(now);
                 waiting.get_or_insert(now);
+            }
+        }
+
+        /// Whatever changes, and however a change is waited for: what nobody is told of is looked at every so often.
+        #[test]
+        fn no_set_goes_unlooked_longer_than_it_may(
+            gaps in prop::collection::vec(0u64..40_000, 1..200),
+            every in 1u32..60,
+        ) {
+            let mut now = Instant::now();
+            let mut d = Debounce::new(5 * SECOND, 30 * SECOND, every * SECOND, now);
+            let mut looked = now;
+            for gap in gaps {
+                now += Duration::from_millis(gap);
+                while d.due() <= now {
+                    let at = d.due();
+                    prop_assert!(at - looked <= every * SECOND);
+                    d.looked(at);
+                    looked = at;
+                }
+                prop_assert!(d.due() - looked <= every * SECOND);
+                d.changed(now);
             }
         }
     }

@@ -160,13 +160,30 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     let made = watching.snapshot_after("another recipient", policy(&objects, "last")).await;
     let header = operator.home.netdr(&["show", made["id"].as_str().unwrap(), "--json"]).await.json(0);
     assert_eq!(header["sealed_to"].as_array().unwrap().len(), 1, "{header:#}");
+    // A configuration that is refused is told of once, however often it is looked, and once that it is over.
+    let file = operator.home.path().join("netdr.yaml");
+    let right = std::fs::read_to_string(&file).unwrap();
+    operator.configure("retension: {daily: 7}");
+    watching.said.clear();
+    policy(&objects, "refused").await;
+    let failed = |said: &[Value]| said.iter().filter(|line| event(line) == "failed").count() >= 2;
+    watching.until("two looks under a refused configuration", failed).await;
+    let again = async { std::fs::write(&file, right).unwrap() };
+    watching.snapshot_after("a configuration that is read again", again).await;
+    eventually("the end of it", async || (told.lock().unwrap().len() >= 7).then_some(())).await;
     assert_eq!(watching.stop().await, 130);
     operator.home.netdr(&["verify", "--all"]).await.ok();
     // Somebody was told that Git lacked something, once, and that it does not any more; that it was stopped is no failure.
     let told = told.lock().unwrap().clone();
     let told = told.iter().map(|of| (of["task"].as_str().unwrap(), of["status"].as_str().unwrap()));
     let told: Vec<_> = told.filter(|(task, _)| *task != "drift network").collect();
-    assert_eq!(told, [("commit to git", "problem"), ("commit to git", "recovered")]);
+    let configuration = format!("configuration {}", rustix::system::uname().nodename().to_string_lossy());
+    let refused = [configuration.as_str(), "watch network"];
+    let refused = refused.map(|task| ["problem", "recovered"].map(|status| (task, status))).concat();
+    assert_eq!(told[..2], [("commit to git", "problem"), ("commit to git", "recovered")]);
+    let mut once = told[2..].to_vec();
+    once.sort_unstable();
+    assert_eq!(once, refused);
     let metrics = operator.home.netdr(&["metrics"]).await.ok();
     let of = |what: &str| {
         let sample = format!("netdr_watch_{what}_timestamp_seconds{{");

@@ -12,26 +12,19 @@ use crate::{
     config::Config,
     model::{Component, Set},
     plan::RestorePlan,
-    repository::{Watched, s3::Place},
+    repository::s3::Place,
+    task::Watched,
 };
 
-/// Judges plans against where their content comes from: `here` are the last looks of `netdr watch` that this machine's
-/// repository has, where there is one.
+/// Judges plans against where their content comes from: `here` is what `netdr watch` last did with this cluster, as this
+/// machine's repository has it, where there is one.
 pub fn judge(
     config: &Config,
     plans: &[RestorePlan],
     here: Option<&[Watched]>,
     now: DateTime<Utc>,
 ) -> Vec<Check> {
-    let ours = |watched: &&Watched| config.cluster_name.as_ref().is_none_or(|name| *name == watched.cluster);
-    let last = here.unwrap_or_default().iter().filter(ours).max_by_key(|watched| watched.until);
-    let watched = match last {
-        Some(last) if now <= last.until => Ok(()),
-        Some(last) => {
-            Err(format!("it looked last at {}", last.at.to_rfc3339_opts(SecondsFormat::Secs, true)))
-        }
-        None => Err("it has left no word here".into()),
-    };
+    let watched = watched(here.unwrap_or_default(), now);
     let lossless = plans.iter().filter(|plan| plan.rpo.is_zero());
     let mut checks: Vec<Check> = lossless.map(|plan| of_plan(config, plan, &watched)).collect();
     let archives: Vec<&str> =
@@ -51,12 +44,29 @@ pub fn judge(
     checks
 }
 
+/// That all that can be watched is saved within seconds, or why not.
+fn watched(here: &[Watched], now: DateTime<Utc>) -> Result<(), String> {
+    if here.iter().any(|watched| watched.saves(now)) {
+        return Ok(());
+    }
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Err(match here.iter().max_by_key(|watched| watched.looked_at) {
+        None => "does not run (it has left no word here)".into(),
+        Some(last) if !last.looks(now) => {
+            format!("does not run (it looked last at {})", time(last.looked_at))
+        }
+        Some(Watched { saved_at: Some(at), .. }) => format!("has not read and saved all since {}", time(*at)),
+        Some(_) => "could not read and save all yet".into(),
+    })
+}
+
 /// Whether bundles of every set are archived there.
 fn archives_all(place: &Place) -> bool {
     Set::ALL.into_iter().all(|set| place.class_of(set).is_archive())
 }
 
-/// "No loss at all" cannot follow from a backup a day. Files of hosts are not watched; `watched` says why nothing is.
+/// "No loss at all" cannot follow from a backup a day. Files of hosts are not watched; `watched` says why not
+/// all else is.
 fn of_plan(config: &Config, plan: &RestorePlan, watched: &Result<(), String>) -> Check {
     let authored: BTreeSet<Component> = config.git_sources.iter().map(|source| source.component).collect();
     let daily = plan.components().into_iter().filter(|component| {
@@ -68,14 +78,14 @@ fn of_plan(config: &Config, plan: &RestorePlan, watched: &Result<(), String>) ->
         "0 s",
         "its components are in git.sources, or watched now",
     );
-    let why = watched.as_ref().err().map(|why| format!(" ({why})")).unwrap_or_default();
+    let why = watched.as_ref().err().map_or("does not follow files of hosts", String::as_str);
     match daily.is_empty() {
         true => check,
         false => check.found(
             Warn,
             format!(
                 "its RPO is 0, and {} is saved once a day: name in git.sources what people author of it, and restore with \
-                 --from git; or let netdr watch take a snapshot of each change, which does not run{why}",
+                 --from git; or let netdr watch take a snapshot of each change, which {why}",
                 daily.join(", ")
             ),
             "netdr watch",

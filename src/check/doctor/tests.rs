@@ -9,7 +9,8 @@ use crate::{
     helm::Revision,
     model::{Class, Component, Content, Extent, IndexEntry, ItemKey, Json},
     plan::RestorePlan,
-    repository::{Watched, fixture::at},
+    repository::fixture::at,
+    task::Watched,
     yaml,
 };
 
@@ -237,15 +238,28 @@ fn objectives_that_a_daily_backup_cannot_meet_are_named() {
     assert_eq!(named(&git, "doctor objective of plan network-policies").status, Ok);
     assert_eq!(named(&git, "doctor objective of plan traefik").status, Warn);
     // A trial of netdr watch, once, is no watching.
-    let watched =
-        |until: &str| [Watched { cluster: "c".into(), at: at("2026-11-26T11:50:00Z"), until: at(until) }];
-    let runs = watched("2026-11-26T12:00:00Z");
+    let watched = |due: &str, saved: Option<&str>| {
+        [Watched {
+            cluster: "c".into(),
+            attended: true,
+            looked_at: at("2026-11-26T11:50:00Z"),
+            due_at: at(due),
+            saved_at: saved.map(at),
+            taken_at: None,
+        }]
+    };
+    let looked = Some("2026-11-26T11:50:00Z");
+    let runs = watched("2026-11-26T11:52:30Z", looked);
     assert!(judge("", Some(&runs)).iter().all(|check| check.status == Ok));
-    let trial = judge("", Some(&watched("2026-11-26T11:59:59Z")));
+    let trial = judge("", Some(&watched("2026-11-26T11:52:29Z", looked)));
     assert!(trial.iter().all(|check| check.status == Warn && check.next.as_deref() == Some("netdr watch")));
     assert!(trial[0].why[0].ends_with("(it looked last at 2026-11-26T11:50:00Z)"), "{trial:?}");
-    let other = judge("cluster: {name: other}\n", Some(&runs));
-    assert!(other.iter().all(|check| check.status == Warn), "another cluster is watched");
+    // It runs, and something cannot be read, or not saved.
+    let unread = judge("", Some(&watched("2026-11-26T12:00:00Z", Some("2026-11-26T09:50:00Z"))));
+    assert!(unread.iter().all(|check| check.status == Warn), "{unread:?}");
+    assert!(unread[0].why[0].ends_with("which has not read and saved all since 2026-11-26T09:50:00Z"));
+    let never = judge("", Some(&watched("2026-11-26T12:00:00Z", None)));
+    assert!(never[0].why[0].ends_with("which could not read and save all yet"), "{never:?}");
 
     let deep = "replicas: [{s3: {bucket: dr}}]\n";
     assert_eq!(named(&of(deep, true), "doctor archives").status, Ok);

@@ -1,26 +1,28 @@
 //! What `netdr watch` says of each of its looks: it has no end that could be waited for.
+//!
+//! In: when a look began that is over. Out: as after a verb. Invariant: it is done beside the looks, and none waits for it:
+//! of those that are over meanwhile the last one counts. However often it looks, the repository is read for metrics once in
+//! some minutes.
 
 use std::{mem, time::Duration};
 
 use chrono::{DateTime, Utc};
-
-use super::{Here, LOOKED, conclude, is_asked_for, prompt};
-use crate::{
-    cli::{context::Context, exit::Exit, settings::Settings},
-    metrics::Watched,
-    model::Set,
-    task::Ended,
+use tokio::{
+    sync::watch::Receiver,
+    time::{Instant, sleep_until},
 };
 
-/// A look that is over.
-pub(in crate::cli) struct Look {
-    /// When it began.
-    pub(in crate::cli) began: DateTime<Utc>,
-    /// Whether a snapshot was taken.
-    pub(in crate::cli) took: bool,
-    /// The next one follows after so long at the latest.
-    pub(in crate::cli) every: Duration,
-}
+use super::{Here, conclude, is_asked_for, prompt, publish::publish};
+use crate::{
+    Error,
+    cli::{context::Context, exit::Exit, settings::Settings},
+    model::Set,
+    task::{Ended, Ran},
+};
+
+/// Metrics read every snapshot here and ask every place outside: no more often than this. It is well within what
+/// NetdrWatchDead waits for.
+const PUBLISHED: Duration = Duration::from_secs(300);
 
 /// The task of watching a set.
 pub(in crate::cli) fn watch(set: Set) -> String {
@@ -28,35 +30,60 @@ pub(in crate::cli) fn watch(set: Set) -> String {
 }
 
 impl Context {
-    /// Does after a look what is done after a verb: what ended meanwhile is told of by the same rules. Who watches at a
-    /// terminal sees it, and ends it.
-    pub(in crate::cli) async fn looked(&self, settings: &Settings, look: Look) {
+    /// Does after each look what is done after a verb, for as long as somebody says that one is over. Who watches at a
+    /// terminal sees it, and ends it. `settings` are those that it began with.
+    pub(in crate::cli) async fn after_looks(
+        &self,
+        settings: &Settings,
+        cluster: String,
+        mut looks: Receiver<DateTime<Utc>>,
+    ) {
+        let (mut unpublished, mut next) = (Vec::new(), Instant::now());
+        loop {
+            // Who is told may be another by now.
+            let now = || match Settings::load(&self.flags, &self.terminal) {
+                Ok(settings) => (settings, None),
+                Err(error) => (settings.clone(), Some(error)),
+            };
+            tokio::select! {
+                over = looks.changed() => {
+                    if over.is_err() {
+                        return;
+                    }
+                    let began = *looks.borrow_and_update();
+                    let (settings, refused) = now();
+                    unpublished = self.looked(&settings, &cluster, refused, began).await;
+                }
+                () = sleep_until(next), if !unpublished.is_empty() => {
+                    let (settings, refused) = now();
+                    publish(&self.here(&settings, &cluster, refused), &mem::take(&mut unpublished), &[]).await;
+                    next = Instant::now() + PUBLISHED;
+                }
+            }
+        }
+    }
+
+    /// Tells by the same rules what ended meanwhile; what is to be published.
+    async fn looked(
+        &self,
+        settings: &Settings,
+        cluster: &str,
+        refused: Option<Error>,
+        began: DateTime<Utc>,
+    ) -> Vec<Ran> {
         let ended: Vec<Ended> = mem::take(&mut *self.tasks.told())
             .tasks
             .into_iter()
             .map(|(task, problems)| Ended { task, problems: problems.unwrap_or_default() })
             .collect();
         if prompt::somebody() || !is_asked_for(settings) {
-            return;
+            return Vec::new();
         }
-        let here = Here::of(self, settings);
-        remember(&here, &look);
         let exit = if ended.iter().all(Ended::is_done) { Exit::Done } else { Exit::Failed };
-        conclude(&here, &ended, &[], (look.began, exit)).await;
+        conclude(&self.here(settings, cluster, refused), &ended, &[], (began, exit)).await.0
     }
-}
 
-fn remember(here: &Here<'_>, look: &Look) {
-    let Some(records) = here.records() else { return };
-    let before = records.read::<Watched>(LOOKED).unwrap_or_default().into_values().next();
-    let now = Utc::now();
-    let watched = Watched {
-        cluster: here.cluster.clone(),
-        looked_at: now,
-        due_at: now + look.every,
-        taken_at: if look.took { Some(now) } else { before.and_then(|before| before.taken_at) },
-    };
-    if let Err(error) = records.keep(LOOKED, LOOKED, &watched) {
-        here.cx.terminal.warn(format!("when it looked is not remembered: {error}"));
+    fn here<'a>(&'a self, settings: &'a Settings, cluster: &str, refused: Option<Error>) -> Here<'a> {
+        Here { cx: self, settings, repository: settings.repository().ok(), cluster: cluster.into(), refused }
     }
 }

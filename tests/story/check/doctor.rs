@@ -66,7 +66,9 @@ async fn an_objective_of_no_loss_is_met_for_as_long_as_somebody_watches() {
     watch.kill().await.unwrap();
     // It is of use until the next look is late.
     let mut word: Value = serde_json::from_str(&fs::read_to_string(&looked).unwrap()).unwrap();
-    word["until"] = word["at"].clone();
+    for time in ["looked_at", "due_at", "saved_at"] {
+        word[time] = "2026-11-26T01:00:00Z".into();
+    }
     fs::write(&looked, word.to_string()).unwrap();
     let late = objective().await;
     assert_eq!((&late["status"], &late["next"]), (&"warn".into(), &"netdr watch".into()), "{late:#}");
