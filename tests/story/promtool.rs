@@ -164,6 +164,16 @@ const CASES: &[Case] = &[
         ],
         &[(1, 1), (2, 0)],
     ),
+    // A watch that was given up after a look that failed.
+    Case(
+        "NetdrTaskFailed",
+        &[
+            ("netdr_task_last_failure_timestamp_seconds{task=\"watch network\"}", "60x730"),
+            ("netdr_task_last_success_timestamp_seconds{task=\"watch network\"}", "0x730"),
+            ("netdr_task_last_timestamp_seconds{task=\"watch network\"}", "60x730"),
+        ],
+        &[(HOUR, 1), (30 * DAY, 1), (30 * DAY + HOUR, 0)],
+    ),
     Case(
         "NetdrSnapshotNotComplete",
         &[
