@@ -28,12 +28,12 @@ pub(super) async fn tell(here: &Here<'_>, ended: Vec<Ended>, now: DateTime<Utc>)
         .map_or_else(Vec::new, |told: BTreeMap<String, Told>| told.into_values().collect());
     let decision = decide(&here.cluster, &ended, &told, now);
     decision.changed.iter().for_each(|told| keep(here, told));
-    decision.over.iter().for_each(|told| forget(here, told));
+    decision.over.iter().for_each(|told| remove(here, told));
     for (message, told) in decision.messages {
         let wanting: Vec<&Channel> = channels.iter().filter(|channel| channel.wants(&message)).collect();
         let taken = send(here, &wanting, &message).await || wanting.is_empty();
         match message.kind {
-            Kind::Recovered if taken => forget(here, &told),
+            Kind::Recovered if taken => remove(here, &told),
             _ if taken => keep(here, &Told { at: Some(now), ..told }),
             // It began when it began. Of what somebody was told earlier nothing new is known to them.
             Kind::New => keep(here, &told),
@@ -47,7 +47,7 @@ fn keep(here: &Here<'_>, told: &Told) {
     warn_unless_kept(here, kept);
 }
 
-fn forget(here: &Here<'_>, told: &Told) {
+fn remove(here: &Here<'_>, told: &Told) {
     let gone = here.records().map(|records| records.remove(TOLD, &told.subject()));
     warn_unless_kept(here, gone);
 }
