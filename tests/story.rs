@@ -3,6 +3,7 @@
 mod access;
 mod archive;
 mod browser;
+mod by_hand;
 mod capture;
 mod check;
 mod crash;

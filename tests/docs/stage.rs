@@ -80,7 +80,7 @@ impl Stage {
         let outcome = stage.netdr(restore).await;
         let report = outcome.json(6);
         stage.places.push(("RUN", report["run"].as_str().unwrap().to_owned()));
-        stage.places.push(("2026-11-24T03:10:00Z", Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)));
+        stage.places.push(("WHEN_IT_BEGAN", Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)));
         stage
     }
 

@@ -67,7 +67,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("sed -n -e", Page(BREAK_GLASS)),
             ("umask 077", Page(BREAK_GLASS)),
             ("age -d -i \"$identity\" index", Page(BREAK_GLASS)),
-            ("kubectl apply -R", Page(BREAK_GLASS)),
+            ("kubectl create -R", Page(BREAK_GLASS)),
             ("cd /", Page(BREAK_GLASS)),
         ],
     ),
@@ -221,7 +221,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("netdr check certificates", Run(FOUND)),
             ("netdr restore --scenario certificates", Run(&[])),
             ("openssl s_client", Not("no host of yours is served here")),
-            ("kubectl create -R", After("cd certificates/certificates; cmctl() { :; }", &[1])),
+            ("kubectl create -R", Page(BY_HAND)),
         ],
     ),
     (
@@ -247,22 +247,23 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
                 ]),
             ),
             ("netdr restore --scenario cni --incident-start", Run(&[])),
-            (
-                "kubectl -n kube-system delete secret",
-                Not("RKE2's helm-controller has to answer, and `-w` has no end"),
-            ),
+            ("kubectl -n kube-system delete secret", Page(BY_HAND)),
         ],
     ),
     (
         "docs/runbooks/full-stack.md",
-        &[("kubectl get nodes", Run(&[])), ("netdr restore --scenario full-stack", Run(&[]))],
+        &[
+            ("kubectl get nodes", Run(&[])),
+            ("netdr restore --scenario full-stack", Run(&[])),
+            ("kubectl create -R", Page(BY_HAND)),
+        ],
     ),
     (
         "docs/runbooks/network-policies.md",
         &[
             ("netdr check policies", Run(FOUND)),
             ("netdr restore --scenario network-policies", Run(&[])),
-            ("kubectl apply -R -f resources/core/namespaces", After("cd network/policies", &[1])),
+            ("kubectl create -R", Page(BY_HAND)),
         ],
     ),
     (
@@ -271,7 +272,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("netdr check ingress", Run(FOUND)),
             ("netdr restore --scenario traefik", Run(&[])),
             ("curl -sSI", Not("no host of yours is served here")),
-            ("helm upgrade --install traefik", After("cd network/ingress", &[])),
+            ("kubectl create -R", Page(BY_HAND)),
         ],
     ),
     (
@@ -331,6 +332,7 @@ velero() {
     tar -C archive -czf "$5" .
 }
 "#;
+const BY_HAND: &str = "story::by_hand::every_part_comes_back_on_a_damaged_cluster_and_on_an_empty_one";
 const BREAK_GLASS: &str = "story::custody::drill::the_break_glass_drill_is_followed_word_by_word";
 const DRILLS: &str = "story::drills::page::the_page_is_followed_word_by_word";
 const DOWN: &str = "story::restore::down::killed_between_the_parts_it_is_resumed_and_a_digest_that_was_expected_is_the_first_parts";

@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{Home, MARKER, everything, fresh, says, shared};
+use netdr::drill::Options;
+
+use crate::support::{Home, MARKER, fresh, says, shared};
 
 /// The fenced commands of the drill, one text a block.
 fn blocks() -> Vec<String> {
@@ -25,7 +27,7 @@ async fn the_break_glass_drill_is_followed_word_by_word() {
     let places = format!(
         "snapshot=$PWD/repo/snapshots/{id}\nidentity=$PWD/keys/break-glass.txt\nsigners=$PWD/keys/trusted_signers"
     );
-    let empty = fresh(everything()).await;
+    let empty = fresh(Options::default()).await;
     let kubeconfig = empty.kubeconfig().display().to_string();
     let script = format!("export KUBECONFIG={kubeconfig}\n{places}\n{}", blocks[1..].join("\n"));
     let said = home.shell(&script).await.ok();
