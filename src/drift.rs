@@ -32,6 +32,8 @@ pub struct Seen {
     pub after: Option<Content>,
     /// sha256 of the content in the snapshot, from its index.
     pub stored: Option<String>,
+    /// Whether its snapshot's index says, without anybody who opens it, that it was a TLS Secret.
+    pub was_tls: bool,
     /// Whether a HorizontalPodAutoscaler sets its replicas.
     pub autoscaled: bool,
     /// When the snapshot was captured; of Git, when it was read.
@@ -147,6 +149,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) fields: &'a [diff::FieldChange],
     pub(crate) before: Option<Value>,
     pub(crate) after: Option<Value>,
+    /// What the index says of a Secret that nobody opened.
+    pub(crate) was_tls: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -158,8 +162,9 @@ impl<'a> Facts<'a> {
             component: *component,
             change: *change,
             fields,
-            before: value(&seen.before),
+            before: value(&seen.before).or_else(|| mode(seen)),
             after: value(&seen.after),
+            was_tls: seen.was_tls,
         }
     }
 }
@@ -170,6 +175,13 @@ fn value(content: &Content) -> Value {
         Content::Resource(json) | Content::Release(json) => json.value(),
         Content::File(file) => json!({"mode": file.mode}),
     }
+}
+
+/// The mode of a file that nobody opened, where nothing else differs: with that mode the content is the stored one.
+fn mode(seen: &Seen) -> Option<Value> {
+    let (Some(Content::File(file)), Some(stored)) = (&seen.after, &seen.stored) else { return None };
+    let before = (0..=0o777).find(|mode| FileContent { mode: *mode, ..file.clone() }.sha256() == *stored)?;
+    Some(json!({"mode": before}))
 }
 
 /// The difference with all that may be shown: of what came or went whole, everything but what its key says already.

@@ -170,7 +170,9 @@ impl<'a> Snapshot<'a> {
             self.index.entries.iter().map(|e| ((e.component, &e.key), e)).collect();
         let seen = differences.into_iter().map(|difference| {
             let key = (difference.component, difference.key.clone());
+            let secret = format!("{}/{}", key.1.namespace().unwrap_or_default(), key.1.name());
             Seen {
+                was_tls: key.1.is_kind("", "secrets") && self.index.facts.certificates.contains_key(&secret),
                 difference,
                 before: before.remove(&key),
                 after: after.remove(&key),
@@ -244,7 +246,8 @@ impl Compared {
         let of = |change| shown.iter().filter(|d| d.change == change).count();
         let (added, removed, changed) = (of(Change::Added), of(Change::Removed), of(Change::Changed));
         lines.push(match shown.len() as u64 {
-            0 => "no differences".into(),
+            0 if self.unread.is_empty() => "no differences".into(),
+            0 => "no differences in what could be read".into(),
             n => format!("{}: {added} added, {removed} removed, {changed} changed", count(n, "difference")),
         });
         lines.into_iter().map(|line| line + "\n").collect()

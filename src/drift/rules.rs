@@ -170,7 +170,8 @@ pub const RULES: &[Rule] = &[
         "a file with secrets can be read by everybody on the host, or written by others",
         "the cluster's token is in such files",
         |f| f.exposed_file(),
-    ),
+    )
+    .if_sealed(|f| f.is_open_file()),
     rule(High, "a network policy was added or changed", "who may reach whom is not what it was", |f| {
         f.is_policy()
     }),

@@ -41,6 +41,7 @@ fn seen(
         before: before.as_ref().map(resource),
         after: after.as_ref().map(resource),
         stored,
+        was_tls: false,
         autoscaled: false,
         since: now() - TimeDelta::days(1),
     }
@@ -104,6 +105,46 @@ fn what_may_be_graver_than_is_known_is_said_and_no_limit_hides_it() {
     let both = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
     assert_eq!(judged(policy(Some(deny), Some(both), false)).sealed(), 0);
     assert_eq!(judged(policy(None, Some(app), false)).sealed(), 0, "of what is new all is known");
+}
+
+/// The index names the Secrets that had a certificate; of others nobody knows what they were.
+#[test]
+fn a_secret_that_is_gone_was_a_tls_secret_only_where_the_index_says_so() {
+    let key = ItemKey::resource("", "secrets", Some("cert-manager"), "cloudflare-tls");
+    let gone = |was_tls| {
+        let before = Some(json!({"type": "Opaque"}));
+        let seen = seen(Component::Certificates, key.clone(), before, None, false);
+        judged(Seen { was_tls, ..seen }).items.remove(0)
+    };
+    assert_eq!((gone(true).severity, gone(true).may_be), (Severity::Critical, None));
+    assert_eq!((gone(false).severity, gone(false).may_be), (Severity::High, Some(Severity::Critical)));
+}
+
+/// What was open to everybody already is not news; that it was is known where nothing but the mode differs.
+#[test]
+fn a_file_is_exposed_where_it_was_not_before() {
+    let key = ItemKey::File { node: "n1".into(), path: "/etc/rancher/rke2/config.yaml".into() };
+    let file = |mode, bytes: &str| FileContent { mode, uid: 0, gid: 0, bytes: bytes.into() };
+    let change = |before: FileContent, after: FileContent, opened: bool| {
+        let difference = Difference {
+            component: Component::Host,
+            key: key.clone(),
+            change: Change::Changed,
+            fields: vec![],
+        };
+        let stored = Some(before.sha256());
+        let before = opened.then_some(Content::File(before));
+        let (after, since) = (Some(Content::File(after)), now() - TimeDelta::days(1));
+        let seen = Seen { difference, before, after, stored, was_tls: false, autoscaled: false, since };
+        let found = judged(seen).items.remove(0);
+        (found.severity, found.may_be)
+    };
+    let (closed, open) = (file(0o600, "a"), file(0o644, "a"));
+    assert_eq!(change(closed.clone(), open.clone(), false), (Severity::Critical, None), "the mode alone");
+    assert_eq!(change(closed, file(0o644, "b"), true), (Severity::Critical, None));
+    let edited = file(0o644, "b");
+    assert_eq!(change(open.clone(), edited.clone(), false), (Severity::High, Some(Severity::Critical)));
+    assert_eq!(change(open, edited, true), (Severity::High, None));
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn seen(
     before: Option<Content>,
     after: Option<Content>,
 ) -> Seen {
-    Seen { difference, before, after, stored: None, autoscaled: false, since: comparing.now }
+    Seen { difference, before, after, stored: None, was_tls: false, autoscaled: false, since: comparing.now }
 }
 
 /// What was compared only as far as it is written, and what it takes to compare all of it: dry runs, for which the API

@@ -163,12 +163,11 @@ impl Facts<'_> {
                 || (self.is_workload() && nothing))
     }
 
-    /// A TLS Secret: of one that is gone and was not opened, whether it is one of component `certificates`' list.
+    /// A TLS Secret: of one that is gone and was not opened, whether the index has it among its certificates.
     pub(super) fn is_tls(&self) -> bool {
         let tls = |secret: &Value| secret["type"] == "kubernetes.io/tls";
         let known = self.after.as_ref().or(self.before.as_ref());
-        let named = || self.key.name().ends_with("-tls") || self.component == Component::Certificates;
-        self.is("", &["secrets"]) && known.map_or_else(named, tls)
+        self.is("", &["secrets"]) && known.map_or(self.was_tls, tls)
     }
 
     pub(super) fn useless_tls(&self) -> bool {
@@ -192,11 +191,14 @@ impl Facts<'_> {
     }
 
     /// A file whose content is secret, and which others than its owner and group may read, or anybody else write.
-    pub(super) fn exposed_file(&self) -> bool {
+    pub(super) fn is_open_file(&self) -> bool {
         let secret = self.file().and_then(catalog::host_files).is_some_and(|row| row.sensitive);
-        let mode = |file: &Option<Value>| file.as_ref().and_then(|file| file["mode"].as_u64());
-        let open = |mode: u64| mode & 0o026 != 0;
-        secret && mode(&self.after).is_some_and(open) && !mode(&self.before).is_some_and(open)
+        secret && is_open(&self.after)
+    }
+
+    /// One that was not so before, as far as that is known.
+    pub(super) fn exposed_file(&self) -> bool {
+        self.is_open_file() && !self.is_sealed() && !is_open(&self.before)
     }
 
     pub(super) fn is_firewall(&self) -> bool {
@@ -238,6 +240,11 @@ impl Facts<'_> {
         sides.any(|middleware| GUARDS.iter().any(|kind| !middleware["spec"][*kind].is_null()))
             && self.changed()
     }
+}
+
+/// Whether others than its owner and group may read a file, or anybody else write it.
+fn is_open(file: &Option<Value>) -> bool {
+    file.as_ref().and_then(|file| file["mode"].as_u64()).is_some_and(|mode| mode & 0o026 != 0)
 }
 
 /// The names in a map of metadata that a field is about; none where it is about something else. Of a map that is not
