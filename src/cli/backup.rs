@@ -240,8 +240,10 @@ impl Backup {
 
 /// What a set's backup is called among tasks; each server's files are one of their own.
 fn task(cx: &Context, set: Set) -> String {
-    let node = (set == Set::Host).then(|| host::node_name(&cx.flags.host_root).ok()).flatten();
-    node.map_or_else(|| format!("backup {set}"), |node| format!("backup {set} {node}"))
+    match set {
+        Set::Host => format!("backup {set} {}", cx.host()),
+        Set::Network | Set::Certificates => format!("backup {set}"),
+    }
 }
 
 /// What somebody is to be told of a snapshot.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rand::random;
 
 use super::{access::surroundings, after::Tasks, global::Global, settings::Settings, terminal::Terminal};
-use crate::{Error, Result, model::SnapshotId, plan::CommandLine, task::Problem};
+use crate::{Error, Result, host, model::SnapshotId, plan::CommandLine, task::Problem};
 
 pub(super) struct Context {
     pub(super) flags: Global,
@@ -67,6 +67,13 @@ impl Context {
             false if root != Path::new("/") => Err(self.no_server()),
             server => Ok(server),
         }
+    }
+
+    /// What a task calls this server: as its files name the node, also where they are damaged; else as this machine calls
+    /// itself. A failure must have the name under which its end comes.
+    pub(super) fn host(&self) -> String {
+        let machine = || rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+        host::likely_node(&self.flags.host_root).map_or_else(|_| machine(), |node| node.name)
     }
 
     /// That the host root is no server's, and what to do.
