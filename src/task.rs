@@ -98,12 +98,21 @@ pub struct Problem {
     pub why: Vec<String>,
     /// What to do.
     pub next: Vec<String>,
+    /// Whether it is none any more, and was not mended either: a newer snapshot, which the task compares with, holds it.
+    pub is_taken_over: bool,
 }
 
 impl Problem {
     /// One without degrees.
     pub fn new(event: Event, why: Vec<String>, next: Vec<String>) -> Self {
-        Self { event, gravity: Gravity::default(), critical: BTreeSet::new(), why, next }
+        Self {
+            event,
+            gravity: Gravity::default(),
+            critical: BTreeSet::new(),
+            why,
+            next,
+            is_taken_over: false,
+        }
     }
 
     /// That it was not done, as an error says it.
@@ -180,7 +189,7 @@ impl Ran {
             at,
             seconds: took.0,
             exit_code: took.1,
-            problems: ended.problems.len(),
+            problems: ended.problems.iter().filter(|problem| !problem.is_taken_over).count(),
             done_at: if done { Some(at) } else { before.and_then(|b| b.done_at) },
             failed_at: if done { before.and_then(|b| b.failed_at) } else { Some(at) },
         }

@@ -31,7 +31,7 @@ use crate::{
 /// Kinds of records.
 pub(super) const RAN: &str = "ran";
 pub(super) const DELIVERY: &str = "delivery";
-const TOLD: &str = "told";
+pub(super) const TOLD: &str = "told";
 pub(super) const CHECKED: &str = "checked";
 pub(super) const WATCHED: &str = "watched";
 

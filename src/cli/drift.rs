@@ -1,8 +1,12 @@
 //! `netdr drift`: how the live state differs from the snapshots to rely on, or from what people author in Git.
 
+mod told;
+
+use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::{
+    after::TOLD,
     against,
     choice::one_of,
     compare::{Live, STEADY, Snapshot},
@@ -17,14 +21,15 @@ use crate::{
     capture::Scope,
     certificates::Observed,
     cluster::Cluster,
-    drift::{self, Finding, Report, Severity},
+    drift::{self, Report, Severity},
     host,
     model::{Component, Set, SnapshotId, SourceName},
+    notify::Told,
     plan::{Change, Difference},
     repository::{Listed, Repository, choose},
     restore::observe,
     seal::Identities,
-    task::{Event, Gravity, Problem},
+    task::{Event, Problem, Records},
 };
 
 /// Tell what differs from the latest snapshots (the index key is enough) or from Git, how grave it is and why
@@ -64,74 +69,99 @@ impl Drift {
         let settings = cx.settings()?;
         let task = self.task(cx);
         cx.about(&task);
-        let report = match &self.against {
+        let (report, taken_over) = match &self.against {
             Against::Git if !self.sets.is_empty() => {
                 return Err(Error::usage("--set chooses among snapshots, and Git has none")
                     .hint("compare all of git.sources: netdr drift --against git"));
             }
-            Against::Git => against::git(cx, &settings, self.min_severity)?,
-            Against::Latest | Against::Snapshot(_) => self.find(cx, &settings)?,
+            Against::Git => (against::git(cx, &settings, self.min_severity)?, None),
+            Against::Latest | Against::Snapshot(_) => self.find(cx, &settings, &task)?,
         };
         for unread in &report.unread {
             cx.terminal.warn(format!("not read, so not compared: {unread}"));
         }
-        cx.ended(&task, self.problems(&report));
+        cx.ended(&task, self.problems(&report).into_iter().chain(taken_over).collect());
         cx.terminal.answer(&report, || said(&report))?;
         Ok(Exit::Different.when(!report.items.is_empty()).max(Exit::Partial.when(!report.unread.is_empty())))
     }
 
-    /// What is told of: who compared less, or with something else, says nothing of whether the rest is well again.
+    /// What is told of: who compared less, or with something else, says nothing of whether the rest is well again. Sets
+    /// are of no account where they are refused: what failed must be able to succeed.
     fn task(&self, cx: &Context) -> String {
-        let node = || host::node_name(&cx.flags.host_root).ok();
+        let sets = if matches!(self.against, Against::Git) { &[][..] } else { &self.sets };
         let mut words = vec!["drift".to_owned()];
         match &self.against {
             Against::Latest => {}
             Against::Git => words.push("git".into()),
             Against::Snapshot(id) => words.push(id.to_string()),
         }
-        words.extend(self.sets.iter().map(ToString::to_string));
-        words.extend(self.sets.contains(&Set::Host).then(node).flatten());
+        words.extend(sets.iter().map(ToString::to_string));
+        words.extend(sets.contains(&Set::Host).then(|| cx.host()));
         words.extend((self.min_severity > Severity::Low).then(|| self.min_severity.to_string()));
         words.join(" ")
     }
 
-    /// Compares, and judges what differs.
-    fn find(&self, cx: &Context, settings: &Settings) -> Result<Report> {
+    /// Compares, and judges what differs; and what a newer snapshot took over of it, where nothing does.
+    fn find(&self, cx: &Context, settings: &Settings, task: &str) -> Result<(Report, Option<Problem>)> {
         let repository = settings.repository()?;
         let openers = settings.index_openers(&cx.terminal)?;
         let identities = settings.identities_if_named()?;
         interrupt::run(&|| "nothing was changed".into(), async {
             let cluster = Cluster::connect(&settings.access()?).await?;
             let name = settings.cluster_name(&cluster);
-            let scope = &settings.config.scope;
-            let (yardsticks, unread) = self.yardsticks(cx, settings, &repository, &openers, &name)?;
-            let mut live = Live { seen: Vec::new(), unread };
-            for snapshot in &yardsticks {
-                let _phase = cx.terminal.phase(format!("comparing {name} with {}", snapshot.header.id));
-                live.merge(if snapshot.is_of_cluster() {
-                    snapshot.against_cluster(&cluster, scope, identities.as_ref(), STEADY, cx).await?
-                } else {
-                    snapshot.against_host(identities.as_ref(), STEADY, cx)?
-                });
-            }
-            live.seen.retain(|seen| {
-                let Difference { key, component, change, .. } = &seen.difference;
-                // A namespace is in each bundle that has something in it: what is there first is told of as itself. So is a
-                // Secret in each that names it.
-                let elsewhere = key.is_kind("", "namespaces") && *component != Component::Policies;
-                *change != Change::Added || !(elsewhere || yardsticks.iter().any(|s| s.holds(key)))
-            });
-            let observed = issued(&cluster, scope, &live).await?;
-            // Without it a renewal only looks like somebody's doing.
-            live.unread.extend(observed.unread().map(ToOwned::to_owned));
-            let mut report = Report::of(live.seen, &observed, self.min_severity, cx.now);
-            report.against = yardsticks.into_iter().map(|s| SourceName::Snapshot(s.header.id)).collect();
-            report.unread = live.unread;
-            Ok(report)
+            let compare = async |until| {
+                let yardsticks = self.yardsticks(cx, settings, &repository, &openers, &name, until)?;
+                self.compare(cx, settings, &cluster, identities.as_ref(), yardsticks).await
+            };
+            let report = compare(cx.now).await?;
+            let is_well = report.items.is_empty() && report.unread.is_empty();
+            let since = match &self.against {
+                Against::Latest if is_well => drifting_since(&repository, &name, task),
+                _ => None,
+            };
+            let Some(since) = since else { return Ok((report, None)) };
+            let before = compare(since).await;
+            let taken_over = self.taken_over(&report, &before, since);
+            Ok((report, taken_over))
         })
     }
 
-    /// The snapshots to compare with, and the sets whose snapshots cannot be relied on.
+    /// Compares with these snapshots, and judges.
+    async fn compare(
+        &self,
+        cx: &Context,
+        settings: &Settings,
+        cluster: &Cluster,
+        identities: Option<&Identities>,
+        (yardsticks, unread): (Vec<Snapshot<'_>>, Vec<String>),
+    ) -> Result<Report> {
+        let scope = &settings.config.scope;
+        let mut live = Live { seen: Vec::new(), unread };
+        for snapshot in &yardsticks {
+            let _phase = cx.terminal.phase(format!("comparing with {}", snapshot.header.id));
+            live.merge(if snapshot.is_of_cluster() {
+                snapshot.against_cluster(cluster, scope, identities, STEADY, cx).await?
+            } else {
+                snapshot.against_host(identities, STEADY, cx)?
+            });
+        }
+        live.seen.retain(|seen| {
+            let Difference { key, component, change, .. } = &seen.difference;
+            // A namespace is in each bundle that has something in it: what is there first is told of as itself. So is a
+            // Secret in each that names it.
+            let elsewhere = key.is_kind("", "namespaces") && *component != Component::Policies;
+            *change != Change::Added || !(elsewhere || yardsticks.iter().any(|s| s.holds(key)))
+        });
+        let observed = issued(cluster, scope, &live).await?;
+        // Without it a renewal only looks like somebody's doing.
+        live.unread.extend(observed.unread().map(ToOwned::to_owned));
+        let mut report = Report::of(live.seen, &observed, self.min_severity, cx.now);
+        report.against = yardsticks.into_iter().map(|s| SourceName::Snapshot(s.header.id)).collect();
+        report.unread = live.unread;
+        Ok(report)
+    }
+
+    /// The snapshots to compare with, captured before `until`, and the sets whose snapshots cannot be relied on.
     fn yardsticks<'a>(
         &self,
         cx: &Context,
@@ -139,6 +169,7 @@ impl Drift {
         repository: &'a Repository,
         openers: &Identities,
         cluster: &str,
+        until: DateTime<Utc>,
     ) -> Result<(Vec<Snapshot<'a>>, Vec<String>)> {
         if let Against::Snapshot(id) = &self.against {
             let snapshot = Snapshot::get(repository, id, settings, openers, cx)?;
@@ -161,7 +192,7 @@ impl Drift {
         sets.retain(|(set, _)| self.sets.is_empty() || self.sets.contains(set));
         let (mut yardsticks, mut missing) = (Vec::new(), Vec::new());
         for (set, node) in sets {
-            match choose(&listed, cluster, set, node, &set.components().collect(), cx.now) {
+            match choose(&listed, cluster, set, node, &set.components().collect(), until) {
                 Ok(choice) => {
                     cx.passed_over(&choice.passed_over);
                     let chosen = listed.iter().find(|l| l.id == choice.header.id);
@@ -192,32 +223,13 @@ impl Drift {
         };
         self.sets.contains(&set) || listed.iter().any(backed_up)
     }
+}
 
-    /// What somebody is to be told: which items and how grave, and no value of any.
-    fn problems(&self, report: &Report) -> Vec<Problem> {
-        let line = |finding: &Finding| {
-            let reasons: Vec<&str> = finding.reasons.iter().map(String::as_str).collect();
-            let what = drift::lines(finding).into_iter().next().unwrap_or_default();
-            [vec![what.as_str()], reasons].concat().join("; ")
-        };
-        let command = match &self.against {
-            Against::Latest => "netdr drift".to_owned(),
-            Against::Git => "netdr drift --against git".to_owned(),
-            Against::Snapshot(id) => format!("netdr drift --against {id}"),
-        };
-        let of = |event, why: Vec<String>, next: &str| {
-            (!why.is_empty()).then(|| Problem::new(event, why, vec![format!("{next}: {command}")]))
-        };
-        // What it may be counts: nobody is to miss it because the snapshot is sealed.
-        let grave = report
-            .items
-            .iter()
-            .map(|found| (found.difference.key.to_string(), gravity(found.may_be.unwrap_or(found.severity))));
-        let found = of(Event::Drift, report.items.iter().map(line).collect(), "what differs in them");
-        let found = found.map(|found| found.graded(grave));
-        let unread = of(Event::Partial, report.unread.clone(), "see to it that all of it can be read");
-        found.into_iter().chain(unread).collect()
-    }
+/// Since when somebody knows of drift that this task found.
+fn drifting_since(repository: &Repository, cluster: &str, task: &str) -> Option<DateTime<Utc>> {
+    let told = Records::of(repository, cluster).read::<Told>(TOLD).ok()?;
+    let known = told.into_values().find(|told| told.task == task && told.event == Event::Drift)?;
+    known.at.map(|_| known.since)
 }
 
 /// What cert-manager issued, where a Secret differs that it may have renewed.
@@ -231,15 +243,6 @@ async fn issued(cluster: &Cluster, scope: &Scope, live: &Live) -> Result<Observe
     Ok(observe(cluster, &cluster.discover().await?, &scope.exclude_namespaces).await)
 }
 
-const fn gravity(severity: Severity) -> Gravity {
-    match severity {
-        Severity::Low => Gravity::Low,
-        Severity::Medium => Gravity::Medium,
-        Severity::High => Gravity::High,
-        Severity::Critical => Gravity::Critical,
-    }
-}
-
 fn said(report: &Report) -> String {
     let mut lines: Vec<String> = report.items.iter().flat_map(drift::lines).collect();
     lines.extend(report.expected.iter().map(|e| format!("expected ~ {}: {}", e.key, e.why)));
@@ -249,7 +252,8 @@ fn said(report: &Report) -> String {
     };
     let counts: Vec<String> = Severity::ALL.into_iter().rev().filter_map(of).collect();
     let mut last = match report.items.len() as u64 {
-        0 => "no differences".into(),
+        0 if report.unread.is_empty() => "no differences".into(),
+        0 => "no differences in what could be read".into(),
         n => format!("{}: {}", count(n, "difference"), counts.join(", ")),
     };
     if report.less_grave > 0 {
@@ -268,36 +272,7 @@ fn said(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        model::{ItemKey, SnapshotState},
-        repository::fixture::listed,
-        signature::Trust,
-    };
-
-    #[test]
-    fn who_is_told_learns_which_objects_differ_and_how_grave_that_may_be() {
-        let finding = |name: &str, severity, may_be| Finding {
-            difference: Difference {
-                component: Component::Policies,
-                key: ItemKey::resource("", "namespaces", None, name),
-                change: Change::Removed,
-                fields: vec![],
-            },
-            severity,
-            may_be,
-            reasons: vec!["it is gone".into()],
-        };
-        let items =
-            vec![finding("a", Severity::Low, Some(Severity::Critical)), finding("b", Severity::High, None)];
-        let report = Report { items, unread: vec!["policies: 403".into()], ..Report::default() };
-        let drift = Drift { against: Against::Git, sets: vec![], min_severity: Severity::Low };
-        let told = drift.problems(&report);
-        let [found, unread] = &told[..] else { panic!("{told:?}") };
-        assert!(found.why[0].ends_with("- namespaces a; it is gone") && found.why.len() == 2, "{found:?}");
-        assert_eq!((found.gravity, found.critical.len()), (Gravity::Critical, 1));
-        assert_eq!(found.next, ["what differs in them: netdr drift --against git"]);
-        assert_eq!((unread.event, unread.gravity), (Event::Partial, Gravity::Low));
-    }
+    use crate::{model::SnapshotState, repository::fixture::listed, signature::Trust};
 
     #[test]
     fn a_set_that_is_named_or_went_bad_is_a_gap_and_one_that_nobody_backs_up_is_none() {

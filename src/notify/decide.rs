@@ -1,7 +1,8 @@
 //! What is said to whom, and what is remembered. Pure.
 //!
 //! A new problem is told at once, and so is one that became graver; one that lasts once a day, one that is over once. A
-//! task that failed says nothing of the problems that it would have found, so these stay as they are.
+//! task that failed says nothing of the problems that it would have found, and one that was done in part nothing of those
+//! that it no longer finds: these stay as they are.
 
 use std::collections::BTreeSet;
 
@@ -82,7 +83,8 @@ pub fn decide(cluster: &str, ended: &[Ended], told: &[Told], now: DateTime<Utc>)
     let mut decision = Decision::default();
     for ended in ended {
         let of_task = || told.iter().filter(|told| told.task == ended.task);
-        for problem in &ended.problems {
+        let current = || ended.problems.iter().filter(|problem| !problem.is_taken_over);
+        for problem in current() {
             let known = of_task().find(|told| told.event == problem.event);
             let seen = Told::now(cluster, &ended.task, problem, known, now);
             let kind = match known.and_then(|known| Some((known, known.at?))) {
@@ -95,11 +97,17 @@ pub fn decide(cluster: &str, ended: &[Ended], told: &[Told], now: DateTime<Utc>)
                 None => decision.changed.extend((known != Some(&seen)).then_some(seen)),
             }
         }
-        let lasts = |told: &Told| ended.problems.iter().any(|problem: &Problem| problem.event == told.event);
-        let found = |told: &Told| told.event == Event::Failed || !ended.has_failed();
+        let lasts = |told: &Told| current().any(|problem| problem.event == told.event);
+        let found = |told: &Told| match told.event {
+            Event::Failed => true,
+            Event::Partial => !ended.has_failed(),
+            _ => ended.is_done(),
+        };
         for told in of_task().filter(|told| !lasts(told) && found(told)) {
             if told.at.is_some() {
-                decision.messages.push((Message::of(told, Kind::Recovered, None, now), told.clone()));
+                let left = ended.problems.iter().find(|problem| problem.event == told.event);
+                let kind = if left.is_some() { Kind::TakenOver } else { Kind::Recovered };
+                decision.messages.push((Message::of(told, kind, left, now), told.clone()));
             } else {
                 decision.over.push(told.clone());
             }

@@ -28,6 +28,8 @@ pub enum Kind {
     Lasting,
     /// The problem is over.
     Recovered,
+    /// Nothing differs any more, for a newer snapshot holds what was told of: it was not put back.
+    TakenOver,
     /// Somebody tries whether messages arrive.
     Test,
 }
@@ -133,6 +135,11 @@ impl Message {
                 "Over: {task} on {cluster} is well again at {now}. It was `{}` since {since}.\n",
                 event.words()
             ),
+            Kind::TakenOver => format!(
+                "Taken over, not put back: {task} on {cluster} finds nothing any more at {now}, for a newer snapshot holds what was \
+                 `{}` since {since}.\n",
+                event.words()
+            ),
             Kind::Test => format!("This is a test from {cluster} at {now}.\n"),
         };
         if !self.why.is_empty() {
@@ -152,6 +159,7 @@ impl Message {
         let status = match self.kind {
             Kind::New | Kind::Graver | Kind::Lasting => "problem",
             Kind::Recovered => "recovered",
+            Kind::TakenOver => "taken-over",
             Kind::Test => "test",
         };
         json!({

@@ -26,7 +26,7 @@ fn after(ended: &[Ended], told: &mut Vec<Told>, now: DateTime<Utc>) -> Vec<(Kind
     }
     for (message, of) in decision.messages {
         told.retain(|told| told.event != of.event);
-        if message.kind != Kind::Recovered {
+        if !matches!(message.kind, Kind::Recovered | Kind::TakenOver) {
             told.push(Told { at: Some(now), ..of });
         }
         said.push((message.kind, message.event));
@@ -99,6 +99,34 @@ fn who_failed_knows_nothing_of_what_it_would_have_found() {
     assert_eq!(told.len(), 2, "the snapshot may be shrunk still");
     assert_eq!(night(&[Event::Shrunk], &mut told, at(2)), [(Kind::Recovered, Event::Failed)]);
     assert_eq!(night(&[], &mut told, at(3)), [(Kind::Recovered, Event::Shrunk)]);
+}
+
+/// Who may not list policies any more finds none that are gone.
+#[test]
+fn who_could_read_a_part_knows_nothing_of_what_it_would_have_found_in_the_rest() {
+    let mut told = Vec::new();
+    night(&[Event::Drift], &mut told, at(0));
+    assert_eq!(night(&[Event::Partial], &mut told, at(1)), [(Kind::New, Event::Partial)]);
+    assert_eq!(told.len(), 2, "what differed may differ still");
+    assert_eq!(night(&[Event::Drift], &mut told, at(2)), [(Kind::Recovered, Event::Partial)]);
+    assert_eq!(night(&[], &mut told, at(3)), [(Kind::Recovered, Event::Drift)]);
+}
+
+/// The nightly backup holds the gap, so that nothing differs from it: nobody is told that all is well.
+#[test]
+fn what_a_newer_snapshot_took_over_is_told_once_and_not_as_well_again() {
+    let mut told = Vec::new();
+    night(&[Event::Drift], &mut told, at(0));
+    let mut over = ended(&[Event::Drift]);
+    over[0].problems[0].is_taken_over = true;
+    let message = decide("c", &over, &told, at(1)).messages.remove(0).0;
+    assert!(message.text("n1").starts_with("Taken over, not put back: backup network on proj-k8s"));
+    assert!(message.text("n1").contains("\n  because\n"), "what was not put back is named");
+    let json = message.json("n1");
+    assert_eq!((&json["status"], &json["event"]), (&"taken-over".into(), &"drift".into()));
+    assert_eq!(after(&over, &mut told, at(1)), [(Kind::TakenOver, Event::Drift)]);
+    assert_eq!(told, []);
+    assert_eq!(after(&over, &mut told, at(2)), [], "nobody was told of anything");
 }
 
 #[test]

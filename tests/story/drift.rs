@@ -2,6 +2,7 @@
 //! every kind.
 
 mod kinds;
+mod over;
 mod planted;
 mod week;
 

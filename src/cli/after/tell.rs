@@ -33,7 +33,7 @@ pub(super) async fn tell(here: &Here<'_>, ended: Vec<Ended>, now: DateTime<Utc>)
         let wanting: Vec<&Channel> = channels.iter().filter(|channel| channel.wants(&message)).collect();
         let taken = send(here, &wanting, &message).await || wanting.is_empty();
         match message.kind {
-            Kind::Recovered if taken => remove(here, &told),
+            Kind::Recovered | Kind::TakenOver if taken => remove(here, &told),
             _ if taken => keep(here, &Told { at: Some(now), ..told }),
             // It began when it began. Of what somebody was told earlier nothing new is known to them.
             Kind::New => keep(here, &told),
