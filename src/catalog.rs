@@ -3,11 +3,13 @@
 //! In: an object or a key. Out: whether it is config, evidence or generated, how much of it is netdr's, and what
 //! of it may be shown. Invariant: pure; a kind that no row names is never captured and never restored.
 
+mod credential;
 mod files;
 mod kinds;
 pub mod references;
 mod sensitive;
 
+pub use credential::{holds_credential, looks_secret};
 pub use files::{HOST_FILES, HostFiles, host_files};
 pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, TRAEFIK_V2, lists_all, plural, rows};
 pub use sensitive::{is_sensitive, is_within_secret, is_yaml};

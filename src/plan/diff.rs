@@ -1,7 +1,7 @@
 //! How two states differ, by item and by field, with secret values hidden.
 //!
 //! In: two indexes, or two contents of one item. Out: differences. Invariant: pure; no value that
-//! [`crate::catalog::is_sensitive`] marks is in any of them.
+//! [`crate::catalog::is_sensitive`] marks, or that looks like a credential, is in any of them.
 
 use std::collections::BTreeMap;
 

@@ -130,12 +130,26 @@ impl Walk<'_> {
         }
     }
 
+    /// A credential is one wherever somebody wrote it; of a definition the descriptions show what one looks like.
+    fn holds_credential(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => {
+                !self.key.is_kind("apiextensions.k8s.io", "customresourcedefinitions")
+                    && catalog::holds_credential(text)
+            }
+            Value::Array(items) => items.iter().any(|item| self.holds_credential(item)),
+            Value::Object(fields) => fields.values().any(|field| self.holds_credential(field)),
+            _ => false,
+        }
+    }
+
     fn steps(&self) -> Vec<&str> {
         self.path.iter().map(String::as_str).collect()
     }
 
     fn differs(&mut self, before: Option<Value>, after: Option<Value>) {
-        let secret = catalog::is_sensitive(self.key, &self.steps());
+        let secret = catalog::is_sensitive(self.key, &self.steps())
+            || before.iter().chain(&after).any(|value| self.holds_credential(value));
         let shown = |value: Option<Value>| value.filter(|_| !secret);
         self.changes.push(FieldChange {
             path: self.path.join("."),
@@ -219,6 +233,22 @@ mod tests {
         let changes = fields(&key, &file(marker), &file("token: b"));
         assert_eq!(paths(&changes), ["content"]);
         assert!(!format!("{changes:?}").contains(marker));
+    }
+
+    #[test]
+    fn a_credential_that_somebody_wrote_into_any_field_is_not_shown() {
+        let key = ItemKey::resource("traefik.io", "middlewares", Some("demo"), "x");
+        let to = |url: &str| json!({"spec": {"forwardAuth": {"address": url}}});
+        for url in ["https://svc:MARKER@auth.lab/verify?x=1", "https://auth.lab/verify?token=MARKER"] {
+            for (before, after) in [(to(url), to("https://auth.lab")), (to("https://auth.lab"), to(url))] {
+                let changes = changes(&key, before, after);
+                assert!(changes.len() == 1 && changes[0].secret, "{changes:?}");
+                assert!(!format!("{changes:?}{}", json!(changes)).contains("MARKER"));
+            }
+            let whole = changes(&key, json!({}), to(url));
+            assert!(whole[0].secret && !format!("{whole:?}").contains("MARKER"), "{whole:?}");
+        }
+        assert!(!changes(&key, to("https://a.lab/x"), to("https://b.lab/x"))[0].secret);
     }
 
     #[test]
