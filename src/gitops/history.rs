@@ -6,6 +6,7 @@
 
 mod commit;
 mod filter;
+mod mark;
 mod push;
 mod seen;
 mod tree;

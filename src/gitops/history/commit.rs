@@ -4,10 +4,11 @@
 //! `git commit -S` signs with an SSH key, and made of its inputs alone: made again, it is the same commit.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use git2::{Commit, Delta, Oid, Repository, Signature, Time, Tree};
+use git2::{Commit, Delta, DiffDelta, Oid, Repository, Signature, Time, Tree};
 use serde::Serialize;
 
 use super::{
+    mark,
     seen::{REVIEW, Seen},
     tree::{self, failed},
 };
@@ -45,6 +46,8 @@ pub struct Made {
 struct Changes {
     added: Vec<String>,
     changed: Vec<String>,
+    /// Of which nothing that is shown changed.
+    filtered: Vec<String>,
     removed: Vec<String>,
 }
 
@@ -57,7 +60,7 @@ pub(super) fn next(
     signer: &SigningKey,
 ) -> Result<Option<(Oid, Made)>> {
     let was = before.map(Commit::tree).transpose().map_err(failed)?;
-    let id = tree::next(repository, was.as_ref(), path, seen)?;
+    let id = tree::next(repository, was.as_ref(), path, seen, signer)?;
     if was.as_ref().is_some_and(|was| was.id() == id) || (was.is_none() && is_empty(repository, id)?) {
         return Ok(None);
     }
@@ -77,7 +80,7 @@ pub(super) fn next(
         commit: commit.to_string(),
         snapshot: seen.snapshot.clone(),
         added: changes.added.len(),
-        changed: changes.changed.len(),
+        changed: changes.changed.len() + changes.filtered.len(),
         removed: changes.removed.len(),
     };
     Ok(Some((commit, made)))
@@ -121,6 +124,7 @@ impl Changes {
             match delta.status() {
                 Delta::Added => changes.added.push(object),
                 Delta::Deleted => changes.removed.push(object),
+                _ if differ_in_marks(repository, &delta)? => changes.filtered.push(object),
                 _ => changes.changed.push(object),
             }
         }
@@ -151,9 +155,21 @@ impl Changes {
     }
 
     fn sorts(&self) -> impl Iterator<Item = (&'static str, &Vec<String>)> {
-        let sorts = [("added", &self.added), ("changed", &self.changed), ("removed", &self.removed)];
+        let sorts = [
+            ("added", &self.added),
+            ("changed", &self.changed),
+            ("changed in filtered fields", &self.filtered),
+            ("removed", &self.removed),
+        ];
         sorts.into_iter().filter(|(_, names)| !names.is_empty())
     }
+}
+
+/// Whether of a file that changed nothing changed but what is filtered.
+fn differ_in_marks(repository: &Repository, delta: &DiffDelta<'_>) -> Result<bool> {
+    let blob = |id: Oid| repository.find_blob(id).map_err(failed);
+    let (before, after) = (blob(delta.old_file().id())?, blob(delta.new_file().id())?);
+    Ok(mark::differ_in_marks(before.content(), after.content()))
 }
 
 /// The object whose file is at a path of the history's folder; none for a kustomization.

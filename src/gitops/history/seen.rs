@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{filter, values};
 use crate::{
     Result,
-    model::{Class, Component, Content, Extent, Item, ItemKey, Json, Set, SnapshotId},
+    model::{Class, Component, Content, Extent, Item, ItemKey, Json, Set, SnapshotId, hex},
     seal, yaml,
 };
 
@@ -37,9 +38,18 @@ pub struct Seen {
 #[derive(Clone, Default)]
 pub(super) struct Folder {
     /// Content by path.
-    pub(super) files: BTreeMap<String, String>,
+    pub(super) files: BTreeMap<String, Text>,
     /// Kinds of it that could not be read: then what is missing here is not gone.
     pub(super) unread: BTreeSet<String>,
+}
+
+/// What stands in a file.
+#[derive(Clone)]
+pub(super) struct Text {
+    /// Without what was filtered.
+    pub(super) shown: String,
+    /// Digest of the whole, where something was; it never reaches Git as it is, for who guesses could compare.
+    pub(super) whole: Option<String>,
 }
 
 impl std::fmt::Debug for Folder {
@@ -114,7 +124,7 @@ fn folder(key: &ItemKey, component: Component) -> String {
 }
 
 /// Where in its folder an item is, and what is told of it.
-fn file(item: &Item) -> Result<Option<(String, String)>> {
+fn file(item: &Item) -> Result<Option<(String, Text)>> {
     let path = seal::archive_path(&item.key);
     Ok(match &item.content {
         Content::Resource(json) => {
@@ -122,30 +132,38 @@ fn file(item: &Item) -> Result<Option<(String, String)>> {
             let path = path.strip_prefix("resources/").unwrap_or(&path);
             let whole = item.extent == Extent::Whole || item.key.is_kind("", "namespaces");
             let path = if filtered || !whole { format!("{REVIEW}/{path}") } else { path.to_owned() };
-            Some((path, yaml::write(&object)?))
+            let whole = filtered.then(|| item.sha256());
+            Some((path, Text { shown: yaml::write(&object)?, whole }))
         }
         Content::Release(json) => {
             let path = path.trim_end_matches("/release.json");
-            Some((format!("{REVIEW}/{path}.yaml"), release(json)?))
+            Some((format!("{REVIEW}/{path}.yaml"), release(&json.value()["release"])?))
         }
         Content::File(file) => {
             let text = filter::file(&item.key, &file.bytes);
-            text.map(|text| (item.key.name().trim_start_matches('/').to_owned(), text.to_owned()))
+            let text = text.map(|text| Text { shown: text.to_owned(), whole: None });
+            text.map(|text| (item.key.name().trim_start_matches('/').to_owned(), text))
         }
     })
 }
 
+fn digest(value: &Value) -> String {
+    hex(&Sha256::digest(Json::new(value).bytes()))
+}
+
 /// What is told of a release: its chart, and what it was given.
-fn release(content: &Json) -> Result<String> {
-    let release = &content.value()["release"];
+fn release(release: &Value) -> Result<Text> {
     let chart = &release["chart"]["metadata"];
+    let values = values::filtered(&release["config"]);
+    let whole = (values != release["config"]).then(|| digest(&release["config"]));
     let told = json!({
         "release": {"name": release["name"], "namespace": release["namespace"]},
         "chart": {"name": chart["name"], "version": chart["version"], "appVersion": chart["appVersion"]},
-        "values": values::filtered(&release["config"]),
+        "values": values,
     });
     let text = yaml::write(&told)?;
-    Ok(format!(
+    let shown = format!(
         "# As Helm has it. Texts that may be secret are filtered; it comes back from a snapshot alone.\n{text}"
-    ))
+    );
+    Ok(Text { shown, whole })
 }

@@ -1,4 +1,5 @@
 mod late;
+mod marks;
 
 use std::{
     fs,
@@ -260,7 +261,7 @@ fn no_secret_is_in_any_object_of_the_database() {
             "networking.k8s.io",
             "ingresses",
             json!({"metadata": {"name": "x", "annotations": {"nginx.ingress.kubernetes.io/auth-url": MARKER,
-                "note": format!("https://me:{MARKER}@forge.lab/")}}}),
+                "note": format!("https://me:{MARKER}@forge.lab/?x=1"), "hook": format!("https://a.lab/?token={MARKER}")}}}),
         ),
         of(
             Component::Ingress,

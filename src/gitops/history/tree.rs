@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, Tree, TreeWalkMode, TreeWalkResult};
 use serde_json::json;
 
-use super::seen::{Folder, REVIEW, Seen};
-use crate::{Error, Result, model::Component, yaml};
+use super::{
+    mark,
+    seen::{Folder, REVIEW, Seen, Text},
+};
+use crate::{Error, Result, model::Component, signature::SigningKey, yaml};
 
 const KUSTOMIZATION: &str = "kustomization.yaml";
 
@@ -20,13 +23,15 @@ pub(super) fn next(
     before: Option<&Tree<'_>>,
     path: &str,
     seen: &Seen,
+    signer: &SigningKey,
 ) -> Result<Oid> {
     let old = before.map(|tree| below(repository, tree, path)).transpose()?.flatten();
     let mut history = old.as_ref().map(Tree::id);
     for (name, folder) in &seen.folders {
         let tree = history.map(|id| repository.find_tree(id)).transpose().map_err(failed)?;
         let was = tree.as_ref().map(|tree| below(repository, tree, name)).transpose()?.flatten();
-        let files = merged(repository, was.as_ref(), folder)?;
+        let marked = |path: &str, text: &Text| mark::marked(signer, &[&seen.cluster, name, path], text);
+        let files = merged(repository, was.as_ref(), folder, &marked)?;
         let listed = !name.starts_with(Component::Host.name());
         let made = Node::of(&files).write(repository, listed)?.map(|(id, _)| id);
         history = graft(repository, tree.as_ref(), name, made)?;
@@ -72,7 +77,12 @@ fn files(tree: &Tree<'_>) -> Result<BTreeMap<String, Oid>> {
 }
 
 /// The files that a folder has next: what is missing of it because something could not be read stays as it was.
-fn merged(repository: &Repository, was: Option<&Tree<'_>>, folder: &Folder) -> Result<BTreeMap<String, Oid>> {
+fn merged(
+    repository: &Repository,
+    was: Option<&Tree<'_>>,
+    folder: &Folder,
+    marked: &dyn Fn(&str, &Text) -> Result<String>,
+) -> Result<BTreeMap<String, Oid>> {
     let mut next = match was {
         Some(tree) if !folder.unread.is_empty() => files(tree)?,
         _ => BTreeMap::new(),
@@ -83,7 +93,7 @@ fn merged(repository: &Repository, was: Option<&Tree<'_>>, folder: &Folder) -> R
             Some(plain) => next.remove(plain),
             None => next.remove(&format!("{REVIEW}/{path}")),
         };
-        next.insert(path.clone(), repository.blob(text.as_bytes()).map_err(failed)?);
+        next.insert(path.clone(), repository.blob(marked(path, text)?.as_bytes()).map_err(failed)?);
     }
     Ok(next)
 }
