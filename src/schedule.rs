@@ -4,6 +4,7 @@
 //! `kubectl apply -k` takes. Invariant: pure; what a job may read follows from the catalog and the lists of the
 //! checks, so that they cannot drift apart, and no job that backs up may write anything to the cluster.
 
+mod namespaces;
 mod pod;
 mod rights;
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     Result,
     catalog::ExtraKind,
-    check::{self, Source, cni},
+    check::{self, Source},
     model::Set,
     yaml,
 };
@@ -200,8 +201,10 @@ pub struct File {
 /// # Errors
 /// When an object cannot be written as YAML, which none is known to do.
 pub fn render(servers: u32, extra: &[ExtraKind]) -> Result<Vec<File>> {
-    let mut files =
-        vec![File::of("namespace", &[namespace()])?, File::of("probe-namespace", &probe_namespace())?];
+    let mut files = vec![
+        File::of("namespace", &namespaces::jobs())?,
+        File::of("probe-namespace", &namespaces::probes())?,
+    ];
     for job in &JOBS {
         let mut objects = rights::objects(job, extra);
         objects.push(pod::cron_job(job, servers));
@@ -232,23 +235,6 @@ impl File {
         }
         Ok(Self { name: format!("{name}.yaml"), text })
     }
-}
-
-/// RKE2's `profile: cis` enforces the standard `restricted`, under which no pod reads files of its host.
-fn namespace() -> Value {
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {
-        PART_OF.0: PART_OF.1, "pod-security.kubernetes.io/enforce": "privileged"}}})
-}
-
-/// Where `check cni` starts its pods: whoever may start pods in namespace `netdr` could mount its keys.
-fn probe_namespace() -> [Value; 2] {
-    let labels = json!({PART_OF.0: PART_OF.1, "pod-security.kubernetes.io/enforce": "restricted"});
-    let (name, account) = (cni::NAMESPACE, cni::ACCOUNT);
-    [
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}),
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": false,
-            "metadata": {"name": account, "namespace": name, "labels": {PART_OF.0: PART_OF.1}}}),
-    ]
 }
 
 /// What every object of a job begins with.
