@@ -1,8 +1,9 @@
 //! Certificates: is each one valid for long enough, and does cert-manager keep it so?
 //!
-//! In: TLS Secrets, Certificates and what cert-manager makes of them, a time. Out: a check for each Secret, Certificate and
-//! issuer. Invariant: pure, and nothing of a key or a certificate is in the words but its dates.
+//! In: TLS Secrets, routes that name them, Certificates and what cert-manager makes of them, a time. Out: a check for each
+//! Secret, Certificate and issuer. Invariant: pure, and nothing of a key or a certificate is in the words but its dates.
 
+pub(super) mod hosts;
 mod issuers;
 mod stuck;
 
@@ -23,7 +24,7 @@ use crate::{
 /// cert-manager's Certificates.
 const CERTIFICATES: Source = Source::all(GROUP, "certificates");
 /// What is read.
-pub const SOURCES: [Source; 9] = [
+pub const SOURCES: [Source; 11] = [
     Source::TLS_SECRETS,
     CERTIFICATES,
     issuers::CLUSTER_ISSUERS,
@@ -33,6 +34,8 @@ pub const SOURCES: [Source; 9] = [
     stuck::REQUESTS,
     stuck::ORDERS,
     stuck::CHALLENGES,
+    hosts::ROUTES[0],
+    hosts::ROUTES[1],
 ];
 
 /// The operations guide's: normal above 14 days, alert below 7.
@@ -60,7 +63,14 @@ pub fn judge(reading: &Reading, now: DateTime<Utc>) -> Vec<Check> {
     let owners: BTreeMap<ItemKey, ItemKey> =
         certificates.filter_map(|(key, certificate)| Some((secret_of(certificate)?, key))).collect();
     let secrets: BTreeMap<ItemKey, &Value> = reading.items(Source::TLS_SECRETS).collect();
-    checks.extend(secrets.iter().map(|(key, secret)| of_secret(key, secret, owners.get(key), now)));
+    let routes = hosts::Hosts::of(reading);
+    checks.extend(secrets.iter().map(|(key, secret)| {
+        let check = of_secret(key, secret, owners.get(key), now);
+        routes.judge(key, secret, check)
+    }));
+    // Of one that a Certificate is about, the Certificate says that it is missing.
+    checks
+        .extend(routes.missing(reading).filter(|(key, _)| !owners.contains_key(key)).map(|(_, check)| check));
     for (key, certificate) in reading.items(CERTIFICATES) {
         let named = secret_of(certificate).and_then(|named| secrets.get(&named).copied());
         let secret = reading.has(Source::TLS_SECRETS).then_some(named);

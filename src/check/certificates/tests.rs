@@ -114,6 +114,41 @@ fn a_certificate_is_ready_has_its_secret_and_is_renewed_in_time() {
     assert_eq!((unjudged.value, unjudged.next.as_deref()), (json!("not judged yet"), Some(WHO_JUDGES)));
 }
 
+#[test]
+fn what_a_route_names_is_there_and_for_its_hosts() {
+    let ingress = |host: &str, secret: &str| {
+        json!({"metadata": {"name": "web", "namespace": "edge"},
+            "spec": {"tls": [{"hosts": [host], "secretName": secret}]}})
+    };
+    let of = |host: &str, named: &str| {
+        let reading = Reading::of([
+            (Source::TLS_SECRETS, vec![secret("a", 90)]),
+            (issuers::SECRETS, vec![json!({"metadata": {"name": "a", "namespace": "edge"}})]),
+            (hosts::ROUTES[0], vec![ingress(host, named)]),
+        ]);
+        judge(&reading, at("2026-02-01T00:00:00Z"))
+    };
+    for host in ["a.lab", "A.lab"] {
+        assert_eq!(worst(&of(host, "a")), Ok, "{host}");
+    }
+    for host in ["b.lab", "x.a.lab", "*.lab"] {
+        let check = of(host, "a").remove(0);
+        assert_eq!(check.status, Alert, "{host}");
+        assert!(check.why[0].ends_with("which none of its names covers: a.lab"), "{check:?}");
+    }
+    let checks = of("a.lab", "gone");
+    let gone = checks.iter().find(|check| check.name == "certificates secrets edge/gone").unwrap();
+    assert_eq!((gone.status, gone.next.as_deref()), (Alert, Some(RESTORE)));
+    assert_eq!(gone.why, ["ingresses.networking.k8s.io edge/web names it for a.lab, and it does not exist"]);
+    let mut wild = CertificateParams::new(["*.shop.lab".to_owned()]).unwrap();
+    wild.not_after = rcgen::date_time_ymd(2027, 1, 1);
+    let pem = wild.self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+    let wild = json!({"data": {"tls.crt": STANDARD.encode(pem)}});
+    assert_eq!(hosts::foreign(&wild, "www.shop.lab"), None);
+    assert_eq!(hosts::foreign(&wild, "shop.lab").as_deref(), Some("*.shop.lab"));
+    assert!(hosts::foreign(&wild, "a.www.shop.lab").is_some(), "a wildcard is one label");
+}
+
 /// As an ACME issuer leaves it: by which object each was made.
 fn made(owner: &str, by: &str, name: &str, rest: Value) -> Value {
     let mut object = json!({"metadata": {"name": name, "namespace": "edge",

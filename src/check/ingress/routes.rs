@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     CLASSES, GATEWAY, INGRESSES, MIDDLEWARES, RESTORE, ROUTES, SECRETS, SERVICES, SLICES, TRAEFIK,
@@ -14,8 +14,10 @@ use crate::{
     check::{
         Check, Reading, Source,
         Status::{self, Alert, Warn},
+        certificates::hosts,
     },
     model::ItemKey,
+    plan::secured_hosts,
 };
 
 const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
@@ -23,6 +25,7 @@ const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
 const ANNOTATION: &str = "kubernetes.io/ingress.class";
 /// Which Service a slice of endpoints is of.
 const SERVICE: &str = "kubernetes.io/service-name";
+const CERTIFICATE: &str = "netdr restore --scenario certificates --dry-run";
 const WANTED: &str = "what it names is there, and pods are behind it";
 
 /// The classes: at least one where there are Ingresses, at most one by default.
@@ -56,16 +59,29 @@ fn is_default(class: &Value) -> bool {
 /// A check for each route that leads nowhere, and one for the others.
 pub(super) fn judge(reading: &Reading) -> Vec<Check> {
     let there = There::of(reading);
+    let certificates: BTreeMap<ItemKey, &Value> = reading.all(Source::TLS_SECRETS).collect();
     let (mut broken, mut sound) = (Vec::new(), 0_u64);
     for (key, route) in ROUTES.into_iter().flat_map(|source| reading.items(source)) {
         let check = Check::ok(format!("ingress {key}"), "leads nowhere", WANTED);
         let secrets =
             references(&key, route, "").into_iter().filter_map(|(named, needed)| needed.then_some(named));
+        // In annotations, of nginx: passwords and authorities of clients, which are the ingress' own.
+        let logins = references(&key, &json!({"metadata": route["metadata"]}), "");
         let backends = backends(&key, route);
         let named = backends.iter().cloned().chain(middlewares(&key, route)).chain(secrets);
         let missing = named.filter(|named| there.lacks(named));
         let check = missing.fold(check, |check, what| {
-            check.found(Alert, format!("it names {what}, which does not exist"), back(&what))
+            check.found(Alert, format!("it names {what}, which does not exist"), back(&what, &logins))
+        });
+        let check = secured_hosts(&key, route).into_iter().fold(check, |check, (host, secret)| {
+            match certificates.get(&secret).and_then(|object| hosts::foreign(object, &host)) {
+                Some(names) => {
+                    let why =
+                        format!("no name of the certificate in {secret} covers its host {host}: {names}");
+                    check.found(Alert, why, hosts::show(&secret))
+                }
+                None => check,
+            }
         });
         let empty = backends.iter().filter(|named| there.ready.get(named) == Some(&false));
         let check = empty.fold(check, |check, what| {
@@ -92,11 +108,13 @@ pub(super) fn judge(reading: &Reading) -> Vec<Check> {
     broken
 }
 
-/// How what is missing comes back: Services are their application's, the rest is the ingress'.
-fn back(what: &ItemKey) -> String {
+/// How what is missing comes back: Services are their application's, a certificate has a plan of its own, and the rest is
+/// the ingress'.
+fn back(what: &ItemKey, logins: &BTreeMap<ItemKey, bool>) -> String {
     let scope = what.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
     match what.is_kind("", "services") {
         true => format!("kubectl get services{scope}"),
+        false if what.is_kind("", "secrets") && !logins.contains_key(what) => CERTIFICATE.into(),
         false => RESTORE.into(),
     }
 }

@@ -1,5 +1,6 @@
 use std::ops::ControlFlow;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::*;
@@ -140,6 +141,8 @@ fn a_route_whose_service_secret_or_class_is_missing_is_named() {
         crossed(&checks),
         [(Alert, ingress_key, "it names secrets shop/shop-tls, which does not exist")]
     );
+    let back = checks.iter().find(|check| check.name == ingress_key).unwrap().next.as_deref();
+    assert_eq!(back, Some("netdr restore --scenario certificates --dry-run"));
     let checks = of([(INGRESSES, vec![ingress(Some("nginx"))])]);
     assert_eq!(crossed(&checks), [(Alert, ingress_key, "its class nginx does not exist: nobody serves it")]);
     assert_eq!(crossed(&of([(INGRESSES, vec![ingress(None)])])), []);
@@ -147,6 +150,19 @@ fn a_route_whose_service_secret_or_class_is_missing_is_named() {
         crossed(&of([(INGRESSES, vec![ingress(None)]), (CLASSES, vec![class("traefik", false)])]))[0].0,
         Warn
     );
+}
+
+#[test]
+fn a_route_whose_certificate_is_for_other_hosts_is_named() {
+    let of = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let secret = json!({"metadata": {"name": "shop-tls", "namespace": "shop"},
+            "data": {"tls.crt": STANDARD.encode(made.cert.pem())}});
+        of([(Source::TLS_SECRETS, vec![secret])])
+    };
+    assert_eq!(crossed(&of("shop.lab")), []);
+    let why = "no name of the certificate in secrets shop/shop-tls covers its host shop.lab: wrong.lab";
+    assert_eq!(crossed(&of("wrong.lab")), [(Alert, "ingress ingresses.networking.k8s.io shop/web", why)]);
 }
 
 #[test]
