@@ -80,8 +80,8 @@ pub(super) fn judge(reading: &Reading, asked: &Asked) -> Vec<Check> {
 fn one(reading: &Reading, service: &Service, asked: &Asked) -> Check {
     let words: Vec<String> = service.addresses.iter().map(ToString::to_string).collect();
     let name = format!("loadbalancer {}", service.key);
-    let mut check =
-        Check::ok(name, words.join(", "), "it has an address of a pool, which is announced and answers");
+    let value = if words.is_empty() { Value::Null } else { words.join(", ").into() };
+    let mut check = Check::ok(name, value, "it has an address of a pool, which is announced and answers");
     if service.addresses.is_empty() {
         return check.found(Alert, "it has no address", describe(&service.key));
     }
