@@ -356,6 +356,28 @@ mod tests {
     }
 
     #[test]
+    fn every_job_can_tell_somebody_and_gets_no_key_for_it() {
+        let objects = objects(&[]);
+        let jobs: Vec<&Value> =
+            objects.iter().filter(|o| o["kind"] == "CronJob" || o["kind"] == "Deployment").collect();
+        assert!(jobs.len() > 10, "{}", jobs.len());
+        for job in jobs {
+            let template =
+                if job["kind"] == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
+            let pod = &job.pointer(template).unwrap()["spec"];
+            let volumes = pod["volumes"].as_array().unwrap();
+            let channels = volumes.iter().find(|volume| volume["name"] == "netdr-notify").unwrap();
+            assert_eq!(
+                (&channels["secret"]["secretName"], &channels["secret"]["optional"]),
+                (&json!("netdr-notify"), &json!(true))
+            );
+            let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+            let mount = json!({"name": "netdr-notify", "mountPath": "/etc/netdr-notify", "readOnly": true});
+            assert!(mounts.contains(&mount), "{job}");
+        }
+    }
+
+    #[test]
     fn only_what_is_asked_for_by_name_may_be_done_and_only_where() {
         let files = render(3, &[]).unwrap();
         let resources = &files.iter().find(|file| file.name == "kustomization.yaml").unwrap().text;

@@ -21,6 +21,8 @@ const HOST_FOLDERS: [&str; 3] =
 const CONFIG: [&str; 3] = ["netdr.yaml", "recipients.txt", "trusted_signers"];
 /// The job whose pods run the same image.
 const PROBES: &str = "netdr-cni-check";
+/// What the channels of `notify` need, and the Pushgateway: a Secret of its own, for a check gets no key of the backups.
+const CHANNELS: &str = "netdr-notify";
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 pub(super) fn cron_job(job: &Job, servers: u32) -> Value {
@@ -86,6 +88,11 @@ fn secret(job: &Job) -> Option<&'static str> {
     }
 }
 
+/// Root's own key must be nobody else's to read; the group's is how a volume reaches another user.
+fn secret_mode(job: &Job) -> u32 {
+    if as_root(job) { 0o400 } else { 0o440 }
+}
+
 fn pod(job: &Job) -> Value {
     let mut container = json!({
         "name": "netdr",
@@ -105,9 +112,8 @@ fn pod(job: &Job) -> Value {
     let mut volumes = vec![json!({"name": "config", "configMap": {"name": "netdr-config"}})];
     if let Some(secret) = secret(job) {
         mount(&mut container, json!({"name": "keys", "mountPath": "/etc/netdr-keys", "readOnly": true}));
-        // Root's own key must be nobody else's to read; the group's is how a volume reaches another user.
-        let mode = if as_root(job) { 0o400 } else { 0o440 };
-        volumes.push(json!({"name": "keys", "secret": {"secretName": secret, "defaultMode": mode}}));
+        volumes
+            .push(json!({"name": "keys", "secret": {"secretName": secret, "defaultMode": secret_mode(job)}}));
     }
     if !matches!(job.reads, Reads::Check(_) | Reads::Place) {
         mount(&mut container, json!({"name": "repository", "mountPath": "/backup"}));
@@ -145,6 +151,11 @@ fn pod(job: &Job) -> Value {
             );
         }
     }
+    // Last, for patches count the volumes; optional, for most need none.
+    let folder = format!("/etc/{CHANNELS}");
+    mount(&mut container, json!({"name": CHANNELS, "mountPath": folder, "readOnly": true}));
+    volumes.push(json!({"name": CHANNELS,
+        "secret": {"secretName": CHANNELS, "defaultMode": secret_mode(job), "optional": true}}));
     json!({
         "serviceAccountName": job.name,
         "automountServiceAccountToken": !matches!(job.reads, Reads::Nothing | Reads::Place),
