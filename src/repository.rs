@@ -78,6 +78,11 @@ impl Listed {
         }
     }
 
+    /// Whether it is to be relied on that it is of another cluster than the one of this name.
+    pub fn is_of_another(&self, cluster: &str) -> bool {
+        self.believed().is_ok_and(|header| header.cluster.name != cluster)
+    }
+
     /// Whether a change occasioned it (`netdr watch`), not a schedule or a person.
     pub fn is_of_a_change(&self) -> bool {
         self.header.as_ref().is_ok_and(|header| !header.occasion.is_backup())

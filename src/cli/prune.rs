@@ -37,8 +37,10 @@ pub(super) struct Prune {
 
 /// What of the snapshots here may be deleted.
 pub(super) struct Decided {
-    /// All that there are.
+    /// All that there are of the configured cluster; of all clusters, where none is configured.
     pub(super) listed: Vec<Listed>,
+    /// How many there are of others.
+    others: usize,
     pub(super) plan: PrunePlan,
     /// Of those sealed anew: the old ones that stay, because the new one that is to stand in for each is not whole.
     stay: Vec<(SnapshotId, SnapshotId)>,
@@ -46,11 +48,17 @@ pub(super) struct Decided {
 
 /// Decides by the rule, by what runs that can be resumed need, and by what was sealed anew.
 pub(super) fn decide(repository: &Repository, settings: &Settings, now: DateTime<Utc>) -> Result<Decided> {
-    let listed = repository.list(&settings.trusted()?, now)?;
+    let (others, listed): (Vec<Listed>, Vec<Listed>) =
+        repository.list(&settings.trusted()?, now)?.into_iter().partition(|one| is_of_another(one, settings));
     let needed = journal::needed(&repository.root().join("runs"), now - safety::KEPT)?;
     let plan = retention::plan(&listed, settings.config.retention, now).needed_by(&needed, &listed);
     let (plan, stay) = repository.proved(plan, &listed);
-    Ok(Decided { listed, plan, stay })
+    Ok(Decided { listed, others: others.len(), plan, stay })
+}
+
+/// Whether its retention is another configuration's: several clusters may share a repository.
+fn is_of_another(one: &Listed, settings: &Settings) -> bool {
+    settings.config.cluster_name.as_deref().is_some_and(|cluster| one.is_of_another(cluster))
 }
 
 impl Prune {
@@ -68,7 +76,7 @@ impl Prune {
 
     fn local(&self, cx: &Context, settings: &Settings) -> Result<Exit> {
         let repository = settings.repository()?;
-        let Decided { listed, plan, stay } = decide(&repository, settings, cx.now)?;
+        let Decided { listed, others, plan, stay } = decide(&repository, settings, cx.now)?;
         let expired = safety::expired(&repository.root().join("runs"), cx.now)?;
         for (old, new) in &stay {
             cx.terminal.warn(format!(
@@ -97,7 +105,7 @@ impl Prune {
             "deferred": [],
             "undo": expired.iter().map(|expired| json!({"run": expired.run})).collect::<Vec<Value>>(),
         });
-        text += &format!("{}, {} kept\n", self.deleted(gone.len()), plan.keep.len());
+        text += &format!("{}, {} kept{}\n", self.deleted(gone.len()), plan.keep.len(), of_others(others));
         cx.terminal.answer(&document, || text)?;
         Ok(Exit::Damaged.when(!stay.is_empty()))
     }
@@ -106,6 +114,11 @@ impl Prune {
         let word = if self.dry_run { "would be deleted" } else { "deleted" };
         format!("{} {word}", count(snapshots as u64, "snapshot"))
     }
+}
+
+/// Of those that only their own cluster's configuration prunes.
+fn of_others(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(", {others} of other clusters") }
 }
 
 fn shown(plan: &PrunePlan, expired: &[Expired]) -> String {

@@ -40,6 +40,8 @@ pub(super) struct Snapshots {
 #[derive(Serialize)]
 struct Line {
     id: SnapshotId,
+    /// Whose it is, by name.
+    cluster: Option<String>,
     set: Option<Set>,
     node: Option<String>,
     captured_at: Option<String>,
@@ -156,6 +158,7 @@ impl Line {
         let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
         Self {
             id: listed.id.clone(),
+            cluster: header.map(|h| h.cluster.name.clone()),
             set: header.map(|h| h.set),
             node: header.and_then(|h| h.node.clone()),
             captured_at: header.map(|h| time(h.captured_at)),
@@ -184,6 +187,7 @@ fn said(lines: &[Line]) -> String {
     let row = |l: &Line| {
         vec![
             l.id.to_string(),
+            l.cluster.clone().unwrap_or_else(|| "-".into()),
             l.set.map_or_else(|| "-".into(), |s| s.to_string()),
             l.age.clone(),
             l.state.into(),
@@ -201,7 +205,8 @@ fn said(lines: &[Line]) -> String {
         ]
     };
     let head = [
-        "id", "set", "captured", "state", "trusted", "items", "added", "changed", "removed", "size", "places",
+        "id", "cluster", "set", "captured", "state", "trusted", "items", "added", "changed", "removed",
+        "size", "places",
     ];
     let mut text = table(&head, &lines.iter().map(row).collect::<Vec<_>>());
     for line in lines {

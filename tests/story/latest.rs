@@ -44,6 +44,11 @@ async fn another_clusters_snapshot_is_taken_only_by_that_clusters_name() {
     store.forge(&id, |header| header["cluster"]["name"] = "other-k8s".into()).await;
     let said = store.netdr(RESTORE).await.failed(1);
     says(&said, &["cluster proj-k8s", &format!("{id} is of another cluster: other-k8s")]);
+    assert_eq!(store.json("snapshots").await["snapshots"][0]["cluster"], "other-k8s");
+    says(
+        &store.netdr("prune --dry-run").await.ok(),
+        &["0 snapshots would be deleted, 0 kept, 1 of other clusters"],
+    );
     let said = store.netdr(&format!("{RESTORE} --snapshot {id}")).await.failed(2);
     says(&said, &["is of cluster other-k8s, not of proj-k8s", "--from-cluster other-k8s"]);
     let (source, _) = previewed(&store, "--from-cluster other-k8s").await;

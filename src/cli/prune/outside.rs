@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Prune, keep};
+use super::{Prune, keep, of_others};
 use crate::{
     Error, Result,
     cli::{
@@ -43,7 +43,8 @@ impl Prune {
             let mut outcomes = Vec::new();
             for place in chosen {
                 let retention = place.retention.unwrap_or(settings.config.retention);
-                let rule = Rule { retention, early: self.early };
+                let cluster = settings.config.cluster_name.as_deref();
+                let rule = Rule { cluster, retention, early: self.early };
                 outcomes.push((place, self.prune(cx, place, rule, &trusted).await));
             }
             Ok(outcomes)
@@ -73,7 +74,7 @@ impl Prune {
         &self,
         cx: &Context,
         place: &Place,
-        rule: Rule,
+        rule: Rule<'_>,
         trusted: &TrustedSigners,
     ) -> Result<Pruned> {
         let bucket = Bucket::open(place).await?;
@@ -104,11 +105,12 @@ impl Prune {
         let Pruned { plan, gone, failed } = pruned;
         let mut text = if self.dry_run { shown(place, plan) } else { String::new() };
         text += &format!(
-            "place {}: {}, {} kept, {} deferred",
+            "place {}: {}, {} kept, {} deferred{}",
             place.name,
             self.deleted(gone.len()),
             plan.keep.len(),
-            plan.deferred.len()
+            plan.deferred.len(),
+            of_others(plan.others)
         );
         if !failed.is_empty() {
             text += &format!(", {} not deleted", failed.len());

@@ -31,7 +31,9 @@ const PARALLEL: usize = 8;
 
 /// How a place is pruned.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub struct Rule<'a> {
+    /// Of which cluster's snapshots, by name; of all, where none is named.
+    pub cluster: Option<&'a str>,
     /// What it keeps.
     pub retention: Retention,
     /// Whether what S3 bills for anyway goes at once.
@@ -49,6 +51,8 @@ pub struct PlacePlan {
     pub deferred: Vec<(SnapshotId, DateTime<Utc>, String)>,
     /// How many are untrusted, unreadable or no longer whole: they displace nothing, and are left alone.
     pub left_alone: usize,
+    /// How many are of other clusters.
+    pub others: usize,
 }
 
 /// Something to delete.
@@ -69,7 +73,7 @@ impl Bucket {
     /// When the place does not answer, or refuses.
     pub async fn prune_plan(
         &self,
-        rule: Rule,
+        rule: Rule<'_>,
         trusted: &TrustedSigners,
         now: DateTime<Utc>,
     ) -> Result<PlacePlan> {
@@ -137,16 +141,19 @@ impl Bucket {
 fn planned(
     stored: &Stored,
     listed: &[Listed],
-    rule: Rule,
+    rule: Rule<'_>,
     lock: Option<TimeDelta>,
     now: DateTime<Utc>,
 ) -> PlacePlan {
+    let (others, own): (Vec<&Listed>, Vec<&Listed>) =
+        listed.iter().partition(|one| rule.cluster.is_some_and(|cluster| one.is_of_another(cluster)));
     let (intact, broken): (Vec<&Listed>, Vec<&Listed>) =
-        listed.iter().partition(|one| stored.get(&one.id).is_some_and(|objects| is_intact(one, objects)));
+        own.into_iter().partition(|one| stored.get(&one.id).is_some_and(|objects| is_intact(one, objects)));
     let intact: Vec<Listed> = intact.into_iter().cloned().collect();
     let kept = retention::plan_outside(&intact, rule.retention, now);
     let mut plan = PlacePlan {
         left_alone: broken.len() + intact.len() - kept.keep.len() - kept.delete.len(),
+        others: others.len(),
         keep: kept.keep,
         ..PlacePlan::default()
     };
@@ -198,7 +205,8 @@ mod tests {
     };
 
     const NOW: &str = "2026-11-24T12:00:00Z";
-    const ONE: Rule = Rule { retention: Retention { daily: 1, weekly: 0, monthly: 0 }, early: false };
+    const ONE: Rule<'_> =
+        Rule { cluster: None, retention: Retention { daily: 1, weekly: 0, monthly: 0 }, early: false };
 
     /// A snapshot's objects, put a moment after it was captured.
     fn objects(one: &Listed, class: StorageClass, names: &[&str]) -> (SnapshotId, Vec<Object>) {
@@ -239,6 +247,25 @@ mod tests {
         assert_eq!((early.delete.len(), early.deferred.len()), (2, 0));
         let locked = planned(&stored, &all, Rule { early: true, ..ONE }, Some(TimeDelta::days(365)), at(NOW));
         assert_eq!((locked.delete.len(), locked.deferred.len()), (0, 2), "no lock is passed");
+    }
+
+    /// Two clusters may share a bucket; each configuration has a retention of its own.
+    #[test]
+    fn of_another_cluster_nothing_goes_but_what_is_nobodys() {
+        let mut all = ["2026-11-20", "2026-11-21", "2026-11-22", "2026-11-23"].map(night);
+        for one in &mut all[..2] {
+            one.header.as_mut().unwrap().cluster.name = "c2".into();
+        }
+        let stored = all.iter().map(|one| objects(one, StorageClass::Standard, &WHOLE)).collect();
+        let of = |cluster| {
+            let plan = planned(&stored, &all, Rule { cluster, ..ONE }, None, at(NOW));
+            let gone = plan.delete.into_iter().map(|doomed| doomed.id).collect::<Vec<_>>();
+            (gone, plan.keep.len(), plan.others, plan.left_alone)
+        };
+        let [first, _, third, _] = all.each_ref().map(|one| one.id.clone());
+        assert_eq!(of(Some("c1")), (vec![third.clone()], 1, 2, 0));
+        assert_eq!(of(Some("c2")), (vec![first.clone()], 1, 2, 0));
+        assert_eq!(of(None), (vec![first, third], 2, 0, 0));
     }
 
     #[test]
