@@ -35,9 +35,6 @@ impl Verdict {
         if state == SnapshotState::Shrunk && job.accept_shrunk {
             state = SnapshotState::Complete;
             warnings.extend(reasons.drain(..).map(|reason| format!("accepted as meant: {reason}")));
-        } else if state == SnapshotState::Shrunk {
-            let set = read.set;
-            warnings.push(format!("if that was meant, say so: netdr backup --set {set} --accept-shrunk"));
         }
         Ok(Self { state, reasons, warnings })
     }

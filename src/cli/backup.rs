@@ -111,7 +111,7 @@ impl Backup {
         let partial = lost.is_some() || made.iter().any(|s| s.state != SnapshotState::Complete);
         for summary in &made {
             log::of("snapshot", Some(summary.id.as_str()));
-            for line in remarks(summary) {
+            for line in remarks(summary).into_iter().chain(if_meant(summary)) {
                 cx.terminal.warn(format!("{}: {line}", summary.set));
             }
         }
@@ -253,11 +253,17 @@ pub(super) fn problems(summary: &Summary) -> Vec<Problem> {
         SnapshotState::Partial => Event::Partial,
         SnapshotState::Shrunk => Event::Shrunk,
     };
-    let next = match event {
-        Event::Shrunk => "if the loss is meant, make it the new measure: netdr backup --accept-shrunk",
-        _ => "see what could not be read, mend it, and take it again: netdr backup",
+    let again = || {
+        format!("see what could not be read, mend it, and take it again: netdr backup --set {}", summary.set)
     };
-    vec![Problem::new(event, remarks(summary), vec![next.into()])]
+    vec![Problem::new(event, remarks(summary), vec![if_meant(summary).unwrap_or_else(again)])]
+}
+
+/// What is to be done of a loss that was meant.
+fn if_meant(summary: &Summary) -> Option<String> {
+    let Summary { set, state, .. } = summary;
+    let says = || format!("if that was meant, say so: netdr backup --set {set} --accept-shrunk");
+    (*state == SnapshotState::Shrunk).then(says)
 }
 
 /// Says what places lack; the snapshots are good whatever it is.
@@ -389,11 +395,10 @@ mod tests {
     use super::*;
     use crate::backup::ComponentSummary;
 
-    #[test]
-    fn a_failure_is_said_once_with_why() {
+    fn summary() -> Summary {
         let failures = vec!["secrets: forbidden (403)".to_owned()];
         let policies = ComponentSummary { name: Component::Policies, items: 0, absent: vec![], failures };
-        let summary = Summary {
+        Summary {
             id: "20261124T010000Z-network-7f3a9c".parse().unwrap(),
             set: Set::Network,
             state: SnapshotState::Partial,
@@ -404,11 +409,29 @@ mod tests {
             components: vec![policies],
             warnings: vec!["w".into()],
             seen: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_failure_is_said_once_with_why() {
         assert_eq!(
-            remarks(&summary),
+            remarks(&summary()),
             ["policies: secrets could not be read: forbidden (403)", "cni: fewer ippools: 1 of 3", "w"]
         );
+    }
+
+    /// A command does not belong among the reasons, and one is enough.
+    #[test]
+    fn what_is_to_be_done_of_a_loss_names_its_set_and_is_no_reason() {
+        let shrunk = Summary { state: SnapshotState::Shrunk, set: Set::Certificates, ..summary() };
+        let [problem] = &problems(&shrunk)[..] else { panic!() };
+        assert_eq!(
+            problem.next,
+            ["if that was meant, say so: netdr backup --set certificates --accept-shrunk"]
+        );
+        assert!(!problem.why.iter().any(|why| why.contains("netdr backup")), "{problem:?}");
+        let [problem] = &problems(&summary())[..] else { panic!() };
+        assert!(problem.next[0].ends_with(": netdr backup --set network"), "{problem:?}");
     }
 
     fn sets(set: Sets, component: &[Component], server: bool) -> Option<Vec<Set>> {
