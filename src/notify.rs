@@ -14,7 +14,10 @@ pub use message::{Kind, Message};
 pub use smtp::{Smtp, Tls};
 pub use webhook::{Address, Webhook};
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use crate::{Result, task::Event};
 
@@ -69,6 +72,34 @@ impl Channel {
                 .hint("when it is mended: netdr notify --test"),
             _ => error,
         })
+    }
+}
+
+/// A channel during one run, and what is left of the patience with it: one that hangs is waited for once, however much is
+/// to be told.
+pub struct Patience<'a> {
+    /// Which.
+    pub channel: &'a Channel,
+    left: Duration,
+}
+
+impl<'a> Patience<'a> {
+    /// Of a run that begins.
+    pub const fn with(channel: &'a Channel, left: Duration) -> Self {
+        Self { channel, left }
+    }
+
+    /// As [`Channel::send`], where patience is left; none where it is not asked any more.
+    pub async fn send(&mut self, message: &Message, host: &str) -> Option<Result<()>> {
+        if self.left.is_zero() {
+            return None;
+        }
+        let asked = Instant::now();
+        let sent = self.channel.send(message, host, self.left).await;
+        if sent.is_err() {
+            self.left = self.left.saturating_sub(asked.elapsed());
+        }
+        Some(sent)
     }
 }
 

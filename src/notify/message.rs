@@ -156,6 +156,11 @@ impl Message {
     /// What a webhook gets. `text` is what chat systems show.
     pub fn json(&self, host: &str) -> Value {
         let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let event = match self.kind {
+            // Nobody who opens tickets for failures is to open one for it.
+            Kind::Test => "test",
+            _ => self.event.name(),
+        };
         let status = match self.kind {
             Kind::New | Kind::Graver | Kind::Lasting => "problem",
             Kind::Recovered => "recovered",
@@ -166,9 +171,9 @@ impl Message {
             "subject": self.subject(),
             "text": format!("{}\n{}", self.subject(), self.text(host)),
             "status": status,
-            "event": if self.kind == Kind::Recovered { Event::Recovered } else { self.event },
+            "event": if self.kind == Kind::Recovered { Event::Recovered.name() } else { event },
             "problem": self.problem(),
-            "problem_event": self.event,
+            "problem_event": event,
             "cluster": self.cluster,
             "task": self.task,
             "since": time(self.since),

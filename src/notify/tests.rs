@@ -264,3 +264,30 @@ fn who_wants_recoveries_gets_those_of_what_they_wanted_to_know() {
     let shown = format!("{:?} {}", channel(&[Event::Drift]), channel(&[Event::Drift]).name());
     assert!(shown.contains("hooks.lab") && !shown.contains("MARKER"), "{shown}");
 }
+
+/// A night may have a dozen problems, and a job has a deadline.
+#[tokio::test]
+async fn who_hangs_is_waited_for_once_in_a_run_and_who_refuses_is_asked_again() {
+    let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let channel = |port: u16| {
+        let address = Address::Given(format!("http://127.0.0.1:{port}/").parse().unwrap());
+        let webhook = Webhook { address, token_file: None, ca_file: None };
+        Channel { on: Event::ALL.into(), way: Way::Webhook(webhook) }
+    };
+    let message = Message::test("c", at(0));
+    let hanging = channel(hangs.local_addr().unwrap().port());
+    let mut hanging = Patience::with(&hanging, Duration::from_millis(200));
+    assert!(hanging.send(&message, "n1").await.unwrap().is_err());
+    assert!(hanging.send(&message, "n1").await.is_none());
+    let refusing = channel(1);
+    let mut refusing = Patience::with(&refusing, PATIENCE);
+    for _ in 0..2 {
+        assert!(refusing.send(&message, "n1").await.unwrap().is_err());
+    }
+}
+
+#[test]
+fn a_test_is_no_failure_to_a_router_of_events() {
+    let json = Message::test("c", at(0)).json("n1");
+    assert_eq!(["status", "event", "problem_event"].map(|field| json[field].clone()), ["test"; 3]);
+}

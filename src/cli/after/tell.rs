@@ -12,7 +12,7 @@ use super::{DELIVERY, Here, TOLD};
 use crate::{
     Result,
     metrics::Delivery,
-    notify::{self, Channel, Kind, Message, Told, decide},
+    notify::{self, Kind, Message, Patience, Told, decide},
     task::Ended,
 };
 
@@ -29,9 +29,12 @@ pub(super) async fn tell(here: &Here<'_>, ended: Vec<Ended>, now: DateTime<Utc>)
     let decision = decide(&here.cluster, &ended, &told, now);
     decision.changed.iter().for_each(|told| keep(here, told));
     decision.over.iter().for_each(|told| remove(here, told));
+    let mut channels: Vec<Patience<'_>> =
+        channels.iter().map(|channel| Patience::with(channel, notify::PATIENCE)).collect();
     for (message, told) in decision.messages {
-        let wanting: Vec<&Channel> = channels.iter().filter(|channel| channel.wants(&message)).collect();
-        let taken = send(here, &wanting, &message).await || wanting.is_empty();
+        let wanting: Vec<&mut Patience<'_>> =
+            channels.iter_mut().filter(|one| one.channel.wants(&message)).collect();
+        let taken = wanting.is_empty() || send(here, wanting, &message).await;
         match message.kind {
             Kind::Recovered | Kind::TakenOver if taken => remove(here, &told),
             _ if taken => keep(here, &Told { at: Some(now), ..told }),
@@ -59,13 +62,18 @@ fn warn_unless_kept(here: &Here<'_>, kept: Option<Result<()>>) {
 }
 
 /// Sends a message on every channel that wants it; whether one took it.
-async fn send(here: &Here<'_>, channels: &[&Channel], message: &Message) -> bool {
+async fn send(here: &Here<'_>, channels: Vec<&mut Patience<'_>>, message: &Message) -> bool {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let sent = channels.iter().map(|channel| channel.send(message, &host, notify::PATIENCE));
+    let sent = channels.into_iter().map(async |one| (one.channel.name(), one.send(message, &host).await));
     let mut taken = false;
-    for (channel, sent) in channels.iter().zip(join_all(sent).await) {
-        taken |= sent.is_ok();
-        delivered(here, channel.name(), sent);
+    for (channel, sent) in join_all(sent).await {
+        match sent {
+            Some(sent) => {
+                taken |= sent.is_ok();
+                delivered(here, channel, sent);
+            }
+            None => here.cx.terminal.detail(format!("{channel} is not asked again: it did not answer")),
+        }
     }
     taken
 }
