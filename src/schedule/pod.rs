@@ -178,7 +178,7 @@ fn mount(container: &mut Value, mount: Value) {
     }
 }
 
-/// As RKE2's bootstrap jobs have them.
+/// The taints that RKE2's bootstrap jobs tolerate, whatever their values.
 fn tolerations() -> Value {
     json!([
         {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoSchedule"},
@@ -188,4 +188,31 @@ fn tolerations() -> Value {
         {"key": "node-role.kubernetes.io/etcd", "operator": "Exists", "effect": "NoExecute"},
         {"key": CONTROL_PLANE, "operator": "Exists", "effect": "NoSchedule"},
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// k3s-io/helm-controller, pkg/controllers/chart/chart.go, job(), where `spec.bootstrap` is set: key and effect; none is
+    /// every effect. Some of theirs ask for a value as well, which these leave open.
+    const BOOTSTRAP: [(&str, Option<&str>); 6] = [
+        ("node.kubernetes.io/not-ready", Some("NoSchedule")),
+        ("node.kubernetes.io/network-unavailable", Some("NoSchedule")),
+        ("node.cloudprovider.kubernetes.io/uninitialized", Some("NoSchedule")),
+        ("CriticalAddonsOnly", None),
+        ("node-role.kubernetes.io/etcd", Some("NoExecute")),
+        ("node-role.kubernetes.io/control-plane", Some("NoSchedule")),
+    ];
+
+    #[test]
+    fn a_job_starts_wherever_a_bootstrap_job_does_and_under_no_other_taint() {
+        let ours = tolerations();
+        let ours = ours.as_array().unwrap();
+        assert_eq!(ours.len(), BOOTSTRAP.len());
+        for (key, effect) in BOOTSTRAP {
+            let mine = ours.iter().find(|mine| mine["key"] == key).unwrap();
+            assert_eq!((&mine["operator"], mine["effect"].as_str()), (&json!("Exists"), effect), "{key}");
+        }
+    }
 }

@@ -152,6 +152,22 @@ mod tests {
     }
 
     #[test]
+    fn the_policy_is_of_the_runs_pods_and_opens_the_one_port_between_them_and_dns() {
+        let own = json!({"matchLabels": {RUN: "0a1b"}});
+        let spec = policy("0a1b")["spec"].take();
+        assert_eq!(spec["podSelector"], own, "nobody else's pods get a policy by it");
+        assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]), "what is not opened is closed");
+        let port = json!([{"protocol": "TCP", "port": PORT}]);
+        assert_eq!(spec["ingress"], json!([{"from": [{"podSelector": own}], "ports": port}]));
+        let dns = json!({"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]});
+        assert_eq!(spec["egress"], json!([{"to": [{"podSelector": own}], "ports": port}, dns]));
+        for role in [Role::Serve, Role::Dial { targets: &[], dns: None }] {
+            let pod = pod("0a1b", 0, "n", "i", &role);
+            assert_eq!(pod["metadata"]["labels"][RUN], "0a1b", "both ends are selected");
+        }
+    }
+
+    #[test]
     fn every_object_is_found_again_by_one_label() {
         let role = Role::Dial { targets: &["10.42.1.7:18443".into()], dns: Some(("10.43.0.10:53", "k.svc")) };
         for object in [namespace("x", "r"), account("r"), policy("r"), pod("r", 0, "n", "i", &role)] {
