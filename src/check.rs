@@ -40,6 +40,10 @@ pub enum Status {
 /// One check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
+    /// What is always checked together with it, for records of what was found: the first word of its name, where it is not
+    /// set apart.
+    #[serde(skip)]
+    pub subject: String,
     /// What was checked, the same from one time to the next: `certificates secrets traefik/wildcard-tls`.
     pub name: String,
     /// How it came out.
@@ -76,7 +80,14 @@ impl Check {
     /// One that found nothing wrong, so far.
     pub fn ok(name: impl Into<String>, value: impl Into<Value>, threshold: impl Into<String>) -> Self {
         let (name, value, threshold) = (name.into(), value.into(), threshold.into());
-        Self { name, status: Status::Ok, value, threshold, why: Vec::new(), next: None }
+        let subject = name.split(' ').next().unwrap_or_default().to_owned();
+        Self { subject, name, status: Status::Ok, value, threshold, why: Vec::new(), next: None }
+    }
+
+    /// Of a subject of its own: only some runs make it, or only on this node.
+    #[must_use]
+    pub fn apart(self, subject: impl Into<String>) -> Self {
+        Self { subject: subject.into(), ..self }
     }
 
     /// One that could not be made, and the command that shows why.

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use crate::{
     certificates::Observed,
-    model::{Class, Component, Content, Extent, FileContent, Item, ItemKey, Json, SourceName},
+    model::{Class, Component, Content, Extent, FileContent, Item, ItemKey, Json, Severity, SourceName},
     plan::{Change, Difference, diff},
 };
 
 use rules::Judged;
-pub use rules::{RULES, Rule, Severity, markdown};
+pub use rules::{RULES, Rule, markdown};
 
 /// A difference, and what is known of it besides.
 #[derive(Clone, Debug)]

@@ -143,9 +143,9 @@ pub fn of(known: &Known<'_>, now: DateTime<Utc>) -> String {
     for Checked { subject, at, found, .. } in known.checks {
         text.time(&metric::CHECK_TIME, &[subject], *at);
         for Finding { name, status, value } in found {
-            text.add(&metric::CHECK_STATUS, &[name], f64::from(*status));
+            text.add(&metric::CHECK_STATUS, &[subject, name], f64::from(*status));
             if let Some(value) = value {
-                text.add(&metric::CHECK_VALUE, &[name], *value);
+                text.add(&metric::CHECK_VALUE, &[subject, name], *value);
             }
         }
     }

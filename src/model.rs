@@ -10,6 +10,7 @@ mod id;
 mod index;
 mod item;
 mod key;
+mod severity;
 mod source;
 
 pub use component::{Component, Set};
@@ -20,4 +21,5 @@ pub use index::{Index, IndexEntry};
 pub(crate) use item::hex;
 pub use item::{Class, Content, Extent, FileContent, Item, Json};
 pub use key::ItemKey;
+pub use severity::Severity;
 pub use source::SourceName;

@@ -38,6 +38,7 @@ pub use proved::Proved;
 pub use resealed::{resealed, stand_in};
 pub use retention::{PrunePlan, Retention};
 pub use staging::Staging;
+pub use status::Status;
 pub use verify::Damage;
 
 use crate::{

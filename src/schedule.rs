@@ -349,10 +349,19 @@ mod tests {
     }
 
     #[test]
-    fn a_check_has_neither_keys_nor_repository() {
-        let audit = named(&objects(&[]), "CronJob", "netdr-policy-audit").to_string();
+    fn a_check_has_no_keys_and_of_the_repository_its_status_alone() {
+        let objects = objects(&[]);
+        let job = named(&objects, "CronJob", "netdr-policy-audit");
+        let audit = job.to_string();
         assert!(audit.contains("/etc/netdr/netdr.yaml") && !audit.contains("netdr-keys"), "{audit}");
-        assert!(!audit.contains("/backup") && audit.contains("\"runAsNonRoot\":true"), "{audit}");
+        let container = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+        let mounts = container["volumeMounts"].as_array().unwrap().iter();
+        let of_it: Vec<&Value> = mounts.filter(|mount| mount["name"] == "repository").collect();
+        assert_eq!(
+            of_it,
+            [&json!({"name": "repository", "mountPath": "/backup/netdr/status", "subPath": "netdr/status"})]
+        );
+        assert!(audit.contains("\"runAsNonRoot\":true"), "{audit}");
     }
 
     #[test]

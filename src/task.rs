@@ -8,7 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, model::hex, repository::Repository};
+use crate::{
+    Error, Result,
+    model::{Severity, hex},
+    repository::{Repository, Status},
+};
 use sha2::{Digest as _, Sha256};
 
 /// What a person may want to be told.
@@ -70,31 +74,16 @@ impl Event {
     }
 }
 
-/// How grave something is, where its kind of problem has degrees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Gravity {
-    /// Somebody may see to it.
-    #[default]
-    Low,
-    /// Somebody should see to it in time.
-    Medium,
-    /// Somebody should see to it soon.
-    High,
-    /// Somebody should see to it now: each of these is news, whatever else is wrong.
-    Critical,
-}
-
 /// What is wrong with a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Which kind.
     pub event: Event,
-    /// How grave the gravest of it is.
-    pub gravity: Gravity,
+    /// The highest severity of it; the lowest, where its kind has no degrees.
+    pub severity: Severity,
     /// What of it is critical, by name.
     pub critical: BTreeSet<String>,
-    /// Why, a line each, the gravest first; without content of any object.
+    /// Why, a line each, the most severe first; without content of any object.
     pub why: Vec<String>,
     /// What to do.
     pub next: Vec<String>,
@@ -107,7 +96,7 @@ impl Problem {
     pub fn new(event: Event, why: Vec<String>, next: Vec<String>) -> Self {
         Self {
             event,
-            gravity: Gravity::default(),
+            severity: Severity::default(),
             critical: BTreeSet::new(),
             why,
             next,
@@ -120,12 +109,12 @@ impl Problem {
         Self::new(Event::Failed, vec![error.to_string()], error.hints().to_vec())
     }
 
-    /// With what is wrong, by name, and how grave each of it is.
+    /// With what is wrong, by name, and the severity of each.
     #[must_use]
-    pub fn graded(mut self, of: impl IntoIterator<Item = (String, Gravity)>) -> Self {
-        for (name, gravity) in of {
-            self.gravity = self.gravity.max(gravity);
-            self.critical.extend((gravity == Gravity::Critical).then_some(name));
+    pub fn graded(mut self, of: impl IntoIterator<Item = (String, Severity)>) -> Self {
+        for (name, severity) in of {
+            self.severity = self.severity.max(severity);
+            self.critical.extend((severity == Severity::Critical).then_some(name));
         }
         self
     }
@@ -232,14 +221,19 @@ impl Watched {
 /// What is kept below `status/` of a repository: one file each, so that two jobs of one night do not write one.
 #[derive(Debug)]
 pub struct Records<'a> {
-    repository: &'a Repository,
+    status: Status,
     cluster: &'a str,
 }
 
 impl<'a> Records<'a> {
     /// Those of a cluster.
-    pub fn of(repository: &'a Repository, cluster: &'a str) -> Self {
-        Self { repository, cluster }
+    pub fn of(repository: &Repository, cluster: &'a str) -> Self {
+        Self::below(repository.status(), cluster)
+    }
+
+    /// Those of a cluster, where only they may be seen.
+    pub fn below(status: Status, cluster: &'a str) -> Self {
+        Self { status, cluster }
     }
 
     /// All of a kind, by their names. One that does not read is as good as absent: it is written anew by the next task.
@@ -251,7 +245,7 @@ impl<'a> Records<'a> {
             let value: serde_json::Value = serde_json::from_str(text).ok()?;
             (value["cluster"] == self.cluster).then(|| serde_json::from_value(value).ok())?
         };
-        let all = self.repository.status(&format!("{kind}-"))?.into_iter();
+        let all = self.status.read(&format!("{kind}-"))?.into_iter();
         Ok(all.filter_map(|(name, text)| Some((name, ours(&text)?))).collect())
     }
 
@@ -262,7 +256,7 @@ impl<'a> Records<'a> {
     pub fn keep(&self, kind: &str, subject: &str, record: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(record)
             .map_err(|e| Error::failed("a record cannot be written as JSON").because(e))?;
-        self.repository.put_status(&self.name(kind, subject), &(text + "\n"))
+        self.status.put(&self.name(kind, subject), &(text + "\n"))
     }
 
     /// Lets one go.
@@ -270,7 +264,7 @@ impl<'a> Records<'a> {
     /// # Errors
     /// When it is there and cannot be removed.
     pub fn remove(&self, kind: &str, subject: &str) -> Result<()> {
-        self.repository.remove_status(&self.name(kind, subject))
+        self.status.remove(&self.name(kind, subject))
     }
 
     /// A file's name that nothing but its own cluster, kind and subject has, whatever they are called.
@@ -326,7 +320,7 @@ mod tests {
         for cluster in ["a/b", "a b"] {
             Records::of(&repository, cluster).keep("ran", "backup network", &ran(cluster)).unwrap();
         }
-        repository.put_status("ran-broken.json", "{\"cluster\":\"a/b\"").unwrap();
+        repository.status().put("ran-broken.json", "{\"cluster\":\"a/b\"").unwrap();
         let records = Records::of(&repository, "a/b");
         let read: Vec<Ran> = records.read("ran").unwrap().into_values().collect();
         assert_eq!(read, [ran("a/b")]);

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     Error, Result,
     metrics::Checked,
-    repository::Repository,
+    repository::{Repository, Status},
     task::{Ended, Event, Problem, Ran, Records},
 };
 
@@ -79,8 +79,10 @@ impl Tasks {
 struct Here<'a> {
     cx: &'a Context,
     settings: &'a Settings,
-    /// Without one nothing is remembered, and somebody is told all the same: a mount that is gone is just that.
     repository: Option<Repository>,
+    /// A job may see this alone. Without it nothing is remembered, and somebody is told all the same: a mount that is gone
+    /// is just that.
+    status: Option<Status>,
     cluster: String,
     /// Why the configuration is refused by now, where these settings are from before.
     refused: Option<Error>,
@@ -90,11 +92,13 @@ impl<'a> Here<'a> {
     fn of(cx: &'a Context, settings: &'a Settings) -> Self {
         let repository = settings.repository().ok();
         let cluster = metrics::cluster(cx, settings, repository.as_ref());
-        Self { cx, settings, repository, cluster, refused: None }
+        let seen = || Status::seen(settings.repository_path().ok()?);
+        let status = repository.as_ref().map(Repository::status).or_else(seen);
+        Self { cx, settings, repository, status, cluster, refused: None }
     }
 
     fn records(&self) -> Option<Records<'_>> {
-        self.repository.as_ref().map(|repository| Records::of(repository, &self.cluster))
+        self.status.clone().map(|status| Records::below(status, &self.cluster))
     }
 }
 

@@ -14,8 +14,8 @@ use crate::{
     Result,
     certificates::Observed,
     cluster::Cluster,
-    drift::{Report, Severity},
-    model::SourceName,
+    drift::Report,
+    model::{Severity, SourceName},
     repository::git_seen::GitSeen,
     restore::against::{Against, Comparing, against_git},
 };

@@ -20,6 +20,7 @@ use crate::{
     check::{self, Check},
     cluster::{Cluster, Discovery},
 };
+pub(super) use cluster::OF_CLUSTER;
 use cluster::{Ingress, OfCluster};
 use cni::Cni;
 use loadbalancer::LoadBalancer;
@@ -59,7 +60,8 @@ impl Which {
     fn is_narrowed(&self) -> bool {
         match self {
             Self::Ingress(how) => how.is_narrowed(),
-            Self::LoadBalancer(of) => of.only_puts_back(),
+            Self::Cni(how) => how.is_narrowed(),
+            Self::LoadBalancer(of) => of.is_narrowed(),
             _ => false,
         }
     }
@@ -183,7 +185,15 @@ mod tests {
             ("ingress --port 8443", true),
             ("loadbalancer --failover --yes", false),
             ("loadbalancer --failover --undo", true),
+            ("loadbalancer --failover --service ingress/traefik --yes", true),
+            ("loadbalancer --failover --within 1", true),
+            ("loadbalancer --failover --within 600", true),
+            ("cni", false),
+            ("cni --probe-image registry.lab/netdr:0.1.0", false),
             ("cni --timeout 300", false),
+            ("cni --timeout 1", true),
+            ("cni --dns-name kubernetes.default.svc.lab.internal", false),
+            ("cni --dns-name example.org", true),
             ("policies", false),
         ] {
             let line = <Line as clap::Parser>::parse_from(["check"].into_iter().chain(words.split(' ')));

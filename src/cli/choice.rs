@@ -21,7 +21,7 @@ mod tests {
     use clap::{Arg, Command, error::ErrorKind};
 
     use super::*;
-    use crate::{drift::Severity, model::Set};
+    use crate::model::{Set, Severity};
 
     #[test]
     fn a_word_that_is_none_is_answered_with_those_there_are_and_the_nearest() {

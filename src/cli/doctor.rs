@@ -51,6 +51,12 @@ impl Doctor {
         let plans: Vec<_> = plans::all(&settings)?.into_iter().map(|authored| authored.plan).collect();
         let watched = watched(cx, &settings).ok();
         checks.extend(configuration::judge(&settings.config, &plans, watched.as_deref(), cx.now));
+        // Each server has flags of its own; who looks from elsewhere says nothing of them.
+        let node = cx.server_node()?.then(|| host::node_name(&cx.flags.host_root).ok()).flatten();
+        if let Some(node) = node {
+            let apart = |check: Check| check.apart(format!("doctor {node}"));
+            checks = checks.into_iter().map(apart).collect();
+        }
         cx.checked(&checks);
         answer(cx, &checks)
     }

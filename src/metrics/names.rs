@@ -96,11 +96,11 @@ pub(super) const CHECK_TIME: Metric =
     metric("netdr_check_last_timestamp_seconds", &["subject"], "When a subject, as cni, was checked last.");
 pub(super) const CHECK_STATUS: Metric = metric(
     "netdr_check_status",
-    &["check"],
+    &["subject", "check"],
     "What it found: 0 ok, 1 warn, 2 alert, 3 unknown, 4 not applicable.",
 );
 pub(super) const CHECK_VALUE: Metric =
-    metric("netdr_check_value", &["check"], "What it measured, in the unit of the check.");
+    metric("netdr_check_value", &["subject", "check"], "What it measured, in the unit of the check.");
 pub(super) const WATCH_LOOKED: Metric = metric(
     "netdr_watch_last_look_timestamp_seconds",
     &[],

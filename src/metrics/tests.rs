@@ -152,7 +152,7 @@ fn certificates_tasks_checks_and_the_last_recovery_of_a_scenario_are_there() {
     let last_good = value(&text, "netdr_drill_last_success_timestamp_seconds", "");
     assert_eq!(last_good, seconds("2026-11-03T00:00:00Z"));
     assert_eq!(value(&text, "netdr_task_last_success_timestamp_seconds", ",task=\"prune local\""), 0.0);
-    assert_eq!(value(&text, "netdr_check_value", ",check=\"cni pod connectivity\""), 94.0);
+    assert_eq!(value(&text, "netdr_check_value", ",subject=\"cni\",check=\"cni pod connectivity\""), 94.0);
 }
 
 /// A drill as its report says, that ended on this day of the month.

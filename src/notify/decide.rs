@@ -1,6 +1,6 @@
 //! What is said to whom, and what is remembered. Pure.
 //!
-//! A new problem is told at once, and so is one that became graver; one that lasts once a day, one that is over once. A
+//! A new problem is told at once, and so is one whose severity rose; one that lasts once a day, one that is over once. A
 //! task that failed says nothing of the problems that it would have found, and one that was done in part nothing of those
 //! that it no longer finds: these stay as they are.
 
@@ -8,12 +8,11 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::message::{Kind, Message};
 use crate::{
-    model::hex,
-    task::{Ended, Event, Gravity, Problem},
+    model::Severity,
+    task::{Ended, Event, Problem},
 };
 
 /// A problem that lasts is told of again after so long: less than a day, so that a nightly job says it every night.
@@ -32,10 +31,10 @@ pub struct Told {
     pub since: DateTime<Utc>,
     /// When somebody was told last; nobody was yet, where none.
     pub at: Option<DateTime<Utc>>,
-    /// How grave it was when it was seen last.
+    /// Its severity when it was seen last.
     #[serde(default)]
-    pub gravity: Gravity,
-    /// What of it was critical then, as sha256 of its name: a record names no object.
+    pub severity: Severity,
+    /// What of it was critical then, by name.
     #[serde(default)]
     pub critical: BTreeSet<String>,
 }
@@ -46,7 +45,7 @@ pub struct Decision {
     /// To be sent, each with what to remember once somebody took it: nothing, where a problem is over.
     pub messages: Vec<(Message, Told)>,
     /// Problems that last and are not told of again yet: what is remembered of them is how they are now, so that what
-    /// became less grave and then graver again is told.
+    /// became less severe and then more severe again is told.
     pub changed: Vec<Told>,
     /// Problems that are over and of which nobody was told: they are not remembered any more.
     pub over: Vec<Told>,
@@ -60,21 +59,20 @@ impl Told {
 
     /// As it is now; `known` is what is remembered of it.
     fn now(cluster: &str, task: &str, problem: &Problem, known: Option<&Self>, now: DateTime<Utc>) -> Self {
-        let hashed = |name: &String| hex(&Sha256::digest(name))[..16].to_owned();
         Self {
             cluster: cluster.into(),
             task: task.into(),
             event: problem.event,
             since: known.map_or(now, |known| known.since),
             at: known.and_then(|known| known.at),
-            gravity: problem.gravity,
-            critical: problem.critical.iter().map(hashed).collect(),
+            severity: problem.severity,
+            critical: problem.critical.clone(),
         }
     }
 
-    /// Whether it is graver than it was, or something else of it is critical.
-    fn is_graver_than(&self, before: &Self) -> bool {
-        self.gravity > before.gravity || !self.critical.is_subset(&before.critical)
+    /// Whether its severity rose, or something else of it is critical.
+    fn is_escalated(&self, before: &Self) -> bool {
+        self.severity > before.severity || !self.critical.is_subset(&before.critical)
     }
 }
 
@@ -89,7 +87,7 @@ pub fn decide(cluster: &str, ended: &[Ended], told: &[Told], now: DateTime<Utc>)
             let seen = Told::now(cluster, &ended.task, problem, known, now);
             let kind = match known.and_then(|known| Some((known, known.at?))) {
                 None => Some(Kind::New),
-                Some((known, _)) if seen.is_graver_than(known) => Some(Kind::Graver),
+                Some((known, _)) if seen.is_escalated(known) => Some(Kind::Escalated),
                 Some((_, at)) => (now - at >= AGAIN).then_some(Kind::Lasting),
             };
             match kind {

@@ -22,8 +22,8 @@ const WIDTH: usize = 400;
 pub enum Kind {
     /// The first.
     New,
-    /// The problem became graver.
-    Graver,
+    /// Its severity rose.
+    Escalated,
     /// The problem lasts.
     Lasting,
     /// The problem is over.
@@ -125,8 +125,8 @@ impl Message {
         let (since, now) = (time(*since), time(*now));
         let mut text = match self.kind {
             Kind::New => format!("{task} {} on {cluster} at {now}.\n", event.words()),
-            Kind::Graver => {
-                format!("{task} {} on {cluster}, graver at {now}, since {since}.\n", event.words())
+            Kind::Escalated => {
+                format!("{task} {} on {cluster}, escalated at {now}, since {since}.\n", event.words())
             }
             Kind::Lasting => {
                 format!("{task} {} on {cluster}, still at {now}, since {since}.\n", event.words())
@@ -162,7 +162,7 @@ impl Message {
             _ => self.event.name(),
         };
         let status = match self.kind {
-            Kind::New | Kind::Graver | Kind::Lasting => "problem",
+            Kind::New | Kind::Escalated | Kind::Lasting => "problem",
             Kind::Recovered => "recovered",
             Kind::TakenOver => "taken-over",
             Kind::Test => "test",

@@ -1,7 +1,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
-use crate::task::{Ended, Gravity, Problem};
+use crate::{
+    model::Severity,
+    task::{Ended, Problem},
+};
 
 fn at(hours: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::hours(hours)
@@ -48,39 +51,45 @@ fn a_problem_is_told_when_it_comes_once_a_day_while_it_lasts_and_when_it_is_over
 }
 
 /// Drift of these objects.
-fn drift(of: &[(&str, Gravity)]) -> Vec<Ended> {
-    let of = of.iter().map(|(name, gravity)| ((*name).to_owned(), *gravity));
+fn drift(of: &[(&str, Severity)]) -> Vec<Ended> {
+    let of = of.iter().map(|(name, severity)| ((*name).to_owned(), *severity));
     let problem = Problem::new(Event::Drift, vec![], vec![]).graded(of);
     vec![Ended { task: "drift".into(), problems: vec![problem] }]
 }
 
 /// What somebody was told of at noon as a trifle is not what opens the cluster at one.
 #[test]
-fn what_became_graver_is_told_at_once_in_the_same_thread_and_what_became_less_grave_is_not() {
-    use Gravity::{Critical, High, Low};
+fn what_escalated_is_told_at_once_in_the_same_thread_and_what_is_less_severe_is_not() {
+    use Severity::{Critical, High, Low};
     let mut told = Vec::new();
-    let mut hour = |of: &[(&str, Gravity)], hours| {
+    let mut hour = |of: &[(&str, Severity)], hours| {
         after(&drift(of), &mut told, at(hours)).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
     };
     assert_eq!(hour(&[("a", Low)], 0), [Kind::New]);
-    assert_eq!(hour(&[("a", Low), ("b", Low)], 1), [], "as grave as before");
-    assert_eq!(hour(&[("a", Low), ("b", High)], 2), [Kind::Graver]);
-    assert_eq!(hour(&[("b", High), ("c", Critical)], 3), [Kind::Graver]);
+    assert_eq!(hour(&[("a", Low), ("b", Low)], 1), [], "as severe as before");
+    assert_eq!(hour(&[("a", Low), ("b", High)], 2), [Kind::Escalated]);
+    assert_eq!(hour(&[("b", High), ("c", Critical)], 3), [Kind::Escalated]);
     assert_eq!(hour(&[("c", Critical)], 4), []);
-    assert_eq!(hour(&[("c", Critical), ("d", Critical)], 5), [Kind::Graver], "another one is critical");
+    assert_eq!(hour(&[("c", Critical), ("d", Critical)], 5), [Kind::Escalated], "another one is critical");
     assert_eq!(hour(&[("d", Critical)], 6), []);
-    assert_eq!(hour(&[("a", Low)], 7), [], "less grave");
-    assert_eq!(hour(&[("d", Critical)], 8), [Kind::Graver], "again: who mended it believes it mended");
+    assert_eq!(hour(&[("a", Low)], 7), [], "less severe");
+    assert_eq!(hour(&[("d", Critical)], 8), [Kind::Escalated], "again: who mended it believes it mended");
     assert_eq!(hour(&[("d", Critical)], 28), [Kind::Lasting]);
 
     let first = decide("c", &drift(&[("a", Low)]), &[], at(0)).messages.remove(0);
     let known = Told { at: Some(at(0)), ..first.1 };
-    let graver = decide("c", &drift(&[("netpol-SECRET", Critical)]), &[known], at(1)).messages.remove(0);
-    assert_eq!((graver.0.subject(), graver.0.thread()), (first.0.subject(), first.0.id()));
-    assert_ne!(graver.0.id(), first.0.id());
-    assert!(graver.0.text("n1").contains(", graver at 2027-01-15T09:00:00Z, since 2027-01-15T08:00:00Z."));
-    assert_eq!(graver.0.json("n1")["status"], "problem");
-    assert!(!serde_json::to_string(&graver.1).unwrap().contains("SECRET"), "a record names no object");
+    let escalated = decide("c", &drift(&[("netpol-b", Critical)]), &[known], at(1)).messages.remove(0);
+    assert_eq!((escalated.0.subject(), escalated.0.thread()), (first.0.subject(), first.0.id()));
+    assert_ne!(escalated.0.id(), first.0.id());
+    assert!(
+        escalated.0.text("n1").contains(", escalated at 2027-01-15T09:00:00Z, since 2027-01-15T08:00:00Z.")
+    );
+    assert_eq!(escalated.0.json("n1")["status"], "problem");
+    assert_eq!(
+        escalated.1.critical,
+        ["netpol-b".to_owned()].into(),
+        "by name, as records of checks have them"
+    );
 }
 
 /// What an earlier netdr remembered has no degrees yet.
@@ -88,7 +97,7 @@ fn what_became_graver_is_told_at_once_in_the_same_thread_and_what_became_less_gr
 fn a_record_without_degrees_is_read() {
     let text = r#"{"cluster":"c","task":"drift","event":"drift","since":"2026-11-24T01:00:00Z","at":null}"#;
     let told: Told = serde_json::from_str(text).unwrap();
-    assert_eq!((told.gravity, told.critical.len()), (Gravity::Low, 0));
+    assert_eq!((told.severity, told.critical.len()), (Severity::Low, 0));
 }
 
 #[test]
@@ -234,13 +243,15 @@ async fn who_cannot_be_reached_is_named_with_the_command_to_go_on_with() {
             webhook(Address::Given("http://127.0.0.1:1/MARKER".parse().unwrap())),
             "' http://127.0.0.1:1".to_owned(),
         ),
-        (webhook(Address::File(file.clone())), format!("\"$(cat {})\"", file.display())),
+        (webhook(Address::File(file.clone())), "'%{http_code}\\n' -K -".into()),
         (smtp(Tls::None), "curl -v smtp://127.0.0.1:1".into()),
         (smtp(Tls::Starttls), "openssl s_client -starttls smtp -connect 127.0.0.1:1".into()),
     ] {
         let channel = Channel { on: Event::ALL.into(), way };
         let error = channel.send(&Message::test("c", at(0)), "n1", PATIENCE).await.unwrap_err();
         let [first, last] = error.hints() else { panic!("{error:?}") };
+        // Given on stdin, for everybody sees what stands on a command line.
+        assert!(!first.contains("\"$("), "{first}");
         assert!(first.ends_with(&asks) && !format!("{error:?}").contains("MARKER"), "{error:?}");
         assert_eq!(last, "when it is mended: netdr notify --test");
     }

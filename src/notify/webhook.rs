@@ -36,12 +36,15 @@ impl Webhook {
         }
     }
 
-    /// The command that shows what answers, and no word of a secret path.
+    /// The command that shows what answers, and no word of a secret path: neither here nor in a list of processes.
     pub(super) fn asks(&self) -> String {
         const CURL: &str = r"curl -sS -o /dev/null -w '%{http_code}\n'";
         match &self.address {
             Address::Given(url) => format!("{CURL} {}", web::server(url)),
-            Address::File(file) => format!("{CURL} \"$(cat {})\"", file.display()),
+            Address::File(file) => {
+                let quoted = file.display().to_string().replace('\'', r"'\''");
+                format!("(printf 'url = '; cat '{quoted}') | {CURL} -K -")
+            }
         }
     }
 

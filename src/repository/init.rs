@@ -6,7 +6,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use super::{COPIES, Repository, disk, layout};
+use super::{COPIES, Repository, disk, layout, status};
 use crate::{Error, Result};
 
 /// The repository format this netdr writes, and the newest it reads.
@@ -33,6 +33,8 @@ impl Repository {
         for folder in [layout::snapshots(root), layout::locks(root), layout::git(root)] {
             fs::create_dir_all(&folder).map_err(|e| disk::cannot("create", &folder, e))?;
         }
+        // Jobs of checks mount it alone: where it is not there, the kubelet would make it, and as root's.
+        status::make(root).map_err(|e| disk::cannot("create", &layout::status(root), e))?;
         let id = format!("{random:016x}");
         let text = serde_json::json!({"format": FORMAT, "id": id}).to_string() + "\n";
         let (aside, file) = (root.join(layout::REPOSITORY_NEW), root.join(layout::REPOSITORY));

@@ -23,6 +23,8 @@ const CONFIG: [&str; 3] = ["netdr.yaml", "recipients.txt", "trusted_signers"];
 const PROBES: &str = "netdr-cni-check";
 /// What the channels of `notify` need, and the Pushgateway: a Secret of its own, for a check gets no key of the backups.
 const CHANNELS: &str = "netdr-notify";
+/// What checks see of the repository of `schedules/netdr.yaml`, below `/backup`.
+const STATUS: &str = "netdr/status";
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 pub(super) fn cron_job(job: &Job, servers: u32) -> Value {
@@ -115,8 +117,12 @@ fn pod(job: &Job) -> Value {
         volumes
             .push(json!({"name": "keys", "secret": {"secretName": secret, "defaultMode": secret_mode(job)}}));
     }
-    if !matches!(job.reads, Reads::Check(_) | Reads::Place) {
-        mount(&mut container, json!({"name": "repository", "mountPath": "/backup"}));
+    if !matches!(job.reads, Reads::Place) {
+        let whole = json!({"name": "repository", "mountPath": "/backup"});
+        let status =
+            json!({"name": "repository", "mountPath": format!("/backup/{STATUS}"), "subPath": STATUS});
+        // How a check ended the next one knows: only so is the end of a problem told.
+        mount(&mut container, if matches!(job.reads, Reads::Check(_)) { status } else { whole });
         // Of type Directory: where it is not mounted the pod does not start, and no root disk fills up.
         volumes.push(json!({"name": "repository", "hostPath": {"path": "/backup", "type": "Directory"}}));
     }

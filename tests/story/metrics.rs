@@ -188,7 +188,9 @@ async fn without_a_repository_each_check_is_published_in_a_part_of_its_own() {
     }
     let failed = "netdr_task_last_failure_timestamp_seconds{cluster=\"proj-k8s\",task=\"check cni\"}";
     assert!(value(&pushed["check-cni"], failed) > 0.0);
-    let status = |check: &str| format!("netdr_check_status{{cluster=\"proj-k8s\",check=\"{check}\"}}");
+    let status = |check: &str| {
+        format!("netdr_check_status{{cluster=\"proj-k8s\",subject=\"{check}\",check=\"{check}\"}}")
+    };
     assert_eq!(value(&pushed["check-cluster"], &status("cluster")), 3.0);
     assert!(!pushed["check-cluster"].contains("recoverability"), "{}", pushed["check-cluster"]);
     assert!(!pushed["check-recoverability"].contains("\"cluster\""), "{}", pushed["check-recoverability"]);

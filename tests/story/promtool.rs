@@ -62,10 +62,20 @@ const CASES: &[Case] = &[
         ],
         &[(4, 0), (30, 1)],
     ),
-    Case("CNIPodConnectivity", &[("netdr_check_value{check=\"cni pod connectivity\"}", "95x30")], &[(30, 0)]),
     Case(
         "CNIPodConnectivity",
-        &[("netdr_check_value{check=\"cni pod connectivity\"}", "94.9x30")],
+        &[
+            ("netdr_check_value{subject=\"cni pods\",check=\"cni pod connectivity\"}", "95x30"),
+            ("netdr_check_last_timestamp_seconds{subject=\"cni pods\"}", "60x30"),
+        ],
+        &[(30, 0)],
+    ),
+    Case(
+        "CNIPodConnectivity",
+        &[
+            ("netdr_check_value{subject=\"cni pods\",check=\"cni pod connectivity\"}", "94.9x30"),
+            ("netdr_check_last_timestamp_seconds{subject=\"cni pods\"}", "60x30"),
+        ],
         &[(4, 0), (6, 1)],
     ),
     // Renewed: the text of another node still has the former certificate.
@@ -190,10 +200,32 @@ const CASES: &[Case] = &[
     ),
     Case(
         "NetdrCheck",
-        &[("netdr_check_status{check=\"x\"}", "0 1 2 3 4")],
+        &[
+            ("netdr_check_status{subject=\"s\",check=\"x\"}", "0 1 2 3 4"),
+            ("netdr_check_last_timestamp_seconds{subject=\"s\"}", "60x9"),
+        ],
         &[(0, 0), (1, 0), (2, 1), (3, 1), (4, 0)],
     ),
-    Case("NetdrCheckWarning", &[("netdr_check_status{check=\"x\"}", "0 1 2")], &[(0, 0), (1, 1), (2, 0)]),
+    // What a job pushed counts until somebody has looked again: another name was an alert then, and is gone now.
+    Case(
+        "NetdrCheck",
+        &[
+            ("netdr_check_status{subject=\"s\",check=\"x\",part=\"check-s\"}", "2x9"),
+            ("netdr_check_status{subject=\"s\",check=\"y\",part=\"check-s\"}", "2x9"),
+            ("netdr_check_last_timestamp_seconds{subject=\"s\",part=\"check-s\"}", "60x9"),
+            ("netdr_check_status{subject=\"s\",check=\"x\"}", "0x9"),
+            ("netdr_check_last_timestamp_seconds{subject=\"s\"}", "0 0 120x7"),
+        ],
+        &[(1, 2), (2, 0)],
+    ),
+    Case(
+        "NetdrCheckWarning",
+        &[
+            ("netdr_check_status{subject=\"s\",check=\"x\"}", "0 1 2"),
+            ("netdr_check_last_timestamp_seconds{subject=\"s\"}", "60x9"),
+        ],
+        &[(0, 0), (1, 1), (2, 0)],
+    ),
     // An older text on another node.
     Case(
         "NetdrWatchDead",

@@ -130,13 +130,13 @@ async fn retention_outside_and_another_volume_are_a_comment_away() {
     );
     let objects = netdr::yaml::documents(&home.shell(&script).await.ok()).unwrap();
     assert!(objects.iter().any(|o| o["kind"] == "CronJob" && o["metadata"]["name"] == "netdr-prune-s3"));
-    let local = objects.iter().filter(|o| o.to_string().contains(r#""mountPath":"/backup""#));
+    let local = objects.iter().filter(|o| o.to_string().contains(r#""mountPath":"/backup"#));
     let names: Vec<&str> = local
         .clone()
         .filter(|object| !object.to_string().contains(r#""server":"proj-pg01""#))
         .map(|object| object["metadata"]["name"].as_str().unwrap())
         .collect();
-    assert!(local.count() == 8 && names.is_empty(), "{names:?}");
+    assert!(local.count() == 12 && names.is_empty(), "{names:?}");
 }
 
 /// The commands of docs/schedules.md that come before the CronJobs, word by word but for the place of the repository.

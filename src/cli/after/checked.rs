@@ -11,25 +11,13 @@ use serde_json::Value;
 use super::{Context, Event, Problem};
 use crate::{
     check::{Check, Status},
+    cli::check::OF_CLUSTER,
     metrics::{Checked, Finding},
-    task::Gravity,
+    model::Severity,
 };
-
-/// Checks that only some runs make, as `check cni` with its pods and `check` without; each with its subject.
-const APART: [(&str, &str); 6] = [
-    ("cni pod connectivity", "cni pods"),
-    ("cni dns", "cni pods"),
-    ("cni tls handshake", "cni pods"),
-    ("cni probe pods", "cni pods"),
-    ("loadbalancer failover", "loadbalancer failover"),
-    ("loadbalancer put back", "loadbalancer failover"),
-];
 
 /// The subject, and the check, that says whether the cluster could be asked at all.
 const CLUSTER: &str = "cluster";
-
-/// What is only known where it could be.
-const OF_CLUSTER: [&str; 5] = ["certificates", "cni", "ingress", "loadbalancer", "policies"];
 
 /// Findings of a check that are said; its command shows them all.
 const SAID: usize = 3;
@@ -55,9 +43,7 @@ pub(in crate::cli) fn check(subject: &str) -> String {
 fn by_subject(checks: &[Check]) -> BTreeMap<&str, Vec<Check>> {
     let mut subjects: BTreeMap<&str, Vec<Check>> = BTreeMap::new();
     for check in checks {
-        let apart = APART.iter().find(|(name, _)| *name == check.name).map(|(_, subject)| *subject);
-        let subject = apart.unwrap_or_else(|| check.name.split(' ').next().unwrap_or_default());
-        subjects.entry(subject).or_default().push(check.clone());
+        subjects.entry(&check.subject).or_default().push(check.clone());
     }
     if OF_CLUSTER.iter().any(|subject| subjects.contains_key(subject)) {
         subjects.entry(CLUSTER).or_insert_with(|| vec![Check::ok(CLUSTER, Value::Null, "")]);
@@ -71,9 +57,9 @@ fn problem(checks: &[Check]) -> Option<Problem> {
     crossed.sort_by_key(|check| Reverse(check.status));
     let mut next: Vec<String> = crossed.iter().filter_map(|check| check.next.clone()).collect();
     next.dedup();
-    let grave = crossed.iter().map(|check| (check.name.clone(), gravity(check.status)));
+    let graded = crossed.iter().map(|check| (check.name.clone(), severity(check.status)));
     (!crossed.is_empty()).then(|| {
-        Problem::new(Event::Check, crossed.iter().map(|check| line(check)).collect(), next).graded(grave)
+        Problem::new(Event::Check, crossed.iter().map(|check| line(check)).collect(), next).graded(graded)
     })
 }
 
@@ -85,12 +71,12 @@ fn line(check: &Check) -> String {
     format!("{}: {}: {}", check.name, check.status.name(), why.join("; "))
 }
 
-const fn gravity(status: Status) -> Gravity {
+const fn severity(status: Status) -> Severity {
     match status {
-        Status::NotApplicable | Status::Ok => Gravity::Low,
-        Status::Warn => Gravity::Medium,
-        Status::Unknown => Gravity::High,
-        Status::Alert => Gravity::Critical,
+        Status::NotApplicable | Status::Ok => Severity::Low,
+        Status::Warn => Severity::Medium,
+        Status::Unknown => Severity::High,
+        Status::Alert => Severity::Critical,
     }
 }
 
@@ -137,7 +123,7 @@ mod tests {
         let problem = problem(&[ok, no]).unwrap();
         assert_eq!(problem.why, ["cni dns: unknown: nobody answered"]);
         assert_eq!(problem.next, ["netdr check cni"]);
-        assert_eq!((problem.gravity, problem.critical.len()), (Gravity::High, 0));
+        assert_eq!((problem.severity, problem.critical.len()), (Severity::High, 0));
     }
 
     #[test]
@@ -152,30 +138,32 @@ mod tests {
             ["policies b: alert: pod 0; pod 1; pod 2; and 497 more", "policies a: warn: x"]
         );
         assert_eq!(
-            (problem.gravity, problem.critical),
-            (Gravity::Critical, ["policies b".to_owned()].into())
+            (problem.severity, problem.critical),
+            (Severity::Critical, ["policies b".to_owned()].into())
         );
     }
 
-    fn subjects(names: &[&str]) -> Vec<(String, Vec<String>)> {
-        let checks: Vec<Check> = names.iter().map(|name| Check::ok(*name, 1, "")).collect();
-        let of = |(subject, checks): (&str, Vec<Check>)| {
-            (subject.to_owned(), checks.into_iter().map(|check| check.name).collect())
-        };
-        by_subject(&checks).into_iter().map(of).collect()
+    fn subjects(checks: &[Check]) -> Vec<String> {
+        by_subject(checks).into_keys().map(ToOwned::to_owned).collect()
     }
 
     /// A night's `check cni` has pods, and a person's `check` has none: that one does not say that all reach each other.
     #[test]
     fn what_only_some_runs_check_is_a_subject_of_its_own() {
-        let of = |names: &[&str]| subjects(names).into_iter().map(|(subject, _)| subject).collect::<Vec<_>>();
-        assert_eq!(of(&["cni canal"]), ["cluster", "cni"]);
-        assert_eq!(of(&["cni canal", "cni pod connectivity", "cni dns"]), ["cluster", "cni", "cni pods"]);
-        assert_eq!(of(&["loadbalancer failover test"]), ["cluster", "loadbalancer"]);
+        let check = |name: &str| Check::ok(name, 1, "");
+        let [connects, dns] = ["cni pod connectivity", "cni dns"].map(|name| check(name).apart("cni pods"));
+        assert_eq!(subjects(&[check("cni canal")]), ["cluster", "cni"]);
+        assert_eq!(subjects(&[check("cni canal"), connects, dns]), ["cluster", "cni", "cni pods"]);
+        assert_eq!(subjects(&[check("loadbalancer failover test")]), ["cluster", "loadbalancer"]);
+        let [over, back] = ["loadbalancer failover", "loadbalancer put back"]
+            .map(|name| check(name).apart("loadbalancer failover"));
         assert_eq!(
-            of(&["loadbalancer speakers", "loadbalancer failover", "loadbalancer put back"]),
+            subjects(&[check("loadbalancer speakers"), over, back]),
             ["cluster", "loadbalancer", "loadbalancer failover"]
         );
+        // One server's says nothing of another's, nor does a laptop's.
+        let flags = check("doctor flags").apart("doctor n1");
+        assert_eq!(subjects(&[check("doctor flags"), flags]), ["doctor", "doctor n1"]);
     }
 
     /// An API server that did not answer one night is no alert for ever.

@@ -17,6 +17,7 @@ use crate::{
     Error,
     cli::{context::Context, exit::Exit, settings::Settings},
     model::Set,
+    repository::Repository,
     task::{Ended, Ran},
 };
 
@@ -84,6 +85,8 @@ impl Context {
     }
 
     fn here<'a>(&'a self, settings: &'a Settings, cluster: &str, refused: Option<Error>) -> Here<'a> {
-        Here { cx: self, settings, repository: settings.repository().ok(), cluster: cluster.into(), refused }
+        let repository = settings.repository().ok();
+        let status = repository.as_ref().map(Repository::status);
+        Here { cx: self, settings, repository, status, cluster: cluster.into(), refused }
     }
 }

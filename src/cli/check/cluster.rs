@@ -35,6 +35,10 @@ impl Default for Ingress {
     }
 }
 
+/// Subjects of what is checked here: whoever found something of one could ask the cluster.
+pub(in crate::cli) const OF_CLUSTER: [&str; 5] =
+    ["certificates", "cni", "ingress", "loadbalancer", "policies"];
+
 /// What is checked.
 pub(super) enum OfCluster<'a> {
     Certificates,

@@ -20,6 +20,11 @@ use crate::{
 const POLL: Duration = Duration::from_millis(500);
 /// Of which version the pods run: this one.
 const IMAGE: &str = concat!("netdr:", env!("CARGO_PKG_VERSION"));
+/// The subject of what is only known with pods.
+const PODS: &str = "cni pods";
+/// Asked in every cluster, whatever its domain is called.
+const DNS_NAME: &str = "kubernetes.default.svc.cluster.local";
+const TIMEOUT_S: u64 = 120;
 /// A namespace that was made for the time goes with what is in it; that of an installation stays.
 const REMOVE: &str = "kubectl delete namespaces -l netdr/probe=temporary; \
                       kubectl delete -n netdr-probe pods,networkpolicies -l netdr/probe=temporary";
@@ -30,14 +35,21 @@ pub(super) struct Cni {
     #[arg(long, value_name = "IMAGE", env = "NETDR_PROBE_IMAGE", hide_env_values = true, default_value = IMAGE)]
     probe_image: String,
     /// Ask the cluster's DNS for this name
-    #[arg(long, value_name = "NAME", default_value = "kubernetes.default.svc.cluster.local")]
+    #[arg(long, value_name = "NAME", default_value = DNS_NAME)]
     dns_name: String,
     /// Give the probe pods so many seconds to start
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S)]
     timeout: u64,
 }
 
 impl Cni {
+    /// Whether it asks something else than a schedule does, or with less patience. The domain is the cluster's own, and how
+    /// long an image takes to arrive, too.
+    pub(super) fn is_narrowed(&self) -> bool {
+        let name = DNS_NAME.trim_end_matches("cluster.local");
+        !self.dns_name.starts_with(name) || self.timeout < TIMEOUT_S
+    }
+
     pub(super) fn run(&self, cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
         let run = format!("{:06x}", cx.random() & 0xff_ffff);
         let advice = || "what was started is removed now".to_owned();
@@ -50,7 +62,7 @@ impl Cni {
         let (mut checks, mut refused) = done.map_err(|error| with_left(error, &swept))?;
         let swept = swept.map_err(|error| error.hint(format!("remove what is left with: {REMOVE}")))?;
         refused.extend(swept.refused);
-        checks.extend(left(refused));
+        checks.extend(left(refused).map(|check| check.apart(PODS)));
         Ok(checks)
     }
 
@@ -82,7 +94,7 @@ impl Cni {
             timeout: Duration::from_secs(self.timeout),
             poll: POLL,
         };
-        checks.extend(probe.answers(&reading).await.judge());
+        checks.extend(probe.answers(&reading).await.judge().into_iter().map(|check| check.apart(PODS)));
         Ok((checks, earlier.refused))
     }
 }

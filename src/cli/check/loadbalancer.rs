@@ -21,6 +21,9 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_millis(500);
+/// The subject of what is only known after a test.
+const FAILOVER: &str = "loadbalancer failover";
+const WITHIN_S: u64 = 60;
 const UNDO: &str = "netdr check loadbalancer --failover --undo";
 
 #[derive(Args)]
@@ -32,7 +35,7 @@ pub(super) struct LoadBalancer {
     #[arg(long, value_name = "NAMESPACE/NAME", requires = "failover")]
     service: Option<String>,
     /// Give the other node so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "failover")]
+    #[arg(long, value_name = "SECONDS", default_value_t = WITHIN_S, requires = "failover")]
     within: u64,
     /// Only put back what a test that was killed has left
     #[arg(long, requires = "failover", conflicts_with_all = ["service", "within"])]
@@ -43,9 +46,9 @@ pub(super) struct LoadBalancer {
 }
 
 impl LoadBalancer {
-    /// Whether nothing is checked.
-    pub(super) fn only_puts_back(&self) -> bool {
-        self.undo
+    /// Whether nothing is checked, or it is not how a schedule tests.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.undo || self.service.is_some() || self.within != WITHIN_S
     }
 
     pub(super) fn run(&self, cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
@@ -58,7 +61,7 @@ impl LoadBalancer {
         if !self.failover {
             return cluster::checks(cx, settings, &[OfCluster::LoadBalancer]);
         }
-        let back = self.put_back(settings)?;
+        let back = self.put_back(settings)?.map(|check| check.apart(FAILOVER));
         if self.undo {
             let nothing =
                 Check::not_applicable("loadbalancer put back", "no failover test has left anything");
@@ -73,7 +76,7 @@ impl LoadBalancer {
         let planned = match loadbalancer::plan(&reading, self.service.as_deref()) {
             Ok(planned) => planned,
             Err(check) => {
-                checks.push(*check);
+                checks.push(check.apart(FAILOVER));
                 return Ok(checks);
             }
         };
@@ -96,8 +99,7 @@ impl LoadBalancer {
                 .flat_map(|check| check.why.iter().chain(&check.next))
                 .fold(error, |error, why| error.hint(why))
         })?;
-        checks.push(tested);
-        checks.extend(back);
+        checks.extend([tested].into_iter().chain(back).map(|check| check.apart(FAILOVER)));
         Ok(checks)
     }
 

@@ -8,9 +8,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{Against, Drift};
 use crate::{
     Result,
-    drift::{self, Finding, Report, Severity},
-    model::{Component, SourceName},
-    task::{Event, Gravity, Problem},
+    drift::{self, Finding, Report},
+    model::{Component, Severity, SourceName},
+    task::{Event, Problem},
 };
 
 impl Drift {
@@ -20,9 +20,10 @@ impl Drift {
         let found = (!report.items.is_empty()).then(|| {
             let next = [vec![look("see what differs")], self.put_back(report)].concat();
             // What it may be counts: nobody is to miss it because the snapshot is sealed.
-            let grave = report.items.iter().map(|found| {
-                (found.difference.key.to_string(), gravity(found.may_be.unwrap_or(found.severity)))
-            });
+            let grave = report
+                .items
+                .iter()
+                .map(|found| (found.difference.key.to_string(), found.may_be.unwrap_or(found.severity)));
             Problem::new(Event::Drift, report.items.iter().map(line).collect(), next).graded(grave)
         });
         let unread = (!report.unread.is_empty()).then(|| {
@@ -109,15 +110,6 @@ fn line(finding: &Finding) -> String {
     [vec![what.as_str()], reasons].concat().join("; ")
 }
 
-const fn gravity(severity: Severity) -> Gravity {
-    match severity {
-        Severity::Low => Gravity::Low,
-        Severity::Medium => Gravity::Medium,
-        Severity::High => Gravity::High,
-        Severity::Critical => Gravity::Critical,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,7 +152,7 @@ mod tests {
         let told = drift(Against::Git, &[]).problems(&report);
         let [found, unread] = &told[..] else { panic!("{told:?}") };
         assert!(found.why[0].ends_with("- namespaces a; it is gone") && found.why.len() == 2, "{found:?}");
-        assert_eq!((found.gravity, found.critical.len()), (Gravity::Critical, 1));
+        assert_eq!((found.severity, found.critical.len()), (Severity::Critical, 1));
         assert_eq!(
             found.next,
             [
@@ -168,7 +160,7 @@ mod tests {
                 "put it back: netdr restore --scenario network-policies --from git --dry-run"
             ]
         );
-        assert_eq!((unread.event, unread.gravity), (Event::Partial, Gravity::Low));
+        assert_eq!((unread.event, unread.severity), (Event::Partial, Severity::Low));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use chrono::Utc;
 use netdr::{
-    drift::Severity::{self, Critical, High, Medium},
-    helm, yaml,
+    helm,
+    model::Severity::{self, Critical, High, Medium},
+    yaml,
 };
 use serde_json::{Value, json};
 
