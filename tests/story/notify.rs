@@ -1,5 +1,7 @@
 //! Failures reach somebody: by webhook and by mail, from real servers' point of view, and never at the backup's cost.
 
+mod found;
+
 use std::{
     net::TcpListener,
     sync::{Arc, Mutex},
