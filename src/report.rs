@@ -282,7 +282,7 @@ fn steps<S: Serializer>(steps: &[StepOutcome], serializer: S) -> Result<S::Ok, S
             "id": step.id,
             "title": step.title,
             "action": step.action,
-            "outcome": step.outcome,
+            "outcome": step.word(),
             "began_s": step.began_s,
             "seconds": step.acting_s + step.waiting_s,
             "acting_s": step.acting_s,

@@ -193,6 +193,7 @@ fn a_step_that_looked_at_nothing_is_not_called_done() {
     let unseen = Probed { name: "DNS".into(), result: "not probed", detail: "no kubelet".into() };
     report.steps[0].probes = vec![unseen.clone()];
     assert_eq!(report.steps[0].word(), "not probed");
+    assert_eq!(report.to_json()["steps"][0]["outcome"], "not probed");
     for text in [html::render(&report), markdown::render(&report)] {
         assert!(text.contains("not probed"), "{text}");
     }

@@ -123,7 +123,7 @@ impl StepOutcome {
         failed(self.outcome, &self.failures)
     }
 
-    /// The word for a person: what looked at nothing is not called done.
+    /// The word for it where it is shown or kept: what looked at nothing is not called done.
     pub fn word(&self) -> &'static str {
         let nothing = self.probes.iter().all(|probed| probed.result == "not probed");
         match self.outcome {
@@ -178,7 +178,7 @@ impl StepOutcome {
         Entry::Step {
             step: self.id.clone(),
             action: self.action.into(),
-            outcome: self.outcome.into(),
+            outcome: self.word().into(),
             seconds: self.acting_s + self.waiting_s,
             failures: match &self.skipped {
                 Some(because) => vec![format!("not tried, because {because}")],

@@ -123,7 +123,7 @@ async fn telling<T>(work: impl Future<Output = T>, pause: Duration, tell: impl F
 }
 
 fn ended(step: &StepOutcome) -> String {
-    let mut line = format!("{} {} after {:.2} s", step.id, step.outcome, step.acting_s + step.waiting_s);
+    let mut line = format!("{} {} after {:.2} s", step.id, step.word(), step.acting_s + step.waiting_s);
     for failure in &step.failures {
         line += &format!("\n  {failure}");
     }
