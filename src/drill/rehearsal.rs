@@ -202,6 +202,7 @@ impl Rehearsal<'_> {
     ) -> Result<Option<String>> {
         (self.tell)(&format!("{}: looking whether all that its plan waits for can be played", plan.name));
         let node = stage.roots.keys().next().map(String::as_str);
+        let node = node.filter(|_| plan.components().contains(&Component::Host));
         let prepared = prepare(self.request(drilled, plan, stage, node, (self.clock)())).await?;
         let lacking = unplayable(stage.cluster, &prepared.plan, self.patience(), POLL, self.event).await?;
         let why = || format!("nobody plays what its plan waits for: {}", lacking.join("; "));
@@ -220,16 +221,22 @@ impl Rehearsal<'_> {
         let incident = (self.clock)();
         (self.tell)(&format!("{name}: {} failures caused, replaying its plan", caused.len()));
         let mut runs = Vec::new();
-        let nodes: Vec<&String> = stage.roots.keys().collect();
-        let nodes: Vec<Option<&String>> = match nodes[..] {
-            [] => vec![None],
-            _ => nodes.into_iter().map(Some).collect(),
+        // A plan that restores no files of nodes has nothing to do on a second one.
+        let nodes: Vec<String> = match components.contains(&Component::Host) {
+            true => stage.roots.keys().cloned().collect(),
+            false => Vec::new(),
         };
-        for node in nodes {
-            runs.push(self.restore(drilled, plan, stage, node.map(String::as_str), incident).await?);
+        if nodes.is_empty() {
+            runs.push(self.restore(drilled, plan, stage, None, incident).await?);
+        }
+        for (number, node) in nodes.iter().enumerate() {
+            if nodes.len() > 1 {
+                (self.tell)(&format!("{name}: run {} of {}, node {node}", number + 1, nodes.len()));
+            }
+            runs.push(self.restore(drilled, plan, stage, Some(node), incident).await?);
         }
         let took = ((self.clock)() - incident).to_std().unwrap_or_default();
-        let (outcome, why, checks) = judge(&caused, &runs, &stage.roots.keys().cloned().collect());
+        let (outcome, why, checks) = judge(&caused, &runs, &nodes);
         let recovered = outcome == "recovered";
         let mut not_tested: Vec<String> =
             runs.iter().flat_map(|run| run.not_probed.iter().cloned()).collect();
@@ -258,6 +265,7 @@ impl Rehearsal<'_> {
             caused,
             checks,
             runs,
+            nodes,
             ..drilled.without(outcome, String::new())
         })
     }

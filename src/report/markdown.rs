@@ -60,7 +60,8 @@ fn objectives(report: &RecoveryReport, verdict: Verdict) -> Vec<Vec<String>> {
     ]
 }
 
-fn steps(out: &mut String, report: &RecoveryReport) {
+/// What was done, step by step, and why not.
+pub(super) fn steps(out: &mut String, report: &RecoveryReport) {
     if report.steps.is_empty() {
         *out += "No step was run.\n";
         return;

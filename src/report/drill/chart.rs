@@ -41,16 +41,18 @@ pub(super) struct Drill {
     pub(super) ended_at: DateTime<Utc>,
     pub(super) good: bool,
     place: Place,
-    times: Vec<Time>,
+    pub(super) times: Vec<Time>,
 }
 
 /// What a scenario took then.
 pub(super) struct Time {
-    name: String,
+    pub(super) name: String,
     pub(super) outcome: String,
     pub(super) back: bool,
     /// Whether it was drilled to its end and did not come back.
     lost: bool,
+    /// Whether it was measured to take too long.
+    late: bool,
     pub(super) seconds: f64,
 }
 
@@ -59,12 +61,28 @@ impl Drill {
     pub(super) fn of(&self, name: &str) -> Option<&Time> {
         self.times.iter().find(|time| time.name == name)
     }
+
+    /// Of how many plans it was, where they came back in time and it is no good one only because it was not of every plan.
+    pub(super) fn part(&self) -> Option<usize> {
+        let back = !self.times.is_empty() && self.times.iter().all(|time| time.back && !time.late);
+        (!self.good && back).then_some(self.times.len())
+    }
+
+    /// What it counts for.
+    pub(super) fn word(&self) -> String {
+        match self.part() {
+            _ if self.good => "good".into(),
+            Some(1) => "one plan".into(),
+            Some(n) => format!("{n} plans"),
+            None => "not good".into(),
+        }
+    }
 }
 
 impl Time {
-    fn new(name: &str, outcome: &str, seconds: f64) -> Self {
+    fn new(name: &str, outcome: &str, seconds: f64, met: Option<bool>) -> Self {
         let (back, lost) = (outcome == "recovered", matches!(outcome, "failed" | "partial"));
-        Self { name: name.into(), outcome: outcome.into(), back, lost, seconds }
+        Self { name: name.into(), outcome: outcome.into(), back, lost, late: met == Some(false), seconds }
     }
 }
 
@@ -78,14 +96,18 @@ impl Drills {
             times: report
                 .scenarios
                 .iter()
-                .map(|s| Time::new(&s.name, s.outcome, s.recovery_time_s))
+                .map(|s| Time::new(&s.name, s.outcome, s.recovery_time_s, s.rto_met))
                 .collect(),
         };
         let past = report.trend.iter().map(|past| Drill {
             ended_at: past.ended_at,
             good: past.good,
             place: past.place,
-            times: past.scenarios.iter().map(|s| Time::new(&s.name, &s.outcome, s.recovery_time_s)).collect(),
+            times: past
+                .scenarios
+                .iter()
+                .map(|s| Time::new(&s.name, &s.outcome, s.recovery_time_s, s.rto_met))
+                .collect(),
         });
         let mut shown: Vec<Drill> = past.chain([own]).collect();
         let earlier = shown.len().saturating_sub(SHOWN);

@@ -2,7 +2,7 @@
 //!
 //! In: a report. Out: the file's text. Invariant: as of [`crate::report::html`]: same report, same bytes; no value is markup.
 
-use super::{CONTROLS, DrillReport, Scenario, chart::Drills};
+use super::{CONTROLS, DrillReport, Scenario, chart::Drills, scenario::label};
 use crate::report::{
     Check,
     html::{NAMED, begin, end, evidence, list, named, step_table},
@@ -79,23 +79,25 @@ fn cards(m: &mut Markup, report: &DrillReport) {
     }
     m.raw("</section>\n");
 
-    let oldest = back.iter().map(|scenario| scenario.recovery_point_s).max();
+    // The number stands for what is judged below it: first what missed its objective, then what met it, then what is open.
+    let of = |as_said: Option<bool>| back.iter().filter(move |one| one.rpo_met == as_said);
+    let [over, within, open] = [Some(false), Some(true), None].map(|as_said| of(as_said).count() as u64);
+    let shown = [Some(false), Some(true), None].into_iter().find(|as_said| of(*as_said).next().is_some());
+    let oldest = shown.and_then(|as_said| of(as_said).map(|scenario| scenario.recovery_point_s).max());
     card(m, "Recovery point", &oldest.map_or("–".into(), |seconds| words::duration(seconds as f64)));
-    let judged = |as_said| back.iter().filter(|one| one.rpo_met == Some(as_said)).count() as u64;
-    match (judged(true), judged(false)) {
-        (0, 0) => {}
-        (n, 0) => {
-            m.raw("<p class=\"judged good\">✓ within the objective of ")
-                .text(words::count(n, "scenario"))
-                .raw("</p>");
-        }
-        (_, n) => {
-            m.raw("<p class=\"judged bad\">✕ over the objective of ")
-                .text(words::count(n, "scenario"))
-                .raw("</p>");
-        }
+    if over > 0 {
+        m.raw("<p class=\"judged bad\">✕ over the objective of ")
+            .text(words::count(over, "scenario"))
+            .raw("</p>");
+    } else if within > 0 {
+        m.raw("<p class=\"judged good\">✓ within the objective of ")
+            .text(words::count(within, "scenario"))
+            .raw("</p>");
     }
-    m.raw("<p class=\"muted\">how old the oldest snapshot was when a failure was caused</p></section>\n");
+    if open > 0 {
+        m.raw("<p class=\"muted\">open in ").text(words::count(open, "scenario")).raw("</p>");
+    }
+    m.raw("<p class=\"muted\">how old the oldest of these snapshots was when a failure was caused</p></section>\n");
 }
 
 fn card(m: &mut Markup, title: &'static str, figure: &str) {
@@ -168,8 +170,8 @@ fn scenario(m: &mut Markup, scenario: &Scenario, drawn: &mut usize) {
         m.text(why).raw("</p>\n");
     }
     part(m, "What was broken", &scenario.caused);
-    for run in &scenario.runs {
-        m.raw("<h3>Run ").text(&run.run).raw("</h3>\n<figure>\n");
+    for (number, run) in scenario.runs.iter().enumerate() {
+        m.raw("<h3>The ").text(label(run, scenario.nodes.get(number))).raw("</h3>\n<figure>\n");
         m.raw("<div class=\"wide\" role=\"region\" aria-label=\"Timeline of ")
             .text(&run.run)
             .raw("\" tabindex=\"0\">\n");
@@ -251,11 +253,12 @@ fn trend(m: &mut Markup, report: &DrillReport) {
     m.raw("</tr></thead>\n<tbody>\n");
     for drill in &drills.shown {
         m.raw("<tr><th scope=\"row\">").text(words::time(drill.ended_at)).raw("</th>");
-        m.raw(if drill.good {
-            "<td class=\"tone good\">✓ good</td>"
-        } else {
-            "<td class=\"tone warn\">! not good</td>"
+        m.raw(match (drill.good, drill.part()) {
+            (true, _) => "<td class=\"tone good\">✓ ",
+            (false, Some(_)) => "<td class=\"tone plain\">– ",
+            (false, None) => "<td class=\"tone warn\">! ",
         });
+        m.text(drill.word()).raw("</td>");
         for scenario in &report.scenarios {
             m.raw("<td class=\"n\">");
             match drill.of(&scenario.name) {

@@ -1,13 +1,13 @@
 //! The verification report as Markdown, for tickets and chats.
 //!
-//! In: a report. Out: the content of the HTML, without drawings and without the steps. Invariant: as of
+//! In: a report. Out: the content of the HTML, without drawings. Invariant: as of
 //! [`crate::report::markdown`]: same report, same bytes; no value is markup.
 
-use super::{CONTROLS, DrillReport, Scenario};
+use super::{CONTROLS, DrillReport, Scenario, chart::Drills, scenario::label};
 use crate::report::{
-    Check,
+    Check, RecoveryReport,
     html::NAMED,
-    markdown::{evidence, list, met, named, safe, table},
+    markdown::{evidence, list, met, named, safe, steps, table},
     words,
 };
 
@@ -51,6 +51,9 @@ pub fn render(report: &DrillReport) -> String {
             out += &format!("{}\n\n", safe(why));
         }
         part(&mut out, "What was broken", &scenario.caused);
+        for (number, run) in scenario.runs.iter().enumerate() {
+            self::run(&mut out, run, &label(run, scenario.nodes.get(number)));
+        }
         checks(&mut out, &scenario.checks);
         part(&mut out, "Not tested in this scenario", &scenario.not_tested);
     }
@@ -73,6 +76,14 @@ pub fn render(report: &DrillReport) -> String {
     table(&mut out, &["Subject", "Guide", "Today", "Evidence"], "llll", rows);
     evidence(&mut out, &report.evidence());
     out
+}
+
+fn run(out: &mut String, run: &RecoveryReport, label: &str) {
+    let phases: Vec<String> =
+        run.phases.iter().map(|phase| format!("{} {}", phase.name, words::duration(phase.seconds))).collect();
+    *out += &format!("The {}: {}.\n\n", safe(label), safe(&phases.join(", ")));
+    steps(out, run);
+    *out += "\n";
 }
 
 fn part(out: &mut String, title: &str, lines: &[String]) {
@@ -105,13 +116,17 @@ fn trend(out: &mut String, report: &DrillReport) {
         *out += "This is the first drill on record.\n";
         return;
     }
-    let rows = report.trend.iter().map(|past| {
-        let times = past.scenarios.iter().map(|then| match then.outcome.as_str() {
-            "recovered" => format!("{} {}", safe(&then.name), words::duration(then.recovery_time_s)),
-            outcome => format!("{} {}", safe(&then.name), safe(outcome)),
+    let drills = Drills::of(report);
+    let rows = drills.shown.iter().map(|drill| {
+        let times = drill.times.iter().map(|then| match then.back {
+            true => format!("{} {}", safe(&then.name), words::duration(then.seconds)),
+            false => format!("{} {}", safe(&then.name), safe(&then.outcome)),
         });
-        let good = if past.good { "good" } else { "not good" };
-        vec![words::time(past.ended_at), good.into(), times.collect::<Vec<_>>().join(", ")]
+        vec![words::time(drill.ended_at), drill.word(), times.collect::<Vec<_>>().join(", ")]
     });
     table(out, &["Ended", "Drill", "Recovery time"], "lll", rows);
+    *out += "\nThe last is this one.\n";
+    if drills.earlier > 0 {
+        *out += &format!("{} before them, in the report’s JSON.\n", drills.earlier);
+    }
 }

@@ -3,11 +3,9 @@
 //! In: the reports of its runs. Out: its outcome. Invariant: pure; what was not done, not seen or not equal afterwards never
 //! counts as recovered.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
-use crate::report::{Check, RecoveryReport};
+use crate::report::{Check, RecoveryReport, words};
 
 /// What it came to.
 #[derive(Clone, Debug, Serialize)]
@@ -46,25 +44,31 @@ pub struct Scenario {
     pub checks: Vec<Check>,
     /// The restores: one, and one more for each further node whose files came back.
     pub runs: Vec<RecoveryReport>,
+    /// The node of each run, in their order; empty where no files of nodes came back.
+    pub nodes: Vec<String>,
 }
 
-/// The word for it, why not, and the checks that it rests on. `nodes` are those that a run was made for.
+/// The word for it, why not, and the checks that it rests on. `nodes` are those that the runs were made for, in their order.
 pub fn judge(
     caused: &[String],
     runs: &[RecoveryReport],
-    nodes: &BTreeSet<String>,
+    nodes: &[String],
 ) -> (&'static str, Option<String>, Vec<Check>) {
     let mut seen = Check::new("the failure was seen: the plan had something to do");
-    let changed: u64 = runs.iter().flat_map(|run| &run.steps).map(|step| step.applied + step.deleted).sum();
-    match (caused.len(), changed) {
+    let failures = words::count(caused.len() as u64, "failure");
+    match (caused.len(), changes(runs)) {
         (0, _) => seen.failed("nothing could be broken, so nothing is proved".into()),
-        (n, 0) => seen.failed(format!("{n} failures were caused, and the plan changed nothing")),
-        (n, changed) => seen
-            .passed(format!("{n} failures were caused, {changed} objects and files were written or deleted")),
+        (_, (0, _)) => seen.failed(format!("{failures} caused, and the plan changed nothing")),
+        (_, (writes, steps)) => seen.passed(format!(
+            "{failures} caused; {} of objects and files, by step: {}",
+            words::count(writes, "write"),
+            steps.join(", ")
+        )),
     }
-    let mut done = Check::new("every step was done");
+    let mut done = Check::new("every step that was drilled was done");
     let mut equal = Check::new("nothing differs from the snapshot afterwards");
-    for run in runs {
+    for (number, run) in runs.iter().enumerate() {
+        let of = label(run, nodes.get(number));
         for step in run.steps.iter().filter(|step| step.outcome != "done") {
             let why = step.failures.first().or(step.skipped.as_ref()).cloned().unwrap_or_default();
             done.failed(format!("step `{}` {}: {why}", step.id, step.outcome));
@@ -78,9 +82,9 @@ pub fn judge(
             }
         }
         match run.differences_left {
-            0 => equal.passed(format!("run {}: read again, 0 differences", run.run)),
+            0 => equal.passed(format!("{of}: read again, 0 differences")),
             n => {
-                equal.failed(format!("run {}: {n} differences are left", run.run));
+                equal.failed(format!("{of}: {n} differences are left"));
                 equal
                     .details
                     .extend(run.remarks.iter().filter(|line| line.ends_with("still differs")).cloned());
@@ -91,17 +95,7 @@ pub fn judge(
         equal = Check::not_made(&equal.what, "nothing was restored");
     }
     let mut checks = vec![seen, done, equal];
-    for run in runs {
-        checks.extend(run.checks.iter().cloned());
-        for probed in &run.probes {
-            checks.push(match probed.result {
-                outcome @ ("passed" | "failed") => {
-                    Check { what: probed.name.clone(), outcome, details: vec![probed.detail.clone()] }
-                }
-                _ => Check::not_made(&probed.name, &probed.detail),
-            });
-        }
-    }
+    checks.extend(once_each(runs, nodes));
     // What could not be probed is said, and is no failure: in a sandbox nothing answers.
     let failed = checks.iter().find(|check| check.outcome == "failed");
     let stopped = |run: &RecoveryReport| matches!(run.outcome, "failed" | "interrupted");
@@ -113,6 +107,79 @@ pub fn judge(
     let why =
         failed.map(|check| format!("{}: {}", check.what, check.details.first().cloned().unwrap_or_default()));
     (outcome, why, checks)
+}
+
+/// How much was written or deleted, and by which steps.
+fn changes(runs: &[RecoveryReport]) -> (u64, Vec<String>) {
+    let mut steps: Vec<(&str, u64)> = Vec::new();
+    for step in runs.iter().flat_map(|run| &run.steps) {
+        let writes = step.applied + step.deleted;
+        match steps.iter_mut().find(|(id, _)| *id == step.id) {
+            Some((_, sum)) => *sum += writes,
+            None => steps.push((step.id.as_str(), writes)),
+        }
+    }
+    steps.retain(|(_, writes)| *writes > 0);
+    let said = steps.iter().map(|(id, writes)| format!("`{id}` {writes}")).collect();
+    (steps.iter().map(|(_, writes)| writes).sum(), said)
+}
+
+/// A run, for people.
+pub(super) fn label(run: &RecoveryReport, node: Option<&String>) -> String {
+    match node {
+        Some(node) => format!("run {}, node {node}", run.run),
+        None => format!("run {}", run.run),
+    }
+}
+
+/// What was looked at in each run, as one check however many runs made it: the worst outcome, and what each found. What one
+/// run could not make did not pass.
+fn once_each(runs: &[RecoveryReport], nodes: &[String]) -> Vec<Check> {
+    let of_run = |run: &RecoveryReport| {
+        let probes = run.probes.iter().map(|probed| match probed.result {
+            outcome @ ("passed" | "failed") => {
+                Check { what: probed.name.clone(), outcome, details: vec![probed.detail.clone()] }
+            }
+            _ => Check::not_made(&probed.name, &probed.detail),
+        });
+        run.checks.iter().cloned().chain(probes).collect::<Vec<Check>>()
+    };
+    let [first, others @ ..] = runs else { return Vec::new() };
+    if others.is_empty() {
+        return of_run(first);
+    }
+    let mut found: Vec<(Check, Vec<String>)> = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let of = nodes.get(number).map_or_else(|| run.run.to_string(), |node| format!("node {node}"));
+        for check in of_run(run) {
+            let same = |(one, _): &&mut (Check, _)| {
+                (&one.what, one.outcome, &one.details) == (&check.what, check.outcome, &check.details)
+            };
+            match found.iter_mut().find(same) {
+                Some((_, by)) if by.last() == Some(&of) => {}
+                Some((_, by)) => by.push(of.clone()),
+                None => found.push((check, vec![of.clone()])),
+            }
+        }
+    }
+    let mut checks: Vec<Check> = Vec::new();
+    for (mut one, by) in found {
+        let which = if by.len() < runs.len() { format!(": {}", by.join(", ")) } else { String::new() };
+        let said = one.details.first().filter(|detail| !detail.is_empty());
+        let said = said.map_or(one.outcome, String::as_str);
+        let first = format!("{said} ({} of {} runs{which})", by.len(), runs.len());
+        one.details.splice(..one.details.len().min(1), [first]);
+        let grave = |outcome: &str| ["failed", "not made", "passed"].iter().position(|word| *word == outcome);
+        match checks.iter_mut().find(|check| check.what == one.what) {
+            Some(check) if grave(one.outcome) < grave(check.outcome) => {
+                one.details.append(&mut check.details);
+                *check = one;
+            }
+            Some(check) => check.details.append(&mut one.details),
+            None => checks.push(one),
+        }
+    }
+    checks
 }
 
 impl Scenario {
@@ -143,6 +210,7 @@ impl Scenario {
             caused: Vec::new(),
             checks: Vec::new(),
             runs: Vec::new(),
+            nodes: Vec::new(),
         }
     }
 }

@@ -140,7 +140,7 @@ fn a_drill_that_was_interrupted_says_so_and_counts_for_nothing() {
 #[test]
 fn what_was_broken_must_have_been_seen_done_and_equal_afterwards() {
     let caused = ["x is lost".to_owned()];
-    let judged = |run: crate::report::RecoveryReport| judge(&caused, &[run], &Default::default()).0;
+    let judged = |run: crate::report::RecoveryReport| judge(&caused, &[run], &[]).0;
     assert_eq!(judged(samples::report()), "recovered");
     let mut unseen = samples::report();
     unseen.steps.iter_mut().for_each(|step| (step.applied, step.deleted) = (0, 0));
@@ -156,8 +156,8 @@ fn what_was_broken_must_have_been_seen_done_and_equal_afterwards() {
     check.failed("another".into());
     unproved.checks.push(check);
     assert_eq!(judged(unproved), "partial");
-    assert_eq!(judge(&caused, &[], &Default::default()).0, "failed");
-    assert_eq!(judge(&[], &[samples::report()], &Default::default()).0, "partial", "nothing was broken");
+    assert_eq!(judge(&caused, &[], &[]).0, "failed");
+    assert_eq!(judge(&[], &[samples::report()], &[]).0, "partial", "nothing was broken");
 }
 
 #[test]
@@ -167,8 +167,8 @@ fn files_of_a_node_that_had_a_run_of_its_own_are_done() {
     let mut run = samples::report();
     run.not_done = vec![part];
     let caused = ["x is lost".to_owned()];
-    assert_eq!(judge(&caused, std::slice::from_ref(&run), &["n2".to_owned()].into()).0, "recovered");
-    assert_eq!(judge(&caused, &[run], &Default::default()).0, "partial");
+    assert_eq!(judge(&caused, std::slice::from_ref(&run), &["n2".to_owned()]).0, "recovered");
+    assert_eq!(judge(&caused, &[run], &[]).0, "partial");
 }
 
 #[test]
@@ -265,4 +265,72 @@ fn a_row_of_the_controls_names_only_evidence_that_the_report_has() {
     assert_eq!(found(&report, "Restores are tested"), "none: no scenario came back");
     let evidence = &report.to_json()["controls"][0]["evidence"];
     assert_eq!(evidence, "none: no scenario came back", "JSON has the same");
+}
+
+#[test]
+fn checks_of_several_runs_are_one_row_each_with_the_nodes_that_differ() {
+    let nodes = ["n1", "n2", "n3"].map(str::to_owned);
+    let mut runs = [samples::report(), samples::report(), samples::report()];
+    for run in &mut runs {
+        run.probes.clear();
+        run.checks = vec![Check::new("serials"), Check::not_made("DNS", "the nodes are played")];
+    }
+    runs[1].checks[0].failed("another".into());
+    let (outcome, _, checks) = judge(&["x is lost".to_owned()], &runs, &nodes);
+    assert_eq!(outcome, "partial");
+    let of = |what: &str| {
+        let found: Vec<&Check> = checks.iter().filter(|check| check.what == what).collect();
+        assert_eq!(found.len(), 1, "{what}");
+        (found[0].outcome, found[0].details.join("; "))
+    };
+    assert_eq!(of("DNS"), ("not made", "the nodes are played (3 of 3 runs)".into()));
+    let differ = "another (1 of 3 runs: node n2); passed (2 of 3 runs: node n1, node n3)";
+    assert_eq!(of("serials"), ("failed", differ.into()));
+    let (_, equal) = of("nothing differs from the snapshot afterwards");
+    assert!(equal.contains("node n3: read again, 0 differences"), "{equal}");
+    let (_, seen) = of("the failure was seen: the plan had something to do");
+    let writes: u64 = runs.iter().flat_map(|run| &run.steps).map(|step| step.applied + step.deleted).sum();
+    assert!(
+        seen.starts_with(&format!("1 failure caused; {writes} writes of objects and files, by step: `")),
+        "{seen}"
+    );
+}
+
+#[test]
+fn a_drill_of_one_plan_that_came_back_is_called_that() {
+    let mut report = report();
+    report.scenarios.truncate(1);
+    report.trend[0].good = false;
+    (report.complete, report.good) = (false, false);
+    for text in [html::render(&report), markdown::render(&report)] {
+        assert!(
+            text.contains("one plan") && text.contains("2 plans") && !text.contains("not good"),
+            "{text}"
+        );
+    }
+    report.scenarios[0].outcome = "partial";
+    assert!(markdown::render(&report).contains("not good"));
+}
+
+#[test]
+fn the_recovery_point_that_is_shown_is_one_that_was_judged() {
+    let mut report = report();
+    (report.scenarios[1].recovery_point_s, report.scenarios[1].rpo_met) = (90_000, None);
+    let html = html::render(&report);
+    let (_, card) = html.split_once("<h2>Recovery point</h2>").unwrap();
+    let (card, _) = card.split_once("</section>").unwrap();
+    for said in [&words::duration(7800.0), "within the objective of 1 scenario<", "open in 1 scenario<"] {
+        assert!(card.contains(said), "{said} in {card}");
+    }
+    assert!(!card.contains(&words::duration(90_000.0)), "{card}");
+}
+
+#[test]
+fn markdown_has_the_steps_and_this_drill_in_its_trend() {
+    let report = report();
+    let text = markdown::render(&report);
+    assert!(text.contains("| Step | Title |") && text.contains("apply "), "{text}");
+    let (_, trend) = text.split_once("## Recovery time, drill by drill").unwrap();
+    let (trend, _) = trend.split_once("## Controls").unwrap();
+    assert_eq!(trend.lines().filter(|line| line.contains("| good |")).count(), 2, "{trend}");
 }
