@@ -9,7 +9,7 @@ use super::{Against, Drift};
 use crate::{
     Result,
     drift::{self, Finding, Report},
-    model::{Component, Severity, SourceName},
+    model::{Component, SourceName},
     task::{Event, Problem},
 };
 
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::{
         Error,
-        model::{ItemKey, Set},
+        model::{ItemKey, Set, Severity},
         plan::{Change, Difference},
     };
 
