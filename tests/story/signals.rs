@@ -68,7 +68,7 @@ async fn ctrl_c_at_a_passphrase_gives_the_terminal_back() {
     let store = Store::new().await;
     store.backup().await;
     store.home().run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "secret", "-f", "locked"]).await.ok();
-    let script = "netdr verify --read-data --identity locked; echo code=$?; stty -a | tr '\\n' ' '";
+    let script = "tty; netdr verify --read-data --identity locked; echo code=$?; stty -a | tr '\\n' ' '";
     let mut command = store.home().command("script", &["-qec", script, "/dev/null"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -76,6 +76,13 @@ async fn ctrl_c_at_a_passphrase_gives_the_terminal_back() {
     while !said.ends_with(b"Passphrase of locked: ") {
         said.push(screen.read_u8().await.unwrap());
     }
+    let terminal = String::from_utf8(said).unwrap().lines().next().unwrap().trim().to_owned();
+    // The question is there a moment before the program listens.
+    eventually("netdr to read keys itself", async || {
+        let settings = store.home().run("stty", &["-a", "-F", &terminal]).await.ok();
+        settings.contains("-isig").then_some(())
+    })
+    .await;
     keyboard.write_all(b"\x03").await.unwrap();
     let mut said = String::new();
     screen.read_to_string(&mut said).await.unwrap();
