@@ -79,13 +79,16 @@ impl Drift {
             let is_of_set = |name: &&SourceName| {
                 name.snapshot().is_some_and(|id| id.part().split('-').next() == Some(set.name()))
             };
-            let from = match (&self.against, report.against.iter().find(is_of_set)) {
-                (Against::Git, _) => "--from git".to_owned(),
-                (_, Some(id)) => format!("--snapshot {id}"),
-                (_, None) => continue,
-            };
             let scenario = scenario(difference.component);
-            next.push(format!("put it back: netdr restore --scenario {scenario} {from} --dry-run"));
+            next.push(match (&self.against, report.against.iter().find(is_of_set)) {
+                (Against::Git, _) => {
+                    format!("put it back: netdr restore --scenario {scenario} --from git --dry-run")
+                }
+                (_, Some(id)) => {
+                    format!("put it back: netdr restore --scenario {scenario} --snapshot {id} --dry-run")
+                }
+                (_, None) => continue,
+            });
         }
         let mut said = std::collections::BTreeSet::new();
         next.retain(|command| said.insert(command.clone()));

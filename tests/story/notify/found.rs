@@ -19,6 +19,17 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: portal, namespace: edge}
 spec: {defaultBackend: {service: {name: portal, port: {number: 80}}}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: hardly-anything}
+rules: [{apiGroups: [''], resources: [namespaces], verbs: [get, list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: hardly-anything}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: hardly-anything}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: jane}]
 ";
 
 const BACKUP: &str = "backup --set network";
