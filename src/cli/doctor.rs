@@ -136,7 +136,7 @@ fn of_node(cx: &Context) -> Result<Vec<Check>> {
 fn of_cluster(cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
     interrupt::run(&|| "nothing was changed".into(), async {
         let cluster = Cluster::connect(&settings.access()?).await?;
-        let _phase = cx.terminal.phase(format!("looking at {}", cluster.name()));
+        let _phase = cx.terminal.phase(format!("looking at {}", settings.cluster_name(&cluster)));
         let scope = Scope { components: cluster::COMPONENTS.into(), ..settings.config.scope.clone() };
         let found = capture(&cluster, &scope, cx.now, &cluster::is_wanted).await?;
         let nodes = check::read(&cluster, &found.discovery, [cluster::NODES], BTreeSet::new()).await;

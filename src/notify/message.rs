@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Told;
 use crate::{
-    model::hex,
+    model::{Severity, hex},
     task::{Event, Problem},
 };
 
@@ -53,6 +53,8 @@ pub struct Message {
     pub why: Vec<String>,
     /// What to do.
     pub next: Vec<String>,
+    /// How severe what was found is; none of a task that failed or was done in part.
+    pub severity: Option<Severity>,
 }
 
 impl Message {
@@ -67,6 +69,7 @@ impl Message {
             now,
             why: problem.map(|p| shortened(&p.why, WHY)).unwrap_or_default(),
             next: problem.map(|p| shortened(&p.next, NEXT)).unwrap_or_default(),
+            severity: matches!(told.event, Event::Drift | Event::Check).then_some(told.severity),
         }
     }
 
@@ -81,6 +84,7 @@ impl Message {
             now,
             why: vec!["somebody tries whether messages arrive: nothing is wrong".into()],
             next: Vec::new(),
+            severity: None,
         }
     }
 
@@ -174,6 +178,7 @@ impl Message {
             "event": if self.kind == Kind::Recovered { Event::Recovered.name() } else { event },
             "problem": self.problem(),
             "problem_event": event,
+            "severity": self.severity,
             "cluster": self.cluster,
             "task": self.task,
             "since": time(self.since),

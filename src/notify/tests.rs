@@ -84,7 +84,12 @@ fn what_escalated_is_told_at_once_in_the_same_thread_and_what_is_less_severe_is_
     assert!(
         escalated.0.text("n1").contains(", escalated at 2027-01-15T09:00:00Z, since 2027-01-15T08:00:00Z.")
     );
-    assert_eq!(escalated.0.json("n1")["status"], "problem");
+    assert_eq!(
+        ["status", "severity"].map(|field| escalated.0.json("n1")[field].clone()),
+        ["problem", "critical"]
+    );
+    let failed = decide("c", &ended(&[Event::Failed]), &[], at(0)).messages.remove(0).0;
+    assert!(failed.json("n1")["severity"].is_null(), "a failure has no degrees");
     assert_eq!(
         escalated.1.critical,
         ["netpol-b".to_owned()].into(),

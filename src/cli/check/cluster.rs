@@ -53,7 +53,7 @@ pub(super) enum OfCluster<'a> {
 pub(super) fn checks(cx: &Context, settings: &Settings, what: &[OfCluster<'_>]) -> Result<Vec<Check>> {
     interrupt::run(&|| "nothing was changed".into(), async {
         let cluster = Cluster::connect(&settings.access()?).await?;
-        let _phase = cx.terminal.phase(format!("checking {}", cluster.name()));
+        let _phase = cx.terminal.phase(format!("checking {}", settings.cluster_name(&cluster)));
         let discovery = cluster.discover().await?;
         let excluded = settings.config.scope.exclude_namespaces.clone();
         let sources = what.iter().flat_map(OfCluster::sources);

@@ -80,8 +80,10 @@ impl Cni {
             cx.terminal
                 .note(format!("an earlier check was killed: what it left is removed: {}", names.join(", ")));
         }
-        let _phase =
-            cx.terminal.phase(format!("checking the CNI of {} with a pod on each node", cluster.name()));
+        let _phase = cx.terminal.phase(format!(
+            "checking the CNI of {} with a pod on each node",
+            settings.cluster_name(&cluster)
+        ));
         let excluded = settings.config.scope.exclude_namespaces.clone();
         let reading = check::read(&cluster, &discovery, cni::SOURCES, excluded).await;
         let mut checks = cni::judge(&reading);

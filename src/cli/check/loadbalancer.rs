@@ -114,7 +114,7 @@ impl LoadBalancer {
 
     async fn look(&self, cx: &Context, settings: &Settings) -> Result<(Vec<Check>, Reading)> {
         let (cluster, discovery) = connect(settings).await?;
-        let _phase = cx.terminal.phase(format!("checking MetalLB of {}", cluster.name()));
+        let _phase = cx.terminal.phase(format!("checking MetalLB of {}", settings.cluster_name(&cluster)));
         let excluded = settings.config.scope.exclude_namespaces.clone();
         let reading = check::read(&cluster, &discovery, loadbalancer::SOURCES, excluded).await;
         let asked = loadbalancer::ask(loadbalancer::addresses(&reading)).await;
