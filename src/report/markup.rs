@@ -38,6 +38,20 @@ impl Markup {
         self.text(format_args!("{number:.1}"))
     }
 
+    /// Begins a drawing, in SVG units, with its name and what it shows in words; the ids of these are its own in the document.
+    pub(super) fn drawing(
+        &mut self,
+        [name, text]: [&str; 2],
+        (width, height): (f64, f64),
+        title: &'static str,
+        description: &str,
+    ) -> &mut Self {
+        self.raw("<svg viewBox=\"0 0 ").at(width).raw(" ").at(height);
+        self.raw("\" role=\"img\" aria-labelledby=\"").text(name).raw(" ").text(text).raw("\">\n");
+        self.raw("<title id=\"").text(name).raw("\">").raw(title).raw("</title>\n");
+        self.raw("<desc id=\"").text(text).raw("\">").text(description).raw("</desc>\n")
+    }
+
     /// The document.
     pub(super) fn finish(self) -> String {
         self.0

@@ -101,14 +101,8 @@ impl Timeline {
     pub(super) fn draw(&self, m: &mut Markup, number: usize) {
         let steps_top = TOP + ROW * self.phases.len() as f64 + GAP;
         let height = steps_top + ROW * self.steps.len() as f64 + 8.0;
-        m.raw("<svg viewBox=\"0 0 ").at(WIDTH).raw(" ").at(height);
-        m.raw("\" role=\"img\" aria-labelledby=\"timeline-name-")
-            .text(number)
-            .raw(" timeline-text-")
-            .text(number);
-        m.raw("\">\n<title id=\"timeline-name-").text(number).raw("\">Timeline of the run</title>\n");
-        m.raw("<desc id=\"timeline-text-").text(number).raw("\">");
-        m.text(self.description()).raw("</desc>\n");
+        let [name, text] = ["name", "text"].map(|of| format!("timeline-{of}-{number}"));
+        m.drawing([&name, &text], (WIDTH, height), "Timeline of the run", &self.description());
         let hatch = "<defs><pattern id=\"hatch\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
              patternTransform=\"rotate(45)\"><rect class=\"hatch-ground\" width=\"5\" height=\"5\"/>\
              <rect class=\"hatch-line\" width=\"2\" height=\"5\"/></pattern></defs>\n";
@@ -147,7 +141,7 @@ impl Timeline {
             m.raw("<text class=\"label\" x=\"0\" y=\"")
                 .at(y + 12.0)
                 .raw("\">")
-                .text(short(&row.label))
+                .text(words::short(&row.label, LETTERS))
                 .raw("</text>");
             if row.remark != Some("skipped") {
                 self.bar(m, "<rect class=\"acting\"", row.start, row.acting, row.waiting > 0.0, y);
@@ -199,13 +193,6 @@ impl Timeline {
 
 fn heading(m: &mut Markup, text: &'static str, y: f64) {
     m.raw("<text class=\"group\" x=\"0\" y=\"").at(y).raw("\">").raw(text).raw("</text>\n");
-}
-
-fn short(label: &str) -> String {
-    match label.char_indices().nth(LETTERS) {
-        Some((end, _)) => format!("{}…", &label[..end]),
-        None => label.into(),
-    }
 }
 
 /// Seconds as a length: a clock that went wrong must not break the drawing.

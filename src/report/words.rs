@@ -42,6 +42,14 @@ pub(super) fn count(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
+/// At most so many letters of a label, and a sign where there are more.
+pub(super) fn short(label: &str, letters: usize) -> String {
+    match label.char_indices().nth(letters) {
+        Some((end, _)) => format!("{}…", &label[..end]),
+        None => label.into(),
+    }
+}
+
 /// Text with what a reader cannot see made visible: control characters, and the marks that reverse or hide text
 /// (Unicode TR 36), which would let an object's name pass for another. Line ends and tabs become spaces.
 pub(super) fn visible(text: &str) -> String {

@@ -119,10 +119,8 @@ impl Drills {
     /// Draws them.
     pub(super) fn draw(&self, m: &mut Markup) {
         let rows = self.scenarios.len().div_ceil(COLUMNS);
-        m.raw("<svg viewBox=\"0 0 ").at(WIDTH).raw(" ").at(ROW * rows as f64);
-        m.raw("\" role=\"img\" aria-labelledby=\"trend-name trend-text\">\n<title id=\"trend-name\">");
-        m.raw("Recovery time of each scenario, drill by drill</title>\n<desc id=\"trend-text\">");
-        m.text(self.description()).raw("</desc>\n");
+        let title = "Recovery time of each scenario, drill by drill";
+        m.drawing(["trend-name", "trend-text"], (WIDTH, ROW * rows as f64), title, &self.description());
         let (floor, ceiling) = self.range();
         for (number, (name, objective)) in self.scenarios.iter().enumerate() {
             let (column, row) = (number % COLUMNS, number / COLUMNS);
@@ -135,7 +133,7 @@ impl Drills {
     fn panel(&self, m: &mut Markup, panel: &Panel, name: &str, objective: f64) {
         let right = panel.x + PANEL;
         m.raw("<text class=\"panel\" x=\"").at(panel.x).raw("\" y=\"").at(panel.y - 14.0).raw("\">");
-        m.text(short(name)).raw("</text>\n");
+        m.text(words::short(name, LETTERS)).raw("</text>\n");
         for tick in TICKS.iter().filter(|tick| (panel.floor..=panel.ceiling).contains(tick)) {
             let y = panel.at(*tick);
             line(m, "<line class=\"grid\"", (panel.x, y), (right, y));
@@ -260,13 +258,6 @@ fn mark(m: &mut Markup, (x, y): (f64, f64), drill: &Drill, time: &Time) {
         m.at(x).raw("\" cy=\"").at(y).raw("\" r=\"4\"/>");
     }
     m.raw("</g>\n");
-}
-
-fn short(name: &str) -> String {
-    match name.char_indices().nth(LETTERS) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.into(),
-    }
 }
 
 #[cfg(test)]
