@@ -25,6 +25,11 @@ pub(super) fn surroundings() -> Surroundings<'static> {
     }
 }
 
+/// What this machine calls itself; of a pod, its name.
+pub(super) fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// SSH private keys that ssh would try, where they are.
 pub(super) fn ssh_keys() -> Vec<PathBuf> {
     let folder = surroundings().home().map(|home| home.join(".ssh"));

@@ -19,7 +19,11 @@ pub(super) use checked::check;
 pub(super) use watched::watch;
 
 use super::{
-    access::surroundings, context::Context, exit::Exit, interrupt, metrics, prompt, settings::Settings,
+    access::{machine, surroundings},
+    context::Context,
+    exit::Exit,
+    interrupt, metrics, prompt,
+    settings::Settings,
 };
 use crate::{
     Error, Result,
@@ -41,7 +45,7 @@ fn configuration() -> String {
     const TASK: &str = "configuration";
     match (surroundings().variable)("KUBERNETES_SERVICE_HOST") {
         Some(_) => TASK.into(),
-        None => format!("{TASK} {}", rustix::system::uname().nodename().to_string_lossy()),
+        None => format!("{TASK} {}", machine()),
     }
 }
 

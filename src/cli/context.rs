@@ -5,7 +5,13 @@ use std::{path::Path, sync::OnceLock};
 use chrono::{DateTime, Utc};
 use rand::random;
 
-use super::{access::surroundings, after::Tasks, global::Global, settings::Settings, terminal::Terminal};
+use super::{
+    access::{machine, surroundings},
+    after::Tasks,
+    global::Global,
+    settings::Settings,
+    terminal::Terminal,
+};
 use crate::{Error, Result, host, model::SnapshotId, plan::CommandLine, task::Problem};
 
 pub(super) struct Context {
@@ -72,8 +78,7 @@ impl Context {
     /// What a task calls this server: as its files name the node, also where they are damaged; else as this machine calls
     /// itself. A failure must have the name under which its end comes.
     pub(super) fn host(&self) -> String {
-        let machine = || rustix::system::uname().nodename().to_string_lossy().to_lowercase();
-        host::likely_node(&self.flags.host_root).map_or_else(|_| machine(), |node| node.name)
+        host::likely_node(&self.flags.host_root).map_or_else(|_| machine().to_lowercase(), |node| node.name)
     }
 
     /// That the host root is no server's, and what to do.

@@ -14,7 +14,7 @@ use std::{
 use chrono::Utc;
 use clap::Args;
 
-use super::{context::Context, exit::Exit, interrupt, log, prompt};
+use super::{access::machine, context::Context, exit::Exit, interrupt, log, prompt};
 use crate::{
     Error, Kind, Result,
     cluster::Cluster,
@@ -214,5 +214,5 @@ fn exit(report: &RecoveryReport) -> Exit {
 pub(super) fn operator() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|v| env::var(v).ok());
     let person = named.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-    format!("{person}@{}", rustix::system::uname().nodename().to_string_lossy())
+    format!("{person}@{}", machine())
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{context::Context, exit::Exit, interrupt, metrics, words::table};
+use super::{access::machine, context::Context, exit::Exit, interrupt, metrics, words::table};
 use crate::{
     Error, Result,
     notify::{Channel, Message, PATIENCE},
@@ -27,7 +27,7 @@ impl Notify {
         }
         let cluster = metrics::cluster(cx, &settings, settings.repository().ok().as_ref());
         let message = Message::test(&cluster, cx.now);
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = machine();
         let send = async |channel: &Channel| channel.send(&message, &host, PATIENCE).await;
         let sent = interrupt::run(&|| "try again: netdr notify --test".into(), async {
             let phase = cx.terminal.phase("sending a test on every channel");

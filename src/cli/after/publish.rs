@@ -33,19 +33,14 @@ pub(super) async fn publish(here: &Here<'_>, ran: &[Ran], checked: &[Checked]) {
 }
 
 async fn whole(here: &Here<'_>, repository: &Repository) -> Result<()> {
-    let to = &here.settings.config.metrics;
     let text = metrics::text(here.cx, here.settings, repository, &here.cluster).await?;
-    if let Some(gateway) = &to.pushgateway {
-        let pushed = push(to, gateway, (&here.cluster, None), &text).await;
-        delivered(here, format!("pushgateway {}", web::server(gateway)), pushed);
-    }
-    to.textfile.as_ref().map_or(Ok(()), |file| textfile(file, &text))
+    pushed(here, None, &text).await;
+    here.settings.config.metrics.textfile.as_ref().map_or(Ok(()), |file| textfile(file, &text))
 }
 
 /// Of a task of a job that sees no repository, as those of checks: what it found itself, beside what others say of the
 /// repository, and in a part of its own, for what is published takes the place of that part.
 async fn part(here: &Here<'_>, ran: &Ran, checked: &[Checked]) -> Result<()> {
-    let to = &here.settings.config.metrics;
     // It stands in an address, and in a file's name.
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let part: String = ran.task.chars().map(plain).collect();
@@ -53,13 +48,26 @@ async fn part(here: &Here<'_>, ran: &Ran, checked: &[Checked]) -> Result<()> {
     let checks: Vec<Checked> = checked.iter().filter(its).cloned().collect();
     let tasks = std::slice::from_ref(ran);
     let text = library::of(&Known { tasks, checks: &checks, ..Known::nothing(&here.cluster) }, Utc::now());
-    if let Some(gateway) = &to.pushgateway {
-        let pushed = push(to, gateway, (&here.cluster, Some(&part)), &text).await;
-        delivered(here, format!("pushgateway {}", web::server(gateway)), pushed);
-    }
+    pushed(here, Some(&part), &text).await;
     // A pod without a repository mostly has not its folder either.
-    match to.textfile.as_deref().filter(|file| file.parent().is_some_and(Path::is_dir)) {
+    match here
+        .settings
+        .config
+        .metrics
+        .textfile
+        .as_deref()
+        .filter(|file| file.parent().is_some_and(Path::is_dir))
+    {
         Some(file) => textfile(&file.with_extension(format!("{part}.prom")), &text),
         None => Ok(()),
+    }
+}
+
+/// Pushes where the configuration says so, and remembers how that was taken.
+async fn pushed(here: &Here<'_>, part: Option<&str>, text: &str) {
+    let to = &here.settings.config.metrics;
+    if let Some(gateway) = &to.pushgateway {
+        let pushed = push(to, gateway, (&here.cluster, part), text).await;
+        delivered(here, format!("pushgateway {}", web::server(gateway)), pushed);
     }
 }

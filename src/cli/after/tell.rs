@@ -11,6 +11,7 @@ use futures::future::join_all;
 use super::{DELIVERY, Here, TOLD};
 use crate::{
     Result,
+    cli::access::machine,
     metrics::Delivery,
     notify::{self, Kind, Message, Patience, Told, decide},
     task::Ended,
@@ -63,7 +64,7 @@ fn warn_unless_kept(here: &Here<'_>, kept: Option<Result<()>>) {
 
 /// Sends a message on every channel that wants it; whether one took it.
 async fn send(here: &Here<'_>, channels: Vec<&mut Patience<'_>>, message: &Message) -> bool {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = machine();
     let sent = channels.into_iter().map(async |one| (one.channel.name(), one.send(message, &host).await));
     let mut taken = false;
     for (channel, sent) in join_all(sent).await {
