@@ -52,9 +52,9 @@ impl Doctor {
         let watched = watched(cx, &settings).ok();
         checks.extend(configuration::judge(&settings.config, &plans, watched.as_deref(), cx.now));
         // Each server has flags of its own; who looks from elsewhere says nothing of them.
-        let node = cx.server_node()?.then(|| host::node_name(&cx.flags.host_root).ok()).flatten();
-        if let Some(node) = node {
-            let apart = |check: Check| check.apart(format!("doctor {node}"));
+        if cx.server_node()? {
+            let subject = format!("doctor {}", cx.host());
+            let apart = |check: Check| check.apart(subject.clone());
             checks = checks.into_iter().map(apart).collect();
         }
         cx.checked(&checks);
