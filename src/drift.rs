@@ -57,7 +57,7 @@ pub struct Finding {
 
 impl Finding {
     /// The gravest that it may be: nobody is to miss it because the snapshot is sealed.
-    fn gravest(&self) -> Severity {
+    pub fn gravest(&self) -> Severity {
         self.may_be.unwrap_or(self.severity)
     }
 }
@@ -89,6 +89,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether all was read, and nobody needs to look at anything.
+    pub fn is_well(&self) -> bool {
+        self.items.is_empty() && self.unread.is_empty()
+    }
+
     /// Judges every difference; those that cannot be `least` are counted only. An item that several bundles hold, as a namespace
     /// is, is one finding.
     pub fn of(seen: Vec<Seen>, observed: &Observed, least: Severity, now: DateTime<Utc>) -> Self {
@@ -180,7 +185,11 @@ fn value(content: &Content) -> Value {
 /// The mode of a file that nobody opened, where nothing else differs: with that mode the content is the stored one.
 fn mode(seen: &Seen) -> Option<Value> {
     let (Some(Content::File(file)), Some(stored)) = (&seen.after, &seen.stored) else { return None };
-    let before = (0..=0o777).find(|mode| FileContent { mode: *mode, ..file.clone() }.sha256() == *stored)?;
+    let mut file = file.clone();
+    let before = (0..=0o777).find(|mode| {
+        file.mode = *mode;
+        file.sha256() == *stored
+    })?;
     Some(json!({"mode": before}))
 }
 

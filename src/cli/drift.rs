@@ -109,18 +109,21 @@ impl Drift {
         interrupt::run(&|| "nothing was changed".into(), async {
             let cluster = Cluster::connect(&settings.access()?).await?;
             let name = settings.cluster_name(&cluster);
-            let compare = async |until| {
-                let yardsticks = self.yardsticks(cx, settings, &repository, &openers, &name, until)?;
-                self.compare(cx, settings, &cluster, identities.as_ref(), yardsticks).await
-            };
-            let report = compare(cx.now).await?;
-            let is_well = report.items.is_empty() && report.unread.is_empty();
+            let yardsticks = |until| self.yardsticks(cx, settings, &repository, &openers, &name, until);
+            let compare = async |with| self.compare(cx, settings, &cluster, identities.as_ref(), with).await;
+            let report = compare(yardsticks(cx.now)?).await?;
             let since = match &self.against {
-                Against::Latest if is_well => drifting_since(&repository, &name, task),
+                Against::Latest if report.is_well() => drifting_since(&repository, &name, task),
                 _ => None,
             };
             let Some(since) = since else { return Ok((report, None)) };
-            let before = compare(since).await;
+            let before = match yardsticks(since) {
+                Ok((of_then, _)) if of_then.iter().map(|one| &one.header.id).eq(compared(&report)) => {
+                    return Ok((report, None)); // it was put back
+                }
+                Ok(of_then) => compare(of_then).await,
+                Err(error) => Err(error),
+            };
             let taken_over = self.taken_over(&report, &before, since);
             Ok((report, taken_over))
         })
@@ -223,6 +226,11 @@ impl Drift {
         };
         self.sets.contains(&set) || listed.iter().any(backed_up)
     }
+}
+
+/// The snapshots that it was compared with.
+fn compared(report: &Report) -> impl Iterator<Item = &SnapshotId> {
+    report.against.iter().filter_map(SourceName::snapshot)
 }
 
 /// Since when somebody knows of drift that this task found.

@@ -19,11 +19,7 @@ impl Drift {
         let look = |what: &str| format!("{what}: {}", self.command());
         let found = (!report.items.is_empty()).then(|| {
             let next = [vec![look("see what differs")], self.put_back(report)].concat();
-            // What it may be counts: nobody is to miss it because the snapshot is sealed.
-            let grave = report
-                .items
-                .iter()
-                .map(|found| (found.difference.key.to_string(), found.may_be.unwrap_or(found.severity)));
+            let grave = report.items.iter().map(|found| (found.difference.key.to_string(), found.gravest()));
             Problem::new(Event::Drift, report.items.iter().map(line).collect(), next).graded(grave)
         });
         let unread = (!report.unread.is_empty()).then(|| {
@@ -43,8 +39,7 @@ impl Drift {
     ) -> Option<Problem> {
         let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
         let problem = match before {
-            Ok(before) if before.against == report.against => return None,
-            Ok(before) if before.items.is_empty() && before.unread.is_empty() => return None,
+            Ok(before) if before.is_well() => return None,
             Ok(before) => {
                 let unread = before.unread.iter().map(|unread| format!("not compared: {unread}"));
                 let why = before.items.iter().map(line).chain(unread).collect();
@@ -76,9 +71,7 @@ impl Drift {
         let mut next: Vec<String> = Vec::new();
         for Finding { difference, .. } in &report.items {
             let set = difference.component.set();
-            let is_of_set = |name: &&SourceName| {
-                name.snapshot().is_some_and(|id| id.part().split('-').next() == Some(set.name()))
-            };
+            let is_of_set = |name: &&SourceName| name.snapshot().is_some_and(|id| id.is_of(set));
             let scenario = scenario(difference.component);
             next.push(match (&self.against, report.against.iter().find(is_of_set)) {
                 (Against::Git, _) => {
