@@ -42,6 +42,11 @@ impl SnapshotId {
         parts.map_or("", |(part, _random)| part)
     }
 
+    /// Whether it is of this set.
+    pub fn is_of(&self, set: Set) -> bool {
+        self.part().split('-').next() == Some(set.name())
+    }
+
     /// When it was captured, to the second: the id begins with it.
     pub fn captured_at(&self) -> DateTime<Utc> {
         time(&self.0)

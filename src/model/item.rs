@@ -99,6 +99,11 @@ impl Json {
         self.parse().unwrap_or(Value::Null)
     }
 
+    /// sha256 of it, in hex.
+    pub fn sha256(&self) -> String {
+        hex(&Sha256::digest(self.bytes()))
+    }
+
     /// Parses it into a type of the caller's.
     ///
     /// # Errors
@@ -112,7 +117,7 @@ impl Item {
     /// sha256 of the canonical content, in hex: equal digests mean equal items.
     pub fn sha256(&self) -> String {
         match &self.content {
-            Content::Resource(json) | Content::Release(json) => hex(&Sha256::digest(json.bytes())),
+            Content::Resource(json) | Content::Release(json) => json.sha256(),
             Content::File(file) => file.sha256(),
         }
     }

@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{filter, values};
 use crate::{
     Result,
-    model::{Class, Component, Content, Extent, Item, ItemKey, Json, Set, SnapshotId, hex},
+    model::{Class, Component, Content, Extent, Item, ItemKey, Json, Set, SnapshotId},
     seal, yaml,
 };
 
@@ -147,15 +146,11 @@ fn file(item: &Item) -> Result<Option<(String, Text)>> {
     })
 }
 
-fn digest(value: &Value) -> String {
-    hex(&Sha256::digest(Json::new(value).bytes()))
-}
-
 /// What is told of a release: its chart, and what it was given.
 fn release(release: &Value) -> Result<Text> {
     let chart = &release["chart"]["metadata"];
     let values = values::filtered(&release["config"]);
-    let whole = (values != release["config"]).then(|| digest(&release["config"]));
+    let whole = (values != release["config"]).then(|| Json::new(&release["config"]).sha256());
     let told = json!({
         "release": {"name": release["name"], "namespace": release["namespace"]},
         "chart": {"name": chart["name"], "version": chart["version"], "appVersion": chart["appVersion"]},

@@ -125,7 +125,7 @@ fn upgrade(inputs: &Inputs<'_>, component: Component, key: &ItemKey, path: &str,
             .to_string()
     };
     let mut snapshots = inputs.source.names.iter().filter_map(SourceName::snapshot);
-    let snapshot = snapshots.find(|id| id.as_str().split('-').nth(1) == Some(component.set().name()));
+    let snapshot = snapshots.find(|id| id.is_of(component.set()));
     let (namespace, name) = (key.namespace().unwrap_or_default(), key.name());
     let (extract, chart) = match snapshot {
         Some(id) => (

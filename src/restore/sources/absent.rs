@@ -24,7 +24,7 @@ pub(super) fn is_there(listed: &[Listed], cluster: &str, set: Set) -> bool {
     listed.iter().any(|listed| match &listed.header {
         Ok(header) if listed.trust.is_trusted() => header.set == set && header.cluster.name == cluster,
         // Nobody answers for what it says: its folder's name does.
-        _ => listed.id.as_str().split('-').nth(1) == Some(set.name()),
+        _ => listed.id.is_of(set),
     })
 }
 
