@@ -9,7 +9,7 @@ mod kinds;
 pub mod references;
 mod sensitive;
 
-pub use credential::{holds_credential, looks_secret};
+pub use credential::{looks_secret, shows_credential};
 pub use files::{HOST_FILES, HostFiles, host_files};
 pub use kinds::{BUILT_IN_GROUPS, KINDS, Kind, Select, TRAEFIK_V2, lists_all, plural, rows};
 pub use sensitive::{is_sensitive, is_within_secret, is_yaml};

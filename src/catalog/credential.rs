@@ -3,6 +3,8 @@
 //! In: a text. Out: whether it holds one. Invariant: pure; nothing that comes before or after a credential hides it: of a
 //! URL its user is looked at by itself, and a text counts as a whole.
 
+use crate::model::ItemKey;
+
 /// Beginnings by which forges, clouds and age mark their tokens.
 const TOKENS: [&str; 14] = [
     "ghp_",
@@ -47,8 +49,13 @@ const NAMES: [&str; 14] = [
 ];
 
 /// Whether a text holds a credential, a header that presents one (`Bearer …`) or a private key.
-pub fn holds_credential(text: &str) -> bool {
+fn holds_credential(text: &str) -> bool {
     ["Bearer ", "Basic "].iter().any(|scheme| text.contains(scheme)) || looks_secret(text)
+}
+
+/// The same of a text in an object; of a definition, which is its vendor's, the descriptions show what one looks like.
+pub fn shows_credential(key: &ItemKey, text: &str) -> bool {
+    !key.is_kind("apiextensions.k8s.io", "customresourcedefinitions") && holds_credential(text)
 }
 
 /// The same without headers: "Basic " begins many a comment of a file.

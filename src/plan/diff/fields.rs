@@ -130,13 +130,10 @@ impl Walk<'_> {
         }
     }
 
-    /// A credential is one wherever somebody wrote it; of a definition the descriptions show what one looks like.
+    /// A credential is one wherever somebody wrote it.
     fn holds_credential(&self, value: &Value) -> bool {
         match value {
-            Value::String(text) => {
-                !self.key.is_kind("apiextensions.k8s.io", "customresourcedefinitions")
-                    && catalog::holds_credential(text)
-            }
+            Value::String(text) => catalog::shows_credential(self.key, text),
             Value::Array(items) => items.iter().any(|item| self.holds_credential(item)),
             Value::Object(fields) => fields.values().any(|field| self.holds_credential(field)),
             _ => false,
