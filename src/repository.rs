@@ -79,9 +79,10 @@ impl Listed {
         }
     }
 
-    /// Whether it is to be relied on that it is of another cluster than the one of this name.
-    pub fn is_of_another(&self, cluster: &str) -> bool {
-        self.believed().is_ok_and(|header| header.cluster.name != cluster)
+    /// Whether it is to be relied on that it is of another cluster than the one of this name; where none is named, of none:
+    /// several clusters may share a repository.
+    pub fn is_of_another(&self, cluster: Option<&str>) -> bool {
+        cluster.is_some_and(|cluster| self.believed().is_ok_and(|header| header.cluster.name != cluster))
     }
 
     /// Whether a change occasioned it (`netdr watch`), not a schedule or a person.

@@ -48,17 +48,13 @@ pub(super) struct Decided {
 
 /// Decides by the rule, by what runs that can be resumed need, and by what was sealed anew.
 pub(super) fn decide(repository: &Repository, settings: &Settings, now: DateTime<Utc>) -> Result<Decided> {
-    let (others, listed): (Vec<Listed>, Vec<Listed>) =
-        repository.list(&settings.trusted()?, now)?.into_iter().partition(|one| is_of_another(one, settings));
+    let own = settings.config.cluster_name.as_deref();
+    let listed = repository.list(&settings.trusted()?, now)?.into_iter();
+    let (others, listed): (Vec<Listed>, Vec<Listed>) = listed.partition(|one| one.is_of_another(own));
     let needed = journal::needed(&repository.root().join("runs"), now - safety::KEPT)?;
     let plan = retention::plan(&listed, settings.config.retention, now).needed_by(&needed, &listed);
     let (plan, stay) = repository.proved(plan, &listed);
     Ok(Decided { listed, others: others.len(), plan, stay })
-}
-
-/// Whether its retention is another configuration's: several clusters may share a repository.
-fn is_of_another(one: &Listed, settings: &Settings) -> bool {
-    settings.config.cluster_name.as_deref().is_some_and(|cluster| one.is_of_another(cluster))
 }
 
 impl Prune {

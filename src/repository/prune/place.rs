@@ -146,7 +146,7 @@ fn planned(
     now: DateTime<Utc>,
 ) -> PlacePlan {
     let (others, own): (Vec<&Listed>, Vec<&Listed>) =
-        listed.iter().partition(|one| rule.cluster.is_some_and(|cluster| one.is_of_another(cluster)));
+        listed.iter().partition(|one| one.is_of_another(rule.cluster));
     let (intact, broken): (Vec<&Listed>, Vec<&Listed>) =
         own.into_iter().partition(|one| stored.get(&one.id).is_some_and(|objects| is_intact(one, objects)));
     let intact: Vec<Listed> = intact.into_iter().cloned().collect();
