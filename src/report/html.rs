@@ -69,17 +69,23 @@ fn head(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
 
 fn cards(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
     m.raw("<div class=\"cards\">\n");
-    m.raw("<section class=\"card\"><h2>").raw(verdict.time_name()).raw("</h2><p class=\"figure\">");
-    m.text(words::duration(report.recovery_time_s)).raw("</p>");
+    card(m, verdict.time_name(), &words::duration(report.recovery_time_s));
     judged(m, Some(report.rto_met && verdict.is_back()), report.rto_s);
     m.raw("<p class=\"muted\">").text(report.before_start()).raw("</p></section>\n");
-    m.raw("<section class=\"card\"><h2>Recovery point</h2><p class=\"figure\">");
-    m.text(words::duration(report.recovery_point_s as f64)).raw("</p>");
+    card(m, "Recovery point", &words::duration(report.recovery_point_s as f64));
     judged(m, report.rpo_met, report.rpo_s);
     m.raw("<p class=\"muted\">").text(report.lost()).raw("</p></section>\n");
-    m.raw("<section class=\"card\"><h2>Differences left</h2><p class=\"figure\">")
-        .text(report.differences_left);
-    m.raw("</p><p class=\"muted\">").text(report.changes()).raw("</p></section>\n</div>\n");
+    card(m, "Differences left", &report.differences_left.to_string());
+    m.raw("<p class=\"muted\">").text(report.changes()).raw("</p></section>\n</div>\n");
+}
+
+/// Begins a card: what it is about, and its figure.
+pub(super) fn card(m: &mut Markup, title: &'static str, figure: &str) {
+    m.raw("<section class=\"card\"><h2>")
+        .raw(title)
+        .raw("</h2><p class=\"figure\">")
+        .text(figure)
+        .raw("</p>");
 }
 
 fn judged(m: &mut Markup, met: Option<bool>, objective_s: u64) {

@@ -5,7 +5,7 @@
 use super::{CONTROLS, DrillReport, Scenario, chart::Drills, scenario::label};
 use crate::report::{
     Check,
-    html::{NAMED, begin, end, evidence, list, named, step_table},
+    html::{NAMED, begin, card, end, evidence, list, named, step_table},
     markup::Markup,
     timeline::Timeline,
     words,
@@ -98,14 +98,6 @@ fn cards(m: &mut Markup, report: &DrillReport) {
         m.raw("<p class=\"muted\">open in ").text(words::count(open, "scenario")).raw("</p>");
     }
     m.raw("<p class=\"muted\">how old the oldest of these snapshots was when a failure was caused</p></section>\n");
-}
-
-fn card(m: &mut Markup, title: &'static str, figure: &str) {
-    m.raw("<section class=\"card\"><h2>")
-        .raw(title)
-        .raw("</h2><p class=\"figure\">")
-        .text(figure)
-        .raw("</p>");
 }
 
 fn summary(m: &mut Markup, report: &DrillReport) {
