@@ -118,8 +118,14 @@ fn pods_of(key: &ItemKey, workload: &Value) -> String {
     let namespace = key.namespace().unwrap_or_default();
     match selector(workload) {
         Some(labels) => format!("kubectl get pods -n {namespace} -l {labels} -o wide"),
-        None => format!("kubectl describe -n {namespace} {} {}", key.kind_name(), key.name()),
+        None => describe(key),
     }
+}
+
+/// The command that shows an object in words.
+fn describe(key: &ItemKey) -> String {
+    let namespace = key.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+    format!("kubectl describe{namespace} {} {}", key.kind_name(), key.name())
 }
 
 /// What several checks come to.

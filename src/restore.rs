@@ -30,7 +30,9 @@ mod versions;
 
 // What checks judge by, too.
 pub(crate) use gates::unplayable; // asked by a drill
-pub(crate) use gates::{is_ready, nodes_ready, pod_reason, read_webhooks, rolled_out, selector};
+pub(crate) use gates::{
+    condition, has_ready_endpoint, is_ready, nodes_ready, pod_reason, read_webhooks, rolled_out, selector,
+};
 pub(crate) use probes::{PLAYED, asked_through_nodes, blocking, is_played, nodes_to_ask};
 
 pub use engine::{Engine, Event, execute};

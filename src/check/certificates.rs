@@ -19,6 +19,7 @@ use super::{
 use crate::{
     certificates::{GROUP, Leaf, secret_of, why_useless},
     model::ItemKey,
+    restore::condition,
 };
 
 /// cert-manager's Certificates.
@@ -63,20 +64,22 @@ pub fn judge(reading: &Reading, now: DateTime<Utc>) -> Vec<Check> {
     let owners: BTreeMap<ItemKey, ItemKey> =
         certificates.filter_map(|(key, certificate)| Some((secret_of(certificate)?, key))).collect();
     let secrets: BTreeMap<ItemKey, &Value> = reading.items(Source::TLS_SECRETS).collect();
+    let there = reading.keys(issuers::SECRETS);
     let routes = hosts::Hosts::of(reading);
     checks.extend(secrets.iter().map(|(key, secret)| {
         let check = of_secret(key, secret, owners.get(key), now);
         routes.judge(key, secret, check)
     }));
     // Of one that a Certificate is about, the Certificate says that it is missing.
-    checks
-        .extend(routes.missing(reading).filter(|(key, _)| !owners.contains_key(key)).map(|(_, check)| check));
+    checks.extend(
+        routes.missing(there.as_ref()).filter(|(key, _)| !owners.contains_key(key)).map(|(_, check)| check),
+    );
     for (key, certificate) in reading.items(CERTIFICATES) {
         let named = secret_of(certificate).and_then(|named| secrets.get(&named).copied());
         let secret = reading.has(Source::TLS_SECRETS).then_some(named);
         checks.push(of_certificate(reading, &key, certificate, secret, now));
     }
-    checks.extend(issuers::judge(reading));
+    checks.extend(issuers::judge(reading, there.as_ref()));
     checks
 }
 
@@ -94,11 +97,7 @@ fn of_secret(key: &ItemKey, secret: &Value, certificate: Option<&ItemKey>, now: 
     let (Some(leaf), Some(left)) = (leaf, left) else { return check };
     let next = match certificate {
         Some(certificate) => describe(certificate),
-        None => format!(
-            "kubectl get secret -n {} {} -o jsonpath='{{.data.tls\\.crt}}' | base64 -d | openssl x509 -noout -issuer -dates",
-            key.namespace().unwrap_or_default(),
-            key.name()
-        ),
+        None => hosts::show(key, "-issuer -dates"),
     };
     if leaf.is_temporary {
         return check.found(
@@ -183,11 +182,6 @@ fn missing_issuer(reading: &Reading, key: &ItemKey, certificate: &Value) -> Opti
     }
     let named = ItemKey::resource(GROUP, source.plural, namespace, issuer["name"].as_str()?);
     (!reading.all(source).any(|(key, _)| key == named)).then_some(named)
-}
-
-/// A condition of an object's status.
-fn condition<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
-    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == name)
 }
 
 fn describe(certificate: &ItemKey) -> String {

@@ -17,7 +17,7 @@ pub use services::{Service, addresses};
 
 use serde_json::Value;
 
-use super::{Check, Reading, Source, Status::Alert, pods_of};
+use super::{Check, Reading, Source, Status::Alert, describe, pods_of};
 use crate::{model::ItemKey, restore::rolled_out};
 
 const GROUP: &str = "metallb.io";
@@ -171,11 +171,6 @@ fn unfinished(reading: &Reading) -> Option<Check> {
     );
     let check = Check::ok("loadbalancer failover test", nodes.len(), "none is left unfinished");
     (!nodes.is_empty()).then(|| check.found(Alert, why, "netdr check loadbalancer --failover --undo"))
-}
-
-fn describe(key: &ItemKey) -> String {
-    let namespace = key.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-    format!("kubectl describe{namespace} {} {}", key.kind_name(), key.name())
 }
 
 #[cfg(test)]

@@ -148,6 +148,11 @@ impl Reading {
         })
     }
 
+    /// The keys of all; none where the kind is not served or could not be read.
+    pub fn keys(&self, source: Source) -> Option<BTreeSet<ItemKey>> {
+        self.has(source).then(|| self.all(source).map(|(key, _)| key).collect())
+    }
+
     /// Those that are judged: not what is in excluded namespaces.
     pub fn items(&self, source: Source) -> impl Iterator<Item = (ItemKey, &Value)> {
         self.all(source)

@@ -14,9 +14,9 @@ mod webhooks;
 pub(crate) use beforehand::unplayable;
 pub(crate) use nodes::ready as nodes_ready;
 pub(crate) use reasons::{is_ready, pod_reason};
-pub(crate) use rollout::{rolled_out, selector};
+pub(crate) use rollout::{condition, rolled_out, selector};
 pub(super) use webhooks::configurations as webhook_configurations;
-pub(crate) use webhooks::read as read_webhooks;
+pub(crate) use webhooks::{has_ready_endpoint, read as read_webhooks};
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{RESTORE, issuers::SECRETS};
+use super::RESTORE;
 use crate::{
     certificates::Leaf,
     check::{Check, Reading, Source, Status::Alert},
@@ -39,14 +39,15 @@ impl Hosts {
             let names = foreign(secret, host)?;
             Some(format!("{route} serves {host} with it, which none of its names covers: {names}"))
         });
-        wrong.fold(check, |check, why| check.found(Alert, why, show(key)))
+        wrong.fold(check, |check, why| check.found(Alert, why, show(key, NAMES)))
     }
 
-    /// Secrets that a route names and that are not there, of whatever type.
-    pub(super) fn missing(&self, reading: &Reading) -> impl Iterator<Item = (ItemKey, Check)> {
-        let there: Option<BTreeSet<ItemKey>> =
-            reading.has(SECRETS).then(|| reading.all(SECRETS).map(|(key, _)| key).collect());
-        let missing = move |key: &ItemKey| there.as_ref().is_some_and(|there| !there.contains(key));
+    /// Secrets that a route names and that are not there, of whatever type; `there` is every one, where they could be read.
+    pub(super) fn missing(
+        &self,
+        there: Option<&BTreeSet<ItemKey>>,
+    ) -> impl Iterator<Item = (ItemKey, Check)> {
+        let missing = move |key: &ItemKey| there.is_some_and(|there| !there.contains(key));
         self.0.iter().filter(move |(key, _)| missing(key)).map(|(key, routes)| {
             let check = Check::ok(format!("certificates {key}"), Value::Null, "it is there");
             let check = routes.iter().fold(check, |check, (route, host)| {
@@ -72,9 +73,13 @@ fn covers(name: &str, host: &str) -> bool {
     name.eq_ignore_ascii_case(host) || name.starts_with("*.") && below(name) == below(host)
 }
 
-pub(in crate::check) fn show(secret: &ItemKey) -> String {
+/// What openssl says of a certificate's names.
+pub(in crate::check) const NAMES: &str = "-ext subjectAltName";
+
+/// The command that shows this of a Secret's certificate.
+pub(in crate::check) fn show(secret: &ItemKey, what: &str) -> String {
     format!(
-        "kubectl get secret -n {} {} -o jsonpath='{{.data.tls\\.crt}}' | base64 -d | openssl x509 -noout -ext subjectAltName",
+        "kubectl get secret -n {} {} -o jsonpath='{{.data.tls\\.crt}}' | base64 -d | openssl x509 -noout {what}",
         secret.namespace().unwrap_or_default(),
         secret.name()
     )

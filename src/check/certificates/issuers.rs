@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{CERTIFICATES, RESTORE, UNJUDGED, WHO_JUDGES, condition};
+use super::{CERTIFICATES, RESTORE, UNJUDGED, WHO_JUDGES};
 use crate::{
     catalog::references::references,
     certificates::{self, GROUP, issuer_namespace},
-    check::{Check, Reading, Source, Status::Warn, pods_of},
+    check::{Check, Reading, Source, Status::Warn, describe, pods_of},
     model::ItemKey,
-    restore::rolled_out,
+    restore::{condition, rolled_out},
 };
 
 pub(super) const CLUSTER_ISSUERS: Source = Source::all(GROUP, "clusterissuers");
@@ -22,12 +22,11 @@ pub(super) const CONTROLLER: Source = Source::all("apps", "deployments").labels(
 /// By name alone: that of an API token is of no special type.
 pub(super) const SECRETS: Source = Source::all("", "secrets").metadata();
 
-pub(super) fn judge(reading: &Reading) -> Vec<Check> {
+/// `secrets` are all there are, where they could be read.
+pub(super) fn judge(reading: &Reading, secrets: Option<&BTreeSet<ItemKey>>) -> Vec<Check> {
     let home = issuer_namespace(reading.objects(CONTROLLER).first());
-    let secrets: Option<BTreeSet<ItemKey>> =
-        reading.has(SECRETS).then(|| reading.all(SECRETS).map(|(key, _)| key).collect());
     let issuers = [CLUSTER_ISSUERS, ISSUERS].into_iter().flat_map(|source| reading.items(source));
-    let issuers = issuers.map(|(key, issuer)| one(&key, issuer, home, secrets.as_ref()));
+    let issuers = issuers.map(|(key, issuer)| one(&key, issuer, home, secrets));
     controller(reading).into_iter().chain(issuers).collect()
 }
 
@@ -79,12 +78,7 @@ fn one(key: &ItemKey, issuer: &Value, home: &str, secrets: Option<&BTreeSet<Item
     }
     if !is_ready {
         let why = text("message").unwrap_or(UNJUDGED);
-        let kind = key.kind_name();
-        let scope = key.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-        let next = match ready {
-            Some(_) => format!("kubectl describe{scope} {kind} {}", key.name()),
-            None => WHO_JUDGES.into(),
-        };
+        let next = if ready.is_some() { describe(key) } else { WHO_JUDGES.into() };
         check = check.found(Warn, format!("it is not Ready: {why}"), next);
     }
     check

@@ -5,11 +5,11 @@
 
 use serde_json::Value;
 
-use super::condition;
 use crate::{
     certificates::GROUP,
-    check::{Reading, Source},
+    check::{Reading, Source, describe},
     model::ItemKey,
+    restore::condition,
 };
 
 const ACME: &str = "acme.cert-manager.io";
@@ -73,8 +73,4 @@ fn of_order(key: &ItemKey, order: &Value) -> Option<(String, String)> {
     let said = order["status"]["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
     matches!(state, "invalid" | "errored" | "expired")
         .then(|| (format!("{key} is {state}{said}"), describe(key)))
-}
-
-fn describe(key: &ItemKey) -> String {
-    format!("kubectl describe -n {} {} {}", key.namespace().unwrap_or_default(), key.kind_name(), key.name())
 }

@@ -18,6 +18,7 @@ use crate::{
     },
     model::ItemKey,
     plan::secured_hosts,
+    restore::has_ready_endpoint,
 };
 
 const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
@@ -78,7 +79,7 @@ pub(super) fn judge(reading: &Reading) -> Vec<Check> {
                 Some(names) => {
                     let why =
                         format!("no name of the certificate in {secret} covers its host {host}: {names}");
-                    check.found(Alert, why, hosts::show(&secret))
+                    check.found(Alert, why, hosts::show(&secret, hosts::NAMES))
                 }
                 None => check,
             }
@@ -137,10 +138,7 @@ impl There {
         for slice in reading.objects(SLICES) {
             let Some(name) = slice["metadata"]["labels"][SERVICE].as_str() else { continue };
             let service = ItemKey::resource("", "services", slice["metadata"]["namespace"].as_str(), name);
-            let mut endpoints = slice["endpoints"].as_array().into_iter().flatten();
-            // "nil should be interpreted as true" (discovery.k8s.io/v1, EndpointConditions).
-            *ready.entry(service).or_insert(false) |=
-                endpoints.any(|endpoint| endpoint["conditions"]["ready"] != false);
+            *ready.entry(service).or_insert(false) |= has_ready_endpoint(slice);
         }
         Self { kinds, objects, ready }
     }

@@ -50,7 +50,7 @@ pub(super) fn established(live: &Value) -> Result<(), String> {
 }
 
 /// A condition of an object's status.
-pub(super) fn condition<'a>(live: &'a Value, name: &str) -> Option<&'a Value> {
+pub(crate) fn condition<'a>(live: &'a Value, name: &str) -> Option<&'a Value> {
     live["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == name)
 }
 

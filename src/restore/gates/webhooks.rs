@@ -55,6 +55,13 @@ pub(in crate::restore) async fn configurations(
     all
 }
 
+/// Whether an EndpointSlice has an endpoint that is ready.
+pub(crate) fn has_ready_endpoint(slice: &Value) -> bool {
+    let mut endpoints = slice["endpoints"].as_array().into_iter().flatten();
+    // "nil should be interpreted as true" (discovery.k8s.io/v1, EndpointConditions).
+    endpoints.any(|endpoint| endpoint["conditions"]["ready"] != false)
+}
+
 /// Why nobody answers at a Service.
 async fn nobody(cluster: &Cluster, discovery: &Discovery, service: &Service) -> Answer<Option<String>> {
     let (namespace, name) = service;
@@ -69,10 +76,7 @@ async fn nobody(cluster: &Cluster, discovery: &Discovery, service: &Service) -> 
         metadata_only: false,
     };
     let slices = cluster.list_all(kind, &options).await?;
-    let mut endpoints = slices.iter().flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
-    // "nil should be interpreted as true" (discovery.k8s.io/v1, EndpointConditions).
-    let ready = endpoints.any(|endpoint| endpoint["conditions"]["ready"] != false);
-    Ok((!ready).then(|| {
+    Ok((!slices.iter().any(has_ready_endpoint)).then(|| {
         format!(
             "Service {namespace}/{name} has no ready endpoint: kubectl get endpointslices -n {namespace} -l \
              kubernetes.io/service-name={name}"
