@@ -40,7 +40,7 @@ pub(crate) use library::Library;
 pub(crate) use monitoring::{expressions, groups, monitoring, panels, rules};
 pub(crate) use objects::{Dump, NODES, Objects, POLICIES, touched};
 pub(crate) use operator::{Operator, acts, corrupted};
-pub(crate) use pages::{Block, pages};
+pub(crate) use pages::{Block, block, pages};
 pub(crate) use picture::{picture, pictured};
 pub(crate) use planes::{
     MARKER, Plane, audit_log, audited, built, cert_manager, everything, fresh, programs, shared,

@@ -56,7 +56,7 @@ fn word(word: &str) -> String {
 pub(super) fn named_by_the_program() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (file, text) in sources(&root().join("src")) {
-        let text = text.split("#[cfg(test)]").next().unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         // Odd parts between quotation marks are texts, near enough: a mark within one ends a command anyway.
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
             for said in line.split('"').skip(1).step_by(2) {

@@ -1,14 +1,14 @@
 //! What the runbooks say under "Without netdr", followed word by word: on the cluster that was damaged, and on one that
 //! was rebuilt and is empty.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, path::Path};
 
 use netdr::drill::{
     Options,
     failures::{break_policies, break_traefik},
 };
 
-use crate::support::{Home, Plane, everything, fresh};
+use crate::support::{Home, Plane, block, everything, fresh};
 
 /// The pages in the order in which the whole network comes back, and whose bundle each opens.
 const PARTS: [(&str, &str, &str); 5] = [
@@ -27,19 +27,9 @@ const FINE: [&str; 5] = [
     "does not exist. Installing",
 ];
 
-fn page(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()
-}
-
-/// The first block of commands after a heading.
-fn block(page: &str, heading: &str) -> String {
-    let section = page.split_once(&format!("\n## {heading}\n")).unwrap().1;
-    section.split_once("\n```\n").unwrap().1.split_once("\n```").unwrap().0.to_owned()
-}
-
 /// Steps 4 and 5 of "By hand": a bundle in a folder of its own, without what is not for restoring.
 fn opened(set: &str, component: &str) -> String {
-    let all = block(&page("snapshot-format.md"), "By hand");
+    let all = block("docs/snapshot-format.md", "By hand");
     let steps = &all[all.find("# 4. ").unwrap()..all.find("# 6. ").unwrap()];
     assert_eq!(steps.matches("policies").count(), 4, "{steps}");
     let steps = steps.replace("policies", component);
@@ -51,7 +41,7 @@ fn opened(set: &str, component: &str) -> String {
 async fn followed(home: &Home, kubeconfig: &Path) -> BTreeSet<String> {
     let mut refused = BTreeSet::new();
     for (name, set, component) in PARTS {
-        let commands = block(&page(&format!("runbooks/{name}")), "Without netdr");
+        let commands = block(&format!("docs/runbooks/{name}"), "Without netdr");
         // helm-controller does not run here, and watching has no end.
         let commands: Vec<&str> = commands.lines().filter(|line| !line.contains("get job ")).collect();
         let script = format!(

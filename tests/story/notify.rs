@@ -183,10 +183,7 @@ async fn whoever_cannot_be_told_costs_no_backup() {
 async fn without_a_repository_somebody_is_told_all_the_same() {
     let store = Store::new().await;
     let mail = Mail::start(None, &[]).await;
-    store.configure(&format!(
-        "notify: [{{smtp: {{server: '127.0.0.1:{}', tls: none, from: netdr@lab.test, to: [alerts@lab.test]}}}}]",
-        mail.port
-    ));
+    store.configure(&mail.configuration());
     store.shell("mv repo unmounted").await.ok();
     store.netdr(BACKUP).await.failed(1);
     let taken = mail.taken();
@@ -200,10 +197,7 @@ async fn without_a_repository_somebody_is_told_all_the_same() {
 async fn a_wrong_configuration_reaches_somebody_and_a_slip_at_a_terminal_nobody() {
     let store = Store::new().await;
     let mail = Mail::start(None, &[]).await;
-    store.configure(&format!(
-        "notify: [{{smtp: {{server: '127.0.0.1:{}', tls: none, from: netdr@lab.test, to: [alerts@lab.test]}}}}]",
-        mail.port
-    ));
+    store.configure(&mail.configuration());
     let right = std::fs::read_to_string(store.path("netdr.yaml")).unwrap();
     store.configure("retension: {daily: 7}");
     let at_a_terminal = |verb: &str| format!("script -qec 'netdr {verb}' /dev/null || true");

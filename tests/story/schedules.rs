@@ -5,7 +5,7 @@ use std::path::Path;
 use netdr::{drill::cluster::host_root, model::Set};
 use serde_json::Value;
 
-use crate::support::{Home, MARKER, NODE, Objects, Operator, everything, fresh, pages};
+use crate::support::{Home, MARKER, NODE, Objects, Operator, block, everything, fresh};
 
 /// The arguments of a job's container, where the test's host is not the pod's.
 fn arguments(job: &Value) -> Vec<String> {
@@ -162,10 +162,8 @@ async fn what_the_page_says_to_do_before_is_done_by_its_commands() {
 /// docs/schedules.md, "Many clusters": the overlay as it stands there has its own configuration, and all else as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_overlay_of_the_page_gives_a_cluster_its_own_configuration() {
-    let pages = pages();
-    let page = pages.iter().find(|page| page.name == "docs/schedules.md").unwrap();
-    let block = page.blocks.iter().find(|block| block.heading == "Many clusters").unwrap();
-    let (file, overlay) = block.text.split_once(":\n").unwrap();
+    let text = block("docs/schedules.md", "Many clusters");
+    let (file, overlay) = text.split_once(":\n").unwrap();
     let home = Home::new();
     let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
     home.run("cp", &["-r", schedules.to_str().unwrap(), "schedules"]).await.ok();

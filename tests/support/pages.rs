@@ -52,6 +52,13 @@ impl Block {
     }
 }
 
+/// The text of the first block that stands under a heading of a page.
+pub(crate) fn block(page: &str, heading: &str) -> String {
+    let found = pages().into_iter().filter(|one| one.name == page).flat_map(|one| one.blocks);
+    let found = found.into_iter().find(|block| block.heading == heading);
+    found.unwrap_or_else(|| panic!("{page} has no block under \"{heading}\"")).text
+}
+
 /// Every page, in order.
 pub(crate) fn pages() -> Vec<Page> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -39,6 +39,14 @@ impl Mail {
         Self { _server: server, folder, port }
     }
 
+    /// What a configuration names it by.
+    pub(crate) fn configuration(&self) -> String {
+        format!(
+            "notify: [{{smtp: {{server: '127.0.0.1:{}', tls: none, from: netdr@lab.test, to: [alerts@lab.test]}}}}]",
+            self.port
+        )
+    }
+
     /// What it took, the first one first.
     pub(crate) fn taken(&self) -> Vec<String> {
         let files = fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());

@@ -10,10 +10,7 @@ async fn what_a_backup_took_over_is_told_by_name_and_not_as_well_again() {
     let world = Watched::new().await;
     let home = &world.operator.home;
     let mail = Mail::start(None, &[]).await;
-    world.operator.configure(&format!(
-        "notify: [{{smtp: {{server: '127.0.0.1:{}', tls: none, from: netdr@lab.test, to: [alerts@lab.test]}}}}]",
-        mail.port
-    ));
+    world.operator.configure(&mail.configuration());
     let drift = ["drift", "--set", "network"];
     let policy = world.objects.get(POLICIES, POLICY).await;
     world.objects.delete(POLICIES, POLICY).await;

@@ -62,10 +62,7 @@ async fn what_is_found_and_its_end_are_mails_of_one_thread_each() {
     let (home, mail) = (&operator.home, Mail::start(None, &[]).await);
     objects.create(OBJECTS).await;
     operator.configure("cluster: {name: proj-k8s}");
-    operator.configure(&format!(
-        "notify: [{{smtp: {{server: '127.0.0.1:{}', tls: none, from: netdr@lab.test, to: [alerts@lab.test]}}}}]",
-        mail.port
-    ));
+    operator.configure(&mail.configuration());
     assert_eq!(told(home, &mail, BACKUP, 0).await, []);
 
     let drift = "drift --set network";
