@@ -279,8 +279,10 @@ fn recoveries<'a>(known: &Known<'a>, text: &mut Text) {
     for (scenario, (drill, of)) in newest {
         let [time, success, took, objective] = metric::DRILL;
         text.time(&time, &[scenario], drill.ended_at);
-        text.add(&success, &[scenario], f64::from(u8::from(of.outcome == "recovered")));
-        text.add(&took, &[scenario], of.recovery_time_s);
+        text.add(&success, &[scenario], f64::from(u8::from(of.is_back())));
+        if let Some(seconds) = of.recovery_time_s {
+            text.add(&took, &[scenario], seconds);
+        }
         text.add(&objective, &[scenario], of.rto_s as f64);
     }
     let good = last(known.drills, Some(known.cluster)).map(|drill| drill.ended_at);

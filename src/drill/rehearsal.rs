@@ -16,7 +16,8 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
-    ControlPlane, Memory, Options, Programs, Subject, damage,
+    ControlPlane, Memory, Options, Programs, Subject,
+    damage::{self, Damage},
     load::{self, Loaded},
     player::Player,
 };
@@ -106,7 +107,8 @@ impl Rehearsal<'_> {
 
     async fn in_sandbox(&self, drilled: &Drilled, programs: &Programs, memory: &Memory) -> Result<Scenario> {
         let name = &drilled.plan.name;
-        if damage::choose(&drilled.plan.components(), &self.subject.items).is_empty() {
+        let chosen = damage::choose(&drilled.plan.components(), &self.subject.items);
+        if chosen.is_empty() {
             return Ok(untested(drilled, nothing_to_break(&drilled.plan)));
         }
         let controllers = programs.has(&["kube-controller-manager", "kube-scheduler", "kwok"]);
@@ -148,7 +150,7 @@ impl Rehearsal<'_> {
         let work = async {
             match self.unplayable(drilled, &plan, &stage).await? {
                 Some(why) => Ok(untested(drilled, why)),
-                None => self.drill(drilled, &plan, &stage).await,
+                None => self.drill(drilled, &plan, &stage, &chosen).await,
             }
         };
         tokio::select! {
@@ -169,7 +171,8 @@ impl Rehearsal<'_> {
 
     async fn in_cluster(&self, drilled: &Drilled, cluster: &Cluster, folder: &Path) -> Result<Scenario> {
         let (plan, not_tested) = restricted(&drilled.plan, false);
-        if damage::choose(&plan.components(), &self.subject.items).is_empty() {
+        let chosen = damage::choose(&plan.components(), &self.subject.items);
+        if chosen.is_empty() {
             return Ok(untested(drilled, nothing_to_break(&plan)));
         }
         let (runs, nowhere, roots) = (folder.join("runs"), folder.join("nowhere"), BTreeMap::new());
@@ -184,7 +187,7 @@ impl Rehearsal<'_> {
             ))
             .why(format!("{left} differences are left after its plan: {}", loaded.remarks.join("; "))));
         }
-        let scenario = self.drill(drilled, &plan, &stage).await?;
+        let scenario = self.drill(drilled, &plan, &stage, &chosen).await?;
         Ok(Scenario { not_tested: [not_tested, scenario.not_tested].concat(), ..scenario })
     }
 
@@ -210,11 +213,16 @@ impl Rehearsal<'_> {
     }
 
     /// Breaks, replays, judges.
-    async fn drill(&self, drilled: &Drilled, plan: &RestorePlan, stage: &Stage<'_>) -> Result<Scenario> {
+    async fn drill(
+        &self,
+        drilled: &Drilled,
+        plan: &RestorePlan,
+        stage: &Stage<'_>,
+        chosen: &[Damage],
+    ) -> Result<Scenario> {
         let (name, components) = (&plan.name, plan.components());
         (self.tell)(&format!("{name}: causing its failure"));
-        let chosen = damage::choose(&components, &self.subject.items);
-        let caused = damage::cause(stage.cluster, stage.roots, &chosen).await?;
+        let caused = damage::cause(stage.cluster, stage.roots, chosen).await?;
         if caused.is_empty() {
             return Ok(untested(drilled, nothing_to_break(plan)));
         }
@@ -252,11 +260,11 @@ impl Rehearsal<'_> {
         Ok(Scenario {
             outcome,
             why,
-            own_time_s: own_time(&runs),
-            recovery_time_s: took.as_secs_f64(),
+            own_time_s: Some(own_time(&runs)),
+            recovery_time_s: Some(took.as_secs_f64()),
             // Where nodes are only played, so is the time that they take.
             rto_met: simulated.is_empty().then_some(recovered && took <= plan.rto),
-            recovery_point_s: point,
+            recovery_point_s: Some(point),
             // That nothing at all is lost is up to Git or to whoever watches: a snapshot of any age cannot tell.
             rpo_met: (recovered && !plan.rpo.is_zero())
                 .then(|| u64::try_from(point).unwrap_or_default() <= plan.rpo.as_secs()),

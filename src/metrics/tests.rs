@@ -163,7 +163,7 @@ fn drill(cluster: &str, day: &str, good: bool, scenarios: &[(&str, &str, f64)]) 
     let of = |(name, outcome, recovery_time_s): &(&str, &str, f64)| PastScenario {
         name: (*name).into(),
         outcome: (*outcome).into(),
-        recovery_time_s: *recovery_time_s,
+        recovery_time_s: Some(*recovery_time_s),
         ..past.scenarios[0].clone()
     };
     past.scenarios = scenarios.iter().map(of).collect();

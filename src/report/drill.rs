@@ -122,6 +122,26 @@ impl DrillReport {
         document
     }
 
+    /// What later ones show of it.
+    pub(super) fn as_past(&self) -> Past {
+        let scenario = |scenario: &Scenario| PastScenario {
+            name: scenario.name.clone(),
+            outcome: scenario.outcome.into(),
+            own_time_s: scenario.own_time_s,
+            recovery_time_s: scenario.recovery_time_s,
+            rto_s: scenario.rto_s,
+            rto_met: scenario.rto_met,
+        };
+        Past {
+            report: self.report.clone(),
+            cluster: self.cluster.clone(),
+            place: self.place,
+            ended_at: self.ended_at,
+            good: self.good,
+            scenarios: self.scenarios.iter().map(scenario).collect(),
+        }
+    }
+
     /// How many scenarios ended so.
     fn ended(&self, outcome: &str) -> usize {
         self.scenarios.iter().filter(|scenario| scenario.outcome == outcome).count()

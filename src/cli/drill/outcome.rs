@@ -120,10 +120,8 @@ fn text(report: &DrillReport, kept: &Kept) -> String {
             Some(false) => "missed",
             None => open,
         };
-        let time = |seconds: f64| match scenario.runs[..] {
-            [] => "–".to_owned(),
-            _ => format!("{seconds:.1} s"),
-        };
+        let time =
+            |seconds: Option<f64>| seconds.map_or("–".to_owned(), |seconds| format!("{seconds:.1} s"));
         vec![
             scenario.name.clone(),
             scenario.outcome.to_owned(),
@@ -166,7 +164,7 @@ pub(super) fn problems(report: &DrillReport, exit: Exit, cx: &Context) -> Vec<Pr
         (None, Some(false)) => Some(format!(
             "{}: recovered in {:.0} s, and the objective is {}",
             scenario.name,
-            scenario.recovery_time_s,
+            scenario.recovery_time_s.unwrap_or_default(),
             objective(std::time::Duration::from_secs(scenario.rto_s))
         )),
         (None, _) => None,

@@ -3,9 +3,7 @@
 //! In: a report and the drills before it. Out: what is shown of them, and the drawing. Invariant: pure; a time of a drill
 //! where readiness was simulated never looks like one that was measured, and nothing is told by colour alone.
 
-use chrono::{DateTime, Utc};
-
-use super::{DrillReport, Place};
+use super::{DrillReport, Past, PastScenario, Place};
 use crate::report::{markup::Markup, words};
 
 /// Drills that are shown: three years of quarters.
@@ -29,87 +27,17 @@ const LETTERS: usize = 26;
 /// The drills that are shown.
 pub(super) struct Drills {
     /// Oldest first; the last is the report's own.
-    pub(super) shown: Vec<Drill>,
+    pub(super) shown: Vec<Past>,
     /// How many there are before them.
     pub(super) earlier: usize,
     /// Each scenario of the report, and its objective in seconds.
     scenarios: Vec<(String, f64)>,
 }
 
-/// One of them.
-pub(super) struct Drill {
-    pub(super) ended_at: DateTime<Utc>,
-    pub(super) good: bool,
-    place: Place,
-    pub(super) times: Vec<Time>,
-}
-
-/// What a scenario took then.
-pub(super) struct Time {
-    pub(super) name: String,
-    pub(super) outcome: String,
-    pub(super) back: bool,
-    /// Whether it was drilled to its end and did not come back.
-    lost: bool,
-    /// Whether it was measured to take too long.
-    late: bool,
-    pub(super) seconds: f64,
-}
-
-impl Drill {
-    /// What a scenario took.
-    pub(super) fn of(&self, name: &str) -> Option<&Time> {
-        self.times.iter().find(|time| time.name == name)
-    }
-
-    /// Of how many plans it was, where they came back in time and it is no good one only because it was not of every plan.
-    pub(super) fn part(&self) -> Option<usize> {
-        let back = !self.times.is_empty() && self.times.iter().all(|time| time.back && !time.late);
-        (!self.good && back).then_some(self.times.len())
-    }
-
-    /// What it counts for.
-    pub(super) fn word(&self) -> String {
-        match self.part() {
-            _ if self.good => "good".into(),
-            Some(1) => "one plan".into(),
-            Some(n) => format!("{n} plans"),
-            None => "not good".into(),
-        }
-    }
-}
-
-impl Time {
-    fn new(name: &str, outcome: &str, seconds: f64, met: Option<bool>) -> Self {
-        let (back, lost) = (outcome == "recovered", matches!(outcome, "failed" | "partial"));
-        Self { name: name.into(), outcome: outcome.into(), back, lost, late: met == Some(false), seconds }
-    }
-}
-
 impl Drills {
     /// Those before a report, and the report's own.
     pub(super) fn of(report: &DrillReport) -> Self {
-        let own = Drill {
-            ended_at: report.ended_at,
-            good: report.good,
-            place: report.place,
-            times: report
-                .scenarios
-                .iter()
-                .map(|s| Time::new(&s.name, s.outcome, s.recovery_time_s, s.rto_met))
-                .collect(),
-        };
-        let past = report.trend.iter().map(|past| Drill {
-            ended_at: past.ended_at,
-            good: past.good,
-            place: past.place,
-            times: past
-                .scenarios
-                .iter()
-                .map(|s| Time::new(&s.name, &s.outcome, s.recovery_time_s, s.rto_met))
-                .collect(),
-        });
-        let mut shown: Vec<Drill> = past.chain([own]).collect();
+        let mut shown: Vec<Past> = report.trend.iter().cloned().chain([report.as_past()]).collect();
         let earlier = shown.len().saturating_sub(SHOWN);
         shown.drain(..earlier);
         let scenarios = report.scenarios.iter().map(|s| (s.name.clone(), s.rto_s as f64)).collect();
@@ -147,23 +75,24 @@ impl Drills {
             m.text(words::duration(objective)).raw("</text>\n");
         }
         let step = (right - panel.x - 24.0) / (self.shown.len().max(2) - 1) as f64;
-        let points: Vec<(f64, f64, &Drill, &Time)> = (0..)
+        let points: Vec<(f64, f64, &Past, &PastScenario)> = (0..)
             .zip(&self.shown)
             .filter_map(|(number, drill)| {
-                let time = drill.of(name).filter(|time| time.back || time.lost)?;
-                Some((panel.x + 12.0 + step * f64::from(number), panel.at(time.seconds), drill, time))
+                let then = drill.of(name).filter(|then| then.has_ended())?;
+                let seconds = then.recovery_time_s.unwrap_or_default();
+                Some((panel.x + 12.0 + step * f64::from(number), panel.at(seconds), drill, then))
             })
             .collect();
-        let back = || points.iter().filter(|(.., time)| time.back);
+        let back = || points.iter().filter(|(.., then)| then.is_back());
         for (one, other) in back().zip(back().skip(1)) {
             line(m, "<line class=\"trend\"", (one.0, one.1), (other.0, other.1));
         }
-        for (x, y, drill, time) in &points {
-            mark(m, (*x, *y), drill, time);
+        for (x, y, drill, then) in &points {
+            mark(m, (*x, *y), drill, then);
         }
-        if let Some((x, y, _, time)) = back().next_back() {
+        if let Some((x, y, _, then)) = back().next_back() {
             m.raw("<text class=\"value end\" x=\"").at(x + 10.0).raw("\" y=\"").at(y - 10.0).raw("\">");
-            m.text(words::duration(time.seconds)).raw("</text>\n");
+            m.text(then.took().map(words::duration).unwrap_or_default()).raw("</text>\n");
         }
         let one_day = self.shown.first().map(|drill| drill.ended_at.date_naive())
             == self.shown.last().map(|drill| drill.ended_at.date_naive());
@@ -180,9 +109,9 @@ impl Drills {
 
     /// The ticks that hold every time and every objective.
     fn range(&self) -> (f64, f64) {
-        let times = self.shown.iter().flat_map(|drill| &drill.times).filter(|time| time.back);
+        let times = self.shown.iter().flat_map(|drill| &drill.scenarios);
         let numbers: Vec<f64> = times
-            .map(|time| time.seconds)
+            .filter_map(PastScenario::took)
             .chain(self.scenarios.iter().map(|(_, objective)| *objective))
             .filter(|seconds| *seconds > 0.0)
             .collect();
@@ -198,17 +127,17 @@ impl Drills {
     /// The drawing in words, for those who do not see it.
     fn description(&self) -> String {
         let said = self.scenarios.iter().map(|(name, objective)| {
-            let mut times = self.shown.iter().filter_map(|drill| drill.of(name)).filter(|time| time.back);
+            let mut times = self.shown.iter().filter_map(|drill| drill.of(name)?.took());
             let (first, last) = (times.next(), times.next_back());
             let objective = words::duration(*objective);
             match (first, last) {
                 (Some(first), Some(last)) => format!(
                     "{name}: {} at first, {} at last, objective {objective}",
-                    words::duration(first.seconds),
-                    words::duration(last.seconds)
+                    words::duration(first),
+                    words::duration(last)
                 ),
                 (Some(only), None) => {
-                    format!("{name}: {}, objective {objective}", words::duration(only.seconds))
+                    format!("{name}: {}, objective {objective}", words::duration(only))
                 }
                 _ => format!("{name}: it never came back"),
             }
@@ -240,14 +169,14 @@ fn line(m: &mut Markup, kind: &'static str, from: (f64, f64), to: (f64, f64)) {
     m.raw("\" x2=\"").at(to.0).raw("\" y2=\"").at(to.1).raw("\"/>\n");
 }
 
-fn mark(m: &mut Markup, (x, y): (f64, f64), drill: &Drill, time: &Time) {
+fn mark(m: &mut Markup, (x, y): (f64, f64), drill: &Past, then: &PastScenario) {
     m.raw("<g><title>").text(words::time(drill.ended_at)).raw(": ");
-    match time.back {
-        true => m.text(words::duration(time.seconds)),
-        false => m.text(&time.outcome),
+    match then.took() {
+        Some(seconds) => m.text(words::duration(seconds)),
+        None => m.text(&then.outcome),
     };
     m.raw("</title>");
-    if !time.back {
+    if !then.is_back() {
         line(m, "<line class=\"cross\"", (x - 4.0, y - 4.0), (x + 4.0, y + 4.0));
         line(m, "<line class=\"cross\"", (x - 4.0, y + 4.0), (x + 4.0, y - 4.0));
     } else {
@@ -284,13 +213,13 @@ mod tests {
     fn a_longer_recovery_stands_higher_and_below_the_objective_that_it_meets() {
         let mut report = report();
         report.scenarios.truncate(1);
-        report.trend[0].scenarios[0].recovery_time_s = 1.0;
+        report.trend[0].scenarios[0].recovery_time_s = Some(1.0);
         let svg = drawn(&report);
         let (times, goal) =
             (marks(&svg, "circle class=\"dot hollow", "cy"), marks(&svg, "line class=\"goal", "y1"));
         assert_eq!((times.len(), goal.len()), (2, 1));
         assert!(times[1] < times[0] && goal[0] < times[1], "{times:?} {goal:?}");
-        report.scenarios[0].recovery_time_s = 4000.0;
+        report.scenarios[0].recovery_time_s = Some(4000.0);
         let times = marks(&drawn(&report), "circle class=\"dot hollow", "cy");
         assert!(times[1] < marks(&drawn(&report), "line class=\"goal", "y1")[0], "over its objective");
     }
@@ -310,8 +239,8 @@ mod tests {
         let mut report = report();
         let past = report.trend[0].clone();
         report.trend = vec![past; 40];
-        report.trend[39].scenarios[0].recovery_time_s = f64::NAN;
-        report.scenarios[0].recovery_time_s = 0.0;
+        report.trend[39].scenarios[0].recovery_time_s = Some(f64::NAN);
+        report.scenarios[0].recovery_time_s = Some(0.0);
         report.scenarios[1].rto_s = u64::MAX;
         let drills = Drills::of(&report);
         assert_eq!((drills.shown.len(), drills.earlier), (SHOWN, 29));

@@ -14,16 +14,14 @@ use crate::report::words::count;
 pub struct Control {
     /// What it is about.
     pub what: &'static str,
-    /// As the guide has it; empty where it has none.
+    /// As the guide has it.
     pub guide: &'static str,
     /// As it is called today.
     pub today: &'static str,
-    /// Where evidence for it is, in a report that has any.
-    pub evidence: &'static str,
     from: From,
 }
 
-/// What in a report is evidence.
+/// What in a report is evidence, and of what.
 #[derive(Clone, Copy, Debug)]
 enum From {
     /// Scenarios that came back, whichever.
@@ -31,18 +29,38 @@ enum From {
     /// Runs of plans.
     Plans,
     /// The snapshots.
-    Sources,
+    Sources(&'static str),
     /// Looks at places outside.
     Places,
     /// One of these scenarios, where it came back.
-    Scenarios(&'static [&'static str]),
-    /// A scenario that came back, and the certificates.
-    Certificates(&'static [&'static str]),
-    /// Nothing.
-    Nowhere,
+    Scenarios(&'static [&'static str], &'static str),
+    /// Scenario `certificates`, where it came back, and when each certificate expires.
+    Certificates,
+    /// Nothing, and why.
+    Nowhere(&'static str),
 }
 
+/// What the check of a place is called.
+const PLACES: &str = "the check of each place outside";
+/// Of certificates, the scenario, and what it shows.
+const CERTIFICATES: (&str, &str) = ("certificates", "certificates equal the snapshot afterwards");
+
 impl Control {
+    /// Where evidence for it is, in a report that has any.
+    pub fn evidence(&self) -> String {
+        match self.from {
+            From::Restores => "this report: scenarios, checks, trend".into(),
+            From::Plans => "the plans that were drilled, step by step".into(),
+            From::Sources(what) => what.into(),
+            From::Places => PLACES.into(),
+            From::Scenarios(names, what) => scenarios(names, what),
+            From::Certificates => {
+                format!("{}; expiry of each", scenarios(&[CERTIFICATES.0], CERTIFICATES.1))
+            }
+            From::Nowhere(why) => format!("none: {why}"),
+        }
+    }
+
     /// Where evidence for it is in a report; `none`, with why, where it has none.
     pub fn found_in(&self, report: &DrillReport) -> String {
         match self.from {
@@ -61,8 +79,8 @@ impl Control {
                     ref names => format!("step by step: {}", names.join(", ")),
                 }
             }
-            From::Sources if report.sources.is_empty() => "none: no snapshot was drilled".into(),
-            From::Sources | From::Nowhere => self.evidence.into(),
+            From::Sources(_) if report.sources.is_empty() => "none: no snapshot was drilled".into(),
+            From::Sources(_) | From::Nowhere(_) => self.evidence(),
             From::Places => {
                 match (report.checks.iter().filter(|check| !check.is_failure()).count(), &report.checks[..]) {
                     (0, []) if report.interrupted => {
@@ -70,35 +88,18 @@ impl Control {
                     }
                     (0, []) => "none: no place outside is configured".into(),
                     (0, _) => "none: no place outside was seen to have the snapshots".into(),
-                    (n, all) => format!("{}: {n} of {} passed", self.evidence, all.len()),
+                    (n, all) => format!("{PLACES}: {n} of {} passed", all.len()),
                 }
             }
-            From::Scenarios(names) => self.came_back(names, report),
-            From::Certificates(names) => {
+            From::Scenarios(names, what) => came_back(names, what, report),
+            From::Certificates => {
                 let expiry = match report.certificates.len() as u64 {
                     0 => "no certificate in the snapshots".into(),
                     n => format!("expiry of {}", count(n, "certificate")),
                 };
-                format!("{}; {expiry}", self.came_back(names, report))
+                format!("{}; {expiry}", came_back(&[CERTIFICATES.0], CERTIFICATES.1, report))
             }
         }
-    }
-
-    fn came_back(&self, names: &[&str], report: &DrillReport) -> String {
-        let of = |name: &&str| report.scenarios.iter().find(|scenario| scenario.name == **name);
-        let back = |name: &&&str| of(name).is_some_and(|scenario| scenario.outcome == "recovered");
-        let proved: Vec<&str> = names.iter().filter(back).copied().collect();
-        if !proved.is_empty() {
-            let (_, what) = self.evidence.split_once(": ").unwrap_or_default();
-            let what = what.split("; ").next().unwrap_or_default();
-            let plural = if proved.len() > 1 { "scenarios" } else { "scenario" };
-            return format!("{plural} {}: {what}", proved.join(" and "));
-        }
-        let why = names.iter().map(|name| match of(name) {
-            None => format!("scenario {name} was not drilled"),
-            Some(scenario) => format!("scenario {name}: {}", scenario.outcome),
-        });
-        format!("none: {}", why.collect::<Vec<_>>().join(", "))
     }
 
     /// As scripts read it.
@@ -107,14 +108,27 @@ impl Control {
     }
 }
 
-const fn row(
-    what: &'static str,
-    guide: &'static str,
-    today: &'static str,
-    from: From,
-    evidence: &'static str,
-) -> Control {
-    Control { what, guide, today, evidence, from }
+fn scenarios(names: &[&str], what: &str) -> String {
+    let plural = if names.len() > 1 { "scenarios" } else { "scenario" };
+    format!("{plural} {}: {what}", names.join(" and "))
+}
+
+fn came_back(names: &[&str], what: &str, report: &DrillReport) -> String {
+    let of = |name: &&str| report.scenarios.iter().find(|scenario| scenario.name == **name);
+    let back = |name: &&&str| of(name).is_some_and(|scenario| scenario.outcome == "recovered");
+    let proved: Vec<&str> = names.iter().filter(back).copied().collect();
+    if !proved.is_empty() {
+        return scenarios(&proved, what);
+    }
+    let why = names.iter().map(|name| match of(name) {
+        None => format!("scenario {name} was not drilled"),
+        Some(scenario) => format!("scenario {name}: {}", scenario.outcome),
+    });
+    format!("none: {}", why.collect::<Vec<_>>().join(", "))
+}
+
+const fn row(what: &'static str, guide: &'static str, today: &'static str, from: From) -> Control {
+    Control { what, guide, today, from }
 }
 
 /// The rows.
@@ -124,69 +138,59 @@ pub const CONTROLS: &[Control] = &[
         "every 90 days test restoration (guide 6.1)",
         "CIS v8.1 11.5; NIST CSF 2.0 RC.RP-03, PR.DS-11; NIST 800-53 CP-4, CP-9(1); ISO 27001:2022 A.8.13, A.5.30",
         From::Restores,
-        "this report: scenarios, checks, trend",
     ),
     row(
         "Recovery follows a documented procedure",
         "recovery procedure (guide 6.2)",
         "CIS v8.1 11.1; NIST CSF 2.0 RC.RP-01; NIST 800-53 CP-10; ISO 27001:2022 A.5.29, A.5.30",
         From::Plans,
-        "the plans that were drilled, step by step",
     ),
     row(
         "Backups are automatic",
         "backup schedule (guide 6.1)",
         "CIS v8.1 11.2; NIST 800-53 CP-9; ISO 27001:2022 A.8.13",
-        From::Sources,
-        "when each snapshot was captured",
+        From::Sources("when each snapshot was captured"),
     ),
     row(
         "Recovery data is protected",
         "A.14.1.3, PR.DS-2",
         "CIS v8.1 11.3; NIST CSF 2.0 PR.DS-01; NIST 800-53 CP-9(8); ISO 27001:2022 A.8.24",
-        From::Sources,
-        "signature of each snapshot; it opened with the drill’s identity alone",
+        From::Sources("signature of each snapshot; it opened with the drill’s identity alone"),
     ),
     row(
         "A copy is isolated",
         "secondary: S3 Glacier Deep Archive (guide 6.1)",
         "CIS v8.1 11.4; NIST 800-53 CP-6; ISO 27001:2022 A.8.14",
         From::Places,
-        "the check of each place outside",
     ),
     row(
         "Network boundary",
         "CIS.12.1, A.13.1.1, PR.AC-5",
         "CIS v8.1 12.2, 13.4; NIST CSF 2.0 PR.IR-01; NIST 800-53 SC-7; ISO 27001:2022 A.8.20, A.8.22",
-        From::Scenarios(&["network-policies", "full-stack"]),
-        "scenarios network-policies and full-stack: policies equal the snapshot afterwards",
+        From::Scenarios(&["network-policies", "full-stack"], "policies equal the snapshot afterwards"),
     ),
     row(
         "Deny by default, allow by exception",
         "CIS.12.3, A.13.1.3, PR.PT-4",
         "CIS v8.1 4.4, 13.4; NIST CSF 2.0 PR.IR-01; NIST 800-53 AC-4, SC-7(5); ISO 27001:2022 A.8.22",
-        From::Scenarios(&["network-policies"]),
-        "scenario network-policies: what slipped in was deleted, what was lost came back",
+        From::Scenarios(&["network-policies"], "what slipped in was deleted, what was lost came back"),
     ),
     row(
         "Filtering between domains",
         "CIS.12.6, A.13.1.3, PR.AC-5",
         "CIS v8.1 13.4; NIST CSF 2.0 PR.IR-01; NIST 800-53 AC-4; ISO 27001:2022 A.8.22",
-        From::Scenarios(&["network-policies"]),
-        "scenario network-policies: namespaces have their labels, on which policies select",
+        From::Scenarios(&["network-policies"], "namespaces have their labels, on which policies select"),
     ),
     row(
         "Traffic is encrypted",
         "CIS.9.1, A.13.2.1, PR.DS-2",
         "CIS v8.1 3.10; NIST CSF 2.0 PR.DS-02; NIST 800-53 SC-8; ISO 27001:2022 A.8.24",
-        From::Certificates(&["certificates"]),
-        "scenario certificates: certificates equal the snapshot afterwards; expiry of each",
+        From::Certificates,
     ),
     row(
         "Control plane traffic is encrypted",
         "CIS.9.2, A.14.1.3, PR.DS-2",
         "CIS v8.1 3.10; NIST CSF 2.0 PR.DS-02; NIST 800-53 SC-8; ISO 27001:2022 A.8.24",
-        From::Nowhere,
-        "none: RKE2’s own certificates are not in a snapshot",
+        From::Nowhere("RKE2’s own certificates are not in a snapshot"),
     ),
 ];

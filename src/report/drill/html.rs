@@ -64,9 +64,10 @@ fn cards(m: &mut Markup, report: &DrillReport) {
         .raw(" caused; what was restored was read ");
     m.raw("again and compared with the snapshots</p></section>\n");
 
-    let longest = back.iter().max_by(|a, b| a.recovery_time_s.total_cmp(&b.recovery_time_s));
-    card(m, "Longest recovery", &longest.map_or("–".into(), |one| words::duration(one.recovery_time_s)));
-    if let Some(scenario) = longest {
+    let timed = back.iter().filter_map(|one| Some((one.recovery_time_s?, one)));
+    let longest = timed.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    card(m, "Longest recovery", &longest.map_or("–".into(), |(seconds, _)| words::duration(seconds)));
+    if let Some((_, scenario)) = longest {
         m.raw(match scenario.rto_met {
             Some(true) => "<p class=\"judged good\">✓ within the objective of ",
             Some(false) => "<p class=\"judged bad\">✕ over the objective of ",
@@ -83,7 +84,7 @@ fn cards(m: &mut Markup, report: &DrillReport) {
     let of = |as_said: Option<bool>| back.iter().filter(move |one| one.rpo_met == as_said);
     let [over, within, open] = [Some(false), Some(true), None].map(|as_said| of(as_said).count() as u64);
     let shown = [Some(false), Some(true), None].into_iter().find(|as_said| of(*as_said).next().is_some());
-    let oldest = shown.and_then(|as_said| of(as_said).map(|scenario| scenario.recovery_point_s).max());
+    let oldest = shown.and_then(|as_said| of(as_said).filter_map(|scenario| scenario.recovery_point_s).max());
     card(m, "Recovery point", &oldest.map_or("–".into(), |seconds| words::duration(seconds as f64)));
     if over > 0 {
         m.raw("<p class=\"judged bad\">✕ over the objective of ")
@@ -115,13 +116,10 @@ fn summary(m: &mut Markup, report: &DrillReport) {
             .text(&scenario.title)
             .raw("</small></th>");
         outcome(m, scenario.outcome);
-        if scenario.runs.is_empty() {
-            m.raw("<td class=\"n\">–</td><td>–</td><td>–</td></tr>\n");
-            continue;
-        }
-        m.raw("<td class=\"n\">").text(words::duration(scenario.own_time_s)).raw("</td>");
+        m.raw("<td class=\"n\">").text(scenario.own_time_s.map_or("–".into(), words::duration)).raw("</td>");
+        let point = scenario.recovery_point_s.map(|seconds| seconds as f64);
         against(m, scenario.recovery_time_s, scenario.rto_s, scenario.rto_met, rto_open);
-        against(m, scenario.recovery_point_s as f64, scenario.rpo_s, scenario.rpo_met, rpo_open);
+        against(m, point, scenario.rpo_s, scenario.rpo_met, rpo_open);
         m.raw("</tr>\n");
     }
     m.raw("</tbody>\n</table>\n</div>\n<p class=\"muted\">The recovery point is how old the oldest snapshot was when the failure \
@@ -130,7 +128,11 @@ fn summary(m: &mut Markup, report: &DrillReport) {
 }
 
 /// A time, what it may be, and whether it was.
-fn against(m: &mut Markup, seconds: f64, objective_s: u64, met: Option<bool>, open: &'static str) {
+fn against(m: &mut Markup, seconds: Option<f64>, objective_s: u64, met: Option<bool>, open: &'static str) {
+    let Some(seconds) = seconds else {
+        m.raw("<td>–</td>");
+        return;
+    };
     m.raw("<td class=\"word\">").text(words::duration(seconds)).raw("<small>");
     m.raw(match met {
         Some(true) => "<span class=\"tone good\">✓ met</span>",
@@ -254,8 +256,7 @@ fn trend(m: &mut Markup, report: &DrillReport) {
         for scenario in &report.scenarios {
             m.raw("<td class=\"n\">");
             match drill.of(&scenario.name) {
-                Some(then) if then.back => m.text(words::duration(then.seconds)),
-                Some(then) => m.text(&then.outcome),
+                Some(then) => m.text(then.took().map_or(then.outcome.clone(), words::duration)),
                 None => m.raw("–"),
             };
             m.raw("</td>");

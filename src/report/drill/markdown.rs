@@ -28,10 +28,7 @@ pub fn render(report: &DrillReport) -> String {
     ];
     let row = |scenario: &Scenario| {
         let [rto_open, rpo_open] = report.unjudged(scenario);
-        let took = |seconds: f64| match scenario.runs[..] {
-            [] => "–".to_owned(),
-            _ => words::duration(seconds),
-        };
+        let took = |seconds: Option<f64>| seconds.map_or("–".to_owned(), words::duration);
         vec![
             safe(&scenario.name),
             scenario.outcome.into(),
@@ -39,7 +36,7 @@ pub fn render(report: &DrillReport) -> String {
             took(scenario.recovery_time_s),
             words::duration(scenario.rto_s as f64),
             met(scenario.rto_met, rto_open),
-            took(scenario.recovery_point_s as f64),
+            took(scenario.recovery_point_s.map(|seconds| seconds as f64)),
             words::duration(scenario.rpo_s as f64),
             met(scenario.rpo_met, rpo_open),
         ]
@@ -118,9 +115,9 @@ fn trend(out: &mut String, report: &DrillReport) {
     }
     let drills = Drills::of(report);
     let rows = drills.shown.iter().map(|drill| {
-        let times = drill.times.iter().map(|then| match then.back {
-            true => format!("{} {}", safe(&then.name), words::duration(then.seconds)),
-            false => format!("{} {}", safe(&then.name), safe(&then.outcome)),
+        let times = drill.scenarios.iter().map(|then| match then.took() {
+            Some(seconds) => format!("{} {}", safe(&then.name), words::duration(seconds)),
+            None => format!("{} {}", safe(&then.name), safe(&then.outcome)),
         });
         vec![words::time(drill.ended_at), drill.word(), times.collect::<Vec<_>>().join(", ")]
     });

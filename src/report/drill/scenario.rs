@@ -16,20 +16,20 @@ pub struct Scenario {
     pub title: String,
     /// Responsible role.
     pub role: String,
-    /// `recovered`, `partial`, `failed`, `not tested`, `interrupted`.
+    /// `recovered`, `partial`, `failed`, `not tested`, `interrupted`, `not begun`.
     pub outcome: &'static str,
     /// Why not, where it is not recovered.
     pub why: Option<String>,
-    /// What netdr itself took, without waiting for anything to become ready.
-    pub own_time_s: f64,
-    /// From the failure to the last proof.
-    pub recovery_time_s: f64,
+    /// What netdr itself took, without waiting for anything to become ready; none where no plan was replayed to an end.
+    pub own_time_s: Option<f64>,
+    /// From the failure to the last proof; as `own_time_s`.
+    pub recovery_time_s: Option<f64>,
     /// Objective.
     pub rto_s: u64,
     /// Whether it was met; none in a sandbox, where readiness is played.
     pub rto_met: Option<bool>,
-    /// How old the oldest source was when the failure was caused.
-    pub recovery_point_s: i64,
+    /// How old the oldest source was when the failure was caused; as `own_time_s`.
+    pub recovery_point_s: Option<i64>,
     /// Objective.
     pub rpo_s: u64,
     /// Whether it was met; none where nothing was restored.
@@ -198,11 +198,11 @@ impl Scenario {
             role: role.into(),
             outcome,
             why: Some(why),
-            own_time_s: 0.0,
-            recovery_time_s: 0.0,
+            own_time_s: None,
+            recovery_time_s: None,
             rto_s,
             rto_met: None,
-            recovery_point_s: 0,
+            recovery_point_s: None,
             rpo_s,
             rpo_met: None,
             simulated: Vec::new(),

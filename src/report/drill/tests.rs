@@ -6,9 +6,9 @@ use crate::report::tests as samples;
 fn scenario(name: &str, outcome: &'static str) -> Scenario {
     Scenario {
         outcome,
-        own_time_s: 1.5,
-        recovery_time_s: 3.0,
-        recovery_point_s: 7800,
+        own_time_s: Some(1.5),
+        recovery_time_s: Some(3.0),
+        recovery_point_s: Some(7800),
         rpo_met: Some(true),
         caused: vec!["networkpolicies.networking.k8s.io demo/a is lost".into()],
         checks: vec![Check::new("nothing differs"), Check::not_made("DNS", "the nodes are played")],
@@ -53,8 +53,7 @@ pub(crate) fn report() -> DrillReport {
         checks: vec![],
         trend: vec![],
     };
-    let past = serde_json::from_value(report.to_json()).unwrap();
-    report.trend = vec![past];
+    report.trend = vec![report.as_past()];
     report
 }
 
@@ -62,10 +61,29 @@ pub(crate) fn report() -> DrillReport {
 fn a_later_drill_reads_of_an_earlier_one_what_it_says() {
     let past: Past = serde_json::from_value(report().to_json()).unwrap();
     assert_eq!((past.good, past.place, past.scenarios.len()), (true, Place::Sandbox, 2));
-    assert_eq!((past.scenarios[0].rto_met, past.scenarios[0].own_time_s), (None, 1.5));
+    assert_eq!((past.scenarios[0].rto_met, past.scenarios[0].own_time_s), (None, Some(1.5)));
+    assert_eq!(
+        format!("{past:?}"),
+        format!("{:?}", report().as_past()),
+        "what is drawn of a report itself is what is stored"
+    );
     let mut restore = samples::report().to_json();
     restore["report"] = "x".into();
     assert!(serde_json::from_value::<Past>(restore).is_err(), "a restore is no drill");
+}
+
+/// As netdr wrote them before it said null: what was never begun took 0 s.
+#[test]
+fn an_older_report_of_a_drill_that_was_stopped_is_read_and_its_zero_is_no_time() {
+    let mut report = report();
+    report.scenarios[1] =
+        Scenario::without("interrupted", "traefik", "A title", "Admin", (900, 86_400), String::new());
+    let mut stored = report.to_json();
+    for field in ["own_time_s", "recovery_time_s", "recovery_point_s"] {
+        stored["scenarios"][1][field] = 0.into();
+    }
+    let past: Past = serde_json::from_value(stored).unwrap();
+    assert_eq!((past.of("cni").unwrap().took(), past.of("traefik").unwrap().took()), (Some(3.0), None));
 }
 
 #[test]
@@ -99,9 +117,7 @@ fn what_could_not_be_tested_is_neither_proved_nor_lost() {
     let mut report = report();
     report.scenarios[1] = Scenario {
         why: Some("nobody plays what its plan waits for".into()),
-        runs: vec![],
-        rpo_met: None,
-        ..scenario("traefik", "not tested")
+        ..Scenario::without("not tested", "traefik", "A title", "Admin", (900, 86_400), String::new())
     };
     report.good = DrillReport::judge(true, &report.scenarios);
     assert_eq!((report.good, report.headline()), (false, "Recovery proved in part"));
@@ -110,6 +126,10 @@ fn what_could_not_be_tested_is_neither_proved_nor_lost() {
         for said in ["not tested", "one could not be tested", "nobody plays what its plan waits for"] {
             assert!(text.contains(said), "{said}");
         }
+    }
+    let times = |field: &str| report.to_json()["scenarios"][1][field].clone();
+    for field in ["own_time_s", "recovery_time_s", "recovery_point_s"] {
+        assert_eq!(times(field), Value::Null, "{field}: no time is not a time of 0 s");
     }
     let text = markdown::render(&report);
     let row = text.lines().find(|line| line.starts_with("| traefik |")).unwrap();
@@ -315,7 +335,7 @@ fn a_drill_of_one_plan_that_came_back_is_called_that() {
 #[test]
 fn the_recovery_point_that_is_shown_is_one_that_was_judged() {
     let mut report = report();
-    (report.scenarios[1].recovery_point_s, report.scenarios[1].rpo_met) = (90_000, None);
+    (report.scenarios[1].recovery_point_s, report.scenarios[1].rpo_met) = (Some(90_000), None);
     let html = html::render(&report);
     let (_, card) = html.split_once("<h2>Recovery point</h2>").unwrap();
     let (card, _) = card.split_once("</section>").unwrap();

@@ -31,22 +31,56 @@ pub struct Past {
 pub struct PastScenario {
     /// The plan's name.
     pub name: String,
-    /// `recovered`, `partial`, `failed`, `not tested`, `interrupted`.
+    /// `recovered`, `partial`, `failed`, `not tested`, `interrupted`, `not begun`.
     pub outcome: String,
-    /// What netdr itself took.
-    pub own_time_s: f64,
-    /// From the failure to the last proof.
-    pub recovery_time_s: f64,
+    /// What netdr itself took; none where no plan was replayed (0, in reports of netdr before that was said).
+    pub own_time_s: Option<f64>,
+    /// From the failure to the last proof; as `own_time_s`.
+    pub recovery_time_s: Option<f64>,
     /// How long it may take.
     pub rto_s: u64,
     /// Whether the objective was met; none of a sandbox.
     pub rto_met: Option<bool>,
 }
 
+impl Past {
+    /// What a scenario came to.
+    pub(super) fn of(&self, name: &str) -> Option<&PastScenario> {
+        self.scenarios.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// Of how many plans it was, where they came back in time and it is no good one only because it was not of every plan.
+    pub(super) fn part(&self) -> Option<usize> {
+        let in_time = |scenario: &PastScenario| scenario.is_back() && scenario.rto_met != Some(false);
+        let back = !self.scenarios.is_empty() && self.scenarios.iter().all(in_time);
+        (!self.good && back).then_some(self.scenarios.len())
+    }
+
+    /// What it counts for.
+    pub(super) fn word(&self) -> String {
+        match self.part() {
+            _ if self.good => "good".into(),
+            Some(1) => "one plan".into(),
+            Some(n) => format!("{n} plans"),
+            None => "not good".into(),
+        }
+    }
+}
+
 impl PastScenario {
+    /// Whether it came back.
+    pub fn is_back(&self) -> bool {
+        self.outcome == "recovered"
+    }
+
     /// Whether it was drilled to an end: of what was not tested, or interrupted, nothing is known.
     pub fn has_ended(&self) -> bool {
         matches!(self.outcome.as_str(), "recovered" | "partial" | "failed")
+    }
+
+    /// How long the recovery took, where it came back.
+    pub(super) fn took(&self) -> Option<f64> {
+        self.recovery_time_s.filter(|_| self.is_back())
     }
 }
 

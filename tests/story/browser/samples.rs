@@ -79,9 +79,9 @@ pub(super) fn drill() -> DrillReport {
         outcome,
         why: (outcome != "recovered")
             .then(|| "nothing differs from the snapshot afterwards: 1 difference is left".into()),
-        own_time_s: 2.5,
-        recovery_time_s: 4.0,
-        recovery_point_s: 7800,
+        own_time_s: Some(2.5),
+        recovery_time_s: Some(4.0),
+        recovery_point_s: Some(7800),
         rpo_met: Some(true),
         not_tested: vec!["step `service`: `systemctl restart rke2-server` was not run".into()],
         caused: vec!["networkpolicies.networking.k8s.io demo/a is lost".into(); 40],
