@@ -18,7 +18,7 @@ mod rehearsal;
 mod subject;
 
 pub use control_plane::{ControlPlane, Options, Programs};
-pub use memory::Memory;
+pub use memory::{Folder as MemoryFolder, Memory};
 pub use past::{Drills, drills, last};
 pub use rehearsal::{Drilled, Rehearsal};
 pub use subject::{Subject, Wanted};

@@ -4,11 +4,7 @@ mod conclude;
 mod outcome;
 mod outside;
 
-use std::{
-    cell::{Cell, OnceCell, RefCell},
-    env,
-    path::PathBuf,
-};
+use std::{cell::OnceCell, env, path::PathBuf};
 
 use chrono::Utc;
 use clap::{ArgGroup, Args};
@@ -25,9 +21,10 @@ use super::{
 use crate::{
     Error, Kind, Result,
     cluster::Cluster,
-    drill::{self, Drilled, Memory, Programs, Rehearsal, Subject, Wanted, marker},
+    drill::{self, Drilled, Memory, MemoryFolder, Programs, Rehearsal, Subject, Wanted, marker},
     report::drill::Scenario,
 };
+use conclude::Course;
 
 /// Prove a recovery: load the snapshots where nothing of production is, break it, restore it, verify, report
 #[derive(Args)]
@@ -76,7 +73,7 @@ impl Drill {
         }
         let plans = self.plans(&settings)?;
         let memory = Memory::at(&self.memory)?;
-        let programs = if on_cluster { None } else { Some(self.programs()?) };
+        let programs = (!on_cluster).then(|| self.programs()).transpose()?;
         let (repository, trusted) = (settings.repository()?, settings.trusted()?);
         let (signing, identities) = (settings.signing_key()?, settings.identities()?);
         let earlier = drill::drills(&repository.reports(), &trusted, cx.now)?;
@@ -84,14 +81,14 @@ impl Drill {
             cx.terminal.warn(format!("report {name} counts for nothing: {why}"));
         }
         let components = plans.iter().flat_map(|drilled| drilled.plan.components()).collect();
-        let begun = Cell::new(false); // on a cluster
+        let begun = OnceCell::new();
         let left = || match begun.get() {
-            true => {
+            Some(_) if on_cluster => {
                 "the cluster is as the drill left it; the next drill makes it equal to the snapshots first"
             }
-            false => "nothing of the drill is left",
+            _ => "nothing of the drill is left",
         };
-        let (opened, done, progress) = (OnceCell::new(), RefCell::default(), Progress::new(&cx.terminal));
+        let (course, progress) = (Course::default(), Progress::new(&cx.terminal));
         let ended = interrupt::run(&|| left().into(), async {
             cx.terminal.note("opening the snapshots");
             let wanted = Wanted {
@@ -101,7 +98,14 @@ impl Drill {
                 now: cx.now,
             };
             let subject = Subject::open(&repository, &trusted, &identities, &wanted)?;
-            let subject = opened.get_or_init(|| subject);
+            let place = match programs {
+                Some(programs) => Place::Sandbox(programs),
+                None => {
+                    let cluster = self.confirmed(&subject, &plans, &settings, cx).await?;
+                    Place::Cluster(cluster, memory.folder()?)
+                }
+            };
+            let subject = begun.get_or_init(|| subject);
             let rehearsal = Rehearsal {
                 subject,
                 repository: &repository,
@@ -115,28 +119,22 @@ impl Drill {
                 event: &|event| progress.event(&event),
             };
             let drilled = async {
-                match &programs {
-                    Some(programs) => self.sandbox(&rehearsal, &plans, programs, &memory, &done).await,
-                    None => {
-                        let cluster = self.confirmed(subject, &plans, &settings, cx).await?;
-                        begun.set(true);
-                        self.on_cluster(&rehearsal, &plans, &cluster, &memory, &done).await?;
-                    }
+                for drilled in &plans {
+                    course.take(place.drill(&rehearsal, drilled, &memory)).await;
                 }
-                Ok::<_, Error>(())
             };
-            progress.beside(drilled).await?;
+            progress.beside(drilled).await;
             Ok(outside::look(&settings, subject, self.thaw).await)
         });
         progress.pause();
-        let mut scenarios: Vec<Scenario> = done.take();
-        let (checks, mut stopped, subject) = match (ended, opened.get()) {
-            (Ok(checks), Some(subject)) => (checks, None, subject),
-            (Err(error), Some(subject)) if !scenarios.is_empty() => (Vec::new(), Some(error), subject),
-            (Err(error), _) => return Err(error),
-            (Ok(_), None) => return Err(Error::failed("no snapshot was opened")),
+        let (checks, mut stopped) = match ended {
+            Ok(checks) => (checks, None),
+            Err(error) => (Vec::new(), Some(error)),
         };
-        scenarios.extend(conclude::interrupted(&plans[scenarios.len()..]));
+        let Some(subject) = begun.get() else {
+            return Err(stopped.unwrap_or_else(|| Error::failed("the drill did not begin")));
+        };
+        let scenarios = course.scenarios(&plans);
         let mut report = conclude::conclude(cx, subject, scenarios, self.all, stopped.is_some());
         (report.checks, report.trend) = (checks, earlier.signed);
         report.trend.retain(|past| past.cluster.name == report.cluster.name);
@@ -180,20 +178,6 @@ impl Drill {
         Programs::find(&folders.collect::<Vec<_>>())
     }
 
-    async fn sandbox(
-        &self,
-        rehearsal: &Rehearsal<'_>,
-        plans: &[Drilled],
-        programs: &Programs,
-        memory: &Memory,
-        done: &RefCell<Vec<Scenario>>,
-    ) {
-        for drilled in plans {
-            let scenario = rehearsal.sandbox(drilled, programs, memory).await;
-            done.borrow_mut().push(scenario);
-        }
-    }
-
     /// The cluster, if it is marked and whoever is asked says yes.
     async fn confirmed(
         &self,
@@ -216,20 +200,21 @@ impl Drill {
         }
         Ok(cluster)
     }
+}
 
-    async fn on_cluster(
-        &self,
-        rehearsal: &Rehearsal<'_>,
-        plans: &[Drilled],
-        cluster: &Cluster,
-        memory: &Memory,
-        done: &RefCell<Vec<Scenario>>,
-    ) -> Result<()> {
-        let folder = memory.folder()?;
-        for drilled in plans {
-            let scenario = rehearsal.on_cluster(drilled, cluster, folder.path()).await;
-            done.borrow_mut().push(scenario);
+/// Where plans are drilled.
+enum Place {
+    /// On control planes made of these programs.
+    Sandbox(Programs),
+    /// On a marked cluster, what its runs keep in a folder of the drill's own.
+    Cluster(Cluster, MemoryFolder),
+}
+
+impl Place {
+    async fn drill(&self, rehearsal: &Rehearsal<'_>, drilled: &Drilled, memory: &Memory) -> Scenario {
+        match self {
+            Self::Sandbox(programs) => rehearsal.sandbox(drilled, programs, memory).await,
+            Self::Cluster(cluster, folder) => rehearsal.on_cluster(drilled, cluster, folder.path()).await,
         }
-        Ok(())
     }
 }

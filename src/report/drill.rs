@@ -174,8 +174,12 @@ impl DrillReport {
     pub(super) fn sentence(&self) -> String {
         let back = self.ended("recovered");
         let untested = self.ended("not tested");
+        let broke_off = self.scenarios.iter().filter(|one| one.outcome == "failed" && one.runs.is_empty());
         let which = match (self.complete, self.interrupted, untested) {
-            (true, _, 0) => "every plan was drilled".to_owned(),
+            (true, _, 0) => match broke_off.count() {
+                0 => "every plan was drilled".to_owned(),
+                n => format!("every plan was begun, and {n} broke off"),
+            },
             (true, _, 1) => "one could not be tested, and nothing is proved of it".to_owned(),
             (true, _, n) => format!("{n} could not be tested, and nothing is proved of them"),
             (false, true, _) => {

@@ -44,6 +44,25 @@ pub(super) async fn drill(home: &Home, memory: &Path, words: &[&str]) -> Outcome
     Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
+/// All three forms of a report are there, signed by `netdr`, and tell no secret.
+async fn is_signed(home: &Home, folder: &str, id: &str) {
+    for form in ["html", "md", "json"] {
+        let file = format!("{folder}/{id}.{form}");
+        let text = fs::read_to_string(home.path().join(&file)).unwrap();
+        assert!(!text.contains(MARKER), "{file}");
+        let verify = format!(
+            "ssh-keygen -Y verify -f keys/trusted_signers -I netdr -n netdr-report -s {file}.sig < {file}"
+        );
+        says(&home.shell(&verify).await.ok(), &["Good \"netdr-report\" signature for netdr"]);
+    }
+}
+
+/// What each scenario came to.
+fn outcomes(document: &Value) -> Vec<&str> {
+    let scenarios = document["scenarios"].as_array().unwrap();
+    scenarios.iter().map(|scenario| scenario["outcome"].as_str().unwrap()).collect()
+}
+
 fn recovered(document: &Value) {
     for scenario in document["scenarios"].as_array().unwrap() {
         assert_eq!(
@@ -89,15 +108,7 @@ async fn every_plan_is_proved_where_nothing_of_production_is_and_the_report_is_s
 
     let id = document["report"].as_str().unwrap();
     for folder in ["repo/reports", "out"] {
-        for form in ["html", "md", "json"] {
-            let file = format!("{folder}/{id}.{form}");
-            let text = fs::read_to_string(home.path().join(&file)).unwrap();
-            assert!(!text.contains(MARKER), "{file}");
-            let verify = format!(
-                "ssh-keygen -Y verify -f keys/trusted_signers -I netdr -n netdr-report -s {file}.sig < {file}"
-            );
-            says(&home.shell(&verify).await.ok(), &["Good \"netdr-report\" signature for netdr"]);
-        }
+        is_signed(&home, folder, id).await;
     }
     assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0, "something is left in memory");
 

@@ -1,7 +1,9 @@
-//! What a drill came to, put together: its report, but for what was looked at outside and earlier.
+//! How far a drill came, and what it came to, put together: its report, but for what was looked at outside and earlier.
 //!
 //! In: the snapshots, the scenarios as far as it came. Out: a report. Invariant: a drill that was interrupted has a line for
 //! every scenario that it was to drill, and is no complete one.
+
+use std::cell::{Cell, RefCell};
 
 use chrono::Utc;
 
@@ -12,12 +14,34 @@ use crate::{
     report::drill::{DrillReport, Place, Scenario},
 };
 
-/// Those of which nothing, or no end, was seen: the first was under way.
-pub(super) fn interrupted(plans: &[Drilled]) -> impl Iterator<Item = Scenario> {
-    plans.iter().enumerate().map(|(number, drilled)| {
-        let when = if number == 0 { "while this was under way" } else { "before this began" };
-        drilled.without("interrupted", format!("the drill was interrupted {when}"))
-    })
+/// How far a drill came.
+#[derive(Default)]
+pub(super) struct Course {
+    ended: RefCell<Vec<Scenario>>,
+    under_way: Cell<bool>,
+}
+
+impl Course {
+    /// One scenario more, from its beginning to its end.
+    pub(super) async fn take(&self, scenario: impl Future<Output = Scenario>) {
+        self.under_way.set(true);
+        let scenario = scenario.await;
+        self.ended.borrow_mut().push(scenario);
+        self.under_way.set(false);
+    }
+
+    /// What each plan came to: those that ended; where somebody stopped the drill, the one that was under way, and those
+    /// that were not begun.
+    pub(super) fn scenarios(self, plans: &[Drilled]) -> Vec<Scenario> {
+        let mut scenarios = self.ended.into_inner();
+        let mut left = plans.iter().skip(scenarios.len());
+        let under_way = left.by_ref().take(usize::from(self.under_way.get()));
+        let why = "the drill was interrupted while this was under way";
+        scenarios.extend(under_way.map(|drilled| drilled.without("interrupted", why.into())));
+        let why = "the drill was interrupted before this began";
+        scenarios.extend(left.map(|drilled| drilled.without("not begun", why.into())));
+        scenarios
+    }
 }
 
 /// `all`: whether every plan was to be drilled; `interrupted`: whether it came to that.
@@ -40,7 +64,8 @@ pub(super) fn conclude(
         }
         lines
     };
-    let untested = scenarios.iter().filter(|scenario| scenario.outcome == "not tested");
+    let untested = |outcome: &str| matches!(outcome, "not tested" | "interrupted" | "not begun");
+    let untested = scenarios.iter().filter(|scenario| untested(scenario.outcome));
     let mut not_tested: Vec<String> = untested
         .map(|scenario| {
             format!("scenario {}: {}", scenario.name, scenario.why.as_deref().unwrap_or_default())

@@ -179,7 +179,7 @@ pub(super) fn problems(report: &DrillReport, exit: Exit, cx: &Context) -> Vec<Pr
 pub(super) fn exit(report: &DrillReport) -> Exit {
     let of = |scenario: &Scenario| match scenario.outcome {
         "recovered" => Exit::Late.when(scenario.rto_met == Some(false)),
-        "partial" | "not tested" | "interrupted" => Exit::Partial,
+        "partial" | "not tested" | "interrupted" | "not begun" => Exit::Partial,
         _ => Exit::Failed,
     };
     report.scenarios.iter().map(of).max().unwrap_or(Exit::Done)

@@ -139,7 +139,7 @@ impl Drills {
                 (Some(only), None) => {
                     format!("{name}: {}, objective {objective}", words::duration(only))
                 }
-                _ => format!("{name}: it never came back"),
+                _ => format!("{name}: no recovery"),
             }
         });
         let drills = words::count(self.shown.len() as u64, "drill");

@@ -146,7 +146,7 @@ fn outcome(m: &mut Markup, outcome: &'static str) {
     m.raw(match outcome {
         "recovered" | "passed" => "<td class=\"tone good\">✓ ",
         "partial" | "interrupted" => "<td class=\"tone warn\">! ",
-        "not made" | "not tested" => "<td class=\"tone plain\">– ",
+        "not made" | "not tested" | "not begun" => "<td class=\"tone plain\">– ",
         _ => "<td class=\"tone bad\">✕ ",
     });
     m.raw(outcome).raw("</td>");
@@ -158,6 +158,7 @@ fn scenario(m: &mut Markup, scenario: &Scenario, drawn: &mut usize) {
     if let Some(why) = &scenario.why {
         m.raw(match scenario.outcome {
             "not tested" => "<p class=\"judged plain\">– Not tested: ",
+            "not begun" => "<p class=\"judged plain\">– Not begun: ",
             "partial" | "interrupted" => "<p class=\"judged warn\">! ",
             _ => "<p class=\"judged bad\">✕ ",
         });

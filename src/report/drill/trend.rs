@@ -56,10 +56,16 @@ impl Past {
         (!self.good && back).then_some(self.scenarios.len())
     }
 
+    /// Whether somebody stopped it before its end.
+    fn is_stopped(&self) -> bool {
+        self.scenarios.iter().any(|scenario| matches!(scenario.outcome.as_str(), "interrupted" | "not begun"))
+    }
+
     /// What it counts for.
     pub(super) fn word(&self) -> String {
         match self.part() {
             _ if self.good => "good".into(),
+            _ if self.is_stopped() => "stopped".into(),
             Some(1) => "one plan".into(),
             Some(n) => format!("{n} plans"),
             None => "not good".into(),

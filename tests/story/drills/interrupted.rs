@@ -1,12 +1,12 @@
 //! A drill that somebody stops keeps what it has proved until then, signed, and claims nothing of the rest.
 
-use std::{fs, process::Stdio};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use super::{WORDS, custody, memory};
+use super::{WORDS, custody, is_signed, memory, outcomes};
 use crate::support::{MARKER, built, says};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,22 +39,42 @@ async fn what_was_done_before_ctrl_c_is_in_a_signed_report() {
     says(&said, &["error: interrupted", "nothing of the drill is left", &format!("is in report {id}")]);
     assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);
 
-    let outcomes: Vec<&str> = document["scenarios"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["outcome"].as_str().unwrap())
-        .collect();
-    assert_eq!(outcomes, ["recovered", "interrupted", "interrupted"]);
+    assert_eq!(outcomes(&document), ["recovered", "interrupted", "not begun"]);
     says(document["scenarios"][1]["why"].as_str().unwrap(), &["while this was under way"]);
     says(document["scenarios"][2]["why"].as_str().unwrap(), &["before this began"]);
     assert_eq!((&document["good"], &document["interrupted"]), (&json!(false), &json!(true)));
-    for form in ["html", "md", "json"] {
-        let file = format!("repo/reports/{id}.{form}");
-        let verify = format!(
-            "ssh-keygen -Y verify -f keys/trusted_signers -I netdr -n netdr-report -s {file}.sig < {file}"
-        );
-        says(&home.shell(&verify).await.ok(), &["Good \"netdr-report\" signature for netdr"]);
-        says(&fs::read_to_string(home.path().join(file)).unwrap(), &["interrupted"]);
+    for field in ["own_time_s", "recovery_time_s", "recovery_point_s"] {
+        assert!(document["scenarios"][0][field].is_number(), "{field}");
+        assert_eq!(document["scenarios"][2][field], Value::Null, "{field}");
     }
+    is_signed(&home, "repo/reports", id).await;
+    for form in ["html", "md", "json"] {
+        let text = fs::read_to_string(home.path().join(format!("repo/reports/{id}.{form}"))).unwrap();
+        says(&text, &["interrupted", "not begun"]);
+    }
+}
+
+/// What could not even be started is on record as well, and is no success.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_does_not_start_is_in_a_signed_report() {
+    let (home, memory) = (custody().await, memory());
+    let broken = home.path().join("broken");
+    fs::create_dir(&broken).unwrap();
+    for program in ["etcd", "kube-apiserver"] {
+        fs::write(broken.join(program), "#!/bin/sh\necho no more room >&2\nexit 3\n").unwrap();
+        fs::set_permissions(broken.join(program), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let words = ["--scenario", "network-policies", "--scenario", "traefik", "--assets", "broken"];
+    let own = ["--memory", memory.path().to_str().unwrap()];
+    let outcome = home.netdr(&[&WORDS[..], &own, &words].concat()).await;
+    let document = outcome.json(1);
+    assert_eq!(outcomes(&document), ["failed", "failed"]);
+    says(document["scenarios"][0]["why"].as_str().unwrap(), &["etcd", "no more room"]);
+    assert_eq!((&document["good"], &document["interrupted"]), (&json!(false), &json!(false)));
+    assert_eq!(document["scenarios"][0]["recovery_time_s"], Value::Null);
+    let id = document["report"].as_str().unwrap();
+    is_signed(&home, "repo/reports", id).await;
+    let text = fs::read_to_string(home.path().join(format!("repo/reports/{id}.md"))).unwrap();
+    says(&text, &["# Recovery not proved", "0 of 2 scenarios came back", "no more room"]);
+    assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);
 }

@@ -7,12 +7,13 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
     net::TcpListener,
 };
 
-use super::{WORDS, custody, memory};
+use super::{WORDS, custody, is_signed, memory, outcomes};
 use crate::support::{Home, built, eventually, says};
 
 /// The only folder in a folder, once etcd keeps data in it.
@@ -47,6 +48,13 @@ async fn nothing_is_left_after(signal: Signal) {
             &["error: interrupted", "nothing of the drill is left"],
         );
         assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0, "when it has ended it is gone");
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let stopped = ["interrupted", "not begun", "not begun", "not begun", "not begun"];
+        assert_eq!(outcomes(&document), stopped, "that it was begun and stopped is on record");
+        assert_eq!((&document["good"], &document["complete"]), (&json!(false), &json!(false)));
+        is_signed(&home, "repo/reports", document["report"].as_str().unwrap()).await;
+    } else {
+        assert!(!home.path().join("repo/reports").exists(), "nobody was left to write a report");
     }
     eventually("nothing in memory", async || {
         (fs::read_dir(memory.path()).unwrap().count() == 0).then_some(())
@@ -54,7 +62,6 @@ async fn nothing_is_left_after(signal: Signal) {
     .await;
     eventually("no process", async || running_in(memory.path()).is_empty().then_some(())).await;
     assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 0, "nothing was written elsewhere");
-    assert!(!home.path().join("repo/reports").exists(), "and there is no report of what was not done");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,6 +97,7 @@ async fn ctrl_c_before_the_cluster_was_touched_says_that_nothing_is_left() {
     assert_eq!(output.status.code(), Some(130), "{said}");
     says(&said, &["error: interrupted", "nothing of the drill is left"]);
     assert!(!said.contains("the cluster is as the drill left it"), "{said}");
+    assert!(!home.path().join("repo/reports").exists(), "no drill was begun");
 }
 
 /// A drill on a cluster, with this signal when that is broken; what it said from then on.
