@@ -8,7 +8,7 @@ mod rotate;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Newest, Opener, Proof, check, newest};
+pub use check::{Newest, Opener, Proof, check, newest, opening_keys};
 pub use rotate::{Left, Rotation, Work};
 
 use std::{

@@ -14,7 +14,7 @@ use super::{
     context::Context,
     course::{operator, progress::Progress},
     exit::Exit,
-    interrupt, plans, prompt,
+    interrupt, keys, plans, prompt,
     restore::{self, Source},
     settings::Settings,
 };
@@ -98,6 +98,7 @@ impl Drill {
                 now: cx.now,
             };
             let subject = Subject::open(&repository, &trusted, &identities, &wanted)?;
+            keys::record(&repository, &subject.proofs(&repository, &identities, cx.now)?, cx);
             let place = match programs {
                 Some(programs) => Place::Sandbox(programs),
                 None => {

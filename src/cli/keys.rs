@@ -7,9 +7,20 @@ mod rotate;
 use clap::Subcommand;
 
 use super::{context::Context, exit::Exit};
-use crate::Result;
+use crate::{
+    Result,
+    repository::{Proved, Repository},
+};
 
 pub(super) use generate::custody;
+
+/// Remembers whose identities opened what; that it cannot is no reason to end.
+pub(super) fn record(repository: &Repository, proved: &[Proved], cx: &Context) {
+    if let Err(error) = repository.record_proofs(proved) {
+        let unknown = "`netdr check recoverability` will not know of this proof";
+        cx.terminal.warn(format!("{unknown}: {error:?}"));
+    }
+}
 
 /// Make keys, prove that they open what they must, seal to others.
 #[derive(Subcommand)]

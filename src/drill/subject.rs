@@ -10,9 +10,10 @@ use chrono::{DateTime, Utc};
 use crate::{
     Error, Result,
     certificates::Leaf,
+    keys::opening_keys,
     model::{ClusterIdentity, Component, Facts, Item, Set, SnapshotHeader, SnapshotId},
     report::drill::{Expiry, Source},
-    repository::{Listed, Repository, choose},
+    repository::{Listed, Proved, Repository, choose},
     restore::relied_on,
     seal::Identities,
     signature::TrustedSigners,
@@ -111,6 +112,24 @@ impl Subject {
             }
         }
         Ok(())
+    }
+
+    /// Whose identities opened them: all of it was read with them, or there is no subject.
+    ///
+    /// # Errors
+    /// When a file is not there any more.
+    pub fn proofs(
+        &self,
+        repository: &Repository,
+        identities: &Identities,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<Proved>> {
+        let mut proofs = Vec::new();
+        for (header, _) in &self.snapshots {
+            let proved = |recipient| Proved { recipient, set: header.set, snapshot: header.id.clone(), at };
+            proofs.extend(opening_keys(repository, header, identities)?.into_iter().map(proved));
+        }
+        Ok(proofs)
     }
 
     /// The snapshots that a plan of these components takes; of the host those of one node.

@@ -79,6 +79,28 @@ pub fn newest(listed: &[Listed]) -> Vec<Newest<'_>> {
     newest.collect()
 }
 
+/// Of a snapshot's recipients those whose identity is among these, by fingerprint: each key opens every sealed file by itself.
+/// That all of it is what it should be is for whoever reads it.
+///
+/// # Errors
+/// When a file is missing, cannot be read, or is not sealed.
+pub fn opening_keys(
+    repository: &Repository,
+    header: &SnapshotHeader,
+    identities: &Identities,
+) -> Result<Vec<String>> {
+    let mut opening = Vec::new();
+    for key in identities.each() {
+        let fingerprints = key.recipients()?.fingerprints();
+        // A header names recipients; that its files are sealed to each of them, only a key proves.
+        if fingerprints.iter().any(|one| header.sealed_to.contains(one)) && repository.opens(header, &key)? {
+            opening.extend(fingerprints);
+        }
+    }
+    opening.retain(|fingerprint| header.sealed_to.contains(fingerprint));
+    Ok(opening)
+}
+
 /// Tries every opener on every sealed file of a snapshot, and reads it whole with the first that opens them all.
 ///
 /// # Errors
@@ -97,14 +119,9 @@ pub fn check(repository: &Repository, newest: &Newest<'_>, openers: &[Opener]) -
         }
     }
     let mut proved = Vec::new();
-    for key in opening.iter().flat_map(|opener| opener.identities.each()) {
-        let fingerprints = key.recipients()?.fingerprints();
-        // A header names recipients; that its files are sealed to each of them, only a key proves.
-        if fingerprints.iter().any(|one| header.sealed_to.contains(one)) && repository.opens(header, &key)? {
-            proved.extend(fingerprints);
-        }
+    for opener in &opening {
+        proved.extend(opening_keys(repository, header, &opener.identities)?);
     }
-    proved.retain(|fingerprint| header.sealed_to.contains(fingerprint));
     let unproved = header.sealed_to.iter().filter(|one| !proved.contains(one)).cloned().collect();
     let read = opening.first().map(|opener| repository.verify(newest.listed, Some(&opener.identities)));
     let (damages, unread) = match read {

@@ -1,5 +1,6 @@
 //! Drills: every plan proved on a control plane of its own, of which nothing is left; and on a marked cluster.
 
+mod identities;
 mod interrupted;
 mod job;
 mod left;
@@ -8,7 +9,7 @@ mod page;
 mod trap;
 mod untested;
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use netdr::drill::{cluster::host_root, drills, last};
 use netdr::signature::TrustedSigners;
@@ -42,6 +43,18 @@ pub(super) async fn drill(home: &Home, memory: &Path, words: &[&str]) -> Outcome
     let output = home.command("netdr", &[&WORDS[..], &own, words].concat()).output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A drill whose control planes do not start.
+async fn drill_without_room(home: &Home, memory: &Path, words: &[&str]) -> Outcome {
+    let broken = home.path().join("broken");
+    fs::create_dir_all(&broken).unwrap();
+    for program in ["etcd", "kube-apiserver"] {
+        fs::write(broken.join(program), "#!/bin/sh\necho no more room >&2\nexit 3\n").unwrap();
+        fs::set_permissions(broken.join(program), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let own = ["--memory", memory.to_str().unwrap(), "--assets", "broken"];
+    home.netdr(&[&WORDS[..], &own, words].concat()).await
 }
 
 /// All three forms of a report are there, signed by `netdr`, and tell no secret.

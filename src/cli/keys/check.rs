@@ -46,16 +46,13 @@ impl Check {
         for one in &newest {
             let proof = keys::check(&repository, one, &openers)?;
             exit = exit.max(outcome(&proof)).max(Exit::Damaged.when(!one.untrusted.is_empty()));
-            proved.extend(record(one, &proof, cx));
+            proved.extend(recorded(one, &proof, cx));
             documents.push(document(one, &proof, known.as_ref()));
             lines += &said(one, &proof, known.as_ref(), cx);
             phase.part();
         }
         drop(phase);
-        if let Err(error) = repository.record_proofs(&proved) {
-            let unknown = "`netdr check recoverability` will not know of this proof";
-            cx.terminal.warn(format!("{unknown}: {error:?}"));
-        }
+        super::record(&repository, &proved, cx);
         let other = known.as_ref().map(Recipients::fingerprints);
         if let Some(other) = other
             && newest.iter().any(|one| !one.header.sealed_to.is_empty() && one.header.sealed_to != other)
@@ -75,7 +72,7 @@ impl Check {
 }
 
 /// What is remembered of a proof: which recipients' identities opened all of it.
-fn record(one: &Newest<'_>, proof: &Proof, cx: &Context) -> Vec<Proved> {
+fn recorded(one: &Newest<'_>, proof: &Proof, cx: &Context) -> Vec<Proved> {
     let recipients = proof.proved.iter().filter(|_| proof.is_whole());
     let proved = |recipient: &String| Proved {
         recipient: recipient.clone(),

@@ -1,12 +1,12 @@
 //! A drill that somebody stops keeps what it has proved until then, signed, and claims nothing of the rest.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Stdio};
+use std::{fs, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use super::{WORDS, custody, is_signed, memory, outcomes};
+use super::{WORDS, custody, drill_without_room, is_signed, memory, outcomes};
 use crate::support::{MARKER, built, says};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,16 +58,8 @@ async fn what_was_done_before_ctrl_c_is_in_a_signed_report() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_that_does_not_start_is_in_a_signed_report() {
     let (home, memory) = (custody().await, memory());
-    let broken = home.path().join("broken");
-    fs::create_dir(&broken).unwrap();
-    for program in ["etcd", "kube-apiserver"] {
-        fs::write(broken.join(program), "#!/bin/sh\necho no more room >&2\nexit 3\n").unwrap();
-        fs::set_permissions(broken.join(program), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    let words = ["--scenario", "network-policies", "--scenario", "traefik", "--assets", "broken"];
-    let own = ["--memory", memory.path().to_str().unwrap()];
-    let outcome = home.netdr(&[&WORDS[..], &own, &words].concat()).await;
-    let document = outcome.json(1);
+    let words = ["--scenario", "network-policies", "--scenario", "traefik"];
+    let document = drill_without_room(&home, memory.path(), &words).await.json(1);
     assert_eq!(outcomes(&document), ["failed", "failed"]);
     says(document["scenarios"][0]["why"].as_str().unwrap(), &["etcd", "no more room"]);
     assert_eq!((&document["good"], &document["interrupted"]), (&json!(false), &json!(false)));
