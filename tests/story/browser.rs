@@ -26,6 +26,33 @@ const ACCESSIBILITY: &str = include_str!("browser/accessibility.js");
 const UNTIL_THE_NUMBERS: &str = "return Math.round([...document.querySelectorAll('caption')]\
     .find(one => one.textContent.startsWith('Recovery time')).getBoundingClientRect().top - 16)";
 
+/// A phone's width, in CSS pixels.
+const PHONE: u32 = 375;
+
+/// What a phone cuts: a page that is wider than its screen; words that are cut, and no scrolling to them; and of what scrolls
+/// by itself (tables, drawings) what is said above it, or a drawing too small to be read.
+const CUT: &str = r"
+const screen = document.documentElement.clientWidth, wrong = [];
+const all = (selector) => Array.from(document.querySelectorAll(selector));
+const wide = document.documentElement.scrollWidth;
+if (wide > screen) wrong.push(`the page is ${wide} wide`);
+if (screen !== 375) wrong.push(`the screen is ${screen} wide`);
+const right = (node) => {
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  return Math.max(...Array.from(range.getClientRects()).map((one) => one.right));
+};
+all('h1,h2,h3,p,li,dt,dd,caption,figcaption').filter((one) => !one.closest('td') && right(one) > screen)
+  .forEach((one) => wrong.push(`cut: ${one.textContent.slice(0, 60)}`));
+all('table').filter((one) => !one.closest('.wide') && one.getBoundingClientRect().right > screen)
+  .forEach((one) => wrong.push(`a table is cut: ${one.caption.textContent}`));
+all('td').filter((one) => one.textContent.length > 12 && one.getBoundingClientRect().width < 64)
+  .forEach((one) => wrong.push(`a cell is ${one.getBoundingClientRect().width} wide: ${one.textContent.slice(0, 60)}`));
+all('svg text').filter((one) => one.getBoundingClientRect().height < 9)
+  .forEach((one) => wrong.push(`too small: ${one.textContent}`));
+return wrong;
+";
+
 /// A page of the file system, in the browser.
 async fn opened(driver: &Driver, home: &Home, name: &str, html: &str) -> PathBuf {
     let file = home.path().join(name);
@@ -48,6 +75,13 @@ async fn is_sound(driver: &Driver, home: &Home, name: &str, html: &str) {
     assert!(pdf.starts_with(b"%PDF-") && pdf.len() > 10_000, "{name}: {} bytes", pdf.len());
     let wide = driver.run("return document.documentElement.scrollWidth <= window.innerWidth").await;
     assert_eq!(wide, json!(true), "{name} is wider than the window");
+    driver.phone(PHONE).await;
+    for scheme in ["light", "dark"] {
+        driver.scheme(scheme).await;
+        assert_eq!(driver.run(CUT).await, json!([]), "{name}, {scheme}, on a phone");
+        assert_eq!(driver.run(ACCESSIBILITY).await, json!([]), "{name}, {scheme}, on a phone");
+    }
+    driver.desktop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,7 +30,7 @@ pub fn render(report: &DrillReport) -> String {
     certificates(&mut m, report);
     if !report.checks.is_empty() {
         m.raw("<section>\n<h2>Copies outside</h2>\n");
-        checks(&mut m, &report.checks);
+        checks(&mut m, &report.checks, "copies outside");
         m.raw("</section>\n");
     }
     controls(&mut m, report);
@@ -178,7 +178,7 @@ fn scenario(m: &mut Markup, scenario: &Scenario, drawn: &mut usize) {
     }
     if !scenario.checks.is_empty() {
         m.raw("<h3>Checks of ").text(&scenario.name).raw("</h3>\n");
-        checks(m, &scenario.checks);
+        checks(m, &scenario.checks, &scenario.name);
     }
     part(m, "Not tested in this scenario", &scenario.not_tested);
     m.raw("</section>\n");
@@ -192,7 +192,9 @@ fn part(m: &mut Markup, title: &'static str, lines: &[String]) {
     named(m, lines, "the report’s JSON");
 }
 
-fn checks(m: &mut Markup, checks: &[Check]) {
+/// `of` is what they are checks of: no two regions of a document have one name.
+fn checks(m: &mut Markup, checks: &[Check], of: &str) {
+    m.raw("<div class=\"wide\" role=\"region\" aria-label=\"Checks of ").text(of).raw("\" tabindex=\"0\">\n");
     m.raw("<table>\n<caption>What was checked, and what was found.</caption>\n<thead><tr><th scope=\"col\">Check</th>");
     m.raw("<th scope=\"col\">Outcome</th><th scope=\"col\">Evidence</th></tr></thead>\n<tbody>\n");
     for check in checks {
@@ -207,7 +209,7 @@ fn checks(m: &mut Markup, checks: &[Check]) {
         }
         m.raw("</td></tr>\n");
     }
-    m.raw("</tbody>\n</table>\n");
+    m.raw("</tbody>\n</table>\n</div>\n");
 }
 
 fn certificates(m: &mut Markup, report: &DrillReport) {

@@ -79,6 +79,19 @@ impl Driver {
         taken["data"].as_str().unwrap().to_owned()
     }
 
+    /// Looks as on a screen of this width, in CSS pixels, until told otherwise.
+    pub(super) async fn phone(&self, width: u32) {
+        let screen = json!({"width": width, "height": 812, "deviceScaleFactor": 2, "mobile": true});
+        let command = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": screen});
+        self.post("goog/cdp/execute", &command).await;
+    }
+
+    /// As on its own screen again.
+    pub(super) async fn desktop(&self) {
+        let command = json!({"cmd": "Emulation.clearDeviceMetricsOverride", "params": {}});
+        self.post("goog/cdp/execute", &command).await;
+    }
+
     /// `light` or `dark`, as the reader prefers.
     pub(super) async fn scheme(&self, scheme: &str) {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
