@@ -13,7 +13,7 @@ mod verdict;
 pub mod words;
 
 pub use check::Check;
-pub use verdict::Verdict;
+pub use verdict::{OWN_TIME, Verdict};
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
@@ -69,7 +69,7 @@ pub struct RecoveryReport {
     pub recovery_time_s: f64,
     /// Objective.
     pub rto_s: u64,
-    /// Whether it was met.
+    /// Whether what was measured is within it; see [`RecoveryReport::rto_proved`].
     pub rto_met: bool,
     /// Incident start − captured-at.
     pub recovery_point_s: i64,
@@ -135,6 +135,12 @@ impl RecoveryReport {
             document["steps"][number]["failed"] = step.failed().into();
         }
         document
+    }
+
+    /// Whether the objective of recovery time was met, where that can be said: where readiness was simulated, a real recovery
+    /// can only take longer, and so only that it was missed is known.
+    pub(crate) fn rto_proved(&self) -> Option<bool> {
+        (self.simulated.is_empty() || !self.rto_met).then_some(self.rto_met)
     }
 
     /// How much of the recovery time had passed when netdr was called, and how much it waited for a person: both count.

@@ -153,12 +153,14 @@ fn tell_all(cx: &Context, lines: &[String]) {
 
 fn closing(reports: &[Value], folder: &Path, took: f64) -> String {
     let met = |met: &Value| if met == true { "met" } else { "missed" };
+    // As a drill in a sandbox: what is only played to be ready takes no time.
+    let in_time = |report: &Value| if report["rto_met"] == true { "open" } else { "missed" };
     let row = |report: &Value| {
         let seconds = |name: &str| report[name].as_f64().unwrap_or_default();
         vec![
             report["scenario"].as_str().unwrap_or_default().to_owned(),
             format!("{:.1} s", seconds("recovery_time_s")),
-            format!("{:.0} min, {}", seconds("rto_s") / 60.0, met(&report["rto_met"])),
+            format!("{:.0} min, {}", seconds("rto_s") / 60.0, in_time(report)),
             format!("{:.0} s", seconds("recovery_point_s")),
             format!("{:.0} s, {}", seconds("rpo_s"), met(&report["rpo_met"])),
             report["differences_left"].to_string(),
@@ -170,6 +172,7 @@ fn closing(reports: &[Value], folder: &Path, took: f64) -> String {
     format!(
         "\n{table}\n\
          Simulated: {SIMULATED}.\n\
+         Readiness was simulated, so the recovery time is netdr's own: whether an RTO can be met stays open.\n\
          An RPO of 0 is missed by as much as the snapshot is old: a nightly snapshot cannot promise more.\n\n\
          repository  {folder}/repository\n\
          reports     {folder}/reports/*/*.html\n\

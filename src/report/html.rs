@@ -70,10 +70,12 @@ fn head(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
 fn cards(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
     m.raw("<div class=\"cards\">\n");
     card(m, verdict.time_name(), &words::duration(report.recovery_time_s));
-    judged(m, Some(report.rto_met && verdict.is_back()), report.rto_s);
+    let open = "open, because readiness was simulated: objective ";
+    judged(m, verdict.rto_met(report), open, report.rto_s);
     m.raw("<p class=\"muted\">").text(report.before_start()).raw("</p></section>\n");
     card(m, "Recovery point", &words::duration(report.recovery_point_s as f64));
-    judged(m, report.rpo_met, report.rpo_s);
+    let unjudged = "nothing was restored, so not judged by the objective of ";
+    judged(m, report.rpo_met, unjudged, report.rpo_s);
     m.raw("<p class=\"muted\">").text(report.lost()).raw("</p></section>\n");
     card(m, "Differences left", &report.differences_left.to_string());
     m.raw("<p class=\"muted\">").text(report.changes()).raw("</p></section>\n</div>\n");
@@ -88,12 +90,12 @@ pub(super) fn card(m: &mut Markup, title: &'static str, figure: &str) {
         .raw("</p>");
 }
 
-fn judged(m: &mut Markup, met: Option<bool>, objective_s: u64) {
-    m.raw(match met {
-        Some(true) => "<p class=\"judged good\">✓ within the objective of ",
-        Some(false) => "<p class=\"judged bad\">✕ not within the objective of ",
-        None => "<p class=\"muted\">nothing was restored, so not judged by the objective of ",
-    });
+fn judged(m: &mut Markup, met: Option<bool>, open: &'static str, objective_s: u64) {
+    match met {
+        Some(true) => m.raw("<p class=\"judged good\">✓ within the objective of "),
+        Some(false) => m.raw("<p class=\"judged bad\">✕ not within the objective of "),
+        None => m.raw("<p class=\"muted\">").raw(open),
+    };
     m.text(words::duration(objective_s as f64)).raw("</p>");
 }
 

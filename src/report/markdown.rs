@@ -47,7 +47,7 @@ fn objectives(report: &RecoveryReport, verdict: Verdict) -> Vec<Vec<String>> {
             verdict.time_name().into(),
             words::duration(report.recovery_time_s),
             words::duration(report.rto_s as f64),
-            met(Some(report.rto_met && verdict.is_back()), "not judged"),
+            met(verdict.rto_met(report), "open"),
             safe(&report.before_start()),
         ],
         vec![

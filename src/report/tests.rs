@@ -187,6 +187,24 @@ fn a_recovery_point_of_which_nothing_was_restored_is_not_judged() {
 }
 
 #[test]
+fn where_readiness_was_simulated_no_objective_of_time_was_met_and_one_that_was_missed_was_missed() {
+    let (real, played) = (RecoveryReport { simulated: vec![], ..report() }, report());
+    let forms = |report: &RecoveryReport| [markdown::render(report), html::render(report)];
+    for text in forms(&real) {
+        assert!(text.contains("Both objectives were met") && !text.contains("stays open"), "{text}");
+    }
+    for text in forms(&played) {
+        assert!(text.contains("stays open: readiness was simulated"), "{text}");
+        assert!(
+            !text.contains("Both objectives") && !text.contains("within the objective of 30 min"),
+            "{text}"
+        );
+    }
+    let late = RecoveryReport { rto_met: false, ..played };
+    assert_eq!((Verdict::of(&late), late.rto_proved()), (Verdict::OverObjective, Some(false)));
+}
+
+#[test]
 fn a_step_that_looked_at_nothing_is_not_called_done() {
     let mut report = report();
     report.steps = vec![StepOutcome { action: "probe", ..step(1, "done") }];

@@ -5,6 +5,9 @@
 
 use super::{RecoveryReport, words};
 
+/// Why an objective of recovery time stays open.
+pub const OWN_TIME: &str = "readiness was simulated, so the time is netdr’s own";
+
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -48,6 +51,11 @@ impl Verdict {
         matches!(self, Self::Recovered | Self::OverObjective | Self::NothingToDo)
     }
 
+    /// Whether the objective of recovery time was met; none where that stays open.
+    pub(super) fn rto_met(self, report: &RecoveryReport) -> Option<bool> {
+        if self.is_back() { report.rto_proved() } else { Some(false) }
+    }
+
     /// What the measured time is: a run that did not recover has no recovery time.
     pub(super) const fn time_name(self) -> &'static str {
         if self.is_back() { "Recovery time" } else { "Time spent, not recovered" }
@@ -87,9 +95,15 @@ impl Verdict {
             _ => format!("The source was {taken}; {} left", words::count(left, "difference")),
         };
         match self {
-            Self::Recovered => match report.rpo_met {
-                Some(_) => format!("{equal}. Both objectives were met."),
-                None => format!("{equal}. The objective of recovery time was met."),
+            Self::Recovered => match (report.rto_proved(), report.rpo_met) {
+                (Some(_), Some(_)) => format!("{equal}. Both objectives were met."),
+                (Some(_), None) => format!("{equal}. The objective of recovery time was met."),
+                (None, point) => {
+                    let point = point.map_or("", |_| " The objective of recovery point was met.");
+                    format!(
+                        "{equal}.{point} Whether that of recovery time can be met stays open: {OWN_TIME}."
+                    )
+                }
             },
             Self::OverObjective => {
                 let late = (!report.rto_met).then(|| {

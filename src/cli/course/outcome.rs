@@ -14,7 +14,7 @@ use crate::{
         context::Context,
         words::{count, duration, objective, table},
     },
-    report::{RecoveryReport, html, markdown},
+    report::{OWN_TIME, RecoveryReport, html, markdown},
     restore::StepOutcome,
 };
 
@@ -95,7 +95,11 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
         left = count(report.differences_left, "difference"),
         time = report.recovery_time_s,
         rto = objective(seconds(report.rto_s)),
-        rto_met = if back { met(report.rto_met) } else { "not met: not all of it is back" },
+        rto_met = match report.rto_proved() {
+            _ if !back => "not met: not all of it is back".to_owned(),
+            Some(known) => met(known).to_owned(),
+            None => format!("open: {OWN_TIME}"),
+        },
         point = duration(chrono::TimeDelta::seconds(report.recovery_point_s)),
         rpo = objective(seconds(report.rpo_s)),
         rpo_met = report.rpo_met.map_or("not judged: nothing was restored", met),
