@@ -1,10 +1,11 @@
 //! What a difference from the last snapshot, or from Git, means: how grave it is and why, or that it was to be expected.
 //!
-//! In: differences, what is at hand of the contents on both sides, what cert-manager issued. Out: findings, the gravest
+//! In: differences, what is at hand of the contents on both sides, what cert-manager issued and Helm deployed. Out: findings, the gravest
 //! first, and what needs nobody's attention. Invariant: pure; a finding shows of a content what `plan::diff` shows.
 
 mod expected;
 mod rules;
+mod upgrade;
 
 use std::cmp::Reverse;
 
@@ -20,6 +21,7 @@ use crate::{
 
 use rules::Judged;
 pub use rules::{RULES, Rule, markdown};
+pub use upgrade::{Rendered, Upgrade};
 
 /// A difference, and what is known of it besides.
 #[derive(Clone, Debug)]
@@ -38,6 +40,15 @@ pub struct Seen {
     pub autoscaled: bool,
     /// When the snapshot was captured; of Git, when it was read.
     pub since: DateTime<Utc>,
+}
+
+/// What controllers and tools leave behind of what they did, by which it is proved.
+#[derive(Debug, Default)]
+pub struct Traces {
+    /// What cert-manager issued.
+    pub issued: Observed,
+    /// Releases that were upgraded.
+    pub upgrades: Vec<Upgrade>,
 }
 
 /// A difference that somebody should look at.
@@ -95,16 +106,25 @@ impl Report {
     }
 
     /// Judges every difference; those that cannot be `least` are counted only. An item that several bundles hold, as a namespace
-    /// is, is one finding.
-    pub fn of(seen: Vec<Seen>, observed: &Observed, least: Severity, now: DateTime<Utc>) -> Self {
+    /// is, is one finding. What an upgrade of a release did is told as the release, unless it is critical.
+    pub fn of(seen: Vec<Seen>, traces: &Traces, least: Severity, now: DateTime<Utc>) -> Self {
         let mut report = Self::default();
         for seen in seen {
-            if let Some(why) = expected::why(&seen, observed, now) {
+            let upgrade = upgrade::done(&seen, &traces.upgrades);
+            let mut facts = Facts::of(&seen);
+            if let Some(done) = &upgrade {
+                facts.before = facts.before.or_else(|| done.before.clone());
+            }
+            let Judged { severity, may_be, mut reasons } = rules::judge(&facts);
+            let upgraded = upgrade.map(|done| done.why);
+            // An upgrade that opens or cuts off something is no less critical than a hand that does.
+            let folded = upgraded.clone().filter(|_| severity < Severity::Critical);
+            if let Some(why) = expected::why(&seen, &traces.issued, now).or(folded) {
                 let Difference { key, component, .. } = seen.difference;
                 report.expected.push(Expected { key, component, why });
                 continue;
             }
-            let Judged { severity, may_be, reasons } = rules::judge(&Facts::of(&seen));
+            reasons.extend(upgraded);
             report.items.push(Finding { difference: shown(seen), severity, may_be, reasons });
         }
         let order =

@@ -12,9 +12,8 @@ use super::{
 };
 use crate::{
     Result,
-    certificates::Observed,
     cluster::Cluster,
-    drift::Report,
+    drift::{Report, Traces},
     model::{Severity, SourceName},
     repository::git_seen::GitSeen,
     restore::against::{Against, Comparing, against_git},
@@ -55,7 +54,7 @@ pub(super) fn git(cx: &Context, settings: &Settings, least: Severity) -> Result<
         history::keep(cx, &repository, seen);
     }
     let named = |((url, _), commit): ((String, String), String)| SourceName::Git { url, commit };
-    let mut report = Report::of(seen, &Observed::default(), least, cx.now);
+    let mut report = Report::of(seen, &Traces::default(), least, cx.now);
     report.against = commits.into_iter().map(named).collect();
     report.unread = unread;
     Ok(report)

@@ -12,6 +12,7 @@ use crate::{
     catalog,
     cluster::Cluster,
     drift::Seen,
+    helm::Revision,
     host,
     model::{
         Class, Component, Content, Index, IndexEntry, ItemKey, Set, SnapshotHeader, SnapshotId, SnapshotState,
@@ -52,6 +53,8 @@ pub(super) struct Live {
     pub(super) seen: Vec<Seen>,
     /// What could not be read, with why.
     pub(super) unread: Vec<String>,
+    /// Every revision of the Helm releases that were looked at.
+    pub(super) revisions: Vec<Revision>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -125,7 +128,8 @@ impl<'a> Snapshot<'a> {
             let key = (seen.difference.component, seen.difference.key.clone());
             seen.autoscaled = live.autoscaled.contains(&key);
         }
-        Ok(Live { seen, unread: live.failures.iter().map(ToString::to_string).collect() })
+        let unread = live.failures.iter().map(ToString::to_string).collect();
+        Ok(Live { seen, unread, revisions: live.revisions })
     }
 
     /// How the files of this node differ from this snapshot now.
@@ -147,7 +151,8 @@ impl<'a> Snapshot<'a> {
         let after = live.items.into_iter().map(|i| ((i.component, i.key), i.content)).collect();
         let unread = |d: &Difference| live.failures.iter().any(|f| f.covers(d.key.name()));
         let seen = self.against_live(&entries, after, identities, counts, &unread)?;
-        Ok(Live { seen, unread: live.failures.into_iter().map(|unread| unread.why).collect() })
+        let unread = live.failures.into_iter().map(|unread| unread.why).collect();
+        Ok(Live { seen, unread, revisions: Vec::new() })
     }
 
     fn against_live<'e>(
@@ -225,6 +230,7 @@ impl Live {
     pub(super) fn merge(&mut self, other: Self) {
         self.seen.extend(other.seen);
         self.unread.extend(other.unread);
+        self.revisions.extend(other.revisions);
     }
 }
 

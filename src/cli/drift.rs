@@ -1,6 +1,7 @@
 //! `netdr drift`: how the live state differs from the snapshots to rely on, or from what people author in Git.
 
 mod told;
+mod traces;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -18,8 +19,6 @@ use super::{
 };
 use crate::{
     Error, Result,
-    capture::Scope,
-    certificates::Observed,
     cluster::Cluster,
     drift::{self, Report},
     host,
@@ -27,7 +26,6 @@ use crate::{
     notify::Told,
     plan::{Change, Difference},
     repository::{Listed, Repository, choose},
-    restore::observe,
     seal::Identities,
     task::{Event, Problem, Records},
 };
@@ -139,7 +137,7 @@ impl Drift {
         (yardsticks, unread): (Vec<Snapshot<'_>>, Vec<String>),
     ) -> Result<Report> {
         let scope = &settings.config.scope;
-        let mut live = Live { seen: Vec::new(), unread };
+        let mut live = Live { seen: Vec::new(), unread, revisions: Vec::new() };
         for snapshot in &yardsticks {
             let _phase = cx.terminal.phase(format!("comparing with {}", snapshot.header.id));
             live.merge(if snapshot.is_of_cluster() {
@@ -155,10 +153,8 @@ impl Drift {
             let elsewhere = key.is_kind("", "namespaces") && *component != Component::Policies;
             *change != Change::Added || !(elsewhere || yardsticks.iter().any(|s| s.holds(key)))
         });
-        let observed = issued(cluster, scope, &live).await?;
-        // Without it a renewal only looks like somebody's doing.
-        live.unread.extend(observed.unread().map(ToOwned::to_owned));
-        let mut report = Report::of(live.seen, &observed, self.min_severity, cx.now);
+        let traces = traces::read(cluster, scope, &mut live).await?;
+        let mut report = Report::of(live.seen, &traces, self.min_severity, cx.now);
         report.against = yardsticks.into_iter().map(|s| SourceName::Snapshot(s.header.id)).collect();
         report.unread = live.unread;
         Ok(report)
@@ -238,17 +234,6 @@ fn drifting_since(repository: &Repository, cluster: &str, task: &str) -> Option<
     let told = Records::of(repository, cluster).read::<Told>(TOLD).ok()?;
     let known = told.into_values().find(|told| told.task == task && told.event == Event::Drift)?;
     known.at.map(|_| known.since)
-}
-
-/// What cert-manager issued, where a Secret differs that it may have renewed.
-async fn issued(cluster: &Cluster, scope: &Scope, live: &Live) -> Result<Observed> {
-    let renewed = |seen: &drift::Seen| {
-        seen.difference.change == Change::Changed && seen.difference.key.is_kind("", "secrets")
-    };
-    if !live.seen.iter().any(renewed) {
-        return Ok(Observed::default());
-    }
-    Ok(observe(cluster, &cluster.discover().await?, &scope.exclude_namespaces).await)
 }
 
 fn said(report: &Report) -> String {

@@ -67,16 +67,26 @@ fn names(secret: &Value, name: &ItemKey, certificate: &Value) -> bool {
 }
 
 /// An autoscaler set its replicas, and nothing else differs: with another number of them the content is the stored one.
-fn scaled(seen: &Seen, mut workload: Value) -> Option<String> {
-    let stored = seen.stored.as_deref().filter(|_| seen.autoscaled)?;
-    let now = workload["spec"]["replicas"].as_u64()?;
-    (0..=REPLICAS).find_map(|replicas| {
-        workload["spec"]["replicas"] = replicas.into();
-        let content = Content::Resource(Json::new(&workload));
-        (digest(seen, content) == stored).then(|| {
-            format!(
-                "scaled by its HorizontalPodAutoscaler: {replicas} → {now} replicas, and nothing else differs"
-            )
-        })
-    })
+fn scaled(seen: &Seen, workload: Value) -> Option<String> {
+    let now = workload["spec"]["replicas"].as_u64().filter(|_| seen.autoscaled)?;
+    let replicas = stored(seen, workload)?["spec"]["replicas"].as_u64()?;
+    Some(format!(
+        "scaled by its HorizontalPodAutoscaler: {replicas} → {now} replicas, and nothing else differs"
+    ))
+}
+
+/// This object, where it is the stored one; of a workload that an autoscaler scales, with the replicas that it had.
+pub(super) fn stored(seen: &Seen, object: Value) -> Option<Value> {
+    let stored = seen.stored.as_deref()?;
+    let is_stored = |object: &Value| digest(seen, Content::Resource(Json::new(object))) == stored;
+    if is_stored(&object) {
+        return Some(object);
+    }
+    object["spec"]["replicas"].as_u64().filter(|_| seen.autoscaled)?;
+    let with = |replicas: u64| {
+        let mut object = object.clone();
+        object["spec"]["replicas"] = replicas.into();
+        object
+    };
+    (0..=REPLICAS).map(with).find(is_stored)
 }

@@ -6,7 +6,7 @@ use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     "2026-11-24T12:00:00Z".parse().unwrap()
 }
 
@@ -15,7 +15,7 @@ fn resource(value: &Value) -> Content {
 }
 
 /// A difference as a comparison leaves it: fields where both sides are known.
-fn seen(
+pub(super) fn seen(
     component: Component,
     key: ItemKey,
     before: Option<Value>,
@@ -48,7 +48,7 @@ fn seen(
 }
 
 fn judged(seen: Seen) -> Report {
-    Report::of(vec![seen], &Observed::default(), Severity::Low, now())
+    Report::of(vec![seen], &Traces::default(), Severity::Low, now())
 }
 
 fn worst(report: &Report) -> Option<Severity> {
@@ -88,7 +88,7 @@ fn a_policy_is_judged_by_what_it_became() {
 #[test]
 fn what_may_be_graver_than_is_known_is_said_and_no_limit_hides_it() {
     let (deny, app) = (json!({"podSelector": {}}), json!({"podSelector": {"matchLabels": {"app": "a"}}}));
-    let at_least = |seen: Seen, least| Report::of(vec![seen], &Observed::default(), least, now());
+    let at_least = |seen: Seen, least| Report::of(vec![seen], &Traces::default(), least, now());
     let sealed = policy(Some(deny.clone()), Some(app.clone()), false);
     let report = at_least(sealed, Severity::Critical);
     let [finding] = &report.items[..] else { panic!("{report:?}") };
@@ -206,10 +206,10 @@ fn an_item_of_several_bundles_is_one_finding_and_the_gravest_comes_first() {
         false,
     );
     let all = vec![low, namespace(Component::Ingress), namespace(Component::Policies), critical];
-    let report = Report::of(all.clone(), &Observed::default(), Severity::Low, now());
+    let report = Report::of(all.clone(), &Traces::default(), Severity::Low, now());
     let severities: Vec<Severity> = report.items.iter().map(|finding| finding.severity).collect();
     assert_eq!(severities, [Severity::Critical, Severity::High, Severity::Low]);
-    let report = Report::of(all, &Observed::default(), Severity::High, now());
+    let report = Report::of(all, &Traces::default(), Severity::High, now());
     assert_eq!((report.items.len(), report.less_grave), (2, 1));
 }
 
@@ -250,7 +250,8 @@ fn renewed(secret: Value, certificates: Vec<Value>, requests: Vec<Value>) -> Rep
     let key = ItemKey::resource("", "secrets", Some("demo"), "x-tls");
     let before = json!({"type": "kubernetes.io/tls", "data": {}});
     let seen = seen(Component::Certificates, key, Some(before), Some(secret), false);
-    Report::of(vec![seen], &Observed::new(certificates, requests, None), Severity::Low, now())
+    let issued = Observed::new(certificates, requests, None);
+    Report::of(vec![seen], &Traces { issued, ..Traces::default() }, Severity::Low, now())
 }
 
 #[test]

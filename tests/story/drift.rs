@@ -4,6 +4,7 @@
 mod kinds;
 mod over;
 mod planted;
+mod upgrade;
 mod week;
 
 use netdr::drill::cluster::host_root;

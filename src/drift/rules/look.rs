@@ -177,14 +177,20 @@ impl Facts<'_> {
         secret.is_some_and(|secret| certificates::why_useless(Some(secret), always).is_some())
     }
 
-    /// A role that may do everything to everything, or a binding to one.
+    /// A role that may do everything to everything, or a binding to one; that did not before, or not to the same subjects, as far
+    /// as that is known.
     pub(super) fn grants_everything(&self) -> bool {
         let Some(after) = &self.after else { return false };
+        let known = |before: &Value| self.grants(before) && before["subjects"] == after["subjects"];
+        self.grants(after) && !self.before.as_ref().is_some_and(known)
+    }
+
+    fn grants(&self, right: &Value) -> bool {
         if self.is(RBAC, &["clusterrolebindings", "rolebindings"]) {
-            return after["roleRef"]["name"] == "cluster-admin";
+            return right["roleRef"]["name"] == "cluster-admin";
         }
         let every = |list: &Value| list.as_array().into_iter().flatten().any(|one| one == "*");
-        let mut rules = after["rules"].as_array().into_iter().flatten();
+        let mut rules = right["rules"].as_array().into_iter().flatten();
         self.is(RBAC, &["clusterroles", "roles"])
             && rules
                 .any(|rule| every(&rule["verbs"]) && every(&rule["resources"]) && every(&rule["apiGroups"]))
