@@ -7,7 +7,7 @@ mod expected;
 mod rules;
 mod upgrade;
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     certificates::Observed,
-    model::{Class, Component, Content, Extent, FileContent, Item, ItemKey, Json, Severity, SourceName},
+    model::{Class, Component, Content, Extent, FileContent, Item, ItemKey, Json, Set, Severity, SourceName},
     plan::{Change, Difference, diff},
 };
 
@@ -97,6 +97,9 @@ pub struct Report {
     pub expected: Vec<Expected>,
     /// What could not be read, so that nothing is known of it.
     pub unread: Vec<String>,
+    /// How many are how grave, or may be, whatever was asked for; of those of files, of host.
+    #[serde(skip)]
+    pub grave: BTreeMap<(Set, Severity), u64>,
 }
 
 impl Report {
@@ -136,6 +139,9 @@ impl Report {
         report.items.sort_by_key(|f| (Reverse((f.severity, f.may_be)), f.difference.component));
         report.expected.sort_by(|a, b| a.key.cmp(&b.key));
         report.expected.dedup_by(|a, b| a.key == b.key);
+        for finding in &report.items {
+            *report.grave.entry((finding.difference.component.set(), finding.gravest())).or_default() += 1;
+        }
         let all = report.items.len();
         report.items.retain(|finding| finding.gravest() >= least);
         report.less_grave = all - report.items.len();

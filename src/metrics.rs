@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::LOCAL,
-    model::{Set, SnapshotHeader, SnapshotId, SnapshotState},
+    model::{Set, Severity, SnapshotHeader, SnapshotId, SnapshotState},
     report::drill::{Past, PastScenario, last},
     repository::{Listed, Retention, resealed, retention},
     task::{Ran, Watched},
@@ -51,6 +51,8 @@ pub struct Known<'a> {
     pub tasks: &'a [Ran],
     /// What checks found.
     pub checks: &'a [Checked],
+    /// What was found of drift.
+    pub drifted: &'a [Drifted],
     /// How channels and the Pushgateway took what was sent.
     pub deliveries: &'a [Delivery],
     /// What `netdr watch` last did, where it runs and nobody is at its terminal.
@@ -71,6 +73,7 @@ impl<'a> Known<'a> {
             drills: &[],
             tasks: &[],
             checks: &[],
+            drifted: &[],
             deliveries: &[],
             watched: None,
         }
@@ -99,6 +102,28 @@ pub struct Finding {
     pub status: u8,
     /// What was measured, where it is a number.
     pub value: Option<f64>,
+}
+
+/// What was found of drift last, in a set of a cluster, in the files of a node, or beside Git.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drifted {
+    /// Of which cluster.
+    pub cluster: String,
+    /// A set's name, or `git`.
+    pub set: String,
+    /// Whose files, in set host; else empty.
+    pub node: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// How many items are that grave, or may be.
+    pub items: BTreeMap<Severity, u64>,
+}
+
+impl Drifted {
+    /// What it is called among the records.
+    pub fn subject(&self) -> String {
+        format!("{} {}", self.set, self.node).trim_end().into()
+    }
 }
 
 /// How a channel took what was sent to it.
@@ -147,6 +172,13 @@ pub fn of(known: &Known<'_>, now: DateTime<Utc>) -> String {
             if let Some(value) = value {
                 text.add(&metric::CHECK_VALUE, &[subject, name], *value);
             }
+        }
+    }
+    for Drifted { set, node, at, items, .. } in known.drifted {
+        text.time(&metric::DRIFT_TIME, &[set, node], *at);
+        for severity in Severity::ALL {
+            let found = items.get(&severity).copied().unwrap_or_default();
+            text.add(&metric::DRIFT_ITEMS, &[set, node, severity.name()], found as f64);
         }
     }
     if let Some(watched) = known.watched {

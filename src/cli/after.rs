@@ -4,6 +4,7 @@
 //! asks for them. Invariant: nothing here changes what the verb came to: what goes wrong here is a warning.
 
 mod checked;
+mod drifted;
 mod publish;
 mod tell;
 mod watched;
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    metrics::Checked,
+    metrics::{Checked, Drifted},
     repository::{Repository, Status},
     task::{Ended, Event, Problem, Ran, Records},
 };
@@ -37,6 +38,7 @@ pub(super) const RAN: &str = "ran";
 pub(super) const DELIVERY: &str = "delivery";
 pub(super) const TOLD: &str = "told";
 pub(super) const CHECKED: &str = "checked";
+pub(super) const DRIFTED: &str = "drifted";
 pub(super) const WATCHED: &str = "watched";
 
 /// The task of whoever reads a configuration: it fails where that is refused, and is done where it is not. Pods of a cluster
@@ -49,7 +51,7 @@ fn configuration() -> String {
     }
 }
 
-/// What a verb is about, and what its checks found.
+/// What a verb is about, and what its checks, or a look for drift, found.
 #[derive(Default)]
 pub(super) struct Tasks(Mutex<Said>);
 
@@ -57,7 +59,15 @@ pub(super) struct Tasks(Mutex<Said>);
 struct Said {
     /// One that has no end of its own ends as its verb does.
     tasks: Vec<(String, Option<Vec<Problem>>)>,
+    found: Found,
+}
+
+/// What is remembered of what was found.
+#[derive(Default)]
+struct Found {
     checked: Vec<Checked>,
+    /// With whether all of it could be read.
+    drifted: Vec<(Drifted, bool)>,
 }
 
 impl Tasks {
@@ -125,7 +135,7 @@ pub(super) fn verb(cx: &Context, result: &Result<Exit>) {
             }
             interrupt::run(&advice, async {
                 let here = Here::of(cx, &settings);
-                let (ran, checked) = conclude(&here, &ended, &said.checked, (cx.now, exit)).await;
+                let (ran, checked) = conclude(&here, &ended, said.found, (cx.now, exit)).await;
                 publish::publish(&here, &ran, &checked).await;
                 Ok(())
             })
@@ -192,7 +202,7 @@ pub(super) fn event(exit: Exit) -> Option<Event> {
 async fn conclude(
     here: &Here<'_>,
     ended: &[Ended],
-    checked: &[Checked],
+    found: Found,
     of: (DateTime<Utc>, Exit),
 ) -> (Vec<Ran>, Vec<Checked>) {
     let ((began, exit), now) = (of, Utc::now());
@@ -207,10 +217,11 @@ async fn conclude(
         Ran::after(earlier, &here.cluster, ended, now, (seconds, exit.code()))
     };
     let ran: Vec<Ran> = ended.iter().map(ran).collect();
-    let checked: Vec<Checked> =
-        checked.iter().map(|one| Checked { cluster: here.cluster.clone(), at: now, ..one.clone() }).collect();
+    let of_here = |one: Checked| Checked { cluster: here.cluster.clone(), at: now, ..one };
+    let checked: Vec<Checked> = found.checked.into_iter().map(of_here).collect();
     if let Some(records) = &records
         && let Err(error) = remember(records, &ran, &checked)
+            .and_then(|()| drifted::remember(records, &here.cluster, found.drifted))
     {
         here.cx.terminal.warn(format!("how it ended is not remembered: {error}"));
     }

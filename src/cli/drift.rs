@@ -72,7 +72,11 @@ impl Drift {
                 return Err(Error::usage("--set chooses among snapshots, and Git has none")
                     .hint("compare all of git.sources: netdr drift --against git"));
             }
-            Against::Git => (against::git(cx, &settings, self.min_severity)?, None),
+            Against::Git => {
+                let report = against::git(cx, &settings, self.min_severity)?;
+                cx.drifted_from_git(&report);
+                (report, None)
+            }
             Against::Latest | Against::Snapshot(_) => self.find(cx, &settings, &task)?,
         };
         for unread in &report.unread {
@@ -109,7 +113,14 @@ impl Drift {
             let name = settings.cluster_name(&cluster);
             let yardsticks = |until| self.yardsticks(cx, settings, &repository, &openers, &name, until);
             let compare = async |with| self.compare(cx, settings, &cluster, identities.as_ref(), with).await;
-            let report = compare(yardsticks(cx.now)?).await?;
+            let latest = yardsticks(cx.now)?;
+            let of = |one: &Snapshot<'_>| (one.header.set, one.header.node.clone());
+            let sets: Vec<_> = latest.0.iter().map(of).collect();
+            let report = compare(latest).await?;
+            // Who compares with an older one finds what is known since.
+            if matches!(self.against, Against::Latest) {
+                cx.drifted(&sets, &report);
+            }
             let since = match &self.against {
                 Against::Latest if report.is_well() => drifting_since(&repository, &name, task),
                 _ => None,

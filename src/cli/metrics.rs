@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
-    after::{CHECKED, DELIVERY, RAN, WATCHED},
+    after::{CHECKED, DELIVERY, DRIFTED, RAN, WATCHED},
     context::Context,
     exit::Exit,
     interrupt,
@@ -75,6 +75,7 @@ pub(super) async fn text(
     let records = Records::of(repository, cluster);
     let tasks: Vec<_> = records.read(RAN)?.into_values().collect();
     let checks: Vec<_> = records.read(CHECKED)?.into_values().collect();
+    let drifted: Vec<_> = records.read(DRIFTED)?.into_values().collect();
     let deliveries: Vec<_> = records.read(DELIVERY)?.into_values().collect();
     let watched = records.read(WATCHED)?.into_values().find(|watched: &Watched| !watched.attended);
     let known = Known {
@@ -87,6 +88,7 @@ pub(super) async fn text(
         drills: &drill::drills(&repository.reports(), &trusted, now)?.signed,
         tasks: &tasks,
         checks: &checks,
+        drifted: &drifted,
         deliveries: &deliveries,
         watched: watched.as_ref(),
     };

@@ -101,6 +101,16 @@ pub(super) const CHECK_STATUS: Metric = metric(
 );
 pub(super) const CHECK_VALUE: Metric =
     metric("netdr_check_value", &["subject", "check"], "What it measured, in the unit of the check.");
+pub(super) const DRIFT_TIME: Metric = metric(
+    "netdr_drift_last_timestamp_seconds",
+    &["set", "node"],
+    "When a set, the files of a node, or `git`, was last compared for drift.",
+);
+pub(super) const DRIFT_ITEMS: Metric = metric(
+    "netdr_drift_items",
+    &["set", "node", "severity"],
+    "Items that differed then and are, or may be, that severe.",
+);
 pub(super) const WATCH_LOOKED: Metric = metric(
     "netdr_watch_last_look_timestamp_seconds",
     &[],
@@ -138,7 +148,7 @@ pub(super) const DELIVERY_REFUSED: Metric =
     metric("netdr_notification_last_failure_timestamp_seconds", &["channel"], "When it last did not.");
 
 /// All of them, in the order of the text.
-pub const METRICS: [Metric; 38] = [
+pub const METRICS: [Metric; 40] = [
     INFO,
     WRITTEN,
     LAST,
@@ -163,6 +173,8 @@ pub const METRICS: [Metric; 38] = [
     CHECK_TIME,
     CHECK_STATUS,
     CHECK_VALUE,
+    DRIFT_TIME,
+    DRIFT_ITEMS,
     WATCH_LOOKED,
     WATCH_DUE,
     WATCH_TAKEN,

@@ -170,6 +170,25 @@ fn drill(cluster: &str, day: &str, good: bool, scenarios: &[(&str, &str, f64)]) 
     past
 }
 
+#[test]
+fn drift_has_its_time_and_every_severity_even_where_none_is_left() {
+    let found = |set: &str, node: &str, items: &[(Severity, u64)]| Drifted {
+        cluster: "c1".into(),
+        set: set.into(),
+        node: node.into(),
+        at: at(NOW),
+        items: items.iter().copied().collect(),
+    };
+    let drifted = [found("network", "", &[(Severity::High, 2)]), found("host", "n1", &[])];
+    let text = text(|known| known.drifted = &drifted);
+    let items = |set: &str, severity: &str| {
+        value(&text, "netdr_drift_items", &format!(",{set},severity=\"{severity}\""))
+    };
+    let (network, host) = ("set=\"network\",node=\"\"", "set=\"host\",node=\"n1\"");
+    assert_eq!([items(network, "high"), items(network, "critical"), items(host, "low")], [2.0, 0.0, 0.0]);
+    assert_eq!(value(&text, "netdr_drift_last_timestamp_seconds", &format!(",{host}")), seconds(NOW));
+}
+
 /// What `netdr check recoverability` goes by: one scenario by itself is no drill of the whole, and another cluster's proves
 /// nothing of this one.
 #[test]

@@ -226,6 +226,31 @@ const CASES: &[Case] = &[
         ],
         &[(0, 0), (1, 1), (2, 0)],
     ),
+    // The text of another node still has what was found there before.
+    Case(
+        "NetdrDrift",
+        &[
+            ("netdr_drift_items{set=\"network\",severity=\"high\"}", "0 1 1 0x9"),
+            ("netdr_drift_items{set=\"network\",severity=\"critical\"}", "0 0 1 0x9"),
+            ("netdr_drift_items{set=\"network\",severity=\"medium\"}", "3x9"),
+            ("netdr_drift_last_timestamp_seconds{set=\"network\"}", "60x9"),
+            ("netdr_drift_items{set=\"network\",severity=\"high\",instance=\"n2\"}", "1x9"),
+            ("netdr_drift_last_timestamp_seconds{set=\"network\",instance=\"n2\"}", "0x9"),
+        ],
+        &[(0, 0), (1, 1), (2, 1), (3, 0)],
+    ),
+    // A backup took over what was found at 0, and what was found of the files of n1, nobody.
+    Case(
+        "NetdrDrift",
+        &[
+            ("netdr_drift_items{set=\"network\",severity=\"high\"}", "1x800"),
+            ("netdr_drift_last_timestamp_seconds{set=\"network\"}", "0x800"),
+            ("netdr_snapshot_last_complete_timestamp_seconds{set=\"network\",place=\"local\"}", "3600x800"),
+            ("netdr_drift_items{set=\"host\",node=\"n1\",severity=\"critical\"}", "1x800"),
+            ("netdr_drift_last_timestamp_seconds{set=\"host\",node=\"n1\"}", "0x800"),
+        ],
+        &[(HOUR, 2), (26 * HOUR, 2), (27 * HOUR, 1), (30 * DAY, 1), (30 * DAY + HOUR, 0)],
+    ),
     // An older text on another node.
     Case(
         "NetdrWatchDead",

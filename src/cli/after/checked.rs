@@ -29,7 +29,7 @@ impl Context {
             self.ended(&check(subject), problem(&checks).into_iter().collect());
             let found = checks.iter().map(finding).collect();
             let (cluster, at) = (String::new(), self.now); // both are known when the verb is over
-            self.tasks.told().checked.push(Checked { cluster, subject: subject.into(), at, found });
+            self.tasks.told().found.checked.push(Checked { cluster, subject: subject.into(), at, found });
         }
     }
 }

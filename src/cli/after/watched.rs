@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Here, conclude, is_asked_for, prompt, publish::publish};
+use super::{Found, Here, conclude, is_asked_for, prompt, publish::publish};
 use crate::{
     Error,
     cli::{context::Context, exit::Exit, settings::Settings},
@@ -81,7 +81,7 @@ impl Context {
             return Vec::new();
         }
         let exit = if ended.iter().all(Ended::is_done) { Exit::Done } else { Exit::Failed };
-        conclude(&self.here(settings, cluster, refused), &ended, &[], (began, exit)).await.0
+        conclude(&self.here(settings, cluster, refused), &ended, Found::default(), (began, exit)).await.0
     }
 
     fn here<'a>(&'a self, settings: &'a Settings, cluster: &str, refused: Option<Error>) -> Here<'a> {
