@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Result, task::Event};
+use crate::{Result, model::Severity, task::Event};
 
 /// How long one channel is waited for, from connection to answer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -29,6 +29,8 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub struct Channel {
     /// Of what.
     pub on: BTreeSet<Event>,
+    /// Of what has degrees only what is, or was when somebody was told, at least that severe.
+    pub min_severity: Severity,
     /// How.
     pub way: Way,
 }
@@ -51,9 +53,10 @@ impl Channel {
         }
     }
 
-    /// Whether it wants a message: of a recovery those who wanted to know of the problem.
+    /// Whether it wants a message: of a recovery those who were told of the problem.
     pub fn wants(&self, message: &Message) -> bool {
         self.on.contains(&message.event)
+            && message.reach.is_none_or(|reach| reach >= self.min_severity)
             && (message.kind != Kind::Recovered || self.on.contains(&Event::Recovered))
     }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     Error, Result,
+    model::Severity,
     notify::{Address, Channel, Smtp, Tls, Way, Webhook},
     task::Event,
     web,
@@ -57,6 +58,7 @@ pub(super) struct ChannelSection {
     ca_file: Option<PathBuf>,
     smtp: Option<SmtpSection>,
     on: Option<Vec<Event>>,
+    min_severity: Severity,
 }
 
 #[derive(Deserialize)]
@@ -128,7 +130,11 @@ impl ChannelSection {
             (None, Some(smtp)) => Way::Smtp(smtp.server(folder)?),
             _ => return Err("each has one of `webhook`, `webhook_file` and `smtp`".into()),
         };
-        Ok(Channel { on, way })
+        let has_degrees = |event: &Event| matches!(event, Event::Drift | Event::Check);
+        if self.min_severity > Severity::Low && !on.iter().any(has_degrees) {
+            return Err("`min_severity` is of `drift` and `check`, and `on` has neither".into());
+        }
+        Ok(Channel { on, min_severity: self.min_severity, way })
     }
 }
 
@@ -219,7 +225,12 @@ mod tests {
         assert_eq!(webhook.token_file, Some("/etc/netdr/token".into()));
         let channel = one("{webhook_file: hook, on: [failed, objective-missed]}").unwrap();
         assert_eq!(channel.on, [Event::Failed, Event::ObjectiveMissed].into());
-        assert_eq!(channel.name(), "webhook /etc/netdr/hook");
+        assert_eq!(
+            (channel.name().as_str(), channel.min_severity),
+            ("webhook /etc/netdr/hook", Severity::Low)
+        );
+        let channel = one("{webhook_file: hook, on: [failed, drift], min_severity: high}").unwrap();
+        assert_eq!(channel.min_severity, Severity::High);
     }
 
     /// A job whose configuration is wrong has nobody at a terminal.
@@ -266,6 +277,9 @@ mod tests {
             ("{webhook: 'https://x', webhook_file: y}".into(), "exclude each other"),
             ("{webhook: 'https://x', on: []}".into(), "nothing would be told"),
             ("{webhook: 'https://x', on: [faild]}".into(), "did you mean `failed`?"),
+            ("{webhook: 'https://x', min_severity: hihg}".into(), "did you mean `high`?"),
+            ("{webhook: 'https://x', min_severty: high}".into(), "did you mean `min_severity`?"),
+            ("{webhook: 'https://x', on: [failed], min_severity: high}".into(), "`on` has neither"),
             ("{webhook: 'https://me:MARKER@x'}".into(), "token_file"),
             ("{webhook: 'hooks.lab/MARKER'}".into(), "it is no URL"),
             (format!("{{smtp: {{server: mail.lab, {mail}}}, token_file: x}}"), "a webhook's"),

@@ -37,6 +37,9 @@ pub struct Told {
     /// What of it was critical then, by name.
     #[serde(default)]
     pub critical: BTreeSet<String>,
+    /// The highest severity that somebody was told of.
+    #[serde(default)]
+    pub peak: Severity,
 }
 
 /// What comes of tasks that ended.
@@ -67,7 +70,14 @@ impl Told {
             at: known.and_then(|known| known.at),
             severity: problem.severity,
             critical: problem.critical.clone(),
+            peak: known.filter(|known| known.at.is_some()).map(Self::reached).unwrap_or_default(),
         }
+    }
+
+    /// The highest severity that somebody was told of: who wants to know of that was told. What rises is told at once, so that
+    /// it was never higher than this when nobody was.
+    pub(super) fn reached(&self) -> Severity {
+        self.peak.max(self.severity)
     }
 
     /// Whether its severity rose, or something else of it is critical.

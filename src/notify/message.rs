@@ -55,11 +55,14 @@ pub struct Message {
     pub next: Vec<String>,
     /// How severe what was found is; none of a task that failed or was done in part.
     pub severity: Option<Severity>,
+    /// By which degree channels are chosen: how severe it is, and of its end how severe it was at most when somebody was told.
+    pub reach: Option<Severity>,
 }
 
 impl Message {
     /// Of a problem; none where it is over.
     pub(super) fn of(told: &Told, kind: Kind, problem: Option<&Problem>, now: DateTime<Utc>) -> Self {
+        let graded = matches!(told.event, Event::Drift | Event::Check);
         Self {
             kind,
             event: told.event,
@@ -69,7 +72,11 @@ impl Message {
             now,
             why: problem.map(|p| shortened(&p.why, WHY)).unwrap_or_default(),
             next: problem.map(|p| shortened(&p.next, NEXT)).unwrap_or_default(),
-            severity: matches!(told.event, Event::Drift | Event::Check).then_some(told.severity),
+            severity: graded.then_some(told.severity),
+            reach: graded.then_some(match kind {
+                Kind::New | Kind::Escalated | Kind::Lasting | Kind::Test => told.severity,
+                Kind::Recovered | Kind::TakenOver => told.reached(),
+            }),
         }
     }
 
@@ -85,6 +92,7 @@ impl Message {
             why: vec!["somebody tries whether messages arrive: nothing is wrong".into()],
             next: Vec::new(),
             severity: None,
+            reach: None,
         }
     }
 

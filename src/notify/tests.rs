@@ -97,6 +97,49 @@ fn what_escalated_is_told_at_once_in_the_same_thread_and_what_is_less_severe_is_
     );
 }
 
+/// Of what is told at each severity, by hour: whom, where each channel wants at least one of these.
+#[test]
+fn an_end_reaches_exactly_the_channels_that_were_told() {
+    use Severity::{Critical, High, Low, Medium};
+    let webhook = |min_severity| Channel {
+        on: Event::ALL.into(),
+        min_severity,
+        way: Way::Webhook(Webhook {
+            address: Address::Given("https://hooks.lab/".parse().unwrap()),
+            token_file: None,
+            ca_file: None,
+        }),
+    };
+    let mut told: Vec<Told> = Vec::new();
+    let mut hour = |of: &[(&str, Severity)], hours| -> Vec<Severity> {
+        let mut ended = drift(of);
+        ended[0].problems.retain(|_| !of.is_empty());
+        let messages = decide("c", &ended, &told, at(hours)).messages;
+        let reached = Severity::ALL.into_iter().filter(|min| {
+            let channel = webhook(*min);
+            messages.iter().any(|(message, _)| channel.wants(message))
+        });
+        let reached = reached.collect();
+        after(&ended, &mut told, at(hours));
+        reached
+    };
+    assert_eq!(hour(&[("a", Medium)], 0), [Low, Medium]);
+    assert_eq!(hour(&[], 1), [Low, Medium]);
+    assert_eq!(hour(&[("a", Low)], 2), [Low]);
+    assert_eq!(hour(&[("a", High)], 3), [Low, Medium, High], "it rose");
+    assert_eq!(hour(&[("a", Medium)], 24), [Low, Medium], "it lasts, and is less severe");
+    assert_eq!(hour(&[("a", Low)], 25), []);
+    assert_eq!(hour(&[], 26), [Low, Medium, High], "who was told of it at its worst, too");
+    assert_eq!(hour(&[("a", Critical)], 27), Severity::ALL);
+    assert_eq!(hour(&[], 28), Severity::ALL);
+
+    let failed = decide("c", &ended(&[Event::Failed]), &[], at(0)).messages.remove(0).0;
+    assert!(webhook(Critical).wants(&failed), "a failure has no degrees");
+    // An earlier netdr remembered how severe it was last.
+    let text = r#"{"cluster":"c","task":"drift","event":"drift","since":"2026-11-24T01:00:00Z","at":null,"severity":"high"}"#;
+    assert_eq!(serde_json::from_str::<Told>(text).unwrap().reached(), High);
+}
+
 /// What an earlier netdr remembered has no degrees yet.
 #[test]
 fn a_record_without_degrees_is_read() {
@@ -252,7 +295,7 @@ async fn who_cannot_be_reached_is_named_with_the_command_to_go_on_with() {
         (smtp(Tls::None), "curl -v smtp://127.0.0.1:1".into()),
         (smtp(Tls::Starttls), "openssl s_client -starttls smtp -connect 127.0.0.1:1".into()),
     ] {
-        let channel = Channel { on: Event::ALL.into(), way };
+        let channel = Channel { on: Event::ALL.into(), min_severity: Severity::Low, way };
         let error = channel.send(&Message::test("c", at(0)), "n1", PATIENCE).await.unwrap_err();
         let [first, last] = error.hints() else { panic!("{error:?}") };
         // Given on stdin, for everybody sees what stands on a command line.
@@ -266,6 +309,7 @@ async fn who_cannot_be_reached_is_named_with_the_command_to_go_on_with() {
 fn who_wants_recoveries_gets_those_of_what_they_wanted_to_know() {
     let channel = |on: &[Event]| Channel {
         on: on.iter().copied().collect(),
+        min_severity: Severity::Low,
         way: Way::Webhook(Webhook {
             address: Address::Given("https://hooks.lab/MARKER".parse().unwrap()),
             token_file: None,
@@ -288,7 +332,7 @@ async fn who_hangs_is_waited_for_once_in_a_run_and_who_refuses_is_asked_again() 
     let channel = |port: u16| {
         let address = Address::Given(format!("http://127.0.0.1:{port}/").parse().unwrap());
         let webhook = Webhook { address, token_file: None, ca_file: None };
-        Channel { on: Event::ALL.into(), way: Way::Webhook(webhook) }
+        Channel { on: Event::ALL.into(), min_severity: Severity::Low, way: Way::Webhook(webhook) }
     };
     let message = Message::test("c", at(0));
     let hanging = channel(hangs.local_addr().unwrap().port());

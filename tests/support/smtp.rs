@@ -41,9 +41,14 @@ impl Mail {
 
     /// What a configuration names it by.
     pub(crate) fn configuration(&self) -> String {
+        format!("notify: [{}]", self.channel())
+    }
+
+    /// It as one channel of several.
+    pub(crate) fn channel(&self) -> String {
+        let port = self.port;
         format!(
-            "notify: [{{smtp: {{server: '127.0.0.1:{}', tls: none, from: netdr@lab.test, to: [alerts@lab.test]}}}}]",
-            self.port
+            "{{smtp: {{server: '127.0.0.1:{port}', tls: none, from: netdr@lab.test, to: [alerts@lab.test]}}}}"
         )
     }
 

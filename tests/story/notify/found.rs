@@ -3,7 +3,9 @@
 use chrono::{Days, Utc};
 
 use super::header;
-use crate::support::{Home, MARKER, Mail, Objects, Operator, Outcome, everything, fresh, tls_secret};
+use crate::support::{
+    Home, MARKER, Mail, Objects, Operator, Outcome, POLICIES, everything, fresh, tls_secret,
+};
 
 const OBJECTS: &str = "
 apiVersion: v1
@@ -62,7 +64,12 @@ async fn what_is_found_and_its_end_are_mails_of_one_thread_each() {
     let (home, mail) = (&operator.home, Mail::start(None, &[]).await);
     objects.create(OBJECTS).await;
     operator.configure("cluster: {name: proj-k8s}");
-    operator.configure(&mail.configuration());
+    let pager = Mail::start(None, &[]).await;
+    operator.configure(&format!(
+        "notify: [{}, {{smtp: {{server: '127.0.0.1:{}', tls: none, from: netdr@lab.test, to: [pager@lab.test]}}, on: [drift, recovered], min_severity: critical}}]",
+        mail.channel(),
+        pager.port
+    ));
     assert_eq!(told(home, &mail, BACKUP, 0).await, []);
 
     let drift = "drift --set network";
@@ -71,6 +78,18 @@ async fn what_is_found_and_its_end_are_mails_of_one_thread_each() {
     home.run("kubectl", &["label", "-n", "edge", "ingress", "portal", "by-"]).await.ok();
     let over = told(home, &mail, drift, 0).await;
     are_one_thread("[netdr] proj-k8s: drift network differences found", &began, &over);
+    assert_eq!(pager.taken(), Vec::<String>::new(), "nobody is woken for a label");
+    let policy = objects.get(POLICIES, "edge/one").await;
+    objects.delete(POLICIES, "edge/one").await;
+    told(home, &mail, drift, 4).await;
+    objects.put_back(POLICIES, "edge/one", policy).await;
+    told(home, &mail, drift, 0).await;
+    let taken = pager.taken();
+    let [gone, back] = &taken[..] else { panic!("{taken:#?}") };
+    assert!(
+        gone.contains("policies.networking.k8s.io edge/one") && back.contains("is well again"),
+        "{gone}\n{back}"
+    );
 
     let nobody = plane.kubeconfig_for("jane", None).unwrap();
     let partial = format!("{BACKUP} --kubeconfig {}", nobody.display());
