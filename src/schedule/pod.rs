@@ -23,7 +23,9 @@ const CONFIG: [&str; 3] = ["netdr.yaml", "recipients.txt", "trusted_signers"];
 const PROBES: &str = "netdr-cni-check";
 /// What the channels of `notify` need, and the Pushgateway: a Secret of its own, for a check gets no key of the backups.
 const CHANNELS: &str = "netdr-notify";
-/// What checks see of the repository of `schedules/netdr.yaml`, below `/backup`.
+/// The repository of `schedules/netdr.yaml`, below `/backup`.
+const REPOSITORY: &str = "netdr";
+/// What checks see of it.
 const STATUS: &str = "netdr/status";
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
@@ -114,15 +116,30 @@ fn pod(job: &Job) -> Value {
     let mut volumes = vec![json!({"name": "config", "configMap": {"name": "netdr-config"}})];
     if let Some(secret) = secret(job) {
         mount(&mut container, json!({"name": "keys", "mountPath": "/etc/netdr-keys", "readOnly": true}));
-        volumes
-            .push(json!({"name": "keys", "secret": {"secretName": secret, "defaultMode": secret_mode(job)}}));
+        let mut keys = json!({"secretName": secret, "defaultMode": secret_mode(job)});
+        if let Reads::Repository = job.reads {
+            // Neither signs nor opens: metrics need the index, and whoever copies nothing has no credentials.
+            let item = |key: &str| json!({"key": key, "path": key});
+            keys["items"] = json!([item("index.txt"), item("s3-credentials")]);
+            keys["optional"] = true.into();
+        }
+        volumes.push(json!({"name": "keys", "secret": keys}));
     }
     if !matches!(job.reads, Reads::Place) {
         let whole = json!({"name": "repository", "mountPath": "/backup"});
-        let status =
-            json!({"name": "repository", "mountPath": format!("/backup/{STATUS}"), "subPath": STATUS});
+        let below = |path: &str| json!({"name": "repository", "mountPath": format!("/backup/{path}"), "subPath": path});
         // How a check ended the next one knows: only so is the end of a problem told.
-        mount(&mut container, if matches!(job.reads, Reads::Check(_)) { status } else { whole });
+        let status = below(STATUS);
+        let mounts = match job.reads {
+            Reads::Check(_) => vec![status],
+            Reads::Repository => {
+                let mut judged = below(REPOSITORY);
+                judged["readOnly"] = true.into();
+                vec![whole, judged, status] // metrics may have a folder beside the repository
+            }
+            _ => vec![whole],
+        };
+        mounts.into_iter().for_each(|of_it| mount(&mut container, of_it));
         // Of type Directory: where it is not mounted the pod does not start, and no root disk fills up.
         volumes.push(json!({"name": "repository", "hostPath": {"path": "/backup", "type": "Directory"}}));
     }
@@ -164,7 +181,7 @@ fn pod(job: &Job) -> Value {
         "secret": {"secretName": CHANNELS, "defaultMode": secret_mode(job), "optional": true}}));
     json!({
         "serviceAccountName": job.name,
-        "automountServiceAccountToken": !matches!(job.reads, Reads::Nothing | Reads::Place),
+        "automountServiceAccountToken": job.reads.is_of_cluster(),
         "enableServiceLinks": false,
         "restartPolicy": "Never",
         "hostNetwork": true,

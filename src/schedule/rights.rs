@@ -87,6 +87,9 @@ pub(super) const PROBES: &[Right] = &[
 /// By what cert-manager has issued, drift tells a renewal from what somebody did.
 pub(super) const ISSUED: &[Right] = &[Right::everywhere("cert-manager.io", LIST, &["certificaterequests"])];
 
+/// To find the nodes through which hosts are asked.
+pub(super) const ASKS: &[Right] = &[Right::everywhere("", LIST, &["nodes"])];
+
 /// To see a node before its taints are changed.
 pub(super) const LOOKS: &[Right] = &[Right::everywhere("", GET, &["nodes"])];
 
@@ -101,7 +104,7 @@ pub(super) fn objects(job: &Job, extra: &[ExtraKind]) -> Vec<Value> {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(job.name),
         "automountServiceAccountToken": false});
     let everywhere = match job.reads {
-        Reads::Nothing | Reads::Place => return vec![account],
+        Reads::Nothing | Reads::Place | Reads::Repository => return vec![account],
         Reads::Set(set) => rules(&[set], extra, false),
         Reads::Sets(sets) => rules(sets, extra, false),
         Reads::Followed(sets) => rules(sets, extra, true),

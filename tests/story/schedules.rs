@@ -28,7 +28,7 @@ async fn each_job_does_its_work_with_the_rights_it_has_and_none_to_change_anythi
     let mut jobs = objects.list("cronjobs.batch").await;
     // Drift is what a night begins with, compared with the night before.
     jobs.sort_by_key(|job| job["metadata"]["name"].as_str().unwrap().contains("drift"));
-    assert_eq!(jobs.len(), 11);
+    assert_eq!(jobs.len(), 13);
     // No place outside is configured, so nothing is copied there; nobody has allowed the failover test. Both it and the
     // check that starts pods run under their accounts in stories of their own (check/).
     for job in jobs.iter().filter(|job| job["spec"]["suspend"] == false) {
@@ -136,7 +136,7 @@ async fn retention_outside_and_another_volume_are_a_comment_away() {
         .filter(|object| !object.to_string().contains(r#""server":"proj-pg01""#))
         .map(|object| object["metadata"]["name"].as_str().unwrap())
         .collect();
-    assert!(local.count() == 12 && names.is_empty(), "{names:?}");
+    assert!(local.count() == 14 && names.is_empty(), "{names:?}");
 }
 
 /// The commands of docs/schedules.md that come before the CronJobs, word by word but for the place of the repository.

@@ -5,18 +5,40 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::named;
-use crate::support::{Glacier, Home, Library, NODE, Store, Trouble, shared};
+use crate::support::{Glacier, Home, Library, Mail, NODE, Store, Trouble, shared};
 
 async fn check(home: &Home, code: i32) -> Value {
     // No cluster is asked: there is none to be found from here.
     home.netdr(&["check", "recoverability", "--json"]).await.json(code)
 }
 
+/// What a job of `schedules/` sees of a repository: all of it to read, and its status to write.
+const AS_JOB: &str = "mkdir -p job && exec unshare --user --map-root-user --mount bash -c 'mount --bind repo job && \
+    mount -o remount,bind,ro job && mount --bind repo/status job/status && \
+    if touch job/x 2> /dev/null; then exit 99; fi; exec netdr check recoverability --repo job --json'";
+
+/// The same as its job does it.
+async fn as_job(home: &Home, code: i32) -> Value {
+    let done = home.shell(AS_JOB).await;
+    assert!(!done.stderr.contains("warning"), "{}", done.stderr);
+    done.json(code)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_is_good_once_it_has_snapshots_proofs_and_a_drill() {
-    let home = Home::new().with_repository().await;
-    let empty = check(&home, 8).await;
-    assert_eq!(named(&empty, "recoverability snapshots")["status"], "alert");
+    let (home, mail) = (Home::new().with_repository().await, Mail::start(None, &[]).await);
+    let (file, lines) = (home.path().join("netdr.yaml"), mail.configuration());
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(file, format!("{text}cluster: {{name: proj-k8s}}\n{lines}\n")).unwrap();
+    let empty = as_job(&home, 8).await;
+    assert_eq!(as_job(&home, 8).await, empty);
+    let told = mail.taken();
+    assert_eq!(told.len(), 1, "of what lasts nobody is told twice a day: {told:#?}");
+    assert!(
+        told[0].contains("Subject: [netdr] proj-k8s: check recoverability threshold crossed"),
+        "{told:#?}"
+    );
+    assert_eq!(named(&empty, "recoverability network in local")["status"], "alert");
     let drill = named(&empty, "recoverability drill");
     assert!(drill["why"][0].as_str().unwrap().starts_with("no good drill is on record"), "{drill:#}");
 
@@ -24,29 +46,32 @@ async fn a_repository_is_good_once_it_has_snapshots_proofs_and_a_drill() {
     for set in ["network", "certificates"] {
         home.netdr(&["backup", "--set", set, "--kubeconfig", kubeconfig]).await.ok();
     }
-    let unproved = check(&home, 8).await;
+    let unproved = as_job(&home, 8).await;
     assert_eq!(named(&unproved, "recoverability network in local")["status"], "ok");
     let identities = named(&unproved, "recoverability identities of network");
     assert_eq!((&identities["status"], &identities["value"]), (&"alert".into(), &0.into()), "{identities:#}");
 
     // One of two: the break-glass identity may be lost.
     home.netdr(&["keys", "check", "--identity", "keys/operator.txt"]).await.ok();
-    let half = check(&home, 8).await;
+    let half = as_job(&home, 8).await;
     assert_eq!(named(&half, "recoverability identities of certificates")["status"], "warn");
     home.netdr(&["keys", "check", "--identity", "keys/break-glass.txt"]).await.ok();
     let report = home.path().join("repo/reports");
     std::fs::create_dir_all(&report).unwrap();
     let now = chrono::Utc::now();
     let id = format!("{}-drill-000001", now.format("%Y%m%dT%H%M%SZ"));
-    let cluster = json!({"name": "c", "uid": "u", "kubernetes": "v1"});
+    let cluster = json!({"name": "proj-k8s", "uid": "u", "kubernetes": "v1"});
     let drill = json!({"report": id, "cluster": cluster, "place": "sandbox", "ended_at": now, "good": true, "scenarios": []});
     std::fs::write(report.join(format!("{id}.json")), drill.to_string()).unwrap();
-    let unsigned = check(&home, 8).await;
+    let unsigned = as_job(&home, 8).await;
     assert_eq!(named(&unsigned, "recoverability drill")["status"], "alert", "anybody could have written it");
     let sign = format!("ssh-keygen -Y sign -q -f keys/signing -n netdr-report repo/reports/{id}.json");
     home.shell(&sign).await.ok();
-    let whole = check(&home, 0).await;
+    let whole = as_job(&home, 0).await;
     assert_eq!(whole["status"], "ok", "{whole:#}");
+    let (first, last) = (&mail.taken()[0], mail.taken().pop().unwrap());
+    assert!(last.contains("is well again") && !first.contains("is well again"), "{last}");
+    assert!(last.contains("Subject: [netdr] proj-k8s: check recoverability threshold crossed"), "{last}");
 
     // What was recorded is no secret.
     let proofs = std::fs::read_to_string(home.path().join("repo/proofs.json")).unwrap();
