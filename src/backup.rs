@@ -223,7 +223,12 @@ pub async fn host(job: &Job<'_>, node: &str, host_root: &Path) -> Result<Summary
         bundles: BTreeMap::from([(Component::Host, captured.items)]),
         absent: BTreeMap::new(),
         failures: captured.failures.into_iter().map(failure).collect(),
-        warnings: captured.links.into_iter().map(|link| link.why).collect(),
+        warnings: captured
+            .links
+            .into_iter()
+            .filter(|link| !link.is_harmless)
+            .map(|link| link.unread.why)
+            .collect(),
     };
     let seen = read.seen(job);
     let verdict = Verdict::of(job, &read)?;

@@ -17,7 +17,7 @@ use tree::{Skipped, Tree};
 
 use crate::{
     Error, Result,
-    catalog::HOST_FILES,
+    catalog::{self, HOST_FILES},
     model::{Component, Content, Extent, FileContent, Item, ItemKey},
 };
 
@@ -29,7 +29,7 @@ pub struct HostCapture {
     /// What could not be read.
     pub failures: Vec<Unread>,
     /// Links and special files among the host's own: what they stand for is elsewhere.
-    pub links: Vec<Unread>,
+    pub links: Vec<Link>,
     /// The folders of the table that exist.
     pub folders: BTreeSet<String>,
 }
@@ -43,6 +43,16 @@ pub struct Unread {
     pub why: String,
 }
 
+/// A link, or a special file, that was not followed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Where it is, and that it was not followed.
+    pub unread: Unread,
+    /// Whether nothing is missing for it: it leads to another file of the table, which is captured where it is, or to
+    /// /dev/null, as `systemctl mask` and `sysctl --system` have it.
+    pub is_harmless: bool,
+}
+
 impl Unread {
     /// Whether a file is this path or below it.
     pub fn covers(&self, path: &str) -> bool {
@@ -53,6 +63,17 @@ impl Unread {
 /// Whether the root is that of an RKE2 node: it has RKE2's configuration, or its data.
 pub fn is_rke2(root: &Path) -> bool {
     ["etc/rancher/rke2", "var/lib/rancher/rke2"].iter().any(|folder| root.join(folder).is_dir())
+}
+
+/// Whether RKE2 runs there, as far as its configuration tells: each node has some, and a server without any keeps
+/// `rke2.yaml` there. A folder that nothing is in was left behind, or made by hand.
+///
+/// # Errors
+/// When the root cannot be opened.
+pub fn is_configured(root: &Path) -> Result<bool> {
+    Tree::open(root)?;
+    // What cannot be looked at is said by whoever reads it.
+    Ok(names(root, "/etc/rancher/rke2").map_or(true, |names| !names.is_empty()))
 }
 
 /// Reads one file.
@@ -96,8 +117,12 @@ pub fn capture(root: &Path, node: &str) -> Result<HostCapture> {
                     extent: Extent::Whole,
                     content: Content::File(file),
                 }),
-                Err(Skipped::Link(why)) if !row.is_rke2s() => capture.links.push(Unread { path, why }),
-                Err(Skipped::Link(why) | Skipped::Failed(why)) => capture.failures.push(Unread { path, why }),
+                Err(Skipped::Link { why, to }) if !row.is_rke2s() => {
+                    let is_harmless =
+                        to.is_some_and(|to| to == "/dev/null" || catalog::host_files(&to).is_some());
+                    capture.links.push(Link { unread: Unread { path, why }, is_harmless });
+                }
+                Err(skipped) => capture.failures.push(Unread { path, why: skipped.message() }),
             }
         }
     }

@@ -54,6 +54,7 @@ pub const HOST_FILES: &[HostFiles] = &[
     row("/var/lib/rancher/rke2/agent/etc/kubelet.conf.d", Ending(&[".conf"]), Config),
     row("/etc/NetworkManager/conf.d", Ending(&[".conf"]), Config),
     row("/etc/sysctl.d", Ending(&[".conf"]), Config),
+    row("/etc", Exactly(&["sysctl.conf"]), Config), // Debian's /etc/sysctl.d/99-sysctl.conf leads here
     // Written anew at each start of a canal pod.
     row("/etc/cni/net.d", Ending(&[".conflist"]), Evidence),
     // The host's firewall is the host's own: recorded, so that a difference can be seen.

@@ -69,7 +69,7 @@ impl Context {
     /// When a host root was named that is none: what is mistyped must not read as "no server".
     pub(super) fn server_node(&self) -> Result<bool> {
         let root = &self.flags.host_root;
-        match root.join("etc/rancher/rke2").is_dir() {
+        match host::is_configured(root)? {
             false if root != Path::new("/") => Err(self.no_server()),
             server => Ok(server),
         }
@@ -84,7 +84,8 @@ impl Context {
     /// That the host root is no server's, and what to do.
     pub(super) fn no_server(&self) -> Error {
         let root = self.flags.host_root.display();
-        Error::usage(format!("{root} is no RKE2 server's: it has no folder etc/rancher/rke2"))
+        Error::failed(format!("{root} is no RKE2 server's, so there are no files of one to read"))
+            .why("its folder etc/rancher/rke2 is not there, or empty")
             .hint("run this on a server node, or name where its files are: --host-root DIR")
     }
 

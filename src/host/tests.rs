@@ -71,9 +71,45 @@ fn a_link_or_a_pipe_is_pointed_out_and_not_followed() {
     let named: Vec<_> = ["b", "c", "d"]
         .map(|name| format!("/etc/sysctl.d/{name}.conf is a link or a special file; it was not followed"))
         .into();
-    let said: Vec<&String> = capture.links.iter().map(|link| &link.why).collect();
+    let said: Vec<&String> = capture.links.iter().map(|link| &link.unread.why).collect();
     assert_eq!(said, named.iter().collect::<Vec<_>>());
-    assert!(capture.failures.is_empty());
+    assert!(capture.links.iter().all(|link| !link.is_harmless) && capture.failures.is_empty());
+}
+
+#[test]
+fn nothing_is_missing_for_a_link_to_a_file_that_is_captured_where_it_is() {
+    let root =
+        root(&[("/etc/sysctl.conf", "a=1"), ("/etc/sysctl.d/a.conf", "a=1"), ("/etc/secret", "MARKER")]);
+    for (name, to, is_harmless) in [
+        ("10-a.conf", "a.conf", true),
+        ("20-null.conf", "/dev/null", true),
+        ("30-out.conf", "../../../../etc/secret", false),
+        ("40-special.conf", "../../dev/sda", false),
+        ("99-sysctl.conf", "../sysctl.conf", true), // as Debian has it
+    ] {
+        symlink(to, root.path().join("etc/sysctl.d").join(name)).unwrap();
+        let capture = capture(root.path(), "n1").unwrap();
+        assert_eq!(paths(&capture), ["/etc/sysctl.conf", "/etc/sysctl.d/a.conf"]);
+        let link = capture.links.last().unwrap();
+        assert_eq!(
+            (link.unread.path.ends_with(name), link.is_harmless),
+            (true, is_harmless),
+            "{name} -> {to}"
+        );
+        assert!(capture.failures.is_empty());
+    }
+}
+
+#[test]
+fn rke2_runs_where_its_folder_holds_something() {
+    let runs = |files: &[(&str, &str)]| is_configured(root(files).path()).unwrap();
+    assert!(!runs(&[]) && !runs(&[("/etc/sysctl.d/a.conf", "a=1")]));
+    assert!(runs(&[(CONFIG, "token: x\n")]));
+    assert!(runs(&[("/etc/rancher/rke2/rke2.yaml", "")]), "a server of defaults alone");
+    let left = root(&[]);
+    fs::create_dir_all(left.path().join("etc/rancher/rke2")).unwrap();
+    assert!(!is_configured(left.path()).unwrap(), "of an installation that is gone");
+    assert!(is_configured(&left.path().join("mistyped")).is_err());
 }
 
 #[test]

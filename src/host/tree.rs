@@ -8,7 +8,7 @@ use std::{
 
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat},
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, readlinkat, statat},
     io::Errno,
 };
 
@@ -29,7 +29,12 @@ pub(super) struct Tree {
 #[derive(Debug)]
 pub(super) enum Skipped {
     /// A link or a special file: what it stands for is elsewhere.
-    Link(String),
+    Link {
+        /// In words.
+        why: String,
+        /// Where a link leads, as far as its own words say it.
+        to: Option<String>,
+    },
     /// It is there and could not be read.
     Failed(String),
 }
@@ -45,7 +50,7 @@ pub(super) struct Found {
 
 impl Skipped {
     pub(super) fn message(self) -> String {
-        let (Self::Link(message) | Self::Failed(message)) = self;
+        let (Self::Link { why: message, .. } | Self::Failed(message)) = self;
         message
     }
 }
@@ -163,7 +168,10 @@ fn read(
     name: impl rustix::path::Arg + Copy,
     path: &str,
 ) -> Result<Option<FileContent>, Skipped> {
-    let link = || Skipped::Link(format!("{path} is a link or a special file; it was not followed"));
+    let link = || Skipped::Link {
+        why: format!("{path} is a link or a special file; it was not followed"),
+        to: target(&folder, name, path),
+    };
     let refused = |cause| failed(path, cause);
     // Looked at before it is opened: opening a device can act on it.
     match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -173,7 +181,7 @@ fn read(
         Err(cause) => return Err(refused(cause)),
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(folder, name, flags, Mode::empty()) {
+    let file = match openat(&folder, name, flags, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(None),
         Err(Errno::LOOP) => return Err(link()),
@@ -190,6 +198,23 @@ fn read(
         return Err(Skipped::Failed(format!("{path} is larger than {} MiB", MAX_FILE >> 20)));
     }
     Ok(Some(FileContent { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid, bytes }))
+}
+
+/// Where the link at `path` leads, below the root; nothing where it is none. Nothing is followed: folders on the way that are
+/// links themselves are taken by their names.
+fn target(folder: impl AsFd, name: impl rustix::path::Arg, path: &str) -> Option<String> {
+    let to = readlinkat(folder, name, Vec::new()).ok()?.into_string().ok()?;
+    let from = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut steps: Vec<&str> = if to.starts_with('/') { Vec::new() } else { from.split('/').collect() };
+    for step in to.split('/') {
+        match step {
+            "." => {}
+            ".." => drop(steps.pop()),
+            step => steps.push(step),
+        }
+    }
+    steps.retain(|step| !step.is_empty());
+    Some(format!("/{}", steps.join("/")))
 }
 
 fn failed(path: &str, cause: Errno) -> Skipped {

@@ -109,7 +109,7 @@ impl<'a> Machine<'a> {
         let files: Vec<Captured> = files.collect();
         live.items.splice(0..0, files); // component `host` is the first
         // Links are the distributions' own; only one in the place of a file of the source is in the way.
-        let in_the_way = links.into_iter().filter(|link| stored(&link.path));
+        let in_the_way = links.into_iter().map(|link| link.unread).filter(|link| stored(&link.path));
         let unread = failures.into_iter().chain(in_the_way);
         live.failures.extend(unread.map(|host::Unread { path, why }| Failure {
             component: Component::Host,
