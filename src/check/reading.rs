@@ -72,6 +72,10 @@ impl Source {
         Self { metadata_only: true, ..self }
     }
 
+    const fn whole(self) -> Self {
+        Self { metadata_only: false, ..self }
+    }
+
     /// The one name that it is about, where its field selector says one: RBAC grants a list by that, too.
     pub fn only(&self) -> Option<&'static str> {
         self.fields?.strip_prefix("metadata.name=")
@@ -95,12 +99,18 @@ pub async fn read(
     sources: impl IntoIterator<Item = Source>,
     excluded: BTreeSet<String>,
 ) -> Reading {
-    let sources: BTreeSet<Source> = sources.into_iter().collect();
-    let lists = sources.into_iter().map(|source| async move {
+    let lists = once(sources.into_iter().collect()).into_iter().map(|source| async move {
         let found = list(cluster, discovery, &source).await;
         (source, found)
     });
     Reading { found: stream::iter(lists).buffer_unordered(LISTS).collect().await, excluded }
+}
+
+/// What is listed whole for one check is not listed again for another that needs its metadata alone.
+fn once(mut sources: BTreeSet<Source>) -> BTreeSet<Source> {
+    let whole: BTreeSet<Source> = sources.iter().filter(|source| !source.metadata_only).copied().collect();
+    sources.retain(|source| !source.metadata_only || !whole.contains(&source.whole()));
+    sources
 }
 
 async fn list(
@@ -131,9 +141,13 @@ async fn list(
 }
 
 impl Reading {
+    fn found(&self, source: Source) -> Option<&Result<Option<Vec<Value>>, Unread>> {
+        self.found.get(&source).or_else(|| self.found.get(&source.whole()))
+    }
+
     /// The objects; none where the kind is not served or could not be read.
     pub fn objects(&self, source: Source) -> &[Value] {
-        match self.found.get(&source) {
+        match self.found(source) {
             Some(Ok(Some(objects))) => objects,
             _ => &[],
         }
@@ -166,12 +180,12 @@ impl Reading {
 
     /// Whether the kind is served and was read.
     pub fn has(&self, source: Source) -> bool {
-        matches!(self.found.get(&source), Some(Ok(Some(_))))
+        matches!(self.found(source), Some(Ok(Some(_))))
     }
 
     /// A check for each source that could not be read, under the name of the checks that needed it.
     pub fn unread(&self, of: &str, sources: &[Source]) -> Vec<Check> {
-        let unread = sources.iter().filter_map(|source| match self.found.get(source) {
+        let unread = sources.iter().filter_map(|source| match self.found(*source) {
             Some(Err(unread)) => Some((source.name(), unread)),
             _ => None,
         });
@@ -196,5 +210,27 @@ impl Reading {
         let next = format!("kubectl auth can-i list {} -A", source.name());
         self.found.insert(source, Err(Unread { why: why.into(), next }));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_listed_whole_is_not_listed_again_for_its_metadata() {
+        let (services, dns) =
+            (Source::all("", "services"), Source::all("", "services").labels("k8s-app=kube-dns"));
+        let all = BTreeSet::from([services, services.metadata(), dns.metadata()]);
+        assert_eq!(once(all), [services, dns.metadata()].into());
+        let alone = BTreeSet::from([services.metadata()]);
+        assert_eq!(once(alone.clone()), alone);
+        let reading = Reading::of([(services, vec![json!({"metadata": {"name": "a"}})])]);
+        assert_eq!(reading.objects(services.metadata()).len(), 1);
+        assert!(reading.has(services.metadata()) && !reading.has(dns.metadata()));
+        let unread = Reading::default().without(services, "forbidden");
+        assert_eq!(unread.unread("ingress", &[services.metadata()])[0].name, "ingress services");
     }
 }
