@@ -29,6 +29,22 @@ pub struct Error {
     hints: Vec<String>,
 }
 
+/// What a library says and only who wrote it understands, in words of an operator.
+pub(crate) fn plainly(text: String) -> String {
+    // rustls-webpki, of a certificate without extensions: `openssl x509 -req` makes such ones by itself.
+    const VERSION_1: &str = "UnsupportedCertVersion";
+    if !text.contains(VERSION_1) {
+        return text;
+    }
+    let whole = format!("invalid peer certificate: Other(OtherError({VERSION_1}))");
+    let known = if text.contains(&whole) { whole.as_str() } else { VERSION_1 };
+    text.replace(
+        known,
+        "the server shows an X.509 certificate of version 1, which has no subjectAltName and which TLS takes for none; issue \
+         it anew as version 3: openssl x509 -req -extfile <(echo subjectAltName=DNS:HOST) …",
+    )
+}
+
 impl Error {
     /// A failure of the kind given; `message` names the object and fits after "error: ".
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
@@ -62,7 +78,7 @@ impl Error {
             }
             source = inner.source();
         }
-        self.causes.push(text);
+        self.causes.push(plainly(text));
         self
     }
 

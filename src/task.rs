@@ -92,14 +92,14 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// One without degrees.
+    /// One without degrees; what several findings have in common is said once.
     pub fn new(event: Event, why: Vec<String>, next: Vec<String>) -> Self {
         Self {
             event,
             severity: Severity::default(),
             critical: BTreeSet::new(),
-            why,
-            next,
+            why: once(why),
+            next: once(next),
             is_taken_over: false,
         }
     }
@@ -118,6 +118,12 @@ impl Problem {
         }
         self
     }
+}
+
+/// Each line where it comes first.
+fn once(lines: Vec<String>) -> Vec<String> {
+    let mut said = BTreeSet::new();
+    lines.into_iter().filter(|line| said.insert(line.clone())).collect()
 }
 
 /// A task that is over.

@@ -154,16 +154,41 @@ fn said(checks: &[Check]) -> String {
     let row = |c: &Check| vec![c.name.clone(), c.status.name().into(), value(&c.value), c.threshold.clone()];
     let mut text =
         table(&["check", "status", "value", "threshold"], &checks.iter().map(row).collect::<Vec<_>>());
-    for check in checks.iter().filter(|check| !check.why.is_empty()) {
-        text += &format!("\n{}: {}\n", check.name, check.status.name());
-        text.extend(check.why.iter().map(|why| format!("  {why}\n")));
-        text.extend(check.next.iter().map(|next| format!("  next: {next}\n")));
-    }
+    text += &explained(checks);
     let crossed = checks.iter().filter(|check| check.status.is_crossed()).count();
     text + &match crossed {
         0 => format!("\n{}, nothing to do\n", count(checks.len() as u64, "check")),
         n => format!("\n{}, {n} to see to\n", count(checks.len() as u64, "check")),
     }
+}
+
+/// Why checks are not ok and what to do; what several have in common, a reason or a command, stands once below them.
+fn explained(checks: &[Check]) -> String {
+    let mut groups: Vec<Vec<&Check>> = Vec::new();
+    for check in checks.iter().filter(|check| !check.why.is_empty()) {
+        let is_alike = |of: &Check| of.why == check.why || of.next.is_some() && of.next == check.next;
+        match groups.iter_mut().find(|group| group.iter().all(|of| is_alike(of))) {
+            Some(group) => group.push(check),
+            None => groups.push(vec![check]),
+        }
+    }
+    let mut text = String::new();
+    for group in groups {
+        let is_common = |why: &String| group.iter().all(|check| check.why.contains(why));
+        let (mut common, mut next): (Vec<&String>, Vec<&String>) = Default::default();
+        text += "\n";
+        for check in &group {
+            text += &format!("{}: {}\n", check.name, check.status.name());
+            let (shared, own): (Vec<&String>, Vec<&String>) =
+                check.why.iter().partition(|why| is_common(why));
+            text.extend(own.into_iter().map(|why| format!("  {why}\n")));
+            common = shared;
+            next.extend(check.next.iter().filter(|command| !next.contains(command)).collect::<Vec<_>>());
+        }
+        text.extend(common.into_iter().map(|why| format!("  {why}\n")));
+        text.extend(next.into_iter().map(|next| format!("  next: {next}\n")));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -219,5 +244,20 @@ mod tests {
         );
         assert!(text.ends_with("2 checks, 1 to see to\n"), "{text}");
         assert!(said(&checks[..1]).ends_with("\n\n1 check, nothing to do\n"));
+    }
+
+    #[test]
+    fn what_several_checks_have_in_common_is_said_once_below_them() {
+        let check =
+            |name: &str, why: &str, next: &str| Check::ok(name, 1, "").found(Status::Alert, why, next);
+        let both = |name: &str| check(name, name, "do x").found(Status::Warn, "for both", "do z");
+        assert_eq!(
+            explained(&[both("a"), check("b", "why b", "do y"), both("c")]),
+            "\na: alert\n  a\nc: alert\n  c\n  for both\n  next: do x\n\nb: alert\n  why b\n  next: do y\n"
+        );
+        assert_eq!(
+            explained(&[check("a", "it is open", "look at a"), check("b", "it is open", "look at b")]),
+            "\na: alert\nb: alert\n  it is open\n  next: look at a\n  next: look at b\n"
+        );
     }
 }

@@ -61,6 +61,27 @@ impl Paths {
             self.trusted_signers.display(),
         )
     }
+
+    /// What a configuration that was there already does not name, as its lines would be.
+    fn missing(&self, root: &Path, settings: &Settings) -> Result<Vec<String>> {
+        let config = &settings.config;
+        let is_read = settings.file.as_deref() == Some(Path::new(LOCAL));
+        let wanted = [
+            ("repository", root, &config.repository),
+            ("recipients_file", &self.recipients, &config.recipients_file),
+            ("signing_key", &self.signing_key, &config.signing_key),
+            ("index_key", &self.index_key, &config.index_key),
+            ("trusted_signers", &self.trusted_signers, &config.trusted_signers),
+        ];
+        let mut missing = Vec::new();
+        for (key, path, named) in wanted {
+            let named = named.as_deref().filter(|_| is_read).map(full).transpose()?;
+            if named.as_deref() != Some(path) {
+                missing.push(format!("{key}: {}", quoted(path)));
+            }
+        }
+        Ok(missing)
+    }
 }
 
 impl Init {
@@ -83,12 +104,15 @@ impl Init {
         };
         let repository =
             make(&root, &settings).map_err(|e| if made.is_some() { e.hint(paths.go_on()) } else { e })?;
-        let written = configure(&root, &paths)?;
+        let missing = match configure(&root, &paths)? {
+            true => None,
+            false => Some(paths.missing(&root, &settings)?),
+        };
         let document = json!({
             "repository": repository.root(), "id": repository.id(),
-            "configuration": written.then_some(LOCAL),
+            "configuration": missing.is_none().then_some(LOCAL),
         });
-        cx.terminal.answer(&document, || said(&root, written, made.as_ref(), &paths))?;
+        cx.terminal.answer(&document, || said(&root, missing.as_deref(), made.as_ref()))?;
         Ok(Exit::Done)
     }
 }
@@ -202,25 +226,39 @@ fn full(path: &Path) -> Result<PathBuf> {
     absolute(path).map_err(|e| Error::usage(format!("{} is no path", path.display())).because(e))
 }
 
-fn said(root: &Path, written: bool, made: Option<&keys::Keys>, paths: &Paths) -> String {
+/// `missing` is what a configuration that was there already does not name; none where this one is new.
+fn said(root: &Path, missing: Option<&[String]>, made: Option<&keys::Keys>) -> String {
     let mut text = format!("repository: {}\n", root.display());
-    if written {
-        text += &format!("configuration: ./{LOCAL}\n");
-    } else {
-        text += &format!(
-            "./{LOCAL} was there already and is unchanged; it must name:\n  repository: {}\n  recipients_file: {}\n  \
-             signing_key: {}\n  index_key: {}\n  trusted_signers: {}\n",
-            root.display(),
-            paths.recipients.display(),
-            paths.signing_key.display(),
-            paths.index_key.display(),
-            paths.trusted_signers.display(),
-        );
+    let mut next = Vec::new();
+    match missing {
+        None => {
+            text += &format!("configuration: ./{LOCAL}\n");
+            next.push(format!(
+                "give the cluster its name in the first line of ./{LOCAL}: RKE2 calls every cluster `default`"
+            ));
+        }
+        Some([]) => {
+            text += &format!("configuration: ./{LOCAL}, which names all of it already and is unchanged\n")
+        }
+        Some(missing) => {
+            text +=
+                &format!("configuration: ./{LOCAL} was there already and is unchanged; it does not say:\n");
+            text += &missing.iter().map(|line| format!("  {line}\n")).collect::<String>();
+            next.push(format!("write that into ./{LOCAL}"));
+        }
     }
     if let Some(made) = made {
         text += &custody(made);
+        next.push("take the first two away: until then each backup warns".into());
     }
-    text + "Next: netdr backup\n"
+    next.push("netdr backup".into());
+    match next.as_slice() {
+        [only] => text + &format!("Next: {only}\n"),
+        steps => {
+            let steps = steps.iter().enumerate().map(|(number, step)| format!("  {}. {step}\n", number + 1));
+            text + "Next:\n" + &steps.collect::<String>()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{Cluster, access::CONNECT};
-use crate::{Error, Result};
+use crate::{Error, Result, error::plainly};
 
 /// How long one request is tried again before its failure counts.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -327,8 +327,8 @@ pub(super) fn connection_words(error: &kube::Error) -> String {
     match words.pop() {
         // tokio's words for the time to connect being over.
         Some(over) if over == "deadline has elapsed" => format!("no answer within {} s", CONNECT.as_secs()),
-        Some(words) => words,
-        None => error.to_string(),
+        Some(words) => plainly(words),
+        None => plainly(error.to_string()),
     }
 }
 

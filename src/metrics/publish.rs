@@ -1,6 +1,12 @@
 //! Where metrics go: a file that node_exporter reads, a Pushgateway.
 
-use std::{fs::Permissions, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{
+    fs::Permissions,
+    io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Method, Uri};
@@ -19,8 +25,9 @@ pub fn textfile(file: &Path, text: &str) -> Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
         // Hidden, and not `.prom`: node_exporter never reads half of it.
-        let mut new = tempfile::Builder::new().prefix(".netdr-").tempfile_in(folder)?;
-        new.write_all(text.as_bytes())?;
+        let made = tempfile::Builder::new().prefix(".netdr-").tempfile_in(folder);
+        let mut new = made.map_err(|e| io::Error::from(e.kind()))?; // its text has the name of that file
+        new.as_file_mut().write_all(text.as_bytes())?;
         new.as_file().set_permissions(Permissions::from_mode(0o644))?;
         new.persist(file).map(drop).map_err(|e| e.error)
     };

@@ -250,7 +250,8 @@ fn a_message_says_what_why_and_what_to_do_and_a_long_list_is_cut() {
 /// A snapshot may be partial in 500 items.
 #[test]
 fn a_message_is_bounded_whichever_way_it_goes() {
-    let problem = Problem::new(Event::Partial, vec!["ä".repeat(5_000); 500], vec!["x".repeat(5_000); 500]);
+    let lines = |letter: &str| (0..500).map(|n| format!("{n} {}", letter.repeat(5_000))).collect();
+    let problem = Problem::new(Event::Partial, lines("ä"), lines("x"));
     let ended = [Ended { task: "backup network".into(), problems: vec![problem] }];
     let message = decide("c", &ended, &[], at(0)).messages.remove(0).0;
     for said in [

@@ -18,7 +18,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use crate::certificates;
+use crate::{certificates, error::plainly};
 
 /// More than the first line of an answer ever has.
 const LINE: usize = 16 << 10;
@@ -65,7 +65,7 @@ impl From<String> for Unanswered {
 /// # Errors
 /// When no connection comes about, or what answers speaks another language.
 pub fn get(request: &Request, patience: Duration) -> Result<Served, Unanswered> {
-    let failed = |e: std::io::Error| format!("{}: {e}", request.address);
+    let failed = |e: std::io::Error| plainly(format!("{}: {e}", request.address));
     let deadline = Instant::now() + patience;
     let socket = TcpStream::connect_timeout(&request.address, patience)
         .map_err(|e| Unanswered { silent: is_silence(e.kind()), why: failed(e) })?;

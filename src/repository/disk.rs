@@ -94,11 +94,17 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|e| cannot(&format!("rename {} to", from.display()), to, e))
 }
 
-/// Puts `text` in the place of `file`: written `aside` and renamed, so that nobody reads half of it.
+/// Puts `text` in the place of `file`: written `aside` and renamed, so that nobody reads half of it. An error names `aside` only
+/// where that is what is in the way.
 pub(super) fn replace(aside: &Path, file: &Path, text: &[u8]) -> Result<()> {
     if_there(fs::remove_file(aside)).map_err(|e| cannot("remove", aside, e))?; // of one that was killed
-    write_bytes(aside, text)?;
-    rename(aside, file)
+    let written = || {
+        let mut new = OpenOptions::new().write(true).create_new(true).open(aside)?;
+        new.write_all(text)?;
+        new.sync_all()?;
+        fs::rename(aside, file)
+    };
+    written().map_err(|e| cannot("write", file, e))
 }
 
 /// Makes a folder, unless it is there.
@@ -177,6 +183,15 @@ mod tests {
         let error = replace(&aside, &file, b"third").unwrap_err();
         assert!(error.to_string().starts_with(&format!("cannot remove {}", aside.display())), "{error}");
         assert_eq!(fs::read(&file).unwrap(), b"other");
+    }
+
+    #[test]
+    fn of_the_name_on_its_way_nobody_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, aside) = (folder.path().join("gone/x"), folder.path().join("gone/.x.new"));
+        let error = replace(&aside, &file, b"text").unwrap_err();
+        assert!(error.to_string().starts_with(&format!("cannot write {}: ", file.display())), "{error}");
+        assert!(!format!("{error:?}").contains(".new"), "{error:?}");
     }
 
     #[test]

@@ -20,8 +20,9 @@ impl Repository {
     pub fn init(root: &Path, random: u64) -> Result<Self> {
         let shown = root.display();
         if root.join(layout::REPOSITORY).exists() {
-            return Err(Error::usage(format!("{shown} is a repository already"))
-                .hint("use it as it is: netdr backup; or choose another path for a new one"));
+            return Err(Error::usage(format!("{shown} is a repository already")).hint(format!(
+                "use it as it is: netdr backup --repo {shown}; or choose another path for a new one"
+            )));
         }
         match fs::metadata(root) {
             Ok(found) if !found.is_dir() => return Err(not_a_folder(root)),

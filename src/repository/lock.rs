@@ -166,7 +166,7 @@ fn put(path: &Path, holder: &Holder) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = path.with_file_name(format!(".{name}"));
     let text = serde_json::to_vec(holder).map_err(|e| Error::failed("cannot write a lock").because(e))?;
-    let written = disk::write_bytes(&aside, &text).and_then(|()| disk::rename(&aside, path));
+    let written = disk::replace(&aside, path, &text);
     if written.is_err() {
         let _ = fs::remove_file(&aside);
     }

@@ -87,8 +87,10 @@ pub(super) fn make(root: &Path) -> io::Result<()> {
 }
 
 fn place(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
-    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    new.write_all(text.as_bytes())?;
+    // The name on its way is nobody's concern: of these two errors one would have it, so it is made by its kind alone.
+    let made = tempfile::Builder::new().prefix(".new-").tempfile_in(folder);
+    let mut new = made.map_err(|e| io::Error::from(e.kind()))?;
+    new.as_file_mut().write_all(text.as_bytes())?;
     new.as_file().set_permissions(Permissions::from_mode(0o644))?;
     new.as_file().sync_all()?;
     new.persist(file).map(drop).map_err(|e| e.error)

@@ -81,14 +81,16 @@ fn of_plan(config: &Config, plan: &RestorePlan, watched: &Result<(), String>) ->
     let why = watched.as_ref().err().map_or("does not follow files of hosts", String::as_str);
     match daily.is_empty() {
         true => check,
-        false => check.found(
-            Warn,
-            format!(
-                "its RPO is 0, and {} is saved once a day: name in git.sources what people author of it, and restore with \
-                 --from git; or let netdr watch take a snapshot of each change, which {why}",
-                daily.join(", ")
+        // The same of every such plan, so that it is said of all together.
+        false => check
+            .found(Warn, format!("its RPO is 0, and it is saved once a day: {}", daily.join(", ")), "netdr watch")
+            .found(
+                Warn,
+                format!(
+                    "name in git.sources what people author of it, and restore with --from git; or let netdr watch take a \
+                     snapshot of each change, which {why}"
+                ),
+                "netdr watch",
             ),
-            "netdr watch",
-        ),
     }
 }

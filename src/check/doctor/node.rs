@@ -39,15 +39,31 @@ pub fn judge(file: &str, documents: &[Value]) -> Check {
     let dropped: Vec<&str> =
         keys.map(|key| key.trim_end_matches('+')).filter(|key| DROPPED.contains(key)).collect();
     let check = Check::ok(format!("doctor flags of {file}"), dropped.len(), "0 flags that RKE2 drops");
-    dropped.into_iter().fold(check, |check, key| {
-        let instead = match key {
-            key if key.starts_with("flannel-") => {
-                "Canal's flannel is configured by HelmChartConfig kube-system/rke2-canal (flannel.backend, vxlan by default)"
-            }
-            "disable-network-policy" => "Canal's Calico enforces policies all the same",
-            _ => "take it out",
+    // What is to be done instead of several is said once.
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for key in dropped {
+        match groups.iter_mut().find(|(of, _)| *of == instead(key)) {
+            Some((_, keys)) => keys.push(key),
+            None => groups.push((instead(key), vec![key])),
+        }
+    }
+    groups.into_iter().fold(check, |check, (instead, keys)| {
+        let have = if keys.len() == 1 { "is K3s' and has" } else { "are K3s' and have" };
+        let why = format!("{} {have} no effect: {instead}", keys.join(", "));
+        let next = match instead {
+            FLANNEL => "kubectl get helmchartconfigs -n kube-system rke2-canal -o yaml".to_owned(),
+            _ => format!("${{EDITOR:-vi}} {file}"),
         };
-        let why = format!("{key} is K3s' and has no effect: {instead}");
-        check.found(Warn, why, "kubectl get helmchartconfigs -n kube-system rke2-canal -o yaml")
+        check.found(Warn, why, next)
     })
+}
+
+const FLANNEL: &str = "Canal's flannel is configured by HelmChartConfig kube-system/rke2-canal (flannel.backend, vxlan by default)";
+
+fn instead(key: &str) -> &'static str {
+    match key {
+        key if key.starts_with("flannel-") => FLANNEL,
+        "disable-network-policy" => "Canal's Calico enforces policies all the same; take it out",
+        _ => "take it out",
+    }
 }

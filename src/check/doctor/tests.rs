@@ -36,6 +36,14 @@ fn the_flag_of_the_operations_guide_is_dropped_by_rke2() {
     assert_eq!(why(&found), ["flannel-backend is K3s' and has no effect"]);
     let appended = node::judge("x", &documents("flannel-iface+: ens18\ndisable-network-policy: true\n"));
     assert_eq!(appended.value, 2);
+    let several = node::judge("x", &documents("flannel-iface: ens18\nflannel-conf: y\ncluster-init: true\n"));
+    assert_eq!(
+        why(&several),
+        ["cluster-init is K3s' and has no effect", "flannel-conf"],
+        "what is to be done instead is said once: {several:?}"
+    );
+    let one = node::judge("x", &documents("cluster-init: true\n"));
+    assert_eq!(one.next.as_deref(), Some("${EDITOR:-vi} x"));
     let fine = node::judge("x", &documents("cni: canal\ntoken: MARKER\nnode-label: [a=b]\n"));
     assert_eq!((fine.status, fine.value), (Ok, json!(0)));
 }
@@ -253,13 +261,13 @@ fn objectives_that_a_daily_backup_cannot_meet_are_named() {
     assert!(judge("", Some(&runs)).iter().all(|check| check.status == Ok));
     let trial = judge("", Some(&watched("2026-11-26T11:52:29Z", looked)));
     assert!(trial.iter().all(|check| check.status == Warn && check.next.as_deref() == Some("netdr watch")));
-    assert!(trial[0].why[0].ends_with("(it looked last at 2026-11-26T11:50:00Z)"), "{trial:?}");
+    assert!(trial[0].why[1].ends_with("(it looked last at 2026-11-26T11:50:00Z)"), "{trial:?}");
     // It runs, and something cannot be read, or not saved.
     let unread = judge("", Some(&watched("2026-11-26T12:00:00Z", Some("2026-11-26T09:50:00Z"))));
     assert!(unread.iter().all(|check| check.status == Warn), "{unread:?}");
-    assert!(unread[0].why[0].ends_with("which has not read and saved all since 2026-11-26T09:50:00Z"));
+    assert!(unread[0].why[1].ends_with("which has not read and saved all since 2026-11-26T09:50:00Z"));
     let never = judge("", Some(&watched("2026-11-26T12:00:00Z", None)));
-    assert!(never[0].why[0].ends_with("which could not read and save all yet"), "{never:?}");
+    assert!(never[0].why[1].ends_with("which could not read and save all yet"), "{never:?}");
 
     let deep = "replicas: [{s3: {bucket: dr}}]\n";
     assert_eq!(named(&of(deep, true), "doctor archives").status, Ok);

@@ -4,7 +4,10 @@
 //! together: its record is written anew as a whole, so that nothing stays in it that is not there any more, and a run that
 //! checks less does not say that the rest is well.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::Value;
 
@@ -55,19 +58,21 @@ fn by_subject(checks: &[Check]) -> BTreeMap<&str, Vec<Check>> {
 fn problem(checks: &[Check]) -> Option<Problem> {
     let mut crossed: Vec<&Check> = checks.iter().filter(|check| check.status.is_crossed()).collect();
     crossed.sort_by_key(|check| Reverse(check.status));
-    let mut next: Vec<String> = crossed.iter().filter_map(|check| check.next.clone()).collect();
-    next.dedup();
+    let mut said = BTreeSet::new();
+    let why = crossed.iter().map(|check| line(check, &mut said)).collect();
+    let next = crossed.iter().filter_map(|check| check.next.clone()).collect();
     let graded = crossed.iter().map(|check| (check.name.clone(), severity(check.status)));
-    (!crossed.is_empty()).then(|| {
-        Problem::new(Event::Check, crossed.iter().map(|check| line(check)).collect(), next).graded(graded)
-    })
+    (!crossed.is_empty()).then(|| Problem::new(Event::Check, why, next).graded(graded))
 }
 
-fn line(check: &Check) -> String {
-    let mut why: Vec<&str> = check.why.iter().take(SAID).map(String::as_str).collect();
-    let more = check.why.len().saturating_sub(SAID);
+/// What a check found, but for what is `said` already of another.
+fn line<'a>(check: &'a Check, said: &mut BTreeSet<&'a str>) -> String {
+    let new: Vec<&str> = check.why.iter().map(String::as_str).filter(|why| !said.contains(why)).collect();
+    said.extend(new.iter().take(SAID));
+    let more = new.len().saturating_sub(SAID);
     let more = (more > 0).then(|| format!("and {more} more"));
-    why.extend(more.as_deref());
+    let same = (new.len() < check.why.len()).then_some("the same");
+    let why: Vec<&str> = same.into_iter().chain(new.into_iter().take(SAID)).chain(more.as_deref()).collect();
     format!("{}: {}: {}", check.name, check.status.name(), why.join("; "))
 }
 
@@ -128,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_gravest_is_said_first_and_of_each_no_more_than_a_few_findings() {
-        let warn = Check::ok("policies a", 1, "").found(Status::Warn, "x", "do x");
+        let warn = Check::ok("policies a", 1, "").found(Status::Warn, "x", "do y");
         let alert = (0..500).fold(Check::ok("policies b", 1, ""), |check, n| {
             check.found(Status::Alert, format!("pod {n}"), "do y")
         });
@@ -137,10 +142,20 @@ mod tests {
             problem.why,
             ["policies b: alert: pod 0; pod 1; pod 2; and 497 more", "policies a: warn: x"]
         );
+        assert_eq!(problem.next, ["do y"]);
         assert_eq!(
             (problem.severity, problem.critical),
             (Severity::Critical, ["policies b".to_owned()].into())
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_many_alike_is_said_of_the_first() {
+        let open =
+            |name: &str| Check::ok(name, 1, "").found(Status::Alert, "it is open", format!("look at {name}"));
+        let problem = problem(&[open("a"), open("b").found(Status::Warn, "and old", "")]).unwrap();
+        assert_eq!(problem.why, ["a: alert: it is open", "b: alert: the same; and old"]);
+        assert_eq!(super::problem(&[open("a"), open("b")]).unwrap().why[1], "b: alert: the same");
     }
 
     fn subjects(checks: &[Check]) -> Vec<String> {
