@@ -9,6 +9,7 @@ pub mod html;
 pub mod markdown;
 mod markup;
 pub mod timeline;
+mod undone;
 mod verdict;
 pub mod words;
 
@@ -41,6 +42,8 @@ pub struct RecoveryReport {
     pub run: RunId,
     /// The plan's name.
     pub scenario: String,
+    /// The run that it put back, where it is an undo: that has no objectives.
+    pub undoes: Option<RunId>,
     /// The plan's title.
     pub title: String,
     /// Responsible role.
@@ -63,7 +66,7 @@ pub struct RecoveryReport {
     pub tool: String,
     /// Who ran it.
     pub operator: String,
-    /// `recovered`, `partial`, `failed`, `interrupted`, `nothing-to-do`.
+    /// `recovered` (of an undo `undone`), `partial`, `failed`, `interrupted`, `nothing-to-do`.
     pub outcome: &'static str,
     /// Incident start to the last proof.
     pub recovery_time_s: f64,
@@ -130,6 +133,9 @@ impl RecoveryReport {
         let mut document = serde_json::to_value(self).unwrap_or_default();
         let point = |(snapshot, seconds)| json!({"snapshot": snapshot, "recovery_point_s": seconds});
         document["recovery_points"] = self.recovery_points().map(point).collect();
+        if self.undoes.is_some() {
+            undone::without_objectives(&mut document);
+        }
         for (number, step) in self.steps.iter().enumerate() {
             document["steps"][number]["seconds"] = (step.acting_s + step.waiting_s).into();
             document["steps"][number]["failed"] = step.failed().into();
@@ -250,7 +256,7 @@ impl RecoveryReport {
     /// Who, what, when, from where: what makes the report evidence.
     fn evidence(&self) -> Vec<(&'static str, String)> {
         let source: Vec<String> = self.source.iter().map(ToString::to_string).collect();
-        vec![
+        let mut rows = vec![
             ("Run", self.run.to_string()),
             ("Scenario", self.scenario.clone()),
             ("Responsible role", self.role.clone()),
@@ -268,7 +274,9 @@ impl RecoveryReport {
             ("Command began", words::time(self.started_at)),
             ("Command ended", words::time(self.ended_at)),
             ("netdr", self.tool.clone()),
-        ]
+        ];
+        undone::of_evidence(self, &mut rows);
+        rows
     }
 }
 

@@ -202,7 +202,7 @@ impl Course {
 
 fn exit(report: &RecoveryReport) -> Exit {
     match report.outcome {
-        "nothing-to-do" => Exit::Done,
+        "nothing-to-do" | "undone" => Exit::Done,
         "recovered" => Exit::Late.when(!report.rto_met || report.rpo_met == Some(false)),
         "partial" => Exit::Partial,
         "interrupted" => Exit::Interrupted,

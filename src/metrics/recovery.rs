@@ -42,7 +42,7 @@ impl Recovery {
             scenario: report["scenario"].as_str()?.into(),
             cluster: report["cluster"]["name"].as_str()?.into(),
             at: report["ended_at"].as_str()?.parse().ok()?,
-            succeeded: matches!(report["outcome"].as_str()?, "recovered" | "nothing-to-do"),
+            succeeded: matches!(report["outcome"].as_str()?, "recovered" | "undone" | "nothing-to-do"),
             recovery_time_s: report["recovery_time_s"].as_f64(),
             rto_s: report["rto_s"].as_f64(),
         })

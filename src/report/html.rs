@@ -13,7 +13,7 @@ pub(super) const NAMED: usize = 100;
 pub fn render(report: &RecoveryReport) -> String {
     let verdict = Verdict::of(report);
     let mut m = Markup::default();
-    let title = [verdict.headline(), &report.scenario, &report.cluster.name, &words::time(report.ended_at)];
+    let title = [report.headline(), &report.scenario, &report.cluster.name, &words::time(report.ended_at)];
     begin(&mut m, &title);
     head(&mut m, report, verdict);
     cards(&mut m, report, verdict);
@@ -60,15 +60,28 @@ fn head(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
         Verdict::Failed => "<header class=\"verdict bad\">\n",
         Verdict::NothingToDo => "<header class=\"verdict plain\">\n",
     });
-    m.raw("<p class=\"over\">Recovery report · <span class=\"mono\">").text(&report.run).raw("</span></p>\n");
+    m.raw("<p class=\"over\">").raw(report.genre()).raw(" · <span class=\"mono\">").text(&report.run);
+    m.raw("</span></p>\n");
     m.raw("<h1><span class=\"sign\" aria-hidden=\"true\">").text(verdict.sign()).raw("</span>");
-    m.text(verdict.headline()).raw("</h1>\n<p class=\"about\">").text(&report.title).raw(" · cluster ");
+    m.text(report.headline()).raw("</h1>\n<p class=\"about\">").text(&report.title).raw(" · cluster ");
     m.text(&report.cluster.name).raw("</p>\n<p class=\"why\">").text(verdict.sentence(report));
     m.raw("</p>\n</header>\n");
 }
 
 fn cards(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
     m.raw("<div class=\"cards\">\n");
+    if report.undoes.is_some() {
+        card(m, "Time", &words::duration(report.recovery_time_s));
+        m.raw("<p class=\"muted\">").text(report.before_start()).raw("</p></section>\n");
+    } else {
+        objectives(m, report, verdict);
+    }
+    card(m, "Differences left", &report.differences_left.to_string());
+    m.raw("<p class=\"muted\">").text(report.changes()).raw("</p></section>\n</div>\n");
+}
+
+/// Recovery time and recovery point, each with its objective.
+fn objectives(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
     card(m, verdict.time_name(), &words::duration(report.recovery_time_s));
     let open = "open, because readiness was simulated: objective ";
     judged(m, verdict.rto_met(report), open, report.rto_s);
@@ -77,8 +90,6 @@ fn cards(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
     let unjudged = "nothing was restored, so not judged by the objective of ";
     judged(m, report.rpo_met, unjudged, report.rpo_s);
     m.raw("<p class=\"muted\">").text(report.lost()).raw("</p></section>\n");
-    card(m, "Differences left", &report.differences_left.to_string());
-    m.raw("<p class=\"muted\">").text(report.changes()).raw("</p></section>\n</div>\n");
 }
 
 /// Begins a card: what it is about, and its figure.

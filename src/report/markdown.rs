@@ -8,14 +8,15 @@ use super::{RecoveryReport, Verdict, failures_of, html::NAMED, words};
 /// Renders the text.
 pub fn render(report: &RecoveryReport) -> String {
     let verdict = Verdict::of(report);
-    let mut out = format!("# {}: {}\n\n", verdict.headline(), safe(&report.title));
+    let mut out = format!("# {}: {}\n\n", report.headline(), safe(&report.title));
     out += &format!("{}\n\n", safe(&verdict.sentence(report)));
-    table(
-        &mut out,
-        &["Objective", "Measured", "Allowed", "Met", "Remark"],
-        "lrrll",
-        objectives(report, verdict),
-    );
+    match report.undoes {
+        Some(_) => out += &format!("Time: {}.\n", safe(&report.took())),
+        None => {
+            let head = ["Objective", "Measured", "Allowed", "Met", "Remark"];
+            table(&mut out, &head, "lrrll", objectives(report, verdict));
+        }
+    }
     out += &format!("\nDifferences left: **{}**. {}\n", report.differences_left, safe(&report.changes()));
     out += "\n## Phases\n\n";
     let phases = report

@@ -28,6 +28,7 @@ pub(crate) fn report() -> RecoveryReport {
     RecoveryReport {
         run: "20261124T031500Z-traefik-5b21d0".parse().unwrap(),
         scenario: "traefik".into(),
+        undoes: None,
         title: "Traefik is gone or broken".into(),
         role: "platform on-call".into(),
         cluster: ClusterIdentity {

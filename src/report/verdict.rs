@@ -3,7 +3,7 @@
 //! In: a report. Out: one of five verdicts, and the sentence that explains it. Invariant: an outcome that is not
 //! known to be good is never shown as good.
 
-use super::{RecoveryReport, words};
+use super::{RecoveryReport, undone, words};
 
 /// Why an objective of recovery time stays open.
 pub const OWN_TIME: &str = "readiness was simulated, so the time is netdr’s own";
@@ -29,6 +29,7 @@ impl Verdict {
         match report.outcome {
             "recovered" if report.rto_met && report.rpo_met != Some(false) => Self::Recovered,
             "recovered" => Self::OverObjective,
+            "undone" => Self::Recovered,
             "partial" => Self::Partial,
             "nothing-to-do" => Self::NothingToDo,
             _ => Self::Failed,
@@ -90,6 +91,9 @@ impl Verdict {
             words::count(failures, "failure"),
             words::count(left, "difference")
         );
+        if let Some(said) = undone::sentence(self, report, &open) {
+            return said;
+        }
         let equal = match left {
             0 => format!("The cluster equals the source {taken} in the plan’s scope"),
             _ => format!("The source was {taken}; {} left", words::count(left, "difference")),

@@ -46,6 +46,10 @@ pub struct Running<'a> {
     pub poll: Duration,
 }
 
+/// What a run does to an item, as it is said where it did not.
+const RESTORED: &str = "restored";
+const PUT_BACK: &str = "put back";
+
 /// A run at work, and what it came to so far.
 struct AtWork<'a> {
     running: &'a Running<'a>,
@@ -167,7 +171,7 @@ impl<'a> AtWork<'a> {
             self.remarks.push(format!("not begun: {later}"));
             return Ok(ControlFlow::Break(prepared));
         }
-        self.remarks.extend(remarks(&prepared.plan));
+        self.remarks.extend(remarks(&prepared.plan, RESTORED));
         let go_on = prepared.go_on(false);
         let rest = prepared.rest(clock()).await?;
         let reached = Entry::Reached { cluster: rest.cluster.clone(), plan: rest.plan.digest() };
@@ -217,13 +221,15 @@ impl<'a> AtWork<'a> {
         let unproved = proof.left + checks.iter().filter(|check| check.is_failure()).count() as u64;
         let elsewhere = !prepared.plan.not_done.is_empty();
         let outcome = outcome(!needed && prepared.sessions == 0, &steps, unproved, elsewhere);
+        let undoes = prepared.undoes().cloned();
+        let outcome = if undoes.is_some() && outcome == "recovered" { "undone" } else { outcome };
         let next = next::next(&prepared, outcome, &steps, unproved);
         let ended_at = (running.clock)();
         journal.write(ended_at, [Entry::Ended { outcome: outcome.into(), differences_left: proof.left }])?;
 
         let before = prepared.command_line().again(&format!("runs show {}", prepared.run));
         let changed = steps.iter().any(|step| step.applied + step.deleted > 0) || prepared.sessions > 0;
-        let restored = changed && prepared.undoes().is_none();
+        let restored = changed && undoes.is_none();
         let (components, signed_by) = (prepared.components(), prepared.signed_by());
         let probes: Vec<Probed> = steps.iter().flat_map(|step| step.probes.iter().cloned()).collect();
         let not_probed = unproved::not_probed(&prepared.plan.plan, &components, &probes);
@@ -237,7 +243,7 @@ impl<'a> AtWork<'a> {
             false => recovery_point(incident_start, plan.source.captured_at),
         };
         let recovered = matches!(outcome, "recovered" | "nothing-to-do");
-        said.extend(remarks(&plan));
+        said.extend(remarks(&plan, if undoes.is_some() { PUT_BACK } else { RESTORED }));
         said.extend(plan.not_done.iter().map(|part| format!("not done here: {part}")));
         said.extend(proof.remarks);
         if sessions > 0 {
@@ -246,6 +252,7 @@ impl<'a> AtWork<'a> {
         Ok(RecoveryReport {
             run,
             scenario: plan.plan.name,
+            undoes,
             title: plan.plan.title,
             role: plan.plan.role,
             cluster,

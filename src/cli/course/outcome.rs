@@ -14,6 +14,7 @@ use crate::{
         context::Context,
         words::{count, duration, objective, table},
     },
+    model::RunId,
     report::{OWN_TIME, RecoveryReport, html, markdown},
     restore::StepOutcome,
 };
@@ -83,28 +84,11 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
     text += &report.skipped().map_or_else(String::new, |line| format!("{line}\n"));
     let phases: Vec<String> =
         report.phases.iter().map(|p| format!("{} {:.2} s", p.name, p.seconds)).collect();
-    let met = |met: bool| if met { "met" } else { "missed" };
-    let back = matches!(report.outcome, "recovered" | "nothing-to-do");
-    let seconds = std::time::Duration::from_secs;
-    text += &format!(
-        "{outcome}: {scenario} on {cluster}, {left} left\nrecovery time   {time:.1} s, objective {rto} {rto_met}\n\
-         recovery point  {point}, objective {rpo} {rpo_met}\nwhere it went   {phases}\n",
-        outcome = report.outcome,
-        scenario = report.scenario,
-        cluster = report.cluster.name,
-        left = count(report.differences_left, "difference"),
-        time = report.recovery_time_s,
-        rto = objective(seconds(report.rto_s)),
-        rto_met = match report.rto_proved() {
-            _ if !back => "not met: not all of it is back".to_owned(),
-            Some(known) => met(known).to_owned(),
-            None => format!("open: {OWN_TIME}"),
-        },
-        point = duration(chrono::TimeDelta::seconds(report.recovery_point_s)),
-        rpo = objective(seconds(report.rpo_s)),
-        rpo_met = report.rpo_met.map_or("not judged: nothing was restored", met),
-        phases = phases.join(", "),
-    );
+    text += &match &report.undoes {
+        Some(run) => undone(report, run),
+        None => recovered(report),
+    };
+    text += &format!("where it went   {}\n", phases.join(", "));
     for check in &report.checks {
         text += &format!("check {:<9} {}\n", check.outcome, check.what);
         if check.is_failure() {
@@ -137,6 +121,42 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
     }
     text += &format!("journal         {}\n", run.display());
     text + &last(report)
+}
+
+/// What it came to, judged by its objectives.
+fn recovered(report: &RecoveryReport) -> String {
+    let met = |met: bool| if met { "met" } else { "missed" };
+    let back = matches!(report.outcome, "recovered" | "nothing-to-do");
+    let seconds = std::time::Duration::from_secs;
+    format!(
+        "{outcome}: {scenario} on {cluster}, {left} left\nrecovery time   {time:.1} s, objective {rto} {rto_met}\n\
+         recovery point  {point}, objective {rpo} {rpo_met}\n",
+        outcome = report.outcome,
+        scenario = report.scenario,
+        cluster = report.cluster.name,
+        left = count(report.differences_left, "difference"),
+        time = report.recovery_time_s,
+        rto = objective(seconds(report.rto_s)),
+        rto_met = match report.rto_proved() {
+            _ if !back => "not met: not all of it is back".to_owned(),
+            Some(known) => met(known).to_owned(),
+            None => format!("open: {OWN_TIME}"),
+        },
+        point = duration(chrono::TimeDelta::seconds(report.recovery_point_s)),
+        rpo = objective(seconds(report.rpo_s)),
+        rpo_met = report.rpo_met.map_or("not judged: nothing was restored", met),
+    )
+}
+
+/// What an undo came to: it has no objectives.
+fn undone(report: &RecoveryReport, run: &RunId) -> String {
+    format!(
+        "{}: run {run} on {}, {} left\ntook            {:.1} s\n",
+        report.outcome,
+        report.cluster.name,
+        count(report.differences_left, "difference"),
+        report.recovery_time_s,
+    )
 }
 
 /// What a person needs who has read no further: why it is not done, and what to do about it.

@@ -57,7 +57,8 @@ pub(super) fn text(prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> 
     }
     text += &hidden(prepared, &differences, cx);
     text += &issuance(&plan.issuance);
-    text += &reasons("Cannot be restored", &plan.refused);
+    let cannot = if prepared.undoes().is_some() { "Cannot be undone" } else { "Cannot be restored" };
+    text += &reasons(cannot, &plan.refused);
     text += &reasons("Left as they are", &plan.kept);
     if !plan.later.is_empty() {
         let later = plan.later.join(", ");

@@ -24,11 +24,11 @@ pub(super) struct Proof {
     pub(super) issuance: Option<Issuance>,
 }
 
-/// What a report repeats of a plan.
-pub(super) fn remarks(plan: &ResolvedPlan) -> Vec<String> {
+/// What a report repeats of a plan; `done` is what would have been: `restored`, `put back`.
+pub(super) fn remarks(plan: &ResolvedPlan, done: &str) -> Vec<String> {
     let mut remarks = plan.warnings.clone();
     remarks.extend(plan.authored.iter().filter(|values| values.is_equal()).map(|values| values.says.clone()));
-    remarks.extend(plan.refused.iter().map(|(key, why)| format!("{key} was not restored: {why}")));
+    remarks.extend(plan.refused.iter().map(|(key, why)| format!("{key} was not {done}: {why}")));
     remarks.extend(plan.kept.iter().map(|(key, why)| format!("{key} was left as it is: {why}")));
     remarks
 }

@@ -39,6 +39,7 @@ pub(super) fn restore() -> RecoveryReport {
     RecoveryReport {
         run: "20261124T031500Z-traefik-5b21d0".parse().unwrap(),
         scenario: "traefik".into(),
+        undoes: None,
         title: "Traefik as the snapshot has it".into(),
         role: "Infrastructure Admin".into(),
         cluster: ClusterIdentity {

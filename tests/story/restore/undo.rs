@@ -68,14 +68,14 @@ async fn an_undo_puts_policies_back_and_its_own_undo_restores_them_again() {
     same(&restored, &objects.dump().await);
 
     let undone = operator.undo(run, 0).await;
-    assert_eq!([&undone["scenario"], &undone["outcome"]], ["undo", "recovered"], "{undone:#}");
+    assert_eq!([&undone["scenario"], &undone["outcome"]], ["undo", "undone"], "{undone:#}");
     assert_eq!(undone["differences_left"], 0);
     same(&broken, &objects.dump().await);
     let again = operator.undo(run, 0).await;
     assert_eq!(again["outcome"], "nothing-to-do", "{again:#}");
 
     let redone = operator.undo(undone["run"].as_str().unwrap(), 0).await;
-    assert_eq!(redone["outcome"], "recovered", "{redone:#}");
+    assert_eq!(redone["outcome"], "undone", "{redone:#}");
     same(&restored, &objects.dump().await);
     let shown = operator.home.run("netdr", &["runs", "show", undone["run"].as_str().unwrap()]).await.ok();
     assert!(shown.contains(&format!("undo of {run}")), "{shown}");
@@ -130,7 +130,7 @@ async fn an_undo_after_traefik_brings_the_broken_release_back() {
     let (broken, history) = (edge.objects.dump().await, edge.history().await);
     let report = edge.operator.recover("traefik", &[]).await;
     let undone = edge.operator.undo(report["run"].as_str().unwrap(), 0).await;
-    assert_eq!(undone["outcome"], "recovered", "{undone:#}");
+    assert_eq!(undone["outcome"], "undone", "{undone:#}");
     same(&broken, &edge.objects.dump().await);
     assert_eq!(edge.history().await, history);
     edge.assert_upgrade_works().await;
@@ -146,7 +146,7 @@ async fn an_undo_takes_away_what_was_made_but_no_namespace_and_no_definition() {
     let lost = edge.objects.dump().await;
     let report = edge.operator.recover("traefik", &[]).await;
     let undone = edge.operator.undo(report["run"].as_str().unwrap(), 0).await;
-    assert_eq!([&undone["outcome"], &undone["differences_left"]], [&json!("recovered"), &json!(0)]);
+    assert_eq!([&undone["outcome"], &undone["differences_left"]], [&json!("undone"), &json!(0)]);
     let remarks = undone["remarks"].to_string();
     let definitions = "customresourcedefinitions.apiextensions.k8s.io middlewares.traefik.io";
     for kept in ["namespaces traefik was left as it is", definitions] {

@@ -275,18 +275,20 @@ impl Case<'_> {
         let failures = report.steps.iter().flat_map(|step| &step.failures);
         let said = failures.chain(&report.remarks).map(String::as_str).collect::<Vec<_>>().join("\n");
         let outcome = match self.cell {
+            Cell::WaitedOut | Cell::Unaffected if report.undoes.is_some() => "undone",
             Cell::WaitedOut | Cell::Unaffected => "recovered",
             Cell::Partial => "partial",
             Cell::Failed => "failed",
         };
         assert_eq!(report.outcome, outcome, "{said}");
-        assert_eq!(report.differences_left == 0, outcome == "recovered", "{said}");
+        let good = ["recovered", "undone"].contains(&outcome);
+        assert_eq!(report.differences_left == 0, good, "{said}");
         if self.trouble == Trouble::Denial && outcome == "partial" {
             let denied = self.world.denying.denied().unwrap();
             assert!(said.contains(&denied), "{denied} is not named:\n{said}");
             assert_eq!(report.differences_left, 1, "one that is denied stops no other:\n{said}");
         }
-        if outcome != "recovered" {
+        if !good {
             self.is_named(&said);
         }
     }
@@ -325,9 +327,10 @@ impl Case<'_> {
         let all = format!("netdr {words} --json --yes --identity keys/operator.txt --host-root host");
         let said = self.world.operator.home.shell(&format!("{all} || test $? = 6")).await.ok();
         let report: Value = serde_json::from_str(&said).unwrap();
+        let good = if words.starts_with("undo") { "undone" } else { "recovered" };
         assert_eq!(
             (&report["outcome"], &report["differences_left"]),
-            (&"recovered".into(), &0.into()),
+            (&good.into(), &0.into()),
             "{report:#}"
         );
         report
