@@ -98,7 +98,7 @@ impl Drill {
                 now: cx.now,
             };
             let subject = Subject::open(&repository, &trusted, &identities, &wanted)?;
-            keys::record(&repository, &subject.proofs(&repository, &identities, cx.now)?, cx);
+            keys::record(&repository, &subject.proofs, cx);
             let place = match programs {
                 Some(programs) => Place::Sandbox(programs),
                 None => {

@@ -78,7 +78,8 @@ pub(super) async fn load(cluster: &Cluster, subject: &Subject) -> Result<Loaded>
     match services.count() {
         0 => {}
         n => loaded.made_up.push(format!(
-            "{n} Services of applications: of these a snapshot has what is the load balancer's, and the ports are made up"
+            "{n} {} of applications: a snapshot has of them what is the load balancer's, and the ports are made up",
+            if n == 1 { "Service" } else { "Services" }
         )),
     }
     let made = rest.iter().map(|(key, (extent, object))| loading.make(key, *extent, object.clone()));

@@ -41,6 +41,8 @@ pub struct Subject {
     pub items: Vec<Item>,
     /// The network that they are of.
     pub facts: Facts,
+    /// Whose identities opened them: all of each was read with these.
+    pub proofs: Vec<Proved>,
     /// Sets, and nodes' files, of which there is no snapshot that will do, with why.
     pub lacking: Vec<String>,
 }
@@ -92,13 +94,14 @@ impl Subject {
             snapshots,
             items: Vec::new(),
             facts: Facts::default(),
+            proofs: Vec::new(),
             lacking,
         };
-        subject.read(repository, identities)?;
+        subject.read(repository, identities, wanted.now)?;
         Ok(subject)
     }
 
-    fn read(&mut self, repository: &Repository, identities: &Identities) -> Result<()> {
+    fn read(&mut self, repository: &Repository, identities: &Identities, at: DateTime<Utc>) -> Result<()> {
         for (header, _) in &self.snapshots {
             let index = repository.index(header, identities)?;
             for bundle in &header.bundles {
@@ -110,26 +113,16 @@ impl Subject {
             if header.set == Set::Network {
                 (self.facts, self.cluster) = (index.facts, header.cluster.clone());
             }
+            let proved = |recipient| Proved { recipient, set: header.set, snapshot: header.id.clone(), at };
+            self.proofs.extend(opening_keys(repository, header, identities)?.into_iter().map(proved));
         }
         Ok(())
     }
 
-    /// Whose identities opened them: all of it was read with them, or there is no subject.
-    ///
-    /// # Errors
-    /// When a file is not there any more.
-    pub fn proofs(
-        &self,
-        repository: &Repository,
-        identities: &Identities,
-        at: DateTime<Utc>,
-    ) -> Result<Vec<Proved>> {
-        let mut proofs = Vec::new();
-        for (header, _) in &self.snapshots {
-            let proved = |recipient| Proved { recipient, set: header.set, snapshot: header.id.clone(), at };
-            proofs.extend(opening_keys(repository, header, identities)?.into_iter().map(proved));
-        }
-        Ok(proofs)
+    /// Fingerprints of the recipients whose identities opened one of them.
+    fn opened_by(&self, id: &SnapshotId) -> Vec<String> {
+        let proofs = self.proofs.iter().filter(|proof| proof.snapshot == *id);
+        proofs.map(|proof| proof.recipient.clone()).collect()
     }
 
     /// The snapshots that a plan of these components takes; of the host those of one node.
@@ -156,6 +149,7 @@ impl Subject {
             captured_at: header.captured_at,
             state: header.state,
             signed_by: signer.clone(),
+            opened_by: self.opened_by(&header.id),
         };
         self.snapshots.iter().map(source).collect()
     }

@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Check, words};
+use super::{Check, RecoveryReport, words};
 use crate::model::{ClusterIdentity, RunId, Set, SnapshotId, SnapshotState};
 
 /// Where a drill took place.
@@ -48,6 +48,8 @@ pub struct Source {
     pub state: SnapshotState,
     /// The trusted signer who answers for it.
     pub signed_by: String,
+    /// Fingerprints of the recipients whose identities opened all of it; none where its header names no recipients.
+    pub opened_by: Vec<String>,
 }
 
 /// Until when a certificate is valid.
@@ -116,10 +118,27 @@ impl DrillReport {
         document["kind"] = "drill".into();
         document["controls"] = CONTROLS.iter().map(|control| control.to_json(self)).collect();
         for (number, scenario) in self.scenarios.iter().enumerate() {
-            document["scenarios"][number]["runs"] =
-                scenario.runs.iter().map(super::RecoveryReport::to_json).collect();
+            document["scenarios"][number]["runs"] = scenario.runs.iter().map(|run| self.run(run)).collect();
         }
         document
+    }
+
+    /// A run, of which nobody can take what was measured in a sandbox for an objective that was met.
+    fn run(&self, run: &RecoveryReport) -> Value {
+        let mut document = run.to_json();
+        if self.place == Place::Sandbox {
+            document["rto_met"] = Value::Null;
+        }
+        document
+    }
+
+    /// Why no place outside was asked for the snapshots, where none was.
+    pub(super) fn unasked(&self) -> Option<&'static str> {
+        match (self.checks.is_empty(), self.interrupted) {
+            (false, _) => None,
+            (true, true) => Some("the drill was interrupted before places outside were asked"),
+            (true, false) => Some("no place outside is configured"),
+        }
     }
 
     /// What later ones show of it.
@@ -210,6 +229,11 @@ impl DrillReport {
         };
         let mut rows = vec![
             ("Report", self.report.to_string()),
+            (
+                "Its signatures",
+                "beside each of its files, as FILE.sig: ssh-keygen -Y verify, namespace netdr-report; without one it is no evidence"
+                    .into(),
+            ),
             ("Place", place.into()),
             ("Cluster", self.cluster.name.clone()),
             ("Cluster identity", format!("{} (uid of namespace kube-system)", self.cluster.uid)),
@@ -223,8 +247,12 @@ impl DrillReport {
         rows.extend(self.sources.iter().map(|source| {
             let node = source.node.as_ref().map(|node| format!(" of node {node}")).unwrap_or_default();
             let captured = words::time(source.captured_at);
+            let opened = match &source.opened_by[..] {
+                [] => String::new(),
+                all => format!("; opened by the identity of recipient {}", all.join(", and of ")),
+            };
             let says = format!(
-                "{}: set {}{node}, captured {captured}, {}; signature good, by {}",
+                "{}: set {}{node}, captured {captured}, {}; signature good, by {}{opened}",
                 source.snapshot,
                 source.set,
                 source.state.name(),
@@ -241,7 +269,7 @@ impl Expiry {
     pub(super) fn says(&self, now: DateTime<Utc>) -> String {
         match (self.not_after, &self.wrong) {
             (Some(at), _) if at < now => format!("{}, expired", words::time(at)),
-            (Some(at), _) => format!("{}, {} days", words::time(at), (at - now).num_days()),
+            (Some(at), _) => format!("{}, {} days left", words::time(at), (at - now).num_days()),
             (None, Some(why)) => why.clone(),
             (None, None) => "unknown".into(),
         }

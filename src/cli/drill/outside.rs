@@ -29,9 +29,10 @@ pub(super) async fn look(settings: &Settings, subject: &Subject, thaw: bool) -> 
             let looked = async {
                 let bucket = bucket.as_ref().map_err(|error| crate::Error::failed(error.to_string()))?;
                 let mut said = heads(bucket, header).await?;
-                if thaw {
-                    said += &asked(bucket, header, settings).await?;
-                }
+                said += &match thaw {
+                    true => asked(bucket, header, settings).await?,
+                    false => "; no archive was asked for them (--thaw asks)".into(),
+                };
                 Ok::<_, crate::Error>(said)
             };
             match looked.await {

@@ -82,13 +82,10 @@ impl Control {
             From::Sources(_) if report.sources.is_empty() => "none: no snapshot was drilled".into(),
             From::Sources(_) | From::Nowhere(_) => self.evidence(),
             From::Places => {
-                match (report.checks.iter().filter(|check| !check.is_failure()).count(), &report.checks[..]) {
-                    (0, []) if report.interrupted => {
-                        "none: the drill was interrupted before places outside were asked".into()
-                    }
-                    (0, []) => "none: no place outside is configured".into(),
-                    (0, _) => "none: no place outside was seen to have the snapshots".into(),
-                    (n, all) => format!("{PLACES}: {n} of {} passed", all.len()),
+                match (report.unasked(), report.checks.iter().filter(|check| !check.is_failure()).count()) {
+                    (Some(why), _) => format!("none: {why}"),
+                    (None, 0) => "none: no place outside was seen to have the snapshots".into(),
+                    (None, n) => format!("{PLACES}: {n} of {} passed", report.checks.len()),
                 }
             }
             From::Scenarios(names, what) => came_back(names, what, report),

@@ -28,11 +28,12 @@ pub fn render(report: &DrillReport) -> String {
         self::scenario(&mut m, scenario, &mut drawn);
     }
     certificates(&mut m, report);
-    if !report.checks.is_empty() {
-        m.raw("<section>\n<h2>Copies outside</h2>\n");
-        checks(&mut m, &report.checks, "copies outside");
-        m.raw("</section>\n");
+    m.raw("<section>\n<h2>Copies outside</h2>\n");
+    match report.unasked() {
+        Some(why) => drop(m.raw("<p class=\"muted\">Not looked at: ").text(why).raw(".</p>\n")),
+        None => checks(&mut m, &report.checks, "copies outside"),
     }
+    m.raw("</section>\n");
     controls(&mut m, report);
     evidence(&mut m, &report.evidence());
     end(&mut m, &report.tool);

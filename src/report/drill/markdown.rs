@@ -60,9 +60,10 @@ pub fn render(report: &DrillReport) -> String {
             report.certificates.iter().map(|one| vec![safe(&one.secret), safe(&one.says(report.ended_at))]);
         table(&mut out, &["Secret", "Valid until"], "ll", rows);
     }
-    if !report.checks.is_empty() {
-        out += "\n## Copies outside\n\n";
-        checks(&mut out, &report.checks);
+    out += "\n## Copies outside\n\n";
+    match report.unasked() {
+        Some(why) => out += &format!("Not looked at: {why}.\n"),
+        None => checks(&mut out, &report.checks),
     }
     list(&mut out, "Simulated", &report.simulated, "Nothing.");
     list(&mut out, "Not tested", &report.not_tested, "Nothing noted.");

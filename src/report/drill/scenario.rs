@@ -3,6 +3,8 @@
 //! In: the reports of its runs. Out: its outcome. Invariant: pure; what was not done, not seen or not equal afterwards never
 //! counts as recovered.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::report::{Check, RecoveryReport, words};
@@ -66,6 +68,7 @@ pub fn judge(
         )),
     }
     let mut done = Check::new("every step that was drilled was done");
+    let mut elsewhere = BTreeSet::new();
     let mut equal = Check::new("nothing differs from the snapshot afterwards");
     for (number, run) in runs.iter().enumerate() {
         let of = label(run, nodes.get(number));
@@ -73,11 +76,10 @@ pub fn judge(
             let why = step.failures.first().or(step.skipped.as_ref()).cloned().unwrap_or_default();
             done.failed(format!("step `{}` {}: {why}", step.id, step.outcome));
         }
+        done.passed(format!("{of}: {}", steps_done(run)));
         for part in &run.not_done {
             match &part.node {
-                Some(node) if nodes.contains(node) => {
-                    done.passed(format!("files of {node}: by a run of their own"))
-                }
+                Some(node) if nodes.contains(node) => drop(elsewhere.insert(node)),
                 _ => done.failed(part.what.clone()),
             }
         }
@@ -91,6 +93,7 @@ pub fn judge(
             }
         }
     }
+    elsewhere.iter().for_each(|node| done.passed(format!("files of {node}: by a run of their own")));
     if runs.is_empty() {
         equal = Check::not_made(&equal.what, "nothing was restored");
     }
@@ -107,6 +110,16 @@ pub fn judge(
     let why =
         failed.map(|check| format!("{}: {}", check.what, check.details.first().cloned().unwrap_or_default()));
     (outcome, why, checks)
+}
+
+/// How many steps did their work, and which looked at nothing.
+fn steps_done(run: &RecoveryReport) -> String {
+    let steps = |word| run.steps.iter().filter(move |step| step.word() == word).map(|step| step.id.as_str());
+    let done = format!("{} done", words::count(steps("done").count() as u64, "step"));
+    match steps("not probed").collect::<Vec<_>>()[..] {
+        [] => done,
+        ref unseen => format!("{done}; not probed: {}", unseen.join(", ")),
+    }
 }
 
 /// How much was written or deleted, and by which steps.

@@ -41,6 +41,7 @@ pub(crate) fn report() -> DrillReport {
             captured_at: at("2026-11-24T01:00:00Z"),
             state: SnapshotState::Complete,
             signed_by: "netdr".into(),
+            opened_by: vec!["3f2a9c0d11e24b57".into()],
         }],
         scenarios,
         simulated: vec!["nodes".into()],
@@ -194,14 +195,18 @@ fn files_of_a_node_that_had_a_run_of_its_own_are_done() {
 #[test]
 fn a_sandbox_leaves_the_objective_open_and_claims_no_conformity() {
     let report = report();
-    assert_eq!(report.to_json()["scenarios"][0]["rto_met"], Value::Null);
+    let scenario = &report.to_json()["scenarios"][0];
+    assert_eq!((&scenario["rto_met"], &scenario["runs"][0]["rto_met"]), (&Value::Null, &Value::Null));
     for text in [html::render(&report), markdown::render(&report)] {
         for said in [
             "open",
             "readiness is simulated",
             "no conformity",
             "CIS v8.1 11.5",
-            "signature good, by netdr",
+            "signature good, by netdr; opened by the identity of recipient 3f2a9c0d11e24b57",
+            "Not looked at: no place outside is configured",
+            "FILE.sig",
+            "days left",
             "Recovery time, drill by drill",
         ] {
             assert!(text.contains(said), "{said}");
@@ -308,6 +313,8 @@ fn checks_of_several_runs_are_one_row_each_with_the_nodes_that_differ() {
     assert_eq!(of("serials"), ("failed", differ.into()));
     let (_, equal) = of("nothing differs from the snapshot afterwards");
     assert!(equal.contains("node n3: read again, 0 differences"), "{equal}");
+    let (_, done) = of("every step that was drilled was done");
+    assert!(done.starts_with(&format!("run {}, node n1: 4 steps done", runs[0].run)), "{done}");
     let (_, seen) = of("the failure was seen: the plan had something to do");
     let writes: u64 = runs.iter().flat_map(|run| &run.steps).map(|step| step.applied + step.deleted).sum();
     assert!(

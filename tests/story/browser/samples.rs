@@ -121,6 +121,7 @@ pub(super) fn drill() -> DrillReport {
             captured_at: at("2026-11-24T01:00:00Z"),
             state: SnapshotState::Complete,
             signed_by: "netdr".into(),
+            opened_by: vec!["3f2a9c0d11e24b57".into()],
         }],
         scenarios,
         simulated: vec!["nodes and their pods (kwok)".into()],

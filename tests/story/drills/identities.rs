@@ -31,7 +31,7 @@ async fn a_drill_is_a_proof_of_the_identities_that_opened_all_of_it() {
     fs::write(&bundle, whole).unwrap();
     home.shell("age-keygen -o another.txt").await.ok();
     let words = [&plan[..], &["--identity", "another.txt"]].concat();
-    drill_without_room(&home, memory.path(), &words).await.json(1);
+    let document = drill_without_room(&home, memory.path(), &words).await.json(1);
     let proved: Vec<Proved> = serde_json::from_slice(&fs::read(proofs).unwrap()).unwrap();
     let text = fs::read_to_string(home.path().join("keys/recipients.txt")).unwrap();
     let recipients = Recipients::parse(text.lines(), "recipients.txt").unwrap();
@@ -39,6 +39,9 @@ async fn a_drill_is_a_proof_of_the_identities_that_opened_all_of_it() {
     let sets: Vec<String> = proved.iter().map(|one| one.set.to_string()).collect();
     assert_eq!(sets.len(), 3, "{proved:#?}");
     assert!(proved.iter().all(|one| one.recipient == fingerprint(operator)), "{proved:#?}");
+    for source in document["sources"].as_array().unwrap() {
+        assert_eq!(source["opened_by"], json!([fingerprint(operator)]), "{source:#}");
+    }
 
     let found = home.netdr(&["check", "recoverability", "--json"]).await.json(8);
     let checks = found["checks"].as_array().unwrap();
