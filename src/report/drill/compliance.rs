@@ -1,7 +1,7 @@
 //! The rows of the operations guide's compliance tables that a drill is about, and what those controls are called today.
 //!
-//! Sources: the guide's sections 5.2 and 5.3 (CIS v8.1 and NIST CSF ids as it prints them); CIS Controls v8.1, safeguards 11.1 to
-//! 11.5; NIST CSF 2.0; NIST SP 800-53 rev. 5; ISO/IEC 27001:2022 Annex A. A row says where evidence is, and never that
+//! Sources: the guide's sections 5.2 and 5.3 (CIS v8.1 and NIST CSF ids as it prints them); CIS Controls v8.1, NIST CSF 2.0, NIST
+//! SP 800-53 rev. 5 and ISO/IEC 27001:2022 Annex A, as docs/compliance.md says where each was read. A row says where evidence is, and never that
 //! anything conforms; a report's row names only evidence that this report has.
 
 use serde_json::{Value, json};
@@ -133,7 +133,7 @@ pub const CONTROLS: &[Control] = &[
     row(
         "Restores are tested",
         "every 90 days test restoration (guide 6.1)",
-        "CIS v8.1 11.5; NIST CSF 2.0 RC.RP-03, PR.DS-11; NIST 800-53 CP-4, CP-9(1); ISO 27001:2022 A.8.13, A.5.30",
+        "CIS v8.1 11.5; NIST CSF 2.0 RC.RP-03, RC.RP-05, PR.DS-11; NIST 800-53 CP-4, CP-9(1); ISO 27001:2022 A.8.13, A.5.30",
         From::Restores,
     ),
     row(
@@ -145,19 +145,19 @@ pub const CONTROLS: &[Control] = &[
     row(
         "Backups are automatic",
         "backup schedule (guide 6.1)",
-        "CIS v8.1 11.2; NIST 800-53 CP-9; ISO 27001:2022 A.8.13",
+        "CIS v8.1 11.2; NIST CSF 2.0 PR.DS-11; NIST 800-53 CP-9; ISO 27001:2022 A.8.13",
         From::Sources("when each snapshot was captured"),
     ),
     row(
         "Recovery data is protected",
-        "A.14.1.3, PR.DS-2",
-        "CIS v8.1 11.3; NIST CSF 2.0 PR.DS-01; NIST 800-53 CP-9(8); ISO 27001:2022 A.8.24",
+        "no row of its own",
+        "CIS v8.1 11.3; NIST CSF 2.0 PR.DS-01, PR.DS-11; NIST 800-53 CP-9(8); ISO 27001:2022 A.8.24",
         From::Sources("signature of each snapshot; it opened with the drill’s identity alone"),
     ),
     row(
         "A copy is isolated",
         "secondary: S3 Glacier Deep Archive (guide 6.1)",
-        "CIS v8.1 11.4; NIST 800-53 CP-6; ISO 27001:2022 A.8.14",
+        "CIS v8.1 11.4; NIST CSF 2.0 PR.DS-11; NIST 800-53 CP-6; ISO 27001:2022 A.8.14",
         From::Places,
     ),
     row(
@@ -181,13 +181,13 @@ pub const CONTROLS: &[Control] = &[
     row(
         "Traffic is encrypted",
         "CIS.9.1, A.13.2.1, PR.DS-2",
-        "CIS v8.1 3.10; NIST CSF 2.0 PR.DS-02; NIST 800-53 SC-8; ISO 27001:2022 A.8.24",
+        "CIS v8.1 3.10; NIST CSF 2.0 PR.DS-02; NIST 800-53 SC-8; ISO 27001:2022 A.5.14, A.8.24",
         From::Certificates,
     ),
     row(
         "Control plane traffic is encrypted",
         "CIS.9.2, A.14.1.3, PR.DS-2",
-        "CIS v8.1 3.10; NIST CSF 2.0 PR.DS-02; NIST 800-53 SC-8; ISO 27001:2022 A.8.24",
+        "CIS v8.1 3.10; NIST CSF 2.0 PR.DS-02; NIST 800-53 SC-8; ISO 27001:2022 A.8.24, A.8.26",
         From::Nowhere("RKE2’s own certificates are not in a snapshot"),
     ),
 ];
