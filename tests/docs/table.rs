@@ -79,6 +79,10 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("netdr drill --scenario", Page(DRILLS)),
             ("cd /backup/netdr/reports", Page(DRILLS)),
             ("install -m 0644 schedules/drill", Not(NO_SYSTEMD)),
+            (
+                "kubectl -n netdr create secret generic netdr-drill-s3",
+                After("kubectl apply -f schedules/rendered/namespace.yaml; touch drill-credentials", &[]),
+            ),
         ],
     ),
     (
