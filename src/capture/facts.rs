@@ -1,6 +1,9 @@
 //! Facts about the network, and the namespaces that hold what was captured.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -42,6 +45,7 @@ async fn core<'a>(g: &Gathering<'a>, plural: &str) -> Answer<(&'a ApiKind, Vec<V
         reason: "NotServed".into(),
         message: format!("the API server does not serve {plural}"),
         fields: Vec::new(),
+        retry_after: Duration::ZERO,
     })?;
     Ok((kind, g.cluster.list_all(kind, &ListOptions::default()).await?))
 }

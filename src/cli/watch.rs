@@ -116,6 +116,7 @@ enum Event<'a> {
     Silent {
         why: &'a str,
     },
+    AnswersAgain,
 }
 
 /// The event, and when it was.
@@ -356,6 +357,9 @@ impl Maker<'_> {
         if let Some(why) = &news.silent {
             self.say(Event::Silent { why })?;
         }
+        if news.answers {
+            self.say(Event::AnswersAgain)?;
+        }
         news.lost.iter().try_for_each(|(kind, why)| self.say(Event::Lost { kind, why }))?;
         news.back.iter().try_for_each(|kind| self.say(Event::Back { kind }))?;
         news.came.iter().try_for_each(|kind| self.say(Event::Served { kind }))?;
@@ -431,5 +435,6 @@ fn words(event: &Event<'_>) -> String {
         Event::Served { kind } => format!("served {kind}: it is watched from now on"),
         Event::Gone { kind } => format!("gone {kind}: the cluster serves it no longer"),
         Event::Silent { why } => format!("silent: the API server does not answer: {why}"),
+        Event::AnswersAgain => "answers again: what it serves is watched as before".into(),
     }
 }

@@ -61,6 +61,8 @@ pub struct Refusal {
     pub message: String,
     /// Fields that `Status.details.causes` names.
     pub fields: Vec<String>,
+    /// How long the server asks to be left alone (`Retry-After`, or `Status.details`); nothing where it does not say.
+    pub retry_after: Duration,
 }
 
 /// An answer, or the refusal that is one.
@@ -92,6 +94,12 @@ impl Refusal {
     /// No such object, or no such resource.
     pub fn is_not_found(&self) -> bool {
         self.code == 404
+    }
+
+    /// Whether the same request may be answered in a moment: no answer came, the server is busy, or something that it asks
+    /// itself is.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.code, 0 | 429 | 500 | 502..=504)
     }
 
     /// The object exists already, or changed since it was read.
@@ -171,8 +179,7 @@ impl Cluster {
             silent = refusal.webhook().map(ToOwned::to_owned);
             let wait = match wait {
                 Retry::Never => return Err(refusal),
-                Retry::After(asked) => asked.max(delay),
-                Retry::Soon => delay,
+                Retry::Soon => refusal.retry_after.max(delay),
             };
             let until = match (refusal.code, &silent) {
                 (0, _) => self.presence(|presence| presence.wait_until(started)),
@@ -267,6 +274,7 @@ pub(super) fn bad_answer(what: &str, error: &serde_json::Error) -> Refusal {
         reason: "BadAnswer".into(),
         message: format!("the API server's answer to {what} is not what it should be: {error}"),
         fields: Vec::new(),
+        retry_after: Duration::ZERO,
     }
 }
 
@@ -274,11 +282,10 @@ pub(super) fn bad_answer(what: &str, error: &serde_json::Error) -> Refusal {
 pub(super) enum Retry {
     Never,
     Soon,
-    After(Duration),
 }
 
 pub(super) fn lost(message: String) -> Refusal {
-    Refusal { code: 0, reason: UNREACHABLE.into(), message, fields: Vec::new() }
+    Refusal { code: 0, reason: UNREACHABLE.into(), message, fields: Vec::new(), retry_after: Duration::ZERO }
 }
 
 pub(super) fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> (Refusal, Retry) {
@@ -290,21 +297,18 @@ pub(super) fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> 
     } else {
         said.message
     };
+    let asked = headers
+        .get(header::RETRY_AFTER)
+        .and_then(|v| v.to_str().ok()?.parse().ok())
+        .unwrap_or(details.retry_after_seconds);
     let refusal = Refusal {
         code,
         reason: said.reason,
         message,
         fields: details.causes.into_iter().map(|c| c.field).filter(|f| !f.is_empty()).collect(),
+        retry_after: Duration::from_secs(asked),
     };
-    let asked = headers
-        .get(header::RETRY_AFTER)
-        .and_then(|v| v.to_str().ok()?.parse().ok())
-        .unwrap_or(details.retry_after_seconds);
-    let retry = match code {
-        429 | 500 | 502..=504 if asked > 0 => Retry::After(Duration::from_secs(asked)),
-        429 | 500 | 502..=504 => Retry::Soon,
-        _ => Retry::Never,
-    };
+    let retry = if refusal.is_temporary() { Retry::Soon } else { Retry::Never };
     (refusal, retry)
 }
 

@@ -22,6 +22,8 @@ const LASTS: Duration = Duration::from_secs(50);
 /// What happened to an object.
 #[derive(Debug)]
 pub enum Change {
+    /// The server follows the kind from here on.
+    Begun,
     /// It came, or is otherwise now: its metadata.
     Is(Value),
     /// It is gone: what its metadata was.
@@ -78,6 +80,7 @@ impl Cluster {
             let bytes = body.collect().await.map(|all| all.to_bytes()).unwrap_or_default();
             return Err(refused(parts.status, &parts.headers, &bytes).0);
         }
+        each(Change::Begun);
         let (mut at, mut line) = (from.to_owned(), Vec::new());
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|e| lost(format!("the connection broke while watching: {e}")))?;
@@ -105,6 +108,7 @@ fn take(line: &[u8], kind: &ApiKind, at: &mut String, each: &mut impl FnMut(Chan
             reason: said.reason,
             message: said.message,
             fields: Vec::new(),
+            retry_after: Duration::ZERO,
         });
     }
     if let Some(version) = object["metadata"]["resourceVersion"].as_str() {

@@ -42,6 +42,8 @@ pub struct News {
     pub went: BTreeSet<String>,
     /// Why the API server does not answer; said once for all targets.
     pub silent: Option<String>,
+    /// Whether it answers again, after it was silent: every target is followed again that is not named as lost.
+    pub answers: bool,
     /// Whether the definition of a kind changed.
     pub(super) definitions: bool,
 }
@@ -49,9 +51,28 @@ pub struct News {
 #[derive(Default)]
 struct State {
     news: News,
-    /// Those that cannot be followed, and those of them that hear nothing.
+    /// Each target that was tried is in one of these: followed, not for the server's sake, or not for its own.
+    heard: BTreeSet<String>,
+    away: BTreeSet<String>,
     lost: BTreeSet<String>,
-    unheard: BTreeSet<String>,
+    /// Whether it was told that the server is silent.
+    silent: bool,
+}
+
+impl State {
+    /// Takes a target out of what it was in; whether it had been told as lost.
+    fn leave(&mut self, name: &str) -> bool {
+        self.heard.remove(name);
+        self.away.remove(name);
+        self.lost.remove(name)
+    }
+
+    /// Tells that the server answers again, once nobody waits for it any more.
+    fn settle(&mut self) {
+        if self.away.is_empty() && std::mem::take(&mut self.silent) {
+            self.news.answers = true;
+        }
+    }
 }
 
 /// Shared by those who follow.
@@ -72,9 +93,13 @@ impl Board {
         std::mem::take(&mut state.news)
     }
 
-    fn post(&self, news: impl FnOnce(&mut State)) {
-        news(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        self.posted.notify_one();
+    /// Changes what is known, and wakes whoever waits where that is news.
+    fn post(&self, what: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        what(&mut state);
+        if state.news != News::default() {
+            self.posted.notify_one();
+        }
     }
 
     /// An object of a target came, went, or is otherwise now.
@@ -100,66 +125,112 @@ impl Board {
     pub(super) fn went(&self, name: &str) {
         self.post(|state| {
             state.news.went.insert(name.to_owned());
-            state.lost.remove(name);
-            state.unheard.remove(name);
+            state.leave(name);
+            state.settle();
         });
     }
 
-    /// A target cannot be followed. Of a server that is silent all targets are lost at once: it is said once.
-    pub(super) fn lost(&self, target: &Target, refusal: &Refusal) {
+    /// Whether no target is followed.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).heard.is_empty()
+    }
+
+    /// A target cannot be followed, and that is the server's doing: of one that is silent all targets are lost at once, and
+    /// it is said once. `lasts`: it is longer than a moment.
+    pub(super) fn away(&self, target: &Target, refusal: &Refusal, lasts: bool) {
         self.post(|state| {
-            if refusal.code == 0 {
-                if state.unheard.is_empty() {
-                    state.news.silent = Some(refusal.to_string());
-                }
-                state.unheard.insert(target.name.clone());
-            } else if state.lost.insert(target.name.clone()) {
-                state.news.lost.insert(target.name.clone(), refusal.to_string());
+            state.leave(&target.name);
+            state.away.insert(target.name.clone());
+            if lasts && state.heard.is_empty() && !state.silent {
+                state.silent = true;
+                state.news.silent = Some(refusal.to_string());
+                state.news.answers = false;
             }
         });
     }
 
-    /// A target can be followed again, where it could not.
+    /// A target cannot be followed, whatever the others can.
+    pub(super) fn lost(&self, target: &Target, refusal: &Refusal) {
+        self.post(|state| {
+            if !state.leave(&target.name) {
+                state.news.lost.insert(target.name.clone(), refusal.to_string());
+            }
+            state.lost.insert(target.name.clone());
+            state.settle();
+        });
+    }
+
+    /// A target is followed.
     pub(super) fn heard(&self, target: &Target) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let unheard = state.unheard.remove(&target.name);
-        let back = state.lost.remove(&target.name) || (unheard && state.unheard.is_empty());
-        if back {
-            state.news.back.insert(target.name.clone());
-            self.posted.notify_one();
-        }
+        self.post(|state| {
+            if state.leave(&target.name) {
+                state.news.back.insert(target.name.clone());
+            }
+            state.heard.insert(target.name.clone());
+            state.settle();
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::watch::targets::any_target;
 
+    fn refusal(code: u16, message: &str) -> Refusal {
+        let (reason, message) = (String::new(), message.into());
+        Refusal { code, reason, message, fields: vec![], retry_after: Duration::ZERO }
+    }
+
     #[test]
-    fn many_changes_are_one_line_and_a_silent_server_is_said_once() {
-        let board = Board::default();
-        let (policies, routes) = (any_target("policies"), any_target("routes"));
+    fn many_changes_are_one_line() {
+        let (board, policies) = (Board::default(), any_target("policies"));
         (0..1_000).for_each(|n| board.changed(&policies, format!("shop/{n}")));
-        let silent = Refusal { code: 0, reason: String::new(), message: "refused".into(), fields: vec![] };
-        board.lost(&policies, &silent);
-        board.lost(&routes, &silent);
+        let first = ["shop/0", "shop/1", "shop/2"].map(Into::into).into();
+        assert_eq!(board.take().changed["policies"], Changed { times: 1_000, objects: first });
+    }
+
+    #[test]
+    fn a_silent_server_is_said_once_and_once_that_all_are_followed_again() {
+        let board = Board::default();
+        let targets: [Target; 3] = ["policies", "routes", "pools"].map(any_target);
+        let (refused, busy) = (refusal(0, "refused"), refusal(429, "storage is (re)initializing"));
+        targets.iter().for_each(|target| board.heard(target));
+        targets.iter().for_each(|target| board.away(target, &refused, false));
+        assert_eq!(board.take(), News::default(), "a connection that breaks is no news");
+        targets.iter().for_each(|target| board.away(target, &refused, true));
+        let silent = News { silent: Some("refused".into()), ..News::default() };
+        assert_eq!(board.take(), silent);
+        targets.iter().for_each(|target| board.away(target, &busy, true));
+        board.heard(&targets[0]);
+        assert_eq!(board.take(), News::default(), "not all yet");
+        board.heard(&targets[1]);
+        board.lost(&targets[2], &refusal(503, "its server is dead"));
         let news = board.take();
-        assert_eq!((news.changed["policies"].times, news.changed["policies"].objects.len()), (1_000, NAMES));
-        assert_eq!((news.silent.as_deref(), news.lost.len()), (Some("refused"), 0));
-        board.lost(&routes, &silent);
-        assert_eq!(board.take(), News::default(), "it is known");
-        board.heard(&policies);
-        assert_eq!(board.take().back.len(), 0, "not yet all");
-        board.heard(&routes);
-        assert_eq!(board.take().back.len(), 1);
+        assert_eq!((news.answers, news.lost.len(), news.back.len()), (true, 1, 0));
+        // One that another server serves is silent alone.
+        board.away(&targets[1], &busy, true);
+        board.heard(&targets[1]);
+        assert_eq!(board.take(), News::default());
+    }
+
+    #[test]
+    fn a_server_that_is_silent_anew_before_anybody_read_does_not_answer() {
+        let (board, target) = (Board::default(), any_target("policies"));
+        board.away(&target, &refusal(0, "refused"), true);
+        board.heard(&target);
+        board.away(&target, &refusal(0, "reset"), true);
+        let news = board.take();
+        assert_eq!((news.silent.as_deref(), news.answers), (Some("reset"), false));
     }
 
     #[test]
     fn a_kind_that_is_forbidden_is_named_once_until_it_is_back() {
         let board = Board::default();
         let target = any_target("secrets");
-        let forbidden = Refusal { code: 403, reason: String::new(), message: "no".into(), fields: vec![] };
+        let forbidden = refusal(403, "no");
         board.lost(&target, &forbidden);
         board.lost(&target, &forbidden);
         assert_eq!(board.take().lost["secrets"], "no (403)");

@@ -15,7 +15,15 @@ use super::{board::Board, fingerprint, targets::Target};
 use crate::cluster::{Change, Cluster, Listed, Refusal};
 
 const FIRST_DELAY: Duration = Duration::from_millis(200);
+/// A kind that is refused is asked for no more often than this in the end.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// A server that is not there, and one that is there and not ready: what changes meanwhile is seen late.
+const ABSENT_DELAY: Duration = Duration::from_secs(5);
+const UNREADY_DELAY: Duration = Duration::from_secs(2);
+/// A server that begins refuses this long what it serves later: it answers 429 "storage is (re)initializing" until its
+/// caches are filled (k8s.io/apiserver, pkg/storage/cacher), 503 until all paths are there, and 401 and 403 until it has
+/// read who may do what.
+const BEGINS: Duration = Duration::from_secs(60);
 /// A connection that breaks, or a server that is busy for a moment, is no news.
 const SAID_AFTER: u32 = 5;
 /// A watch that ends sooner is not begun again at once.
@@ -27,23 +35,64 @@ const GONE: &str = "gone meanwhile";
 /// Fingerprints of a target's objects.
 type Objects = HashMap<u64, u64>;
 
+/// How a target fares since it was followed last.
+struct Course {
+    failures: u32,
+    delay: Duration,
+    /// Whether the connection broke.
+    cut: bool,
+    /// Since when the server answers, and not with what was asked for.
+    unready: Option<Instant>,
+}
+
+impl Course {
+    const fn new() -> Self {
+        Self { failures: 0, delay: FIRST_DELAY, cut: false, unready: None }
+    }
+
+    /// Takes note of a failure; whether the server fails, and not this kind.
+    fn failed(&mut self, refusal: &Refusal, now: Instant) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        if refusal.code == 0 {
+            (self.cut, self.unready) = (true, None);
+            return true;
+        }
+        let begins = refusal.is_temporary() || (self.cut && matches!(refusal.code, 401 | 403));
+        begins && now - *self.unready.get_or_insert(now) < BEGINS
+    }
+
+    /// How long to wait before the next try, each time longer.
+    fn pause(&mut self, refusal: &Refusal, of_server: bool) -> Duration {
+        let longest = match refusal.code {
+            0 => ABSENT_DELAY,
+            _ if of_server => UNREADY_DELAY,
+            _ => LONGEST_DELAY,
+        };
+        let pause = self.delay.min(longest).max(refusal.retry_after.min(LONGEST_DELAY));
+        self.delay = (self.delay * 2).min(LONGEST_DELAY);
+        pause
+    }
+}
+
 /// Follows until the kind is served no longer.
 pub(super) async fn follow(cluster: Cluster, target: Target, board: Arc<Board>, lists: Arc<Semaphore>) {
     let mut known: Option<Objects> = None;
     let mut from: Option<String> = None;
-    let (mut failures, mut delay) = (0, FIRST_DELAY);
+    let mut course = Course::new();
     loop {
-        let began = Instant::now();
+        let (began, mut followed) = (Instant::now(), false);
         let done = match &from {
             None => list(&cluster, &target, &board, &lists, &mut known).await,
-            Some(at) => watch(&cluster, &target, &board, at, &mut known).await,
+            Some(at) => watch(&cluster, &target, &board, at, &mut known, &mut followed).await,
         };
-        match done {
+        if followed {
+            course = Course { delay: course.delay, ..Course::new() };
+        }
+        let refusal = match done {
             Ok(at) => {
                 // Who may list may not be allowed to watch: only a watch that ended well is one that works.
                 if from.replace(at).is_some() {
-                    board.heard(&target);
-                    (failures, delay) = (0, FIRST_DELAY);
+                    course = Course::new();
                     if began.elapsed() < SHORT {
                         sleep(SHORT).await;
                     }
@@ -51,22 +100,25 @@ pub(super) async fn follow(cluster: Cluster, target: Target, board: Arc<Board>, 
                 continue;
             }
             Err(refusal) if refusal.is_not_found() => return board.went(&target.name),
+            Err(refusal) => refusal,
+        };
+        let mut of_server = false;
+        if refusal.code == 410 && from.is_some() {
             // The past is forgotten: what is there now says what was missed.
-            Err(refusal) if refusal.code == 410 && from.is_some() => from = None,
-            Err(refusal) => {
-                failures += 1;
-                let no = (400..500).contains(&refusal.code) && refusal.code != 429;
-                if no || failures >= SAID_AFTER {
-                    board.lost(&target, &refusal);
-                }
-                // A server that answered no may have another past when it answers yes.
-                if no {
-                    from = None;
-                }
+            from = None;
+        } else {
+            of_server =
+                course.failed(&refusal, Instant::now()) || (refusal.is_temporary() && board.is_deaf());
+            match of_server {
+                true => board.away(&target, &refusal, course.failures >= SAID_AFTER),
+                false => board.lost(&target, &refusal),
+            }
+            // A server that answered no may have another past when it answers yes.
+            if !refusal.is_temporary() {
+                from = None;
             }
         }
-        sleep(delay).await;
-        delay = (delay * 2).min(LONGEST_DELAY);
+        sleep(course.pause(&refusal, of_server)).await;
     }
 }
 
@@ -104,17 +156,22 @@ async fn list(
     Ok(at)
 }
 
-/// Follows until the server ends it; from where to go on.
+/// Follows until the server ends it; from where to go on. `followed` is whether the server ever did.
 async fn watch(
     cluster: &Cluster,
     target: &Target,
     board: &Board,
     from: &str,
     known: &mut Option<Objects>,
+    followed: &mut bool,
 ) -> Result<String, Refusal> {
     let known = known.get_or_insert_default();
     let each = |change| {
         let (metadata, changed) = match change {
+            Change::Begun => {
+                *followed = true;
+                return board.heard(target);
+            }
             Change::Is(metadata) => {
                 let (object, like) = fingerprint::of(&target.kind, &metadata);
                 let changed = known.insert(object, like) != Some(like);
@@ -150,6 +207,42 @@ mod tests {
 
     use super::*;
     use crate::watch::{board::News, targets::any_target};
+
+    fn refusal(code: u16, retry_after: u64) -> Refusal {
+        let (reason, message) = (String::new(), "no".into());
+        Refusal { code, reason, message, fields: vec![], retry_after: Duration::from_secs(retry_after) }
+    }
+
+    #[test]
+    fn what_a_server_refuses_while_it_begins_is_its_own_fault_for_a_minute() {
+        let now = Instant::now();
+        let mut course = Course::new();
+        assert!(!course.failed(&refusal(403, 0), now), "nothing broke: it is a matter of rights");
+        assert!(course.failed(&refusal(0, 0), now));
+        let up = now + 10 * BEGINS;
+        for code in [403, 429, 503] {
+            assert!(
+                course.failed(&refusal(code, 0), up) && course.failed(&refusal(code, 0), up + BEGINS / 2),
+                "{code}"
+            );
+        }
+        assert!(!course.failed(&refusal(429, 0), up + BEGINS), "it lasts");
+        assert!(!course.failed(&refusal(405, 0), up));
+    }
+
+    #[test]
+    fn one_that_begins_is_asked_soon_and_when_it_says_so() {
+        let mut course = Course { delay: LONGEST_DELAY, ..Course::new() };
+        let paused = [
+            (course.pause(&refusal(0, 0), true), ABSENT_DELAY),
+            (course.pause(&refusal(429, 0), true), UNREADY_DELAY),
+            (course.pause(&refusal(429, 7), true), Duration::from_secs(7)),
+            (course.pause(&refusal(503, 86_400), true), LONGEST_DELAY),
+            (course.pause(&refusal(403, 0), false), LONGEST_DELAY),
+            (Course::new().pause(&refusal(429, 0), true), FIRST_DELAY),
+        ];
+        paused.iter().for_each(|(pause, wanted)| assert_eq!(pause, wanted));
+    }
 
     const LIST: &str = r#"{"metadata":{"resourceVersion":"1"},"items":[]}"#;
 
@@ -212,7 +305,7 @@ mod tests {
         let stream: String = (1..=100_000).flat_map(|n| [event("ADDED", n), event("DELETED", n)]).collect();
         let (cluster, _asked) = scripted(&[&stream]);
         let (board, target, mut known) = (Board::default(), any_target("policies"), None);
-        let at = watch(&cluster, &target, &board, "0", &mut known).await.unwrap();
+        let at = watch(&cluster, &target, &board, "0", &mut known, &mut false).await.unwrap();
         let known = known.unwrap();
         assert_eq!((at.as_str(), known.len()), ("100000", 0));
         assert!(known.capacity() < 100, "{}", known.capacity());

@@ -101,6 +101,7 @@ mod tests {
             reason: "Invalid".into(),
             message: message.into(),
             fields: vec!["spec.password".into()],
+            retry_after: std::time::Duration::ZERO,
         }
     }
 
