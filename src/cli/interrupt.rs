@@ -60,8 +60,8 @@ pub(super) fn run<T>(advice: &dyn Fn() -> String, work: impl Future<Output = Res
     result
 }
 
-/// Catches Ctrl-C from here on also outside of [`run`], for a prompt that has to give the terminal back first: nothing
-/// else is under way there, and at any other moment it ends the process as if it were not caught.
+/// Catches Ctrl-C from here on also outside of [`run`], for a prompt that has to give the terminal back: nothing else is
+/// under way there, and at any other moment it ends the process as if it were not caught.
 pub(super) fn catch() {
     static CAUGHT: Once = Once::new();
     CAUGHT.call_once(|| {
@@ -72,7 +72,7 @@ pub(super) fn catch() {
                 let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return };
                 let _ = caught.send(());
                 while interrupt.recv().await.is_some() {
-                    if !WINDS_DOWN.load(Ordering::SeqCst) && !prompt::GIVES_BACK.load(Ordering::SeqCst) {
+                    if prompt::OPEN.load(Ordering::SeqCst) || !WINDS_DOWN.load(Ordering::SeqCst) {
                         end();
                     }
                 }
@@ -82,11 +82,17 @@ pub(super) fn catch() {
     });
 }
 
-fn end() -> ! {
+/// Ends the process, once: whoever comes second waits for that.
+pub(super) fn end() -> ! {
+    static ENDS: AtomicBool = AtomicBool::new(false);
+    while ENDS.swap(true, Ordering::SeqCst) {
+        thread::park();
+    }
     if log::is_text() {
         log::say(Level::Info, "", &[]); // below what was typed
     }
     log::say(Level::Error, "interrupted", &[]);
+    prompt::give_back();
     std::process::exit(Exit::Interrupted.code().into())
 }
 

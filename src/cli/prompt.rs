@@ -3,9 +3,15 @@
 //! Invariant: an answer comes from a terminal or not at all, and a passphrase is never echoed.
 
 use std::{
+    fs::File,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::{interrupt, words::printable};
 use crate::{Error, Kind, Result};
@@ -13,8 +19,8 @@ use crate::{Error, Kind, Result};
 /// Whether a question is open: Ctrl-C then has nothing to wind down.
 pub(super) static OPEN: AtomicBool = AtomicBool::new(false);
 
-/// Whether a passphrase is asked for: on Ctrl-C the prompt gives the terminal back, and then the verb ends.
-pub(super) static GIVES_BACK: AtomicBool = AtomicBool::new(false);
+/// How the terminal was before a passphrase was asked for, as long as it is: whoever ends the process then gives it back.
+static BEFORE: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
 /// Whether there is somebody to ask.
 pub(super) fn somebody() -> bool {
@@ -27,16 +33,34 @@ pub(super) fn passphrase(file: &str) -> Result<String> {
         return Err(Error::usage(format!("{file} needs a passphrase, and there is no terminal to ask on"))
             .hint("run netdr on a terminal, or give a key without a passphrase"));
     }
-    // Not marked OPEN: on Ctrl-C it raises SIGINT itself, before the terminal echoes again, and returns.
+    // The question stands there a moment before keys are read without the terminal's help: until then Ctrl-C is a signal.
     interrupt::catch();
-    GIVES_BACK.store(true, Ordering::SeqCst);
+    *before() = terminal();
+    OPEN.store(true, Ordering::SeqCst);
     let asked = rpassword::prompt_password(format!("Passphrase of {}: ", printable(file)));
-    let interrupted = asked.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::Interrupted);
-    GIVES_BACK.store(interrupted, Ordering::SeqCst); // the signal may not have been seen yet
-    asked.map_err(|e| {
-        let kind = if interrupted { Kind::Interrupted } else { Kind::Failed };
-        Error::new(kind, format!("the passphrase of {file} cannot be read")).because(e)
-    })
+    if asked.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::Interrupted) {
+        interrupt::end();
+    }
+    OPEN.store(false, Ordering::SeqCst);
+    *before() = None;
+    asked.map_err(|e| Error::failed(format!("the passphrase of {file} cannot be read")).because(e))
+}
+
+fn terminal() -> Option<(File, Termios)> {
+    let terminal = File::open("/dev/tty").ok()?;
+    let settings = tcgetattr(&terminal).ok()?;
+    Some((terminal, settings))
+}
+
+fn before() -> MutexGuard<'static, Option<(File, Termios)>> {
+    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives the terminal back as it was before a passphrase was asked for, where one is.
+pub(super) fn give_back() {
+    if let Some((terminal, settings)) = before().take() {
+        let _ = tcsetattr(terminal, OptionalActions::Now, &settings); // nobody is there to tell
+    }
 }
 
 /// Whether the person says yes; only the word itself counts.
