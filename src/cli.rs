@@ -38,6 +38,7 @@ mod plans;
 mod probe;
 mod prompt;
 mod prune;
+mod record;
 mod replicate;
 mod restore;
 mod runs;
@@ -52,15 +53,17 @@ mod verify;
 mod watch;
 mod words;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
+use chrono::Utc;
 use clap::{
     ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use rand::random;
 use serde_json::json;
 
-use crate::{Error, Result};
+use crate::{Error, Result, model::RunId};
 use context::Context;
 use exit::Exit;
 use global::{Global, LOG_FORMAT};
@@ -147,11 +150,15 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(e) => return refuse(e),
     };
-    log::begin(cli.global.log_format, &verb);
-    let context = Context::new(cli.global);
+    let (began, now, random) = (Instant::now(), Utc::now(), random());
+    let context = Context::new(cli.global, now, random);
+    log::begin(context.flags.log_format, &verb, &context.run(&verb.replace(' ', "-")));
+    record::begins(&context);
     let result = cli.verb.run(&context);
     let exit = result.as_ref().map_or_else(|e| report(&context.terminal, e), |exit| *exit);
+    let tasks = after::tasks(&context, &result);
     after::verb(&context, &result);
+    record::ended(&context, exit, &tasks, began);
     exit.into()
 }
 
@@ -217,7 +224,7 @@ fn refuse(mut error: clap::Error) -> ExitCode {
     let valid = error.get(ContextKind::ValidValue).map(|valid| format!("there are: {valid}"));
     let hints = near.chain(valid).chain(advice).chain(["see netdr --help".into()]);
     let refused = hints.fold(Error::usage(message), Error::hint);
-    log::begin(asked_format(), "");
+    log::begin(asked_format(), "", &RunId::new(Utc::now(), "refused", random()));
     let terminal = Terminal::new(std::env::args_os().any(|a| a == "--json"), false, false, true);
     if log::is_text() {
         let _ = error.print();

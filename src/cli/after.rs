@@ -116,6 +116,12 @@ impl<'a> Here<'a> {
     }
 }
 
+/// The tasks of a verb as they ended.
+pub(super) fn tasks(cx: &Context, result: &Result<Exit>) -> Vec<Ended> {
+    let tasks = cx.tasks.told().tasks.clone();
+    ended(cx, tasks, result)
+}
+
 /// Does what is to be done after a verb.
 pub(super) fn verb(cx: &Context, result: &Result<Exit>) {
     let exit = result.as_ref().map_or_else(Exit::of, |exit| *exit);

@@ -1,5 +1,7 @@
 //! `netdr backup`: one snapshot per set.
 
+mod made;
+
 use std::{cell::RefCell, fs::File, path::Path};
 
 use clap::{Args, ValueEnum};
@@ -9,11 +11,12 @@ use super::{
     choice::one_of,
     context::Context,
     exit::Exit,
-    history, interrupt, log,
+    history, interrupt,
     replicate::{self, Outcome},
     settings::Settings,
-    words::{bytes, count, table},
 };
+pub(super) use made::problems;
+
 use crate::{
     Error, Result,
     backup::{self, Job, Summary},
@@ -25,7 +28,6 @@ use crate::{
     repository::{Listed, Repository, s3::Place},
     seal::{Identities, Recipients},
     signature::{SigningKey, Trust, TrustedSigners},
-    task::{Event, Problem},
 };
 
 /// Take a snapshot of each set.
@@ -92,6 +94,11 @@ impl Backup {
         let work = interrupt::run(&|| advice(&made.borrow(), sets.len()), work);
         let made = made.into_inner();
         made.iter().for_each(|summary| cx.ended(&task(cx, summary.set), problems(summary)));
+        for summary in &made {
+            cx.record.of([&summary.id]);
+            cx.record.counted("items", summary.items);
+            cx.record.counted("bytes", summary.bytes);
+        }
         let (outcomes, committed) = work?;
         let unlisted = outcomes.is_err();
         let outcomes = outcomes.unwrap_or_else(|error| {
@@ -111,20 +118,14 @@ impl Backup {
             ));
         }
         let partial = lost.is_some() || made.iter().any(|s| s.state != SnapshotState::Complete);
-        for summary in &made {
-            log::of("snapshot", Some(summary.id.as_str()));
-            for line in remarks(summary).into_iter().chain(if_meant(summary)) {
-                cx.terminal.warn(format!("{}: {line}", summary.set));
-            }
-        }
-        log::of("snapshot", None);
+        made::warn(cx, &made);
         let document = json!({
             "snapshots": made, "places": replicate::document(&outcomes),
             "history": history::document(committed.as_ref()),
         });
         let exit = history::report(cx, committed.as_ref()).max(report(cx, &outcomes));
         cx.terminal.answer(&document, || {
-            said(&made) + &replicate::said(&outcomes) + &history::said(committed.as_ref())
+            made::said(&made) + &replicate::said(&outcomes) + &history::said(committed.as_ref())
         })?;
         Ok(Exit::Partial.when(partial || unlisted).max(Exit::Damaged.when(untrusted)).max(exit))
     }
@@ -248,26 +249,6 @@ fn task(cx: &Context, set: Set) -> String {
     }
 }
 
-/// What somebody is to be told of a snapshot.
-pub(super) fn problems(summary: &Summary) -> Vec<Problem> {
-    let event = match summary.state {
-        SnapshotState::Complete => return Vec::new(),
-        SnapshotState::Partial => Event::Partial,
-        SnapshotState::Shrunk => Event::Shrunk,
-    };
-    let again = || {
-        format!("see what could not be read, mend it, and take it again: netdr backup --set {}", summary.set)
-    };
-    vec![Problem::new(event, remarks(summary), vec![if_meant(summary).unwrap_or_else(again)])]
-}
-
-/// What is to be done of a loss that was meant.
-fn if_meant(summary: &Summary) -> Option<String> {
-    let Summary { set, state, .. } = summary;
-    let says = || format!("if that was meant, say so: netdr backup --set {set} --accept-shrunk");
-    (*state == SnapshotState::Shrunk).then(says)
-}
-
 /// Says what places lack; the snapshots are good whatever it is.
 fn report(cx: &Context, outcomes: &[Outcome]) -> Exit {
     replicate::report(
@@ -361,80 +342,9 @@ fn warn_about_trust(cx: &Context, settings: &Settings, made: &[Summary]) -> Resu
     Ok(untrusted)
 }
 
-/// What a person should know of a snapshot. Its reasons name kinds alone, because the clear header has them; here
-/// each failure says why, too.
-fn remarks(summary: &Summary) -> Vec<String> {
-    let failed = summary.components.iter().flat_map(|c| c.failures.iter().map(move |f| (c.name, f)));
-    let mut lines: Vec<String> = failed
-        .map(|(component, failure)| match failure.split_once(": ") {
-            Some((kind, why)) => format!("{component}: {kind} could not be read: {why}"),
-            None => format!("{component}: {failure}"),
-        })
-        .collect();
-    let said = |reason: &&String| !lines.iter().any(|line| line.starts_with(reason.as_str()));
-    let reasons: Vec<String> = summary.reasons.iter().filter(said).cloned().collect();
-    lines.extend(reasons);
-    lines.extend(summary.warnings.iter().cloned());
-    lines
-}
-
-fn said(made: &[Summary]) -> String {
-    let row = |s: &Summary| {
-        vec![
-            s.id.to_string(),
-            s.set.to_string(),
-            s.state.name().into(),
-            count(s.items, "item"),
-            bytes(s.bytes),
-            format!("{:.1} s", s.seconds),
-        ]
-    };
-    table(&["id", "set", "state", "items", "size", "took"], &made.iter().map(row).collect::<Vec<_>>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backup::ComponentSummary;
-
-    fn summary() -> Summary {
-        let failures = vec!["secrets: forbidden (403)".to_owned()];
-        let policies = ComponentSummary { name: Component::Policies, items: 0, absent: vec![], failures };
-        Summary {
-            id: "20261124T010000Z-network-7f3a9c".parse().unwrap(),
-            set: Set::Network,
-            state: SnapshotState::Partial,
-            reasons: vec!["policies: secrets could not be read".into(), "cni: fewer ippools: 1 of 3".into()],
-            items: 0,
-            bytes: 0,
-            seconds: 0.0,
-            components: vec![policies],
-            warnings: vec!["w".into()],
-            seen: None,
-        }
-    }
-
-    #[test]
-    fn a_failure_is_said_once_with_why() {
-        assert_eq!(
-            remarks(&summary()),
-            ["policies: secrets could not be read: forbidden (403)", "cni: fewer ippools: 1 of 3", "w"]
-        );
-    }
-
-    /// A command does not belong among the reasons, and one is enough.
-    #[test]
-    fn what_is_to_be_done_of_a_loss_names_its_set_and_is_no_reason() {
-        let shrunk = Summary { state: SnapshotState::Shrunk, set: Set::Certificates, ..summary() };
-        let [problem] = &problems(&shrunk)[..] else { panic!() };
-        assert_eq!(
-            problem.next,
-            ["if that was meant, say so: netdr backup --set certificates --accept-shrunk"]
-        );
-        assert!(!problem.why.iter().any(|why| why.contains("netdr backup")), "{problem:?}");
-        let [problem] = &problems(&summary())[..] else { panic!() };
-        assert!(problem.next[0].ends_with(": netdr backup --set network"), "{problem:?}");
-    }
 
     fn sets(set: Sets, component: &[Component], server: bool) -> Option<Vec<Set>> {
         Backup { set, component: component.to_vec(), accept_shrunk: false }.sets(server).ok()

@@ -142,6 +142,10 @@ pub(super) fn or_unknown(of: &str, next: &str, checks: Result<Vec<Check>>) -> Re
 pub(super) fn answer(cx: &Context, checks: &[Check]) -> Result<Exit> {
     let status = check::worst(checks);
     cx.terminal.answer(&json!({"status": status, "checks": checks}), || said(checks))?;
+    cx.record.counted("checks", checks.len() as u64);
+    for check in checks.iter().filter(|check| check.status != check::Status::Ok) {
+        cx.record.counted(check.status.name(), 1);
+    }
     Ok(Exit::Crossed.when(status.is_crossed()))
 }
 

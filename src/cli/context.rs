@@ -9,10 +9,16 @@ use super::{
     access::{machine, surroundings},
     after::Tasks,
     global::Global,
+    record::Record,
     settings::Settings,
     terminal::Terminal,
 };
-use crate::{Error, Result, host, model::SnapshotId, plan::CommandLine, task::Problem};
+use crate::{
+    Error, Result, host,
+    model::{RunId, SnapshotId},
+    plan::CommandLine,
+    task::Problem,
+};
 
 pub(super) struct Context {
     pub(super) flags: Global,
@@ -21,13 +27,24 @@ pub(super) struct Context {
     pub(super) now: DateTime<Utc>,
     /// What the verb is about.
     pub(super) tasks: Tasks,
+    /// What it did, for logs.
+    pub(super) record: Record,
+    /// Makes this run's id differ from another's of the same second.
+    random: u32,
     settings: OnceLock<Settings>,
 }
 
 impl Context {
-    pub(super) fn new(flags: Global) -> Self {
+    /// Of a run that began then.
+    pub(super) fn new(flags: Global, now: DateTime<Utc>, random: u32) -> Self {
         let terminal = Terminal::new(flags.json, flags.quiet, flags.verbose, flags.no_progress);
-        Self { flags, terminal, now: Utc::now(), tasks: Tasks::default(), settings: OnceLock::new() }
+        let (tasks, record, settings) = (Tasks::default(), Record::default(), OnceLock::new());
+        Self { flags, terminal, now, tasks, record, random, settings }
+    }
+
+    /// The id of this run, as what it is of.
+    pub(super) fn run(&self, what: &str) -> RunId {
+        RunId::new(self.now, what, self.random)
     }
 
     /// The settings in force; verbs that need none never read a file.

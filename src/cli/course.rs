@@ -137,7 +137,7 @@ impl Going<'_> {
             return Err(Error::new(Kind::Interrupted, "declined; nothing was changed"));
         }
         begun.set(true);
-        log::of("run", Some(prepared.run().as_str()));
+        log::run(prepared.run());
         cx.about(match prepared.undoes() {
             Some(_) => "undo".to_owned(),
             None => format!("restore {}", prepared.plan.plan.name),

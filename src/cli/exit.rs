@@ -48,6 +48,22 @@ impl Exit {
         }
     }
 
+    /// In a word, as logs have it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Partial => "partial",
+            Self::Different => "different",
+            Self::Damaged => "damaged",
+            Self::Late => "late",
+            Self::Waiting => "waiting",
+            Self::Crossed => "crossed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     pub(super) fn of(error: &Error) -> Self {
         match error.kind() {
             Kind::Failed => Self::Failed,

@@ -133,7 +133,7 @@ impl Fetch {
                             done.fetched.push((id.clone(), name.clone(), bytes));
                             if let Some(error) = error.take() {
                                 cx.terminal
-                                    .warn(format!("{id} is from place {name}, for elsewhere: {error:?}"));
+                                    .warn_of(format!("{id} is from place {name}, for elsewhere"), &error);
                             }
                             break;
                         }

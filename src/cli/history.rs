@@ -122,10 +122,9 @@ pub(super) fn report(cx: &Context, outcome: Option<&Result<Recorded>>) -> Exit {
     ended(cx, outcome);
     match outcome {
         Some(Err(error)) => {
-            cx.terminal.error(error);
-            cx.terminal.note(
-                "  hint: the snapshots here are good; the next backup commits what Git lacks, in one commit",
-            );
+            const NEXT: &str =
+                "the snapshots here are good; the next backup commits what Git lacks, in one commit";
+            cx.terminal.error_with(error, &[NEXT]);
             Exit::Partial
         }
         Some(Ok(recorded)) => {

@@ -18,7 +18,7 @@ pub(super) use generate::custody;
 pub(super) fn record(repository: &Repository, proved: &[Proved], cx: &Context) {
     if let Err(error) = repository.record_proofs(proved) {
         let unknown = "`netdr check recoverability` will not know of this proof";
-        cx.terminal.warn(format!("{unknown}: {error:?}"));
+        cx.terminal.warn_of(unknown, &error);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lines on stderr: as a person reads them, or one JSON object each (`--log-format`).
 //!
-//! In: a level and words. Out: a line. Invariant: a line of JSON says when, how grave, by which verb and of what; neither
-//! kind has an escape code, whatever the words are.
+//! In: a level and words. Out: a line. Invariant: a line of JSON says when, how grave, by which verb, in which run and of
+//! what; neither kind has an escape code, whatever the words are.
 
 use std::{
     io::{self, Write as _},
@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::words::printable;
+use crate::model::RunId;
 
 /// How lines on stderr are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -40,19 +41,35 @@ static LOG: OnceLock<Log> = OnceLock::new();
 struct Log {
     format: Format,
     verb: String,
-    /// The run or the snapshot that lines are of.
-    of: Mutex<Option<(&'static str, String)>>,
+    of: Mutex<Of>,
 }
 
-/// Says once how lines are written from here on, and by which verb.
-pub(super) fn begin(format: Format, verb: &str) {
-    let _ = LOG.set(Log { format, verb: verb.into(), of: Mutex::default() }); // a second call is a test's
+/// What lines are of.
+#[derive(Default)]
+struct Of {
+    run: String,
+    snapshot: Option<String>,
 }
 
-/// Names the `run` or `snapshot` that the lines from here on are of; none of them where there is none.
-pub(super) fn of(what: &'static str, id: Option<&str>) {
+/// Says once how lines are written from here on, by which verb and in which run.
+pub(super) fn begin(format: Format, verb: &str, run: &RunId) {
+    let of = Mutex::new(Of { run: run.to_string(), snapshot: None });
+    let _ = LOG.set(Log { format, verb: verb.into(), of }); // a second call is a test's
+}
+
+/// Names the run that the lines from here on are of: the one that `netdr runs` shows.
+pub(super) fn run(id: &RunId) {
+    of(|of| id.as_str().clone_into(&mut of.run));
+}
+
+/// Names the snapshot that the lines from here on are of, or that they are of none.
+pub(super) fn snapshot(id: Option<&str>) {
+    of(|of| of.snapshot = id.map(ToOwned::to_owned));
+}
+
+fn of(change: impl FnOnce(&mut Of)) {
     if let Some(log) = LOG.get() {
-        *log.of.lock().unwrap_or_else(PoisonError::into_inner) = id.map(|id| (what, id.to_owned()));
+        change(&mut log.of.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -61,10 +78,19 @@ pub(super) fn is_text() -> bool {
     LOG.get().is_none_or(|log| log.format == Format::Text)
 }
 
+/// Writes what only a program reads: a line with fields of its own.
+pub(super) fn record(message: &str, fields: Map<String, Value>) {
+    if let Some(log) = LOG.get().filter(|log| log.format == Format::Json) {
+        let mut line = log.json(Level::Info, message, &[]);
+        line.extend(fields);
+        let _ = writeln!(io::stderr(), "{}", Value::Object(line)); // nobody is left to tell
+    }
+}
+
 /// Writes a line; `hints` say what to do.
 pub(super) fn say(level: Level, message: &str, hints: &[String]) {
     let line = match LOG.get() {
-        Some(log) if log.format == Format::Json => log.json(level, message, hints).to_string(),
+        Some(log) if log.format == Format::Json => Value::Object(log.json(level, message, hints)).to_string(),
         _ => printable(&text(level, message, hints)),
     };
     let _ = writeln!(io::stderr(), "{line}"); // nobody is left to tell
@@ -81,19 +107,21 @@ fn text(level: Level, message: &str, hints: &[String]) -> String {
 }
 
 impl Log {
-    fn json(&self, level: Level, message: &str, hints: &[String]) -> Value {
+    fn json(&self, level: Level, message: &str, hints: &[String]) -> Map<String, Value> {
         let mut line = Map::new();
         line.insert("time".into(), Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true).into());
         line.insert("level".into(), json!(level));
         line.insert("verb".into(), self.verb.as_str().into());
-        if let Some((what, id)) = &*self.of.lock().unwrap_or_else(PoisonError::into_inner) {
-            line.insert((*what).into(), id.as_str().into());
+        let of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        line.insert("run".into(), of.run.as_str().into());
+        if let Some(id) = &of.snapshot {
+            line.insert("snapshot".into(), id.as_str().into());
         }
         line.insert("message".into(), message.trim().into());
         if !hints.is_empty() {
             line.insert("hints".into(), json!(hints));
         }
-        line.into()
+        line
     }
 }
 
@@ -103,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_line_of_json_says_when_how_grave_by_whom_and_of_what() {
-        let of = Mutex::new(Some(("run", "20261124T031500Z-traefik-5b21d0".to_owned())));
+        let of = Mutex::new(Of { run: "20261124T031500Z-traefik-5b21d0".into(), snapshot: None });
         let log = Log { format: Format::Json, verb: "restore".into(), of };
         let line = log.json(Level::Error, "\nstep \u{1b}[2J failed\n  because", &["look".into()]);
         assert_eq!(line["level"], "error");
@@ -113,7 +141,7 @@ mod tests {
         );
         assert_eq!(line["hints"], json!(["look"]));
         assert!(line["time"].as_str().unwrap().parse::<chrono::DateTime<Utc>>().is_ok());
-        let line = line.to_string();
+        let line = Value::Object(line).to_string();
         assert!(!line.contains(['\n', '\u{1b}']), "{line}");
     }
 

@@ -41,7 +41,7 @@ impl Notify {
         })?;
         for (channel, result) in &sent {
             if let Err(error) = result {
-                cx.terminal.warn(format!("{channel}: {error:?}"));
+                cx.terminal.warn_of(channel, error);
             }
         }
         let of = |(channel, result): &(String, Result<()>)| json!({"channel": channel, "sent": result.is_ok(), "why": result.as_ref().err().map(ToString::to_string)});

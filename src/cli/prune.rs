@@ -102,6 +102,9 @@ impl Prune {
             "undo": expired.iter().map(|expired| json!({"run": expired.run})).collect::<Vec<Value>>(),
         });
         text += &format!("{}, {} kept{}\n", self.deleted(gone.len()), plan.keep.len(), of_others(others));
+        cx.record.of(&gone);
+        cx.record.counted("kept", plan.keep.len() as u64);
+        cx.record.counted("deleted", gone.len() as u64);
         cx.terminal.answer(&document, || text)?;
         Ok(Exit::Damaged.when(!stay.is_empty()))
     }

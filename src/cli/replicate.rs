@@ -140,14 +140,16 @@ pub(super) fn report(cx: &Context, outcomes: &[Outcome], hints: &[&str]) -> Exit
         let failures = outcome.failures();
         cx.ended(&task(place), problems(outcome));
         if let [first, others @ ..] = &failures[..] {
-            cx.terminal.error(first);
-            hints.iter().for_each(|hint| cx.terminal.note(format!("  hint: {hint}")));
+            cx.terminal.error_with(first, hints);
             if !others.is_empty() {
                 cx.terminal.warn(format!("place {place}: {} more", count(others.len() as u64, "failure")));
             }
             exit = exit.max(Exit::Partial);
         }
         let Ok(done) = result else { continue };
+        cx.record.of(&done.copied);
+        cx.record.counted("copied", done.copied.len() as u64);
+        cx.record.counted("copied_bytes", done.bytes);
         for damage in &done.damaged {
             cx.terminal.warn(format!(
                 "place {place}: {} is damaged: {}: {}",

@@ -140,7 +140,7 @@ impl Restore {
             // A dry run seals nothing: whoever has but an identity sees the plan, and what a run will need.
             Err(error) if self.course.dry_run => match identities.recipients() {
                 Ok(recipients) => {
-                    cx.terminal.warn(format!("a run will need the recipients: {error:?}"));
+                    cx.terminal.warn_of("a run will need the recipients", &error);
                     recipients
                 }
                 Err(_) => return Err(error),
@@ -219,7 +219,7 @@ impl Restore {
             None => format!("--scenario {}", authored.plan.name),
         };
         Ok(What {
-            run: RunId::new(cx.now, &authored.plan.name, cx.random()),
+            run: cx.run(&authored.plan.name),
             plan: authored.plan,
             flag,
             text: authored.text,

@@ -95,7 +95,7 @@ impl Snapshots {
             match answer {
                 Ok(answer) => elsewhere.push(answer),
                 Err(error) => {
-                    cx.terminal.warn(format!("what is in place {place} is not listed: {error:?}"));
+                    cx.terminal.warn_of(format!("what is in place {place} is not listed"), &error);
                 }
             }
         }

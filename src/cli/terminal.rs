@@ -5,13 +5,15 @@
 //! no error.
 
 use std::{
+    fmt::Display,
     io::{self, IsTerminal as _, Write as _},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{
     log::{self, Level, say},
@@ -28,8 +30,15 @@ pub(super) struct Terminal {
     quiet: bool,
     verbose: bool,
     bars: bool,
-    /// What a person must know was said, and what to do about it.
-    troubles: Mutex<Vec<Trouble>>,
+    said: Mutex<Said>,
+}
+
+/// What was said that a person must know.
+#[derive(Default)]
+struct Said {
+    troubles: Vec<Trouble>,
+    warnings: u64,
+    errors: u64,
 }
 
 /// A warning, or an error with its hints.
@@ -42,10 +51,10 @@ pub(super) struct Trouble {
 impl Terminal {
     pub(super) fn new(json: bool, quiet: bool, verbose: bool, no_progress: bool) -> Self {
         let bars = !no_progress && !quiet && log::is_text() && io::stderr().is_terminal();
-        Self { json, quiet, verbose, bars, troubles: Mutex::default() }
+        Self { json, quiet, verbose, bars, said: Mutex::default() }
     }
 
-    /// Prints the answer: once per command, the document or its text.
+    /// Prints what was asked for, once per command: the document or its text.
     pub(super) fn answer(&self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         let text = if self.json {
             let json = serde_json::to_string_pretty(document)
@@ -93,25 +102,60 @@ impl Terminal {
 
     /// Says something a person must know, even with `-q`.
     pub(super) fn warn(&self, text: impl AsRef<str>) {
-        say(Level::Warning, text.as_ref(), &[]);
-        self.remember(text.as_ref().to_owned(), &[]);
+        self.warn_with(text, &[]);
+    }
+
+    /// A warning, and what to do.
+    pub(super) fn warn_with(&self, text: impl AsRef<str>, hints: &[String]) {
+        say(Level::Warning, text.as_ref(), hints);
+        self.remember(Level::Warning, text.as_ref().to_owned(), hints);
+    }
+
+    /// Warns that something beside what was asked for failed: what, and the error's why and what to do.
+    pub(super) fn warn_of(&self, what: impl Display, error: &Error) {
+        self.warn_with(format!("{what}: {error}"), error.hints());
     }
 
     pub(super) fn error(&self, error: &Error) {
-        say(Level::Error, &error.to_string(), error.hints());
-        self.remember(error.to_string(), error.hints());
+        self.error_with(error, &[]);
+    }
+
+    /// An error, and what more there is to do than it says itself.
+    pub(super) fn error_with(&self, error: &Error, more: &[&str]) {
+        let more = more.iter().map(|hint| (*hint).to_owned());
+        let hints: Vec<String> = error.hints().iter().cloned().chain(more).collect();
+        say(Level::Error, &error.to_string(), &hints);
+        self.remember(Level::Error, error.to_string(), &hints);
+    }
+
+    /// Writes a line that only a program reads.
+    pub(super) fn record(&self, message: &str, fields: Map<String, Value>) {
+        if !self.quiet {
+            log::record(message, fields);
+        }
+    }
+
+    /// How many warnings and errors were said.
+    pub(super) fn said(&self) -> (u64, u64) {
+        let said = self.lock();
+        (said.warnings, said.errors)
     }
 
     /// The warnings and errors that were said, the first ones first.
     pub(super) fn troubles(&self) -> Vec<Trouble> {
-        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().troubles.clone()
     }
 
-    fn remember(&self, what: String, next: &[String]) {
-        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        if troubles.len() < REMEMBERED {
-            troubles.push(Trouble { what, next: next.to_vec() });
+    fn remember(&self, level: Level, what: String, next: &[String]) {
+        let mut said = self.lock();
+        *(if level == Level::Error { &mut said.errors } else { &mut said.warnings }) += 1;
+        if said.troubles.len() < REMEMBERED {
+            said.troubles.push(Trouble { what, next: next.to_vec() });
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says how a phase ended, where the bar that showed it is gone; elsewhere its line stands already.

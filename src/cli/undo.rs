@@ -34,7 +34,7 @@ impl Undo {
             Err(_) if !settings.names_recipients() => settings.identities()?.recipients()?,
             recipients => recipients?,
         };
-        let run = RunId::new(cx.now, "undo", cx.random());
+        let run = cx.run("undo");
         let again = format!("undo {}", self.run);
         self.course.run(cx, &run.clone(), &again, async |going| {
             let cluster = Cluster::connect(&settings.access()?).await?;

@@ -28,7 +28,7 @@ pub(super) async fn publish(here: &Here<'_>, ran: &[Ran], checked: &[Checked]) {
         None => join_all(ran.iter().map(|ran| part(here, ran, checked))).await.into_iter().collect(),
     };
     if let Err(error) = published {
-        here.cx.terminal.warn(format!("no metrics: {error:?}"));
+        here.cx.terminal.warn_of("no metrics", &error);
     }
 }
 

@@ -82,7 +82,7 @@ async fn send(here: &Here<'_>, channels: Vec<&mut Patience<'_>>, message: &Messa
 /// Remembers how a channel took something, and warns where it did not.
 pub(super) fn delivered(here: &Here<'_>, channel: String, sent: Result<()>) {
     if let Err(error) = &sent {
-        here.cx.terminal.warn(format!("{channel}: {error:?}"));
+        here.cx.terminal.warn_of(&channel, error);
     }
     let Some(records) = here.records() else { return };
     let before = records.read::<Delivery>(DELIVERY).unwrap_or_default();

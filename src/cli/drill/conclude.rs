@@ -10,7 +10,7 @@ use chrono::Utc;
 use crate::{
     cli::{context::Context, course::operator},
     drill::{Drilled, Subject},
-    model::{Component, RunId},
+    model::Component,
     report::drill::{DrillReport, Place, Scenario},
 };
 
@@ -84,7 +84,7 @@ pub(super) fn conclude(
         not_tested.push(format!("component {component}: no snapshot has it"));
     }
     DrillReport {
-        report: RunId::new(cx.now, "drill", cx.random()),
+        report: cx.run("drill"),
         place,
         cluster: subject.cluster.clone(),
         kubernetes: kubernetes.unwrap_or_else(|| "unknown: no run was made".into()),

@@ -169,12 +169,12 @@ fn act(rotation: &Rotation<'_>, work: Work, cx: &Context) -> Done {
 /// What stays open to the old identities, and what the configuration still says.
 fn warn(done: &Done, saved: &[RunId], stale: Option<&Stale>, recipients: &Recipients, cx: &Context) {
     // Many have one way out.
-    let mut hints = BTreeSet::new();
-    for left in &done.left {
-        cx.terminal.warn(format!("{} stays as it is: {}", left.id, left.why));
-        hints.extend(left.why.hints());
+    let hints: BTreeSet<&String> = done.left.iter().flat_map(|left| left.why.hints()).collect();
+    let hints: Vec<String> = hints.into_iter().cloned().collect();
+    for (n, left) in done.left.iter().enumerate() {
+        let hints = if n + 1 == done.left.len() { &hints[..] } else { &[] };
+        cx.terminal.warn_with(format!("{} stays as it is: {}", left.id, left.why), hints);
     }
-    hints.iter().for_each(|hint| cx.terminal.note(format!("  hint: {hint}")));
     if !saved.is_empty() {
         cx.terminal.warn(format!(
             "what {} saved for undo stays open to the old identities until netdr prune deletes it, after 30 days",

@@ -55,6 +55,10 @@ impl Prune {
                 Ok(pruned) => {
                     done += 1;
                     partly |= !pruned.failed.is_empty();
+                    cx.record.of(&pruned.gone);
+                    cx.record.counted("kept", pruned.plan.keep.len() as u64);
+                    cx.record.counted("deleted", pruned.gone.len() as u64);
+                    cx.record.counted("deferred", pruned.plan.deferred.len() as u64);
                     text += &self.said(place, &pruned);
                     pruned.describe(place, &mut document);
                 }
