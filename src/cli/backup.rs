@@ -123,11 +123,12 @@ impl Backup {
             "snapshots": made, "places": replicate::document(&outcomes),
             "history": history::document(committed.as_ref()),
         });
-        let exit = history::report(cx, committed.as_ref()).max(report(cx, &outcomes));
-        cx.terminal.answer(&document, || {
+        let trouble = Exit::Partial.when(partial || unlisted).max(Exit::Damaged.when(untrusted));
+        let exit = history::report(cx, committed.as_ref()).max(report(cx, &outcomes)).max(trouble);
+        cx.terminal.report(exit, &document, || {
             made::said(&made) + &replicate::said(&outcomes) + &history::said(committed.as_ref())
         })?;
-        Ok(Exit::Partial.when(partial || unlisted).max(Exit::Damaged.when(untrusted)).max(exit))
+        Ok(exit)
     }
 
     /// What was made is committed and copied, also where another set could not be taken: a disaster may be why. What older

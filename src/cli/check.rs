@@ -141,12 +141,13 @@ pub(super) fn or_unknown(of: &str, next: &str, checks: Result<Vec<Check>>) -> Re
 /// Says how checks came out: a table, and of each that is not ok why and what to do.
 pub(super) fn answer(cx: &Context, checks: &[Check]) -> Result<Exit> {
     let status = check::worst(checks);
-    cx.terminal.answer(&json!({"status": status, "checks": checks}), || said(checks))?;
+    let exit = Exit::Crossed.when(status.is_crossed());
     cx.record.counted("checks", checks.len() as u64);
     for check in checks.iter().filter(|check| check.status != check::Status::Ok) {
         cx.record.counted(check.status.name(), 1);
     }
-    Ok(Exit::Crossed.when(status.is_crossed()))
+    cx.terminal.report(exit, &json!({"status": status, "checks": checks}), || said(checks))?;
+    Ok(exit)
 }
 
 fn said(checks: &[Check]) -> String {

@@ -130,7 +130,10 @@ impl Going<'_> {
             cx.terminal.answer(&prepared.plan.to_json(), shown)?;
             return Ok(Exit::Done);
         }
-        cx.terminal.show(shown())?;
+        match course.yes {
+            true => cx.terminal.show(shown())?,
+            false => cx.terminal.preview(shown())?,
+        }
         prepared.may_write()?;
         let asked = Instant::now();
         if !course.yes && !prepared.plan.is_empty() && !prompt::yes(&preview::question(&prepared, cx))? {
@@ -151,8 +154,9 @@ impl Going<'_> {
         let base = course.state_dir.clone().unwrap_or_else(|| repository.root().to_owned());
         let folders = [Some(base.join("reports")), course.report.clone()];
         let written = outcome::write(&report, folders.into_iter().flatten(), cx);
-        outcome::answer(&report, &written, &folder, cx)?;
-        Ok(exit(&report))
+        let exit = exit(&report);
+        outcome::answer(exit, &report, &written, &folder, cx)?;
+        Ok(exit)
     }
 }
 
@@ -175,7 +179,11 @@ impl Course {
         // anybody who is not asked agreed to break a limit.
         let proceed = |rest: &Prepared<'_>| {
             progress.pause();
-            cx.terminal.show(preview::text(rest, cluster, cx))?;
+            let shown = preview::text(rest, cluster, cx);
+            match self.yes {
+                true => cx.terminal.show(shown)?,
+                false => cx.terminal.preview(shown)?,
+            }
             match (&self.expect, self.yes) {
                 (Some(_), _) => Ok(false),
                 (None, true) => Ok(rest.plan.issuance.broken().is_empty()),

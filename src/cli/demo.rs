@@ -67,9 +67,10 @@ impl Demo {
         let document = json!({
             "folder": folder.path(), "seconds": took, "simulated": [SIMULATED], "restores": reports,
         });
-        cx.terminal.answer(&document, || closing(&reports, folder.path(), took))?;
         let whole = reports.iter().all(|report| report["differences_left"] == 0);
-        Ok(Exit::Failed.when(!whole))
+        let exit = Exit::Failed.when(!whole);
+        cx.terminal.report(exit, &document, || closing(&reports, folder.path(), took))?;
+        Ok(exit)
     }
 }
 

@@ -83,8 +83,11 @@ impl Drift {
             cx.terminal.warn(format!("not read, so not compared: {unread}"));
         }
         cx.ended(&task, self.problems(&report).into_iter().chain(taken_over).collect());
-        cx.terminal.answer(&report, || said(&report))?;
-        Ok(Exit::Different.when(!report.items.is_empty()).max(Exit::Partial.when(!report.unread.is_empty())))
+        let partial = Exit::Partial.when(!report.unread.is_empty());
+        let exit = Exit::Different.when(!report.items.is_empty()).max(partial);
+        cx.record.counted("differences", report.items.len() as u64);
+        cx.terminal.report(exit, &report, || said(&report))?;
+        Ok(exit)
     }
 
     /// What is told of: who compared less, or with something else, says nothing of whether the rest is well again. Sets

@@ -145,7 +145,6 @@ impl Drill {
             stopped.get_or_insert(error);
             false
         });
-        outcome::answer(&report, &kept, cx)?;
         let exit = match stopped {
             Some(error) => {
                 let error = error.hint(format!("what was done until then is in report {}", report.report));
@@ -154,6 +153,7 @@ impl Drill {
             }
             None => outcome::exit(&report).max(Exit::Partial.when(!(kept.in_repository && copied))),
         };
+        outcome::answer(exit, &report, &kept, cx)?;
         cx.ended(&self.task(), outcome::problems(&report, exit, cx));
         Ok(exit)
     }

@@ -74,7 +74,7 @@ impl Extract {
         }
         let files = unpacked?;
         let document = json!({"snapshot": header.id, "to": self.to, "files": files});
-        cx.terminal.answer(&document, || {
+        cx.terminal.report(Exit::Done, &document, || {
             format!("{} in {}, in clear: remove them after use\n", count(files, "file"), self.to.display())
         })?;
         Ok(Exit::Done)

@@ -78,12 +78,14 @@ impl Fetch {
                 .map(|(id, why)| json!({"snapshot": id, "why": why})).collect::<Vec<Value>>(),
             "repository": done.made.then_some(settings.repository_path()?),
         });
-        cx.terminal.answer(&document, || said(&done))?;
         let nothing = done.fetched.is_empty() && done.present.is_empty();
         let damaged = !done.untrusted.is_empty() || errors.iter().any(|error| error.kind() == Kind::Damaged);
         let trouble = Exit::Partial.when(!errors.is_empty()).max(Exit::Damaged.when(damaged));
         // Of one snapshot that was asked for and did not come, nothing is done in part.
-        Ok(trouble.max(Exit::Failed.when(nothing && !errors.is_empty() && !damaged)))
+        let exit = trouble.max(Exit::Failed.when(nothing && !errors.is_empty() && !damaged));
+        cx.record.of(done.fetched.iter().map(|(id, ..)| id));
+        cx.terminal.report(exit, &document, || said(&done))?;
+        Ok(exit)
     }
 
     async fn fetch(

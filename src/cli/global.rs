@@ -41,7 +41,7 @@ pub(super) struct Global {
     /// Print one JSON document on stdout and nothing else there
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// Say only what went wrong
+    /// Say only what went wrong; what was asked for is printed all the same: a list, a preview, --json
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// Say more, such as which configuration is in use

@@ -112,7 +112,7 @@ impl Init {
             "repository": repository.root(), "id": repository.id(),
             "configuration": missing.is_none().then_some(LOCAL),
         });
-        cx.terminal.answer(&document, || said(&root, missing.as_deref(), made.as_ref()))?;
+        cx.terminal.report(Exit::Done, &document, || said(&root, missing.as_deref(), made.as_ref()))?;
         Ok(Exit::Done)
     }
 }
@@ -138,7 +138,8 @@ fn configured(root: &Path, settings: &Settings, cx: &Context) -> Result<Exit> {
     let repository = Repository::init(root, random())?;
     let document =
         json!({"repository": repository.root(), "id": repository.id(), "configuration": settings.file});
-    cx.terminal.answer(&document, || format!("repository: {}\nNext: netdr backup\n", root.display()))?;
+    let said = || format!("repository: {}\nNext: netdr backup\n", root.display());
+    cx.terminal.report(Exit::Done, &document, said)?;
     Ok(Exit::Done)
 }
 

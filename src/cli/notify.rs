@@ -46,12 +46,13 @@ impl Notify {
         }
         let of = |(channel, result): &(String, Result<()>)| json!({"channel": channel, "sent": result.is_ok(), "why": result.as_ref().err().map(ToString::to_string)});
         let document = json!({"channels": sent.iter().map(of).collect::<Vec<Value>>()});
-        cx.terminal.answer(&document, || {
+        let exit = Exit::Failed.when(sent.iter().any(|(_, result)| result.is_err()));
+        cx.terminal.report(exit, &document, || {
             let row = |(channel, result): &(String, Result<()>)| {
                 vec![channel.clone(), if result.is_ok() { "sent" } else { "not sent" }.into()]
             };
             table(&["channel", "test"], &sent.iter().map(row).collect::<Vec<_>>())
         })?;
-        Ok(Exit::Failed.when(sent.iter().any(|(_, result)| result.is_err())))
+        Ok(exit)
     }
 }

@@ -59,7 +59,7 @@ impl Plan {
                     authored.plan.name,
                     authored.plan.steps.len()
                 );
-                cx.terminal.answer(&line(&authored), || text)?;
+                cx.terminal.report(Exit::Done, &line(&authored), || text)?;
             }
             Self::List(_) => {
                 let all = plans::all(&cx.settings()?)?;

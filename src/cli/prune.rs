@@ -4,6 +4,7 @@ mod outside;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{context::Context, exit::Exit, settings::Settings, words::count};
@@ -105,8 +106,17 @@ impl Prune {
         cx.record.of(&gone);
         cx.record.counted("kept", plan.keep.len() as u64);
         cx.record.counted("deleted", gone.len() as u64);
-        cx.terminal.answer(&document, || text)?;
-        Ok(Exit::Damaged.when(!stay.is_empty()))
+        let exit = Exit::Damaged.when(!stay.is_empty());
+        self.told(cx, exit, &document, text)?;
+        Ok(exit)
+    }
+
+    /// With `--dry-run` what would go is what was asked for.
+    fn told(&self, cx: &Context, exit: Exit, document: &impl Serialize, text: String) -> Result<()> {
+        match self.dry_run {
+            true => cx.terminal.answer(document, || text),
+            false => cx.terminal.report(exit, document, || text),
+        }
     }
 
     fn deleted(&self, snapshots: usize) -> String {

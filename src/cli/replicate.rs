@@ -86,9 +86,9 @@ impl Replicate {
                 Ok(to(cx, &repository, &listed, &places, retention).await)
             },
         )?;
-        let exit = report(cx, &outcomes, &[]);
-        cx.terminal.answer(&json!({"places": document(&outcomes)}), || said(&outcomes))?;
-        Ok(exit.max(nowhere(&outcomes)))
+        let exit = report(cx, &outcomes, &[]).max(nowhere(&outcomes));
+        cx.terminal.report(exit, &json!({"places": document(&outcomes)}), || said(&outcomes))?;
+        Ok(exit)
     }
 }
 

@@ -37,12 +37,14 @@ impl Schedule {
             }
         }
         let document = json!({"files": files.iter().map(|f| json!({"name": f.name, "text": f.text})).collect::<Vec<_>>()});
-        cx.terminal.answer(&document, || match to {
-            Some(folder) => format!("{} in {}\n", count(files.len() as u64, "file"), folder.display()),
-            None => {
+        match to {
+            Some(folder) => cx.terminal.report(Exit::Done, &document, || {
+                format!("{} in {}\n", count(files.len() as u64, "file"), folder.display())
+            })?,
+            None => cx.terminal.answer(&document, || {
                 files.iter().map(|f| format!("# {}\n{}", f.name, f.text)).collect::<Vec<_>>().join("---\n")
-            }
-        })?;
+            })?,
+        }
         Ok(Exit::Done)
     }
 }

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
+    exit::Exit,
     log::{self, Level, say},
     words::printable,
 };
@@ -54,6 +55,17 @@ impl Terminal {
         Self { json, quiet, verbose, bars, said: Mutex::default() }
     }
 
+    /// Prints what was done or found, once per command, as [`Terminal::answer`]; with `-q` its text only where not all is
+    /// well.
+    pub(super) fn report(
+        &self,
+        exit: Exit,
+        document: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<()> {
+        if self.quiet && !self.json && exit == Exit::Done { Ok(()) } else { self.answer(document, text) }
+    }
+
     /// Prints what was asked for, once per command: the document or its text.
     pub(super) fn answer(&self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         let text = if self.json {
@@ -77,10 +89,20 @@ impl Terminal {
         write(&(text + "\n"))
     }
 
-    /// Shows what comes before the answer: on stdout, or with `--json`, where that is the document's, on stderr.
+    /// Whether only what went wrong is to be said.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Shows what comes before the report, as [`Terminal::preview`]; nothing with `-q`.
     pub(super) fn show(&self, text: String) -> Result<()> {
+        if self.quiet { Ok(()) } else { self.preview(text) }
+    }
+
+    /// Shows what a question is about: on stdout, or with `--json`, where that is the document's, on stderr.
+    pub(super) fn preview(&self, text: String) -> Result<()> {
         if self.json {
-            self.note(text.trim_end());
+            say(Level::Info, text.trim_end(), &[]);
             return Ok(());
         }
         self.answer(&(), || text)

@@ -73,9 +73,9 @@ impl Thaw {
             cx.terminal
                 .warn(format!("when it was asked for is not kept, so the next look promises less: {why}"));
         }
-        let state = look.state();
-        cx.terminal.answer(&self.document(&place, &look), || self.said(&place, &look))?;
-        Ok(Exit::Waiting.when(!state.is_readable()))
+        let exit = Exit::Waiting.when(!look.state().is_readable());
+        cx.terminal.report(exit, &self.document(&place, &look), || self.said(&place, &look))?;
+        Ok(exit)
     }
 
     fn command(&self) -> String {

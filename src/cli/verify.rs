@@ -85,11 +85,12 @@ impl Verify {
         let unasked = outside.as_ref().is_some_and(|outside| outside.unasked);
         let headless = Exit::Partial.when(outside.as_ref().is_some_and(|outside| outside.headless));
         let outside = outside.map_or_else(String::new, |outside| outside.text);
-        cx.terminal.answer(&document, || outside + &said(checked, identities.is_some(), &damaged))?;
+        let failed = Exit::Failed.when(!unchecked.is_empty() || unasked);
+        let exit = Exit::Damaged.when(!damaged.is_empty()).max(failed).max(headless);
         cx.record.counted("checked", checked);
         cx.record.counted("damaged", damaged.len() as u64);
-        let failed = Exit::Failed.when(!unchecked.is_empty() || unasked);
-        Ok(Exit::Damaged.when(!damaged.is_empty()).max(failed).max(headless))
+        cx.terminal.report(exit, &document, || outside + &said(checked, identities.is_some(), &damaged))?;
+        Ok(exit)
     }
 }
 

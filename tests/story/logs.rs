@@ -110,3 +110,22 @@ async fn every_run_says_that_it_begins_and_how_it_ended() {
         assert!(runs.insert(first["run"].to_string()), "{runs:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quiet_prints_what_went_wrong_and_what_was_asked_for() {
+    let store = Store::new().await;
+    store.backup().await;
+    let taken = store.netdr("-q backup --set host --host-root host").await;
+    assert_eq!((taken.code, taken.stdout.as_str()), (Some(0), ""));
+    for words in ["verify", "prune", "keys generate --out new", "schedule render --to rendered"] {
+        let ran = store.netdr(&format!("-q {words}")).await;
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "", ""), "{words}");
+    }
+    for words in ["snapshots", "prune --dry-run", "show latest", "plan list", "verify --json"] {
+        let ran = store.netdr(&format!("-q {words}")).await;
+        assert!(ran.code == Some(0) && !ran.stdout.is_empty() && ran.stderr.is_empty(), "{words}: {ran:?}");
+    }
+    store.shell("find repo/snapshots -name 'host.*' -exec truncate -s 9 {} +").await.ok();
+    let damaged = store.netdr("-q verify").await;
+    assert!(damaged.code == Some(5) && damaged.stdout.contains("-host-"), "{damaged:?}");
+}

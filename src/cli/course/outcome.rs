@@ -12,6 +12,7 @@ use crate::{
     Result,
     cli::{
         context::Context,
+        exit::Exit,
         words::{count, duration, objective, table},
     },
     model::RunId,
@@ -60,11 +61,22 @@ pub(in crate::cli) fn create(folder: &Path, file: &Path, content: &[u8]) -> io::
 }
 
 /// Prints the answer.
-pub(super) fn answer(report: &RecoveryReport, written: &[PathBuf], run: &Path, cx: &Context) -> Result<()> {
+pub(super) fn answer(
+    exit: Exit,
+    report: &RecoveryReport,
+    written: &[PathBuf],
+    run: &Path,
+    cx: &Context,
+) -> Result<()> {
     let mut document = report.to_json();
     document["reports"] = json!(written);
     document["run_folder"] = json!(run);
-    cx.terminal.answer(&document, || text(report, written, run))
+    for step in &report.steps {
+        cx.record.counted("applied", step.applied);
+        cx.record.counted("deleted", step.deleted);
+        cx.record.counted("failed", step.failed());
+    }
+    cx.terminal.report(exit, &document, || text(report, written, run))
 }
 
 fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {

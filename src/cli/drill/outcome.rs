@@ -106,10 +106,10 @@ pub(super) fn copy(
 }
 
 /// Prints the answer.
-pub(super) fn answer(report: &DrillReport, kept: &Kept, cx: &Context) -> Result<()> {
+pub(super) fn answer(exit: Exit, report: &DrillReport, kept: &Kept, cx: &Context) -> Result<()> {
     let mut document = report.to_json();
     document["reports"] = json!(kept.written);
-    cx.terminal.answer(&document, || text(report, kept))
+    cx.terminal.report(exit, &document, || text(report, kept))
 }
 
 fn text(report: &DrillReport, kept: &Kept) -> String {

@@ -66,7 +66,7 @@ impl Check {
                 cx.terminal.note(format!("there is no snapshot of set {set}"));
             }
         }
-        cx.terminal.answer(&json!({"checked": documents}), || lines)?;
+        cx.terminal.report(exit, &json!({"checked": documents}), || lines)?;
         Ok(exit)
     }
 }

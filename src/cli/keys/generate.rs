@@ -23,7 +23,7 @@ impl Generate {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let made = keys::generate(&self.out, cx.now)?;
         let document = json!({"recipients": made.recipient_lines, "signer": made.signer});
-        cx.terminal.answer(&document, || custody(&made))?;
+        cx.terminal.report(Exit::Done, &document, || custody(&made))?;
         Ok(Exit::Done)
     }
 }

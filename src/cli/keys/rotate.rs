@@ -97,9 +97,14 @@ impl Rotate {
             "places": places,
             "configuration": stale.as_ref().map(|stale| json!({"file": stale.file, "line": stale.line, "change_to": stale.change_to})),
         });
-        cx.terminal.answer(&document, || self.said(&done, unchanged.len() as u64))?;
         let damaged = done.left.iter().any(|left| left.why.kind() == Kind::Damaged);
-        Ok(Exit::Damaged.when(damaged).max(Exit::Partial.when(!done.left.is_empty())))
+        let exit = Exit::Damaged.when(damaged).max(Exit::Partial.when(!done.left.is_empty()));
+        let text = || self.said(&done, unchanged.len() as u64);
+        match self.dry_run {
+            true => cx.terminal.answer(&document, text)?,
+            false => cx.terminal.report(exit, &document, text)?,
+        }
+        Ok(exit)
     }
 
     /// Where the configuration names other recipients: the next backup would be sealed to those.

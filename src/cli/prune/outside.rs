@@ -70,8 +70,9 @@ impl Prune {
         if let Some(error) = last {
             return Err(error);
         }
-        cx.terminal.answer(&document, || text)?;
-        Ok(Exit::Partial.when(partly || !unasked.is_empty()))
+        let exit = Exit::Partial.when(partly || !unasked.is_empty());
+        self.told(cx, exit, &document, text)?;
+        Ok(exit)
     }
 
     async fn prune(
