@@ -279,7 +279,8 @@ fn document(terminal: &Terminal, error: &Error) {
         let document = json!({"error": {
             "message": error.to_string(), "hints": error.hints(), "exit_code": Exit::of(error).code(),
         }});
-        let _ = terminal.answer(&document, String::new); // it has been said on stderr
+        // In one line, for whoever reads lines; it has been said on stderr.
+        let _ = terminal.line(&document, String::new);
     }
 }
 

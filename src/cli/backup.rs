@@ -145,7 +145,10 @@ impl Backup {
         let taken = self.take(cx, settings, &opened, sets, made).await;
         let seen: Vec<Seen> =
             made.borrow_mut().iter_mut().filter_map(|summary| summary.seen.take()).collect();
-        let committed = history::commit(cx, settings, &opened.signing_key, seen).await;
+        let committed = {
+            let _phase = history::phase(cx, settings, &seen);
+            history::commit(cx, settings, &opened.signing_key, seen).await
+        };
         if taken.is_err() {
             history::report(cx, committed.as_ref());
         }

@@ -7,7 +7,8 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use super::{
-    access::ssh_keys, context::Context, exit::Exit, git::absolute, settings::Settings, words::count,
+    access::ssh_keys, context::Context, exit::Exit, git::absolute, settings::Settings, terminal::Phase,
+    words::count,
 };
 use crate::{
     Error, Result,
@@ -21,6 +22,12 @@ use crate::{
     task::Problem,
 };
 
+/// Says that it commits, where it does.
+pub(super) fn phase(cx: &Context, settings: &Settings, seen: &[Seen]) -> Option<Phase> {
+    let history = settings.config.git_history.as_ref().filter(|_| !seen.is_empty())?;
+    Some(cx.terminal.phase(format!("committing to {}", history.url)))
+}
+
 /// Commits what was seen, where the configuration names a history. None where it does not, or nothing was seen.
 pub(super) async fn commit(
     cx: &Context,
@@ -32,7 +39,6 @@ pub(super) async fn commit(
     if seen.is_empty() {
         return None;
     }
-    let _phase = cx.terminal.phase(format!("committing to {}", history.url));
     Some(commit_to(cx, settings, history, signer, seen).await)
 }
 

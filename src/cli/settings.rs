@@ -49,18 +49,25 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Finds, reads and merges.
+    /// Finds, reads and merges; says which file that is.
     pub(super) fn load(flags: &Global, terminal: &Terminal) -> Result<Self> {
         if flags.config.is_none() && is_foreign(Path::new(LOCAL)) {
             terminal.warn(
                 "./netdr.yaml belongs to somebody else and is not read; name it with --config to use it",
             );
         }
+        match find(flags.config.as_deref()) {
+            Some(file) => terminal.detail(format!("configuration: {}", file.display())),
+            None => terminal.detail("no configuration file is in use"),
+        }
+        Self::read(flags)
+    }
+
+    /// As [`Settings::load`], for whoever reads them again and again: it has been said.
+    pub(super) fn read(flags: &Global) -> Result<Self> {
         let Some(file) = find(flags.config.as_deref()) else {
-            terminal.detail("no configuration file is in use");
             return Ok(Self::merge(flags, Config::default(), None));
         };
-        terminal.detail(format!("configuration: {}", file.display()));
         let by = surroundings().by(&file, "--config", "NETDR_CONFIG");
         there(
             &file,

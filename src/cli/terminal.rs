@@ -78,13 +78,13 @@ impl Terminal {
         write(&text)
     }
 
-    /// Prints one line of many, as it happens: the document in one line, or its text.
+    /// Prints one line of many, as it happens: the document in one line, or its text in one.
     pub(super) fn line(&self, document: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         let text = if self.json {
             serde_json::to_string(document)
                 .map_err(|e| Error::failed("a line cannot be written as JSON").because(e))?
         } else {
-            printable(&text())
+            printable(&text().replace('\n', " "))
         };
         write(&(text + "\n"))
     }

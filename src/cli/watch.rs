@@ -1,5 +1,7 @@
 //! `netdr watch`: a change is in a snapshot within seconds.
 
+mod event;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -7,7 +9,6 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use serde::Serialize;
 use tokio::sync::watch::{Sender, channel};
 
 use super::{
@@ -17,14 +18,15 @@ use super::{
     history, interrupt, prompt,
     prune::{self, Decided},
     settings::Settings,
-    words::count,
 };
+use event::Event;
+
 use crate::{
     Error, Kind, Result,
-    backup::{self, Job, Look, Summary},
+    backup::{self, Job, Look},
     capture::Scope,
     cluster::Cluster,
-    gitops::history::{Recorded, Seen},
+    gitops::history::Seen,
     model::{ClusterIdentity, Occasion, Set, SnapshotId, SnapshotState},
     plan::spec,
     repository::Repository,
@@ -38,7 +40,8 @@ use crate::{
 #[derive(Args)]
 #[command(
     after_help = "Of sets network and certificates. Files of hosts are not watched: their backup is nightly. Prints a line \
-                  an event; with --json a JSON object a line. Ctrl-C or SIGTERM ends it with exit code 130."
+                  an event; with --json a JSON object a line, the last one `stopped` or an error; with -q only what went wrong, \
+                  and that it is over. Ctrl-C or SIGTERM ends it with exit code 130."
 )]
 pub(super) struct Watch {
     /// A change is looked at when none has followed for so long
@@ -58,73 +61,6 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 fn duration(text: &str) -> Result<Duration> {
     let known = spec::duration(text).filter(|given| (Duration::from_secs(1)..=LONGEST).contains(given));
     known.ok_or_else(|| Error::usage("expected a duration such as 5s, 10m or 1h, and 7d at most"))
-}
-
-/// A line.
-#[derive(Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum Event<'a> {
-    /// It follows so many kinds, or objects by name.
-    Watching {
-        targets: usize,
-        settle_s: u64,
-        at_least_every_s: u64,
-    },
-    Changed {
-        kind: &'a str,
-        times: u64,
-        objects: Vec<&'a str>,
-    },
-    Snapshot {
-        #[serde(flatten)]
-        summary: &'a Summary,
-    },
-    Committed {
-        #[serde(flatten)]
-        recorded: &'a Recorded,
-    },
-    /// Git lacks what was seen of these sets; the next look commits it.
-    Uncommitted {
-        sets: Vec<Set>,
-        why: String,
-    },
-    /// Of what could be read nothing differs.
-    Unchanged {
-        set: Set,
-        unread: Vec<String>,
-    },
-    Failed {
-        set: Set,
-        why: String,
-    },
-    Pruned {
-        snapshots: Vec<SnapshotId>,
-    },
-    Lost {
-        kind: &'a str,
-        why: &'a str,
-    },
-    Back {
-        kind: &'a str,
-    },
-    Served {
-        kind: &'a str,
-    },
-    Gone {
-        kind: &'a str,
-    },
-    Silent {
-        why: &'a str,
-    },
-    AnswersAgain,
-}
-
-/// The event, and when it was.
-#[derive(Serialize)]
-struct Line<'a> {
-    time: DateTime<Utc>,
-    #[serde(flatten)]
-    event: Event<'a>,
 }
 
 /// What taking a snapshot needs, opened once: a passphrase is asked for while somebody is there.
@@ -151,9 +87,13 @@ const SETS: [Set; 2] = [Set::Network, Set::Certificates];
 impl Watch {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let watched = self.watch(cx);
-        let stopped = matches!(&watched, Err(error) if error.kind() == Kind::Interrupted);
-        // Who stops it means it. Else nobody watches any more, and whoever is at a terminal sees that.
-        if !stopped && !prompt::somebody() {
+        // Who stops it means it.
+        if matches!(&watched, Err(error) if error.kind() == Kind::Interrupted) {
+            Event::Stopped.say(&cx.terminal)?;
+            return Ok(Exit::Interrupted);
+        }
+        // Nobody watches any more, and whoever is at a terminal sees that.
+        if !prompt::somebody() {
             SETS.into_iter().for_each(|set| cx.about(after::watch(set)));
         }
         watched
@@ -166,8 +106,7 @@ impl Watch {
         // Each look reads these anew. What is wrong with them now is said now.
         settings.recipients()?;
         settings.trusted()?;
-        let advice = "what was taken stays; nothing of an unfinished snapshot is kept";
-        interrupt::run(&|| advice.into(), async {
+        interrupt::run(&String::new, async {
             let cluster = Cluster::connect(&settings.access()?).await?;
             let identity = cluster.identity(settings.config.cluster_name.as_deref()).await?;
             let settings = &settings;
@@ -247,6 +186,7 @@ impl Maker<'_> {
             match taken {
                 Ok(Look::Taken(mut summary)) => {
                     made = true;
+                    self.cx.record.counted("snapshots", 1);
                     self.uncommitted.extend(summary.seen.take().map(|seen| (*set, seen)));
                     self.say(Event::Snapshot { summary: &summary })?;
                 }
@@ -291,7 +231,7 @@ impl Maker<'_> {
 
     async fn take(&self, set: Set) -> Result<Look> {
         // It began months ago: whom to seal to, and whom to trust, may be others now.
-        let settings = Settings::load(&self.cx.flags, &self.cx.terminal)?;
+        let settings = Settings::read(&self.cx.flags)?;
         let (recipients, trusted) = (settings.recipients()?, settings.trusted()?);
         let job = Job {
             repository: &self.repository,
@@ -371,8 +311,7 @@ impl Maker<'_> {
     }
 
     fn say(&self, event: Event<'_>) -> Result<()> {
-        let line = Line { time: Utc::now(), event };
-        self.cx.terminal.line(&line, || format!("{} {}", super::words::time(line.time), words(&line.event)))
+        event.say(&self.cx.terminal)
     }
 }
 
@@ -390,51 +329,4 @@ fn problems(look: &Result<Look>) -> Vec<Problem> {
         )],
     };
     partial.into_iter().filter(|problem| problem.event == task::Event::Partial).collect()
-}
-
-fn words(event: &Event<'_>) -> String {
-    match event {
-        Event::Watching { targets, settle_s, at_least_every_s } => format!(
-            "watching {}; a change settles in {settle_s} s, the rest is looked at every {at_least_every_s} s",
-            count(*targets as u64, "target")
-        ),
-        Event::Changed { kind, times, objects } => {
-            let more = times.saturating_sub(objects.len() as u64);
-            let more = if more > 0 { format!(" and {} more", count(more, "change")) } else { String::new() };
-            format!("changed {kind}: {}{more}", objects.join(", "))
-        }
-        Event::Snapshot { summary } => {
-            let why = match summary.state {
-                SnapshotState::Complete => String::new(),
-                _ => format!(": {}", summary.reasons.join("; ")),
-            };
-            let Summary { id, state, items, .. } = summary;
-            format!("snapshot {id}, {}, {}{why}", state.name(), count(*items, "item"))
-        }
-        Event::Committed { recorded } => match recorded.commits.last() {
-            Some(last) => {
-                format!("committed {:.12} to branch {} of {}", last.commit, recorded.branch, recorded.url)
-            }
-            None => format!("committed: branch {} of {} has it already", recorded.branch, recorded.url),
-        },
-        Event::Uncommitted { sets, why } => {
-            let sets: Vec<&str> = sets.iter().map(|set| set.name()).collect();
-            format!("uncommitted: Git lacks what was seen of {}: {why}", sets.join(" and "))
-        }
-        Event::Unchanged { set, unread } => match unread.is_empty() {
-            true => format!("unchanged: nothing that {set} captures differs"),
-            false => format!(
-                "unchanged: nothing that could be read of {set} differs; not read, so not compared: {}",
-                unread.join("; ")
-            ),
-        },
-        Event::Failed { set, why } => format!("failed: no snapshot of {set}: {why}"),
-        Event::Pruned { snapshots } => format!("pruned {}", count(snapshots.len() as u64, "snapshot")),
-        Event::Lost { kind, why } => format!("lost {kind}: it cannot be watched: {why}"),
-        Event::Back { kind } => format!("back {kind}: it is watched again"),
-        Event::Served { kind } => format!("served {kind}: it is watched from now on"),
-        Event::Gone { kind } => format!("gone {kind}: the cluster serves it no longer"),
-        Event::Silent { why } => format!("silent: the API server does not answer: {why}"),
-        Event::AnswersAgain => "answers again: what it serves is watched as before".into(),
-    }
 }

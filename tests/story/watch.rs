@@ -75,10 +75,14 @@ impl Watching {
         self.said.iter().find(|line| event(line) == "snapshot").unwrap().clone()
     }
 
-    /// Stops it as a kubelet does; its exit code, and all that it still said.
+    /// Stops it as a kubelet does; its exit code. To its end every line is an object.
     async fn stop(mut self) -> i32 {
         kill_process(Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap(), Signal::TERM)
             .unwrap();
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            self.said.push(serde_json::from_str(&line).unwrap());
+        }
+        assert_eq!(event(self.said.last().unwrap()), "stopped");
         self.child.wait().await.unwrap().code().unwrap()
     }
 }

@@ -42,7 +42,7 @@ impl Context {
         let (mut unpublished, mut next) = (Vec::new(), Instant::now());
         loop {
             // Who is told may be another by now.
-            let now = || match Settings::load(&self.flags, &self.terminal) {
+            let now = || match Settings::read(&self.flags) {
                 Ok(settings) => (settings, None),
                 Err(error) => (settings.clone(), Some(error)),
             };
