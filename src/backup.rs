@@ -114,6 +114,8 @@ pub enum Look {
     Unchanged {
         /// What could not be read.
         unread: Vec<Failure>,
+        /// The snapshot that nothing differs from.
+        like: Box<SnapshotHeader>,
     },
 }
 
@@ -194,11 +196,11 @@ pub async fn cluster(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) 
 pub async fn cluster_if_changed(job: &Job<'_>, set: Set, cluster: &Cluster, scope: &Scope) -> Result<Look> {
     let components: BTreeSet<Component> = set.components().filter(|c| scope.components.contains(c)).collect();
     let listed = job.repository.list(job.trusted, job.now)?;
-    if let Some(before) = changed::newest(job, set, &components, &listed) {
+    if let Some((like, before)) = changed::newest(job, set, &components, &listed) {
         let scope = Scope { components, ..scope.clone() };
         let live = capture::capture(cluster, &scope, job.now, &|_| false).await?;
         if !changed::differs(&before, &live) {
-            return Ok(Look::Unchanged { unread: live.failures });
+            return Ok(Look::Unchanged { unread: live.failures, like: Box::new(like.clone()) });
         }
     }
     self::cluster(job, set, cluster, scope).await.map(|summary| Look::Taken(Box::new(summary)))

@@ -13,14 +13,14 @@ use crate::{
     repository::{Listed, retention::SKEW},
 };
 
-/// The index of the newest snapshot of the set, whatever it was taken for and however complete it is; none where there is
+/// The newest snapshot of the set and its index, whatever it was taken for and however complete it is; none where there is
 /// none that opens.
-pub(super) fn newest(
+pub(super) fn newest<'a>(
     job: &Job<'_>,
     set: Set,
     components: &BTreeSet<Component>,
-    listed: &[Listed],
-) -> Option<Index> {
+    listed: &'a [Listed],
+) -> Option<(&'a SnapshotHeader, Index)> {
     let of_this = |header: &&SnapshotHeader| {
         let same = header.cluster.name == job.cluster.name && header.cluster.uid == job.cluster.uid;
         let whole = components.iter().all(|c| header.bundles.iter().any(|b| b.component == *c));
@@ -29,7 +29,7 @@ pub(super) fn newest(
     let trusted = listed.iter().filter(|one| one.trust.is_trusted());
     let newest = trusted.filter_map(|one| one.header.as_ref().ok()).filter(of_this);
     let newest = newest.max_by_key(|header| header.captured_at)?;
-    job.repository.index(newest, job.index_key?).ok()
+    Some((newest, job.repository.index(newest, job.index_key?).ok()?))
 }
 
 /// Whether something that somebody wanted differs.

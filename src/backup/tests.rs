@@ -191,7 +191,7 @@ fn what_changed_is_seen_beside_the_newest_of_whatever_occasion_and_never_beside_
     let held = |bench: &Bench| {
         let all = bench.repository.list(&bench.trusted, bench.now).unwrap();
         let index = changed::newest(&bench.job(), Set::Network, &[Component::Policies].into(), &all);
-        index.map(|index| index.entries.len())
+        index.map(|(_, index)| index.entries.len())
     };
     assert_eq!(held(&bench), Some(6));
     // A clock that went forward for a while left one that nobody restores from before its time has come.

@@ -15,7 +15,7 @@ use super::{
     replicate::{self, Outcome},
     settings::Settings,
 };
-pub(super) use made::problems;
+pub(super) use made::{if_meant, problems};
 
 use crate::{
     Error, Result,

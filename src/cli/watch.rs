@@ -178,8 +178,8 @@ impl Maker<'_> {
         let mut made = false;
         for (set, asked) in sets {
             let taken = self.take(*set).await;
-            let problems = problems(&taken);
-            if problems.is_empty() {
+            let problems = problems(&taken, *set);
+            if is_saved(&problems) {
                 self.saved.insert(*set, began);
             }
             self.cx.ended(&after::watch(*set), problems);
@@ -190,7 +190,7 @@ impl Maker<'_> {
                     self.uncommitted.extend(summary.seen.take().map(|seen| (*set, seen)));
                     self.say(Event::Snapshot { summary: &summary })?;
                 }
-                Ok(Look::Unchanged { unread }) if *asked || !unread.is_empty() => {
+                Ok(Look::Unchanged { unread, .. }) if *asked || !unread.is_empty() => {
                     let unread = unread.iter().map(ToString::to_string).collect();
                     self.say(Event::Unchanged { set: *set, unread })?;
                 }
@@ -315,18 +315,29 @@ impl Maker<'_> {
     }
 }
 
-/// What somebody is to be told of a look. What shrank is the next backup's to tell: the next look compares with the very
-/// snapshot that shrank, and would say that all is well.
-fn problems(look: &Result<Look>) -> Vec<Problem> {
-    let partial = match look {
+/// What somebody is to be told of a look. That the set shrank is so until a snapshot does not lack what is missing any more:
+/// of one that the schedule took since, the schedule tells.
+fn problems(look: &Result<Look>, set: Set) -> Vec<Problem> {
+    let (unread, like) = match look {
         Err(error) => return vec![Problem::failed(error)],
-        Ok(Look::Taken(summary)) => night::problems(summary),
-        Ok(Look::Unchanged { unread }) if unread.is_empty() => vec![],
-        Ok(Look::Unchanged { unread }) => vec![Problem::new(
+        Ok(Look::Taken(summary)) => return night::problems(summary),
+        Ok(Look::Unchanged { unread, like }) => (unread, like),
+    };
+    let partial = (!unread.is_empty()).then(|| {
+        Problem::new(
             task::Event::Partial,
             unread.iter().map(ToString::to_string).collect(),
             vec!["see what could not be read, and mend it: netdr backup".into()],
-        )],
-    };
-    partial.into_iter().filter(|problem| problem.event == task::Event::Partial).collect()
+        )
+    });
+    let shrunk = (like.state == SnapshotState::Shrunk).then(|| Problem {
+        is_taken_over: like.occasion.is_backup(),
+        ..Problem::new(task::Event::Shrunk, like.reasons.clone(), vec![night::if_meant(set)])
+    });
+    partial.into_iter().chain(shrunk).collect()
+}
+
+/// Whether all of the set is in snapshots.
+fn is_saved(problems: &[Problem]) -> bool {
+    problems.iter().all(|problem| problem.event == task::Event::Shrunk)
 }

@@ -291,6 +291,66 @@ async fn a_full_disk_is_said_and_what_changed_meanwhile_is_not_lost() {
     assert!(!left.contains("tmp") && !left.contains("staging"), "{left}");
 }
 
+/// It is told as the schedule would tell it: once, however much more goes, and once that it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_shrank_is_told_once_and_that_it_is_over_or_that_the_night_has_it() {
+    let plane = fresh(everything()).await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    objects.create("{apiVersion: v1, kind: Namespace, metadata: {name: mail}}").await;
+    let (make, remove) = (
+        async |numbers: std::ops::Range<u8>| {
+            for n in numbers {
+                policy(&objects, &format!("p{n}")).await;
+            }
+        },
+        async |numbers: std::ops::Range<u8>| {
+            for n in numbers {
+                objects.delete(POLICIES, &format!("mail/p{n}")).await;
+            }
+        },
+    );
+    make(0..10).await;
+    operator.backup().await;
+    let told = Arc::<Mutex<Vec<(String, String)>>>::default();
+    let hears = told.clone();
+    let hook = Server::plain("127.0.0.1", move |_, body| {
+        let of: Value = serde_json::from_slice(body).unwrap();
+        let subject = of["subject"].as_str().unwrap().to_owned();
+        if of["task"] == "watch network" {
+            hears.lock().unwrap().push((of["status"].as_str().unwrap().into(), subject));
+        }
+        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
+    });
+    operator.configure(&format!("notify: [{{webhook: 'http://{}/'}}]", hook.address));
+    let mut watching = Watching::start(&operator, &["--at-least-every", "3s"]).await;
+    let state = |wanted: &'static str| {
+        move |said: &[Value]| said.iter().any(|line| event(line) == "snapshot" && line["state"] == wanted)
+    };
+    let heard = async |messages: usize| {
+        eventually("a message", async || (told.lock().unwrap().len() >= messages).then_some(())).await;
+        told.lock().unwrap().iter().map(|(status, _)| status.clone()).collect::<Vec<_>>()
+    };
+    remove(0..3).await;
+    watching.until("that it shrank", state("shrunk")).await;
+    heard(1).await;
+    watching.said.clear();
+    remove(3..4).await;
+    watching.until("that it shrank further", state("shrunk")).await;
+    watching.said.clear();
+    make(0..4).await;
+    watching.until("that all is there again", state("complete")).await;
+    assert_eq!(heard(2).await, ["problem", "recovered"]);
+    watching.said.clear();
+    remove(0..3).await;
+    watching.until("that it shrank anew", state("shrunk")).await;
+    heard(3).await;
+    operator.home.netdr(&["backup", "--set", "network"]).await.failed(3);
+    assert_eq!(heard(4).await, ["problem", "recovered", "problem", "taken-over"]);
+    assert_eq!(watching.stop().await, 130);
+    let told = told.lock().unwrap();
+    assert!(told.iter().all(|(_, subject)| subject.ends_with("watch network shrunk")), "{told:#?}");
+}
+
 /// Exactly as it is installed: what its account may not is named, and stops nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_watches_with_the_rights_it_is_installed_with_and_names_what_it_may_not() {
