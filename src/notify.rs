@@ -65,13 +65,15 @@ impl Channel {
     /// # Errors
     /// It was not taken, with why, within `patience`.
     pub async fn send(&self, message: &Message, host: &str, patience: Duration) -> Result<()> {
-        let (sent, asks) = match &self.way {
-            Way::Webhook(webhook) => (webhook.send(message, host, patience).await, webhook.asks()),
-            Way::Smtp(smtp) => (smtp.send(message, host, patience).await, smtp.asks()),
+        let sent = match &self.way {
+            Way::Webhook(webhook) => webhook.send(message, host, patience).await,
+            Way::Smtp(smtp) => smtp.send(message, host, patience).await,
         };
-        sent.map_err(|error| match error.hints() {
-            [] => error
-                .hint(format!("what answers here: {asks}"))
+        sent.map_err(|error| match (error.hints(), &self.way) {
+            // It posts to the very address with its token: no other command does without showing them.
+            ([], Way::Webhook(_)) => error.hint("post a test as messages are: netdr notify --test"),
+            ([], Way::Smtp(smtp)) => error
+                .hint(format!("what answers here: {}", smtp.asks()))
                 .hint("when it is mended: netdr notify --test"),
             _ => error,
         })

@@ -15,6 +15,9 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 
+/// The task that says whether checks could ask the cluster at all.
+pub const CHECK_CLUSTER: &str = "check cluster";
+
 /// What a person may want to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

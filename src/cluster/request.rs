@@ -116,7 +116,9 @@ impl Refusal {
 
     /// Turns it into an error about `object`, with what to do about this kind of refusal.
     pub fn about(self, doing: &str, object: &str, server: &str) -> Error {
-        let error = Error::failed(format!("{doing} {object}")).why(self.to_string());
+        // Who is told of it elsewhere does not see which kubeconfig it was.
+        let of = if self.code == 0 { format!(" of {server}") } else { String::new() };
+        let error = Error::failed(format!("{doing} {object}{of}")).why(self.to_string());
         match self.code {
             0 => error.hint(format!(
                 "is the API server up? try: curl -k {server}/readyz; on a server node with the pod network down use --kubeconfig /etc/rancher/rke2/rke2.yaml"

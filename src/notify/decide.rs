@@ -2,7 +2,7 @@
 //!
 //! A new problem is told at once, and so is one whose severity rose; one that lasts once a day, one that is over once. A
 //! task that failed says nothing of the problems that it would have found, and one that was done in part nothing of those
-//! that it no longer finds: these stay as they are.
+//! that it no longer finds: these stay as they are. Tasks of one run that failed for one cause are told of in one message.
 
 use std::collections::BTreeSet;
 
@@ -40,13 +40,17 @@ pub struct Told {
     /// The highest severity that somebody was told of.
     #[serde(default)]
     pub peak: Severity,
+    /// The task whose message told of it, too; none where it has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
 }
 
 /// What comes of tasks that ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
-    /// To be sent, each with what to remember once somebody took it: nothing, where a problem is over.
-    pub messages: Vec<(Message, Told)>,
+    /// To be sent, each with what to remember once somebody took it: nothing, where a problem is over. Its own problem comes
+    /// first, then those that it tells of, too.
+    pub messages: Vec<(Message, Vec<Told>)>,
     /// Problems that last and are not told of again yet: what is remembered of them is how they are now, so that what
     /// became less severe and then more severe again is told.
     pub changed: Vec<Told>,
@@ -71,6 +75,7 @@ impl Told {
             severity: problem.severity,
             critical: problem.critical.clone(),
             peak: known.filter(|known| known.at.is_some()).map(Self::reached).unwrap_or_default(),
+            with: known.and_then(|known| known.with.clone()),
         }
     }
 
@@ -89,6 +94,7 @@ impl Told {
 /// Decides. `told` are the problems of this cluster that are remembered.
 pub fn decide(cluster: &str, ended: &[Ended], told: &[Told], now: DateTime<Utc>) -> Decision {
     let mut decision = Decision::default();
+    let mut messages = Vec::new();
     for ended in ended {
         let of_task = || told.iter().filter(|told| told.task == ended.task);
         let current = || ended.problems.iter().filter(|problem| !problem.is_taken_over);
@@ -101,7 +107,7 @@ pub fn decide(cluster: &str, ended: &[Ended], told: &[Told], now: DateTime<Utc>)
                 Some((_, at)) => (now - at >= AGAIN).then_some(Kind::Lasting),
             };
             match kind {
-                Some(kind) => decision.messages.push((Message::of(&seen, kind, Some(problem), now), seen)),
+                Some(kind) => messages.push((Message::of(&seen, kind, Some(problem), now), seen)),
                 None => decision.changed.extend((known != Some(&seen)).then_some(seen)),
             }
         }
@@ -115,11 +121,28 @@ pub fn decide(cluster: &str, ended: &[Ended], told: &[Told], now: DateTime<Utc>)
             if told.at.is_some() {
                 let left = ended.problems.iter().find(|problem| problem.event == told.event);
                 let kind = if left.is_some() { Kind::TakenOver } else { Kind::Recovered };
-                decision.messages.push((Message::of(told, kind, left, now), told.clone()));
+                messages.push((Message::of(told, kind, left, now), told.clone()));
             } else {
                 decision.over.push(told.clone());
             }
         }
     }
+    decision.messages = one_of_each_cause(messages);
     decision
+}
+
+/// One message where several say the same: that tasks failed, and why; that they are well again of which one message told.
+fn one_of_each_cause(mut messages: Vec<(Message, Told)>) -> Vec<(Message, Vec<Told>)> {
+    messages.sort_by_key(|(message, told)| message.kind == Kind::Recovered && told.with.is_some());
+    let mut one: Vec<(Message, Vec<Told>)> = Vec::new();
+    for (message, told) in messages {
+        match one.iter_mut().find(|(leading, _)| leading.says(&message, told.with.as_deref())) {
+            Some((leading, all)) => {
+                all.push(Told { with: Some(leading.task.clone()), ..told });
+                leading.also.push(message.task);
+            }
+            None => one.push((message, vec![Told { with: None, ..told }])),
+        }
+    }
+    one
 }

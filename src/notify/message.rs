@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::Told;
 use crate::{
     model::{Severity, hex},
-    task::{Event, Problem},
+    task::{CHECK_CLUSTER, Event, Problem},
 };
 
 /// Lines of why that are said, and of what to do; the log has them all.
@@ -16,6 +16,9 @@ const NEXT: usize = 5;
 
 /// Characters of a line that are said: chat systems refuse what is too long, and a phone shows no more.
 const WIDTH: usize = 400;
+
+/// What is wrong where no check could be made: nothing crossed a threshold.
+const COULD_NOT: &str = "could not check";
 
 /// Which of a problem's messages it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Message {
     pub cluster: String,
     /// As `backup network`.
     pub task: String,
+    /// Other tasks of the same run of which it says the same.
+    pub also: Vec<String>,
     /// When the problem began.
     pub since: DateTime<Utc>,
     /// When this is said.
@@ -68,6 +73,7 @@ impl Message {
             event: told.event,
             cluster: told.cluster.clone(),
             task: told.task.clone(),
+            also: Vec::new(),
             since: told.since,
             now,
             why: problem.map(|p| shortened(&p.why, WHY)).unwrap_or_default(),
@@ -87,6 +93,7 @@ impl Message {
             event: Event::Failed,
             cluster: cluster.into(),
             task: "notify --test".into(),
+            also: Vec::new(),
             since: now,
             now,
             why: vec!["somebody tries whether messages arrive: nothing is wrong".into()],
@@ -96,12 +103,37 @@ impl Message {
         }
     }
 
+    /// Whether it says all that another does, of whose problem the message of task `with` told: failures for one cause, and
+    /// their ends.
+    pub(super) fn says(&self, other: &Self, with: Option<&str>) -> bool {
+        let is_over = |message: &Self| message.kind == Kind::Recovered;
+        let is_same = self.event == other.event && is_over(self) == is_over(other);
+        let is_known = if is_over(self) { with == Some(&self.task) } else { !self.why.is_empty() };
+        is_same && is_known && self.severity.is_none() && self.why == other.why
+    }
+
     /// The same for every message of a problem, the last one too: ticket systems thread by it.
     pub fn subject(&self) -> String {
-        let Self { cluster, task, event, .. } = self;
+        let cluster = &self.cluster;
         match self.kind {
             Kind::Test => format!("[netdr] {cluster}: test"),
-            _ => format!("[netdr] {cluster}: {task} {}", event.words()),
+            _ => format!("[netdr] {cluster}: {}", self.what()),
+        }
+    }
+
+    /// Which task, and what is wrong with it.
+    fn what(&self) -> String {
+        match (self.task.as_str(), self.words()) {
+            (CHECK_CLUSTER, words @ COULD_NOT) => format!("{words} the cluster"),
+            (task, words) => format!("{task} {words}"),
+        }
+    }
+
+    /// What is wrong.
+    fn words(&self) -> &'static str {
+        match (self.task.as_str(), self.event) {
+            (CHECK_CLUSTER, Event::Check) => COULD_NOT,
+            (_, event) => event.words(),
         }
     }
 
@@ -133,27 +165,27 @@ impl Message {
     /// What a person reads; `host` is this machine's name.
     pub fn text(&self, host: &str) -> String {
         let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let Self { cluster, task, event, since, now, .. } = self;
+        let Self { cluster, task, since, now, .. } = self;
+        let what = self.what();
         let (since, now) = (time(*since), time(*now));
         let mut text = match self.kind {
-            Kind::New => format!("{task} {} on {cluster} at {now}.\n", event.words()),
-            Kind::Escalated => {
-                format!("{task} {} on {cluster}, escalated at {now}, since {since}.\n", event.words())
-            }
-            Kind::Lasting => {
-                format!("{task} {} on {cluster}, still at {now}, since {since}.\n", event.words())
-            }
+            Kind::New => format!("{what} on {cluster} at {now}.\n"),
+            Kind::Escalated => format!("{what} on {cluster}, escalated at {now}, since {since}.\n"),
+            Kind::Lasting => format!("{what} on {cluster}, still at {now}, since {since}.\n"),
             Kind::Recovered => format!(
                 "Over: {task} on {cluster} is well again at {now}. It was `{}` since {since}.\n",
-                event.words()
+                self.words()
             ),
             Kind::TakenOver => format!(
                 "Taken over, not put back: {task} on {cluster} finds nothing any more at {now}, for a newer snapshot holds what was \
                  `{}` since {since}.\n",
-                event.words()
+                self.words()
             ),
             Kind::Test => format!("This is a test from {cluster} at {now}.\n"),
         };
+        if !self.also.is_empty() {
+            text += &format!("The same of: {}.\n", self.also.join(", "));
+        }
         if !self.why.is_empty() {
             text += "\n";
             text += &self.why.iter().map(|why| format!("  {why}\n")).collect::<String>();
@@ -189,6 +221,7 @@ impl Message {
             "severity": self.severity,
             "cluster": self.cluster,
             "task": self.task,
+            "also": self.also,
             "since": time(self.since),
             "time": time(self.now),
             "why": self.why,

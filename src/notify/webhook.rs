@@ -36,18 +36,6 @@ impl Webhook {
         }
     }
 
-    /// The command that shows what answers, and no word of a secret path: neither here nor in a list of processes.
-    pub(super) fn asks(&self) -> String {
-        const CURL: &str = r"curl -sS -o /dev/null -w '%{http_code}\n'";
-        match &self.address {
-            Address::Given(url) => format!("{CURL} {}", web::server(url)),
-            Address::File(file) => {
-                let quoted = file.display().to_string().replace('\'', r"'\''");
-                format!("(printf 'url = '; cat '{quoted}') | {CURL} -K -")
-            }
-        }
-    }
-
     pub(super) async fn send(&self, message: &Message, host: &str, patience: Duration) -> Result<()> {
         let url = match &self.address {
             Address::Given(url) => url.clone(),

@@ -158,6 +158,12 @@ mod tests {
         assert_eq!(super::problem(&[open("a"), open("b")]).unwrap().why[1], "b: alert: the same");
     }
 
+    /// The message that no check could be made goes by it.
+    #[test]
+    fn that_the_cluster_could_not_be_asked_is_a_task_by_its_name() {
+        assert_eq!(check(CLUSTER), crate::task::CHECK_CLUSTER);
+    }
+
     fn subjects(checks: &[Check]) -> Vec<String> {
         by_subject(checks).into_keys().map(ToOwned::to_owned).collect()
     }

@@ -32,16 +32,18 @@ pub(super) async fn tell(here: &Here<'_>, ended: Vec<Ended>, now: DateTime<Utc>)
     decision.over.iter().for_each(|told| remove(here, told));
     let mut channels: Vec<Patience<'_>> =
         channels.iter().map(|channel| Patience::with(channel, notify::PATIENCE)).collect();
-    for (message, told) in decision.messages {
+    for (message, all) in decision.messages {
         let wanting: Vec<&mut Patience<'_>> =
             channels.iter_mut().filter(|one| one.channel.wants(&message)).collect();
         let taken = wanting.is_empty() || send(here, wanting, &message).await;
-        match message.kind {
-            Kind::Recovered | Kind::TakenOver if taken => remove(here, &told),
-            _ if taken => keep(here, &Told { at: Some(now), ..told }),
-            // It began when it began. Of what somebody was told earlier nothing new is known to them.
-            Kind::New => keep(here, &told),
-            _ => {}
+        for told in all {
+            match message.kind {
+                Kind::Recovered | Kind::TakenOver if taken => remove(here, &told),
+                _ if taken => keep(here, &Told { at: Some(now), ..told }),
+                // It began when it began. Of what somebody was told earlier nothing new is known to them.
+                _ if told.at.is_none() => keep(here, &told),
+                _ => {}
+            }
         }
     }
 }

@@ -120,6 +120,24 @@ async fn what_is_found_and_its_end_are_mails_of_one_thread_each() {
         assert_eq!(text.contains("is well again"), code == 0, "{text}");
     }
 
+    // One cause is one message, and names the server.
+    let away = "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
+        clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: u, user: {token: none}}]}";
+    std::fs::write(home.path().join("away.yaml"), away).unwrap();
+    let began = told(home, &mail, "backup --kubeconfig away.yaml", 1).await;
+    let over = told(home, &mail, "backup --accept-shrunk", 0).await;
+    are_one_thread("[netdr] proj-k8s: backup network failed", &began, &over);
+    for (_, text) in [&began[0], &over[0]] {
+        assert!(text.contains("The same of: backup certificates."), "{text}");
+    }
+    let names_server = |text: &str| text.replace("=\r\n", "").contains("of https://127.0.0.1:1: "); // quoted-printable
+    assert!(names_server(&began[0].1), "{began:#?}");
+    let mut unchecked = told(home, &mail, "check --kubeconfig away.yaml", 8).await;
+    unchecked.retain(|(subject, _)| !subject.contains("recoverability"));
+    let over = told(home, &mail, "check certificates", 0).await;
+    are_one_thread("[netdr] proj-k8s: could not check the cluster", &unchecked, &over);
+    assert!(names_server(&unchecked[0].1), "{unchecked:#?}");
+
     // As its job does: it sees the status alone.
     std::fs::create_dir(home.path().join("job")).unwrap();
     home.shell("ln -s ../repo/status job/status").await.ok();
@@ -130,5 +148,10 @@ async fn what_is_found_and_its_end_are_mails_of_one_thread_each() {
     objects.delete("secrets", "edge/old-tls").await;
     let over = told(home, &mail, check, 0).await;
     are_one_thread("[netdr] proj-k8s: check certificates threshold crossed", &began, &over);
-    assert!(home.shell("ls job repo/status").await.ok().lines().all(|line| !line.starts_with("told-")));
+    let kept = home.shell("ls repo/status").await.ok();
+    let told: Vec<&str> = kept.lines().filter(|line| line.starts_with("told-")).collect();
+    assert!(
+        told.iter().all(|line| line.starts_with("told-check-recoverability-")),
+        "no drill was made: {told:?}"
+    );
 }
