@@ -1,6 +1,6 @@
 //! What nobody plays, and what is not there to be broken: a drill says so before it waits for it.
 
-use std::{fs, sync::mpsc::channel};
+use std::{fs, io::ErrorKind, net::TcpListener, sync::mpsc::channel};
 
 use serde_json::{Value, json};
 
@@ -17,13 +17,23 @@ async fn what_cannot_be_tested_is_found_out_before_anything_is_broken() {
         b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
     });
     operator.configure(&format!("notify: [{{webhook: \"http://{}/\"}}]", hook.address));
-    operator.configure("metrics: {textfile: metrics/netdr.prom}");
+    operator.configure("metrics: {textfile: metrics/netdr.prom}\nplans: plans");
     let home = operator.home;
     fs::create_dir(home.path().join("metrics")).unwrap();
     // RKE2's own HelmChart is not in this cluster, and of certificates there is none.
     home.shell("kubectl -n kube-system delete helmcharts.helm.cattle.io rke2-canal").await.ok();
     home.netdr(&["backup", "--set", "network"]).await.ok();
     drop(plane);
+    // What stands for production: a plan of one's own says what must be open there, and a drill must not ask it.
+    let production = TcpListener::bind("127.0.0.1:0").unwrap();
+    production.set_nonblocking(true).unwrap();
+    let step = format!(
+        "  - id: open\n    title: It is open\n    timeout: 1s\n    probe: {{tcp: {{allowed: ['{}']}}}}\n",
+        production.local_addr().unwrap()
+    );
+    fs::create_dir(home.path().join("plans")).unwrap();
+    let plan = home.netdr(&["plan", "show", "network-policies"]).await.ok();
+    fs::write(home.path().join("plans/own.yaml"), plan + &step).unwrap();
     let memory = memory();
     let words = ["--scenario", "cni", "--scenario", "certificates", "--scenario", "network-policies"];
     let outcome = drill(&home, memory.path(), &words).await;
@@ -46,6 +56,9 @@ async fn what_cannot_be_tested_is_found_out_before_anything_is_broken() {
         &document["not_tested"].to_string(),
         &["scenario cni: nobody plays", "scenario certificates: nothing could"],
     );
+    says(&document["not_tested"].to_string(), &["is accepted: the nodes are played by kwok"]);
+    let asked = production.accept().map(|_| ()).map_err(|e| e.kind());
+    assert_eq!(asked, Err(ErrorKind::WouldBlock), "production was connected to");
     says(&said, &["cni: looking whether all that its plan waits for can be played"]);
     assert!(!said.contains("cni: causing its failure"), "{said}");
 
