@@ -1,7 +1,7 @@
 //! Could this cluster be recovered tonight? By what the repository and its places hold, and nothing else.
 //!
 //! In: the snapshots of each place, which identities were proved, the drills on record, a time. Out: a check for each set
-//! and place, for each set's identities, and for the drill. Invariant: pure; what nobody proved is never ok.
+//! and place, for each set's identities, and for each cluster's drill. Invariant: pure; what nobody proved is never ok.
 
 use std::collections::BTreeSet;
 
@@ -65,10 +65,14 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
     });
     let divided: Vec<_> = divided.collect();
     let all = series(means);
-    let several = all.iter().map(|(cluster, ..)| cluster).collect::<BTreeSet<_>>().len() > 1;
+    let clusters: BTreeSet<&str> = all.iter().map(|(cluster, ..)| cluster.as_str()).collect();
+    let of_cluster = |name: &str| match clusters.len() {
+        0 | 1 => String::new(),
+        _ => format!(" of cluster {name}"),
+    };
     for (cluster, set, node) in &all {
         let of_node = node.as_ref().map(|node| format!(" of node {node}")).unwrap_or_default();
-        let of_cluster = if several { format!(" of cluster {cluster}") } else { String::new() };
+        let of_cluster = of_cluster(cluster);
         let what = format!("{set}{of_node}{of_cluster}");
         let mut last = None;
         let last_of = |listed: &[Listed]| {
@@ -100,7 +104,11 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
             "netdr backup --set all",
         ));
     }
-    checks.push(drill(means, now));
+    // What was shown of one cluster was not shown of another.
+    checks.extend(clusters.iter().map(|name| drill(means.drills, Some(name), &of_cluster(name), now)));
+    if clusters.is_empty() {
+        checks.push(drill(means.drills, None, "", now));
+    }
     checks
 }
 
@@ -182,12 +190,12 @@ fn identities(what: &str, header: &SnapshotHeader, proved: &[Proved], now: DateT
     why.into_iter().fold(check, |check, why| check.found(status, why, next))
 }
 
-fn drill(means: &Means<'_>, now: DateTime<Utc>) -> Check {
+fn drill(drills: &[Past], cluster: Option<&str>, of_cluster: &str, now: DateTime<Utc>) -> Check {
     let days = VERIFIED.num_days();
-    let last = last(means.drills, means.cluster).map(|drill| drill.ended_at);
+    let last = last(drills, cluster).map(|drill| drill.ended_at);
     let age = last.map(|at| (now - at).num_days());
     let check = Check::ok(
-        "recoverability drill",
+        format!("recoverability drill{of_cluster}"),
         age.map_or(Value::Null, Value::from),
         format!("alert > {days} days"),
     );

@@ -35,7 +35,8 @@ fn proved(recipient: &str, set: Set, days: i64) -> Proved {
 }
 
 fn drilled(days: i64, good: bool) -> Past {
-    let past = crate::report::drill::tests::report().trend.remove(0);
+    let mut past = crate::report::drill::tests::report().trend.remove(0);
+    past.cluster.name = "c1".into();
     Past { ended_at: at(NOW) - TimeDelta::days(days), good, ..past }
 }
 
@@ -165,6 +166,13 @@ fn clusters_of_one_repository_are_apart_and_files_of_nodes_are_theirs() {
     let checks = judged(&places, &[], &[]);
     assert_eq!(status(&checks, "recoverability host of node n1 of cluster c1 in local"), Alert);
     assert_eq!(status(&checks, "recoverability network of cluster c2 in local"), Fine);
+    let checks = judged(&places, &[], &[drilled(1, true)]);
+    assert_eq!(status(&checks, "recoverability drill of cluster c1"), Fine);
+    assert_eq!(
+        status(&checks, "recoverability drill of cluster c2"),
+        Alert,
+        "nobody has shown it of that one"
+    );
     let of_c2 = judge(&Means { places: &places, cluster: Some("c2"), proved: &[], drills: &[] }, at(NOW));
     assert!(of_c2.iter().all(|check| !check.name.contains("host")), "{of_c2:#?}");
     assert_eq!(status(&of_c2, "recoverability network in local"), Fine);
