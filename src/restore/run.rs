@@ -280,7 +280,7 @@ impl<'a> AtWork<'a> {
             not_done: plan.not_done,
             checks,
             remarks: said,
-            simulated: if offline { Vec::new() } else { unproved::simulated(target).await },
+            simulated: if offline { None } else { unproved::simulated(target).await }.into_iter().collect(),
             probes,
             not_probed,
             next,

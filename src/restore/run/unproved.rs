@@ -5,24 +5,32 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::{
-    cluster::Cluster,
+    cluster::{ApiKind, Cluster, ListOptions},
     model::Component,
     plan::{Action, Probe, RestorePlan},
     restore::probes::{Probed, is_played},
 };
 
 /// Nodes that kwok plays: what they call ready was never started. A report that kept silent about them would prove
-/// what it did not.
-pub(super) async fn simulated(cluster: &Cluster) -> Vec<String> {
-    let nodes = cluster.get_path("/api/v1/nodes?limit=500").await.ok().flatten().unwrap_or_default();
-    match nodes["items"].as_array().into_iter().flatten().filter(|node: &&Value| is_played(node)).count() {
-        0 => Vec::new(),
-        n => vec![format!(
-            "{n} nodes and their pods (kwok): that a workload is rolled out says nothing of its images, ports or traffic"
-        )],
+/// what it did not; so would one of a cluster that did not show its nodes.
+pub(super) async fn simulated(cluster: &Cluster) -> Option<String> {
+    let kind = ApiKind {
+        group: String::new(),
+        version: "v1".into(),
+        kind: "Node".into(),
+        plural: "nodes".into(),
+        namespaced: false,
+    };
+    let options = ListOptions { metadata_only: true, ..ListOptions::default() };
+    match cluster.list_all(&kind, &options).await {
+        Ok(nodes) => match nodes.iter().filter(|node| is_played(node)).count() {
+            0 => None,
+            n => Some(format!(
+                "{n} nodes and their pods (kwok): that a workload is rolled out says nothing of its images, ports or traffic"
+            )),
+        },
+        Err(refusal) => Some(format!("whether nodes are played by kwok could not be seen: {refusal}")),
     }
 }
 
@@ -53,4 +61,35 @@ pub(super) fn not_probed(
     let skipped = probes.iter().filter(|probed| probed.result == "not probed");
     let skipped = skipped.map(|probed| format!("{}: {}", probed.name, probed.detail));
     skipped.chain(components.iter().filter_map(unprobed).map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use kube::{Client, client::Body};
+
+    use super::*;
+
+    /// What is said of a cluster that answers so, asked for its nodes.
+    async fn said(code: u16, answer: &'static str) -> Option<String> {
+        let server = tower::service_fn(move |request: Request<Body>| {
+            assert_eq!(request.uri().path(), "/api/v1/nodes");
+            async move { Response::builder().status(code).body(Full::new(Bytes::from(answer))) }
+        });
+        simulated(&Cluster::from_client(Client::new(server, "default"), "fake", "fake")).await
+    }
+
+    #[tokio::test]
+    async fn nodes_are_real_only_where_they_were_seen_to_be() {
+        let real = r#"{"metadata": {}, "items": [{"metadata": {"name": "n1"}}]}"#;
+        assert_eq!(said(200, real).await, None);
+        let played = r#"{"metadata": {}, "items": [{"metadata": {"name": "n1", "annotations": {"kwok.x-k8s.io/node": "fake"}}}]}"#;
+        assert!(said(200, played).await.unwrap().starts_with("1 nodes and their pods (kwok)"));
+        let forbidden =
+            r#"{"kind": "Status", "code": 403, "reason": "Forbidden", "message": "nodes is forbidden"}"#;
+        let unseen = said(403, forbidden).await.unwrap();
+        assert!(unseen.contains("could not be seen: nodes is forbidden (403)"), "{unseen}");
+    }
 }
