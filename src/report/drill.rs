@@ -105,10 +105,10 @@ pub struct DrillReport {
 }
 
 impl DrillReport {
-    /// Whether it counts as a good drill: every plan was drilled, every scenario came back, and where time could be
-    /// measured no objective was missed.
+    /// Whether it counts as a good drill: every plan was drilled, every scenario came back, and no objective was missed of
+    /// those that could be judged.
     pub fn judge(complete: bool, scenarios: &[Scenario]) -> bool {
-        let back = |scenario: &Scenario| scenario.outcome == "recovered" && scenario.rto_met != Some(false);
+        let back = |scenario: &Scenario| scenario.outcome == "recovered" && !scenario.is_late();
         complete && !scenarios.is_empty() && scenarios.iter().all(back)
     }
 

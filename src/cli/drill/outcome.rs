@@ -1,6 +1,9 @@
 //! What a drill came to: the report's files with their signatures, copies of them outside, the answer on stdout.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -127,7 +130,7 @@ fn text(report: &DrillReport, kept: &Kept) -> String {
             scenario.outcome.to_owned(),
             time(scenario.own_time_s),
             time(scenario.recovery_time_s),
-            format!("{}, {met}", objective(std::time::Duration::from_secs(scenario.rto_s))),
+            format!("{}, {met}", objective(Duration::from_secs(scenario.rto_s))),
             scenario.caused.len().to_string(),
         ]
     };
@@ -159,26 +162,35 @@ fn text(report: &DrillReport, kept: &Kept) -> String {
 /// What whoever is told of the drill must know, where all is not well.
 pub(super) fn problems(report: &DrillReport, exit: Exit, cx: &Context) -> Vec<Problem> {
     let Some(event) = after::event(exit) else { return Vec::new() };
-    let line = |scenario: &Scenario| match (&scenario.why, scenario.rto_met) {
-        (Some(why), _) => Some(format!("{}: {}: {why}", scenario.name, scenario.outcome)),
-        (None, Some(false)) => Some(format!(
-            "{}: recovered in {:.0} s, and the objective is {}",
-            scenario.name,
-            scenario.recovery_time_s.unwrap_or_default(),
-            objective(std::time::Duration::from_secs(scenario.rto_s))
-        )),
-        (None, _) => None,
+    let objective = |seconds: u64| objective(Duration::from_secs(seconds));
+    let lines = |scenario: &Scenario| {
+        let Scenario { name, outcome, .. } = scenario;
+        let time = scenario.recovery_time_s.unwrap_or_default();
+        let point = scenario.recovery_point_s.unwrap_or_default();
+        let why = scenario.why.as_ref().map(|why| format!("{name}: {outcome}: {why}"));
+        let late = (scenario.rto_met == Some(false)).then(|| {
+            format!("{name}: recovered in {time:.0} s, and the objective is {}", objective(scenario.rto_s))
+        });
+        let old = (scenario.rpo_met == Some(false)).then(|| {
+            let (point, allowed) =
+                (objective(u64::try_from(point).unwrap_or_default()), objective(scenario.rpo_s));
+            format!("{name}: what came back was {point} old, and the objective is {allowed}")
+        });
+        match why {
+            Some(why) => vec![why],
+            None => late.into_iter().chain(old).collect(),
+        }
     };
-    let scenarios = report.scenarios.iter().filter_map(line);
+    let scenarios = report.scenarios.iter().flat_map(lines);
     let troubles = cx.terminal.troubles().into_iter().map(|trouble| trouble.what);
     let next = format!("read what was found: reports/{}.html in the repository", report.report);
     vec![Problem::new(event, scenarios.chain(troubles).collect(), vec![next])]
 }
 
-/// Gravest first: something did not come back, came back in part, or too late.
+/// Gravest first: something did not come back, came back in part, too late, or too old.
 pub(super) fn exit(report: &DrillReport) -> Exit {
     let of = |scenario: &Scenario| match scenario.outcome {
-        "recovered" => Exit::Late.when(scenario.rto_met == Some(false)),
+        "recovered" => Exit::Late.when(scenario.is_late()),
         "partial" | "not tested" | "interrupted" | "not begun" => Exit::Partial,
         _ => Exit::Failed,
     };

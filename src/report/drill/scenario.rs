@@ -196,6 +196,11 @@ fn once_each(runs: &[RecoveryReport], nodes: &[String]) -> Vec<Check> {
 }
 
 impl Scenario {
+    /// Whether it missed an objective: it took too long, or what it brought back is too old.
+    pub fn is_late(&self) -> bool {
+        [self.rto_met, self.rpo_met].contains(&Some(false))
+    }
+
     /// One in which nothing came back, with why; the objectives are those of recovery time and point, in seconds.
     pub fn without(
         outcome: &'static str,

@@ -110,7 +110,19 @@ fn a_drill_is_good_only_if_every_plan_came_back_and_no_measured_time_was_too_lon
     assert!(!DrillReport::judge(true, &[]));
     assert!(!DrillReport::judge(true, &[scenario("cni", "recovered"), scenario("traefik", "partial")]));
     let late = Scenario { rto_met: Some(false), ..scenario("cni", "recovered") };
-    assert!(!DrillReport::judge(true, &[late]));
+    let old = Scenario { rpo_met: Some(false), ..scenario("cni", "recovered") };
+    let open = Scenario { rto_met: None, rpo_met: None, ..scenario("cni", "recovered") };
+    let judged = [late, old, open].map(|one| DrillReport::judge(true, &[one]));
+    assert_eq!(judged, [false, false, true], "too long, too old, open");
+}
+
+#[test]
+fn a_drill_of_backups_that_are_too_old_is_over_its_objective() {
+    let mut report = report();
+    report.scenarios.iter_mut().for_each(|one| (one.why, one.rpo_met) = (None, Some(false)));
+    report.good = DrillReport::judge(true, &report.scenarios);
+    assert_eq!((report.good, report.headline()), (false, "Recovered, over objective"));
+    assert!(html::render(&report).contains("✕ over the objective of 2 scenarios"));
 }
 
 #[test]
