@@ -1,6 +1,6 @@
 //! What every verb gets: the flags, the terminal, the clock, and the settings when it asks for them.
 
-use std::{path::Path, sync::OnceLock};
+use std::{path::Path, sync::OnceLock, time::Instant};
 
 use chrono::{DateTime, Utc};
 use rand::random;
@@ -25,6 +25,8 @@ pub(super) struct Context {
     pub(super) terminal: Terminal,
     /// When the command began.
     pub(super) now: DateTime<Utc>,
+    /// The same moment, to measure from: nobody sets this clock.
+    pub(super) began: Instant,
     /// What the verb is about.
     pub(super) tasks: Tasks,
     /// What it did, for logs.
@@ -39,7 +41,7 @@ impl Context {
     pub(super) fn new(flags: Global, now: DateTime<Utc>, random: u32) -> Self {
         let terminal = Terminal::new(flags.json, flags.quiet, flags.verbose, flags.no_progress);
         let (tasks, record, settings) = (Tasks::default(), Record::default(), OnceLock::new());
-        Self { flags, terminal, now, tasks, record, random, settings }
+        Self { flags, terminal, now, began: Instant::now(), tasks, record, random, settings }
     }
 
     /// The id of this run, as what it is of.

@@ -194,6 +194,7 @@ impl Course {
             folder,
             recipients,
             operator: &operator(),
+            began: cx.began,
             confirm_s: confirmed.as_secs_f64(),
             clock: Utc::now,
             event: &|event| progress.event(&event),

@@ -1,20 +1,18 @@
 //! What goes wrong in a drill of any snapshot: the operations guide's failures, chosen by what the snapshot has.
 //!
-//! In: the components that a plan restores, the items of a snapshot. Out: what to lose and to corrupt; and, done on the
-//! drill's own cluster and files, a line each. Invariant: choosing is pure, and of what is chosen nothing but what the plan
-//! restores is touched.
+//! In: a plan, the items of a snapshot. Out: what to lose and to corrupt; and what is like it and stays whole, because the plan
+//! would not bring it back. Invariant: pure; nothing is chosen but what a step of the plan restores.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+mod caused;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+pub(super) use self::caused::{Caused, cause, left};
 use crate::{
-    Error, Result,
-    cluster::{Cluster, Discovery, ListOptions, Precondition, Refusal, Selector},
     model::{Class, Component, Extent, Item, ItemKey},
+    plan::{Action, Existing, Extras, RestorePlan, taken},
 };
 
 /// Where a policy slips in that no snapshot has.
@@ -39,41 +37,70 @@ pub(super) enum Damage {
     Stray(ItemKey),
 }
 
-/// Chooses, in order of components and keys: the same snapshot fails in the same way each time.
-pub(super) fn choose(components: &BTreeSet<Component>, items: &[Item]) -> Vec<Damage> {
-    let whole = |item: &&Item| {
-        item.class == Class::Config && item.extent == Extent::Whole && !is_definition(&item.key)
-    };
-    let of = |component: Component| -> BTreeMap<&ItemKey, &Item> {
-        let items = items.iter().filter(|item| item.component == component).filter(whole);
-        items.map(|item| (&item.key, item)).collect()
-    };
-    let mut chosen = Vec::new();
-    for component in components {
-        let found = of(*component);
+/// What is chosen.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Chosen {
+    /// What goes wrong, in order of components and keys: the same snapshot fails in the same way each time.
+    pub(super) damage: Vec<Damage>,
+    /// What does not, though it is of a component of the plan: a line each.
+    pub(super) spared: Vec<String>,
+}
+
+/// Chooses.
+pub(super) fn choose(plan: &RestorePlan, items: &[Item]) -> Chosen {
+    let taken = taken(plan, items);
+    let mut spared = BTreeSet::new();
+    let mut damage = Vec::new();
+    for component in plan.components() {
+        let of = items.iter().filter(|item| item.component == component && !is_definition(&item.key));
+        let (found, others): (BTreeMap<&ItemKey, &Item>, BTreeMap<_, _>) =
+            of.map(|item| (&item.key, item)).partition(|(key, _)| taken.contains_key(*key));
+        let others = others.into_values().filter(|item| item.class == Class::Config);
+        spared.extend(others.map(|item| kept(&item.key, "no step of the plan brings them back")));
+        let whole = found.values().filter(|item| item.extent == Extent::Whole).map(|item| &item.key);
         match component {
-            Component::Host => chosen.extend(files(found.keys().copied())),
-            Component::Cni => chosen.extend(found.keys().map(|key| match key {
+            Component::Host => damage.extend(files(whole)),
+            Component::Cni => damage.extend(whole.map(|key| match key {
                 key if key.is_kind("helm.cattle.io", "helmchartconfigs") => Damage::Corrupted {
-                    key: (*key).clone(),
+                    key: key.clone(),
                     to: json!({"spec": {"valuesContent": "flannel: {iface: lost}\n"}}),
                     says: "has other values",
                 },
-                key => Damage::Lost((*key).clone()),
+                key => Damage::Lost(key.clone()),
             })),
             Component::Ingress | Component::Loadbalancer | Component::Certificates => {
-                chosen.extend(found.keys().map(|key| Damage::Lost((*key).clone())));
+                damage.extend(whole.map(|key| Damage::Lost(key.clone())));
             }
             Component::Policies => {
-                chosen.extend(policies(found.keys().copied()));
-                let namespaces = items.iter().filter(|item| item.component == Component::Policies);
-                chosen.extend(namespaces.filter_map(unlabelled).next());
+                damage.extend(policies(whole));
+                damage.extend(found.values().filter_map(|item| unlabelled(item)).next());
             }
         }
     }
     let mut seen = BTreeSet::new();
-    chosen.retain(|damage| seen.insert(damage.key().clone())); // a Secret may be of two components
-    chosen
+    damage.retain(|damage| seen.insert(damage.key().clone())); // a Secret may be of two components
+    damage.retain(|damage| {
+        let why = not_undone(damage, &taken).map(|why| kept(damage.key(), why));
+        why.map(|why| spared.insert(why)).is_none()
+    });
+    Chosen { damage, spared: spared.into_iter().collect() }
+}
+
+/// Why the step that takes objects of its kind would leave it as it is, where it would.
+fn not_undone(damage: &Damage, taken: &BTreeMap<&ItemKey, &Action>) -> Option<&'static str> {
+    let of_kind = |key: &&&ItemKey| key.kind_name() == damage.key().kind_name();
+    let action = taken.keys().find(of_kind).map(|key| taken[*key]);
+    let Some(Action::Apply { existing, extras, .. }) = action else { return None };
+    match (damage, existing, extras) {
+        (Damage::Corrupted { .. }, Existing::Keep, _) => Some("the plan keeps those that differ as they are"),
+        (Damage::Stray(_), _, Extras::Report) => Some("the plan leaves those alone that slip in"),
+        _ => None,
+    }
+}
+
+/// A kind that is not broken, or not in that way.
+fn kept(key: &ItemKey, why: &str) -> String {
+    format!("{}: {why}", key.kind_name())
 }
 
 impl Damage {
@@ -140,103 +167,6 @@ fn unlabelled(item: &Item) -> Option<Damage> {
     })
 }
 
-/// Does it. `roots` has the folder of each node whose files there are. Of what is not there nothing is said: it could not be
-/// loaded, and that has been said.
-///
-/// # Errors
-/// When the API server refuses, or a file cannot be changed.
-pub(super) async fn cause(
-    cluster: &Cluster,
-    roots: &BTreeMap<String, std::path::PathBuf>,
-    chosen: &[Damage],
-) -> Result<Vec<String>> {
-    let discovery = cluster.discover().await?;
-    let causing = Causing { cluster, discovery: &discovery };
-    let mut said = Vec::new();
-    for damage in chosen {
-        let done = match damage.key() {
-            ItemKey::File { node, path } => match roots.get(node) {
-                Some(root) => file(&root.join(path.trim_start_matches('/')), damage)?,
-                None => false,
-            },
-            key => causing
-                .object(key, damage)
-                .await
-                .map_err(|r| r.about("cannot break", &key.to_string(), cluster.server()))?,
-        };
-        if done {
-            said.push(match damage {
-                Damage::Lost(key) => format!("{key} is lost"),
-                Damage::Corrupted { key, says, .. } => format!("{key} {says}"),
-                Damage::Stray(key) => format!("{key} slipped in"),
-            });
-        }
-    }
-    Ok(said)
-}
-
-fn file(path: &Path, damage: &Damage) -> Result<bool> {
-    let failed = |e| Error::failed(format!("cannot break {}", path.display())).because(e);
-    if !path.is_file() {
-        return Ok(false);
-    }
-    match damage {
-        Damage::Corrupted { to: Value::String(text), .. } => std::fs::write(path, text).map_err(failed)?,
-        _ => std::fs::remove_file(path).map_err(failed)?,
-    }
-    Ok(true)
-}
-
-struct Causing<'a> {
-    cluster: &'a Cluster,
-    discovery: &'a Discovery,
-}
-
-impl Causing<'_> {
-    async fn object(&self, key: &ItemKey, damage: &Damage) -> Result<bool, Refusal> {
-        if let ItemKey::Release { namespace, name } = key {
-            return self.release(namespace, name).await;
-        }
-        let ItemKey::Resource { group, plural, namespace, name } = key else { return Ok(false) };
-        let Some(kind) = self.discovery.find(group, plural) else { return Ok(false) };
-        let namespace = namespace.as_deref();
-        match damage {
-            Damage::Stray(_) => {
-                let policy = json!({
-                    "apiVersion": kind.api_version(), "kind": kind.kind,
-                    "metadata": {"name": name, "namespace": namespace},
-                    "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]},
-                });
-                self.cluster.create(kind, namespace, policy.to_string().as_bytes()).await?;
-            }
-            Damage::Lost(_) | Damage::Corrupted { .. } => {
-                let Some(live) = self.cluster.get(kind, namespace, name).await? else { return Ok(false) };
-                match damage {
-                    Damage::Corrupted { to, .. } => self.cluster.merge(kind, namespace, name, to).await?,
-                    _ => self.cluster.delete(kind, namespace, name, &Precondition::of(&live)).await?,
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// Every revision of a release, as `helm uninstall` takes them away.
-    async fn release(&self, namespace: &str, name: &str) -> Result<bool, Refusal> {
-        let Some(secrets) = self.discovery.find("", "secrets") else { return Ok(false) };
-        let options = ListOptions {
-            namespace: Some(namespace.into()),
-            selector: Selector { labels: Some(format!("owner=helm,name={name}")), fields: None },
-            metadata_only: true,
-        };
-        let revisions = self.cluster.list_all(secrets, &options).await?;
-        for revision in &revisions {
-            let name = revision["metadata"]["name"].as_str().unwrap_or_default();
-            self.cluster.delete(secrets, Some(namespace), name, &Precondition::of(revision)).await?;
-        }
-        Ok(!revisions.is_empty())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,9 +228,50 @@ mod tests {
         ]
     }
 
+    fn builtin(name: &str) -> RestorePlan {
+        let (_, text) = RestorePlan::builtin().into_iter().find(|(named, _)| *named == name).unwrap();
+        RestorePlan::parse(text, name).unwrap()
+    }
+
+    /// A plan of policies with one step.
+    fn own(apply: &str) -> RestorePlan {
+        let text = format!(
+            "{{apiVersion: netdr/v1, kind: RestorePlan, name: own, title: Own, rto: 1h, rpo: 24h, role: Anybody, runbook: none.md, \
+             steps: [{{id: own, title: Own, apply: {{component: policies, {apply}}}}}]}}"
+        );
+        RestorePlan::parse(&text, "own").unwrap()
+    }
+
+    #[test]
+    fn what_a_plan_would_not_bring_back_stays_whole_and_is_named() {
+        let of = |apply: &str| choose(&own(apply), &items());
+        let Chosen { damage, spared } = of("kinds: [namespaces]");
+        assert!(matches!(&damage[..], [Damage::Corrupted { key, .. }] if key.is_kind("", "namespaces")));
+        let mut lines = vec!["networkpolicies.networking.k8s.io: no step of the plan brings them back"];
+        assert_eq!(spared, lines);
+
+        // By default a step lists what slipped in, and replaces what differs.
+        let Chosen { damage, spared } = of("kinds: [networkpolicies.networking.k8s.io]");
+        assert!(damage.len() == 3 && !damage.iter().any(|one| matches!(one, Damage::Stray(_))), "{damage:?}");
+        lines = vec![
+            "namespaces: no step of the plan brings them back",
+            "networkpolicies.networking.k8s.io: the plan leaves those alone that slip in",
+        ];
+        assert_eq!(spared, lines);
+
+        let Chosen { damage, spared } =
+            of("kinds: [networkpolicies.networking.k8s.io], existing: keep, extras: delete");
+        let lost = |one: &Damage| matches!(one, Damage::Lost(_));
+        let stray = |one: &Damage| matches!(one, Damage::Stray(_));
+        assert!(damage.len() == 3 && damage.iter().all(|one| lost(one) || stray(one)), "{damage:?}");
+        lines[1] = "networkpolicies.networking.k8s.io: the plan keeps those that differ as they are";
+        assert_eq!(spared, lines);
+    }
+
     #[test]
     fn policies_are_lost_opened_and_slipped_in_and_a_namespace_loses_its_labels() {
-        let chosen = choose(&[Component::Policies].into(), &items());
+        let Chosen { damage: chosen, spared } = choose(&builtin("network-policies"), &items());
+        assert_eq!(spared, Vec::<String>::new());
         let said: Vec<String> = chosen.iter().map(|damage| damage.key().to_path()).collect();
         let policy = |name: &str| format!("resources/networking.k8s.io/networkpolicies/demo/{name}");
         assert_eq!(
@@ -320,19 +291,19 @@ mod tests {
 
     #[test]
     fn neither_evidence_nor_definitions_are_touched_and_nothing_of_other_components() {
-        let chosen = choose(&[Component::Cni].into(), &items());
+        let chosen = choose(&builtin("cni"), &items());
         assert!(
-            matches!(&chosen[..], [Damage::Corrupted { key, .. }] if key.name() == "rke2-canal"),
+            matches!(&chosen.damage[..], [Damage::Corrupted { key, .. }] if key.name() == "rke2-canal"),
             "{chosen:?}"
         );
-        assert_eq!(choose(&[Component::Ingress].into(), &items()), []);
+        assert_eq!(choose(&builtin("traefik"), &items()), Chosen::default());
     }
 
     #[test]
     fn of_every_node_one_file_is_corrupted_and_one_lost() {
         let file = |path: &str| item(Component::Host, path, Class::Config, Extent::Whole, json!({}));
         let files = [file("host/n1/a"), file("host/n1/b"), file("host/n1/c"), file("host/n2/a")];
-        let chosen = choose(&[Component::Host].into(), &files);
+        let chosen = choose(&builtin("cni"), &files).damage;
         assert_eq!(chosen.len(), 3, "{chosen:?}");
         assert!(matches!(chosen[1], Damage::Lost(_)));
     }

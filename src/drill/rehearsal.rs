@@ -10,14 +10,14 @@ mod within;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
 
 use super::{
     ControlPlane, Memory, Options, Programs, Subject,
-    damage::{self, Damage},
+    damage::{self, Caused, Damage},
     load::{self, Loaded},
     player::Player,
 };
@@ -98,6 +98,14 @@ struct Stage<'a> {
     nowhere: &'a Path,
 }
 
+/// What was done so far.
+#[derive(Default)]
+struct Course {
+    caused: Vec<Caused>,
+    nodes: Vec<String>,
+    runs: Vec<RecoveryReport>,
+}
+
 impl Rehearsal<'_> {
     /// Drills one scenario on a control plane of its own, which is gone afterwards. What goes wrong is in its outcome.
     pub async fn sandbox(&self, drilled: &Drilled, programs: &Programs, memory: &Memory) -> Scenario {
@@ -107,8 +115,8 @@ impl Rehearsal<'_> {
 
     async fn in_sandbox(&self, drilled: &Drilled, programs: &Programs, memory: &Memory) -> Result<Scenario> {
         let name = &drilled.plan.name;
-        let chosen = damage::choose(&drilled.plan.components(), &self.subject.items);
-        if chosen.is_empty() {
+        let chosen = damage::choose(&drilled.plan, &self.subject.items);
+        if chosen.damage.is_empty() {
             return Ok(untested(drilled, nothing_to_break(&drilled.plan)));
         }
         let controllers = programs.has(&["kube-controller-manager", "kube-scheduler", "kwok"]);
@@ -148,14 +156,14 @@ impl Rehearsal<'_> {
         .collect::<Vec<_>>();
         simulated.extend(made_up);
         let work = async {
-            match self.unplayable(drilled, &plan, &stage).await? {
-                Some(why) => Ok(untested(drilled, why)),
-                None => self.drill(drilled, &plan, &stage, &chosen).await,
+            match self.unplayable(drilled, &plan, &stage).await {
+                Ok(Some(why)) => untested(drilled, why),
+                Ok(None) => self.drill(drilled, &plan, &stage, chosen).await,
+                Err(error) => failed(drilled, &error),
             }
         };
         tokio::select! {
             scenario = work => {
-                let scenario = scenario?;
                 Ok(Scenario { rto_met: None, simulated, not_tested: [not_tested, scenario.not_tested].concat(), ..scenario })
             }
             never = player.play() => match never {},
@@ -171,8 +179,8 @@ impl Rehearsal<'_> {
 
     async fn in_cluster(&self, drilled: &Drilled, cluster: &Cluster, folder: &Path) -> Result<Scenario> {
         let (plan, not_tested) = restricted(&drilled.plan, false);
-        let chosen = damage::choose(&plan.components(), &self.subject.items);
-        if chosen.is_empty() {
+        let chosen = damage::choose(&plan, &self.subject.items);
+        if chosen.damage.is_empty() {
             return Ok(untested(drilled, nothing_to_break(&plan)));
         }
         let (runs, nowhere, roots) = (folder.join("runs"), folder.join("nowhere"), BTreeMap::new());
@@ -187,7 +195,7 @@ impl Rehearsal<'_> {
             ))
             .why(format!("{left} differences are left after its plan: {}", loaded.remarks.join("; "))));
         }
-        let scenario = self.drill(drilled, &plan, &stage, &chosen).await?;
+        let scenario = self.drill(drilled, &plan, &stage, chosen).await;
         Ok(Scenario { not_tested: [not_tested, scenario.not_tested].concat(), ..scenario })
     }
 
@@ -212,42 +220,35 @@ impl Rehearsal<'_> {
         Ok((!lacking.is_empty()).then(why))
     }
 
-    /// Breaks, replays, judges.
+    /// Breaks, replays, judges. Where something breaks that should not, what was done until then is told.
     async fn drill(
         &self,
         drilled: &Drilled,
         plan: &RestorePlan,
         stage: &Stage<'_>,
-        chosen: &[Damage],
-    ) -> Result<Scenario> {
-        let (name, components) = (&plan.name, plan.components());
-        (self.tell)(&format!("{name}: causing its failure"));
-        let caused = damage::cause(stage.cluster, stage.roots, chosen).await?;
-        if caused.is_empty() {
-            return Ok(untested(drilled, nothing_to_break(plan)));
+        damage::Chosen { damage, spared }: damage::Chosen,
+    ) -> Scenario {
+        let name = &plan.name;
+        let mut course = Course::default();
+        let ended = self.course(drilled, plan, stage, damage, &mut course).await;
+        let Course { caused, nodes, runs } = course;
+        if ended.is_ok() && caused.is_empty() {
+            return untested(drilled, nothing_to_break(plan));
         }
-        let incident = (self.clock)();
-        (self.tell)(&format!("{name}: {} failures caused, replaying its plan", caused.len()));
-        let mut runs = Vec::new();
-        // A plan that restores no files of nodes has nothing to do on a second one.
-        let nodes: Vec<String> = match components.contains(&Component::Host) {
-            true => stage.roots.keys().cloned().collect(),
-            false => Vec::new(),
+        let again = match &ended {
+            Ok(_) => damage::left(stage.cluster, stage.roots, &caused, &self.subject.items).await,
+            Err(_) => Ok(Vec::new()),
         };
-        if nodes.is_empty() {
-            runs.push(self.restore(drilled, plan, stage, None, incident).await?);
-        }
-        for (number, node) in nodes.iter().enumerate() {
-            if nodes.len() > 1 {
-                (self.tell)(&format!("{name}: run {} of {}, node {node}", number + 1, nodes.len()));
-            }
-            runs.push(self.restore(drilled, plan, stage, Some(node), incident).await?);
-        }
-        let took = ((self.clock)() - incident).to_std().unwrap_or_default();
-        let (outcome, why, checks) = judge(&caused, &runs, &nodes);
+        let caused: Vec<String> = caused.iter().map(ToString::to_string).collect();
+        let (outcome, why, checks) = match &ended {
+            Ok(_) => judge(&caused, &runs, &nodes, again.map_err(|error| error.to_string())),
+            Err(error) => ("failed", Some(error.to_string()), Vec::new()),
+        };
+        let took = ended.ok();
         let recovered = outcome == "recovered";
         let mut not_tested: Vec<String> =
             runs.iter().flat_map(|run| run.not_probed.iter().cloned()).collect();
+        not_tested.extend(spared.into_iter().map(|kind| format!("not broken: {kind}")));
         if plan.rpo.is_zero() {
             not_tested.push(format!(
                 "a recovery point of 0 of {name}: whether Git or netdr watch has every change, a drill cannot tell"
@@ -256,18 +257,19 @@ impl Rehearsal<'_> {
         not_tested.sort();
         not_tested.dedup();
         let simulated: Vec<String> = runs.iter().flat_map(|run| run.simulated.iter().cloned()).collect();
-        let point = runs.iter().map(|run| run.recovery_point_s).max().unwrap_or_default();
-        Ok(Scenario {
+        let point = runs.iter().map(|run| run.recovery_point_s).max();
+        Scenario {
             outcome,
             why,
-            own_time_s: Some(own_time(&runs)),
-            recovery_time_s: Some(took.as_secs_f64()),
+            own_time_s: took.map(|_| own_time(&runs)),
+            recovery_time_s: took.map(|took| took.as_secs_f64()),
             // Where nodes are only played, so is the time that they take.
-            rto_met: simulated.is_empty().then_some(recovered && took <= plan.rto),
-            recovery_point_s: Some(point),
+            rto_met: took.filter(|_| simulated.is_empty()).map(|took| recovered && took <= plan.rto),
+            recovery_point_s: took.and(point),
             // That nothing at all is lost is up to Git or to whoever watches: a snapshot of any age cannot tell.
-            rpo_met: (recovered && !plan.rpo.is_zero())
-                .then(|| u64::try_from(point).unwrap_or_default() <= plan.rpo.as_secs()),
+            rpo_met: point
+                .filter(|_| recovered && !plan.rpo.is_zero())
+                .map(|point| u64::try_from(point).unwrap_or_default() <= plan.rpo.as_secs()),
             simulated,
             not_tested,
             caused,
@@ -275,7 +277,43 @@ impl Rehearsal<'_> {
             runs,
             nodes,
             ..drilled.without(outcome, String::new())
-        })
+        }
+    }
+
+    /// Breaks and replays, and says how long it took from the failure to the last proof; what was done, `course` has, however
+    /// far it came.
+    async fn course(
+        &self,
+        drilled: &Drilled,
+        plan: &RestorePlan,
+        stage: &Stage<'_>,
+        damage: Vec<Damage>,
+        course: &mut Course,
+    ) -> Result<Duration> {
+        let name = &plan.name;
+        (self.tell)(&format!("{name}: causing its failure"));
+        damage::cause(stage.cluster, stage.roots, damage, &mut course.caused).await?;
+        if course.caused.is_empty() {
+            return Ok(Duration::ZERO);
+        }
+        let (incident, began) = ((self.clock)(), Instant::now());
+        (self.tell)(&format!("{name}: {} failures caused, replaying its plan", course.caused.len()));
+        // A plan that restores no files of nodes has nothing to do on a second one.
+        let nodes: Vec<String> = match plan.components().contains(&Component::Host) {
+            true => stage.roots.keys().cloned().collect(),
+            false => Vec::new(),
+        };
+        if nodes.is_empty() {
+            course.runs.push(self.restore(drilled, plan, stage, None, incident).await?);
+        }
+        for (number, node) in nodes.iter().enumerate() {
+            if nodes.len() > 1 {
+                (self.tell)(&format!("{name}: run {} of {}, node {node}", number + 1, nodes.len()));
+            }
+            course.nodes.push(node.clone());
+            course.runs.push(self.restore(drilled, plan, stage, Some(node), incident).await?);
+        }
+        Ok(began.elapsed()) // the wall clock may have been set since
     }
 
     /// One run of a plan, as `netdr restore` makes it, on the node whose files are among it.
@@ -287,6 +325,7 @@ impl Rehearsal<'_> {
         node: Option<&str>,
         incident_start: DateTime<Utc>,
     ) -> Result<RecoveryReport> {
+        let began = Instant::now();
         let request = self.request(drilled, plan, stage, node, incident_start);
         let id = request.run.clone();
         let prepared = prepare(request).await?;
@@ -294,6 +333,7 @@ impl Rehearsal<'_> {
             folder: &stage.runs.join(id.as_str()),
             recipients: &self.identities.recipients()?,
             operator: self.operator,
+            began,
             confirm_s: 0.0,
             clock: self.clock,
             event: self.event,

@@ -25,6 +25,7 @@ mod unread;
 mod waits;
 
 pub use authored::{AuthoredValues, Compared};
+pub(crate) use claims::taken;
 pub(crate) use extras::OWN_TIERS;
 pub use operations::Earlier;
 pub(crate) use operations::{RESTARTED, replicas};

@@ -20,7 +20,7 @@ use super::{
     ready, safety,
 };
 use crate::{Result, host::Writer, plan::Compared, report::RecoveryReport, seal::Recipients};
-use summary::{Proof, outcome, proof, recovery_point, remarks, spent};
+use summary::{Proof, outcome, proof, recovery_point, recovery_time, remarks, spent};
 
 /// What a run needs besides the prepared restore.
 pub struct Running<'a> {
@@ -30,6 +30,8 @@ pub struct Running<'a> {
     pub recipients: &'a Recipients,
     /// Who runs it.
     pub operator: &'a str,
+    /// When `now` of the prepared restore was: the wall clock may be set since, and would meet objectives that were missed.
+    pub began: Instant,
     /// How long the question "go on?" took to be answered, in seconds.
     pub confirm_s: f64,
     /// The wall clock.
@@ -237,7 +239,7 @@ impl<'a> AtWork<'a> {
             plan, cluster, target, run, incident_start, now, sessions, offline, mut phases, ..
         } = prepared;
         phases.extend(spent(&steps, running.confirm_s, saving, proof.seconds));
-        let recovery_time = (ended_at - incident_start).to_std().unwrap_or_default();
+        let recovery_time = recovery_time(incident_start, now, running.began.elapsed());
         let recovery_point_s = match plan.source.lossless {
             true => 0,
             false => recovery_point(incident_start, plan.source.captured_at),

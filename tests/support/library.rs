@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -150,6 +150,7 @@ impl Library {
             folder,
             recipients: &self.recipients,
             operator: "tester",
+            began: Instant::now(),
             confirm_s: 0.0,
             clock: Utc::now,
             event: &|_| {},

@@ -34,7 +34,7 @@ pub(super) fn claims<'a>(
     index: &'a Index,
     items: &Items,
 ) -> (Vec<Vec<&'a IndexEntry>>, Vec<String>) {
-    let rendered = rendered(plan, items);
+    let rendered = rendered(plan, || items.values());
     let mut best: BTreeMap<&ItemKey, (Claim, usize, &IndexEntry)> = BTreeMap::new();
     let mut warnings = Vec::new();
     // A guard that a backup saw in the midst of a restore is nobody's intent.
@@ -42,7 +42,8 @@ pub(super) fn claims<'a>(
     for entry in index.entries.iter().filter(wanted) {
         let (kind, release) = (entry.key.kind_name(), rendered.get(&(entry.component, &entry.key)));
         let claims = plan.steps.iter().enumerate();
-        let claims = claims.filter_map(|(n, step)| Some((claim(&step.action, entry, &kind, release)?, n)));
+        let of = (entry.component, &entry.key);
+        let claims = claims.filter_map(|(n, step)| Some((claim(&step.action, of, &kind, release)?, n)));
         let Some((claim, number)) = claims.min() else { continue };
         match best.get(&entry.key) {
             Some((held, at, other)) => {
@@ -68,30 +69,49 @@ pub(super) fn claims<'a>(
     (steps, warnings)
 }
 
-fn claim(action: &Action, entry: &IndexEntry, kind: &String, rendered_by: Option<&ItemKey>) -> Option<Claim> {
-    if action.component() != Some(entry.component) {
+/// The steps that act on items, by key; what no step acts on is not among them. All items are at hand.
+pub(crate) fn taken<'a, 'p>(plan: &'p RestorePlan, items: &'a [Item]) -> BTreeMap<&'a ItemKey, &'p Action> {
+    let rendered = rendered(plan, || items.iter());
+    let wanted = items.iter().filter(|item| item.class == Class::Config && !guard::is_guard(&item.key));
+    let strongest = |item: &'a Item| {
+        let (of, kind) = ((item.component, &item.key), item.key.kind_name());
+        let actions = plan.steps.iter().map(|step| &step.action);
+        let claims =
+            actions.filter_map(|action| Some((claim(action, of, &kind, rendered.get(&of))?, action)));
+        Some((&item.key, claims.min_by_key(|(claim, _)| *claim)?.1))
+    };
+    wanted.filter_map(strongest).collect()
+}
+
+fn claim(
+    action: &Action,
+    (component, key): (Component, &ItemKey),
+    kind: &String,
+    rendered_by: Option<&ItemKey>,
+) -> Option<Claim> {
+    if action.component() != Some(component) {
         return None;
     }
     match action {
         Action::Apply { kinds, .. } if kinds.is_empty() => {
-            let rest = !is_ground(&entry.key) && !matches!(entry.key, ItemKey::Release { .. });
+            let rest = !is_ground(key) && !matches!(key, ItemKey::Release { .. });
             rest.then_some(Claim::Rest)
         }
         Action::Apply { kinds, .. } => {
             let named = kinds.contains(kind);
-            named.then_some(if is_ground(&entry.key) { Claim::Ground } else { Claim::Named })
+            named.then_some(if is_ground(key) { Claim::Ground } else { Claim::Named })
         }
         // What helm-controller renders for the CNI is not brought back with its release.
         Action::HelmRelease { component: Component::Cni, .. } => None,
         Action::HelmRelease { releases, .. } => {
-            let release = match &entry.key {
+            let release = match key {
                 key @ ItemKey::Release { .. } => key,
                 _ => rendered_by?,
             };
             let name = format!("{}/{}", release.namespace().unwrap_or_default(), release.name());
             (releases.is_empty() || releases.contains(&name)).then_some(Claim::Release)
         }
-        Action::HostFiles => matches!(entry.key, ItemKey::File { .. }).then_some(Claim::Rest),
+        Action::HostFiles => matches!(key, ItemKey::File { .. }).then_some(Claim::Rest),
         Action::RenewCertificates
         | Action::RolloutRestart { .. }
         | Action::Scale { .. }
@@ -109,12 +129,15 @@ pub(super) fn is_ground(key: &ItemKey) -> bool {
 
 /// Which release rendered which item, of those whose content is at hand: by the release's stored manifest where that
 /// is at hand too (it is when the release differs), else by the annotations Helm puts on what it makes.
-fn rendered<'a>(plan: &RestorePlan, items: &'a Items) -> BTreeMap<(Component, &'a ItemKey), ItemKey> {
+fn rendered<'a, I: Iterator<Item = &'a Item>>(
+    plan: &RestorePlan,
+    items: impl Fn() -> I,
+) -> BTreeMap<(Component, &'a ItemKey), ItemKey> {
     let released = |component: Component| {
         let mut actions = plan.steps.iter().map(|step| &step.action);
         actions.any(|action| matches!(action, Action::HelmRelease { component: c, .. } if *c == component))
     };
-    let items = || items.values().filter(|item| released(item.component));
+    let items = || items().filter(|item| released(item.component));
     let manifests: Vec<(&Item, Vec<Value>)> = items()
         .filter(|item| matches!(item.key, ItemKey::Release { .. }))
         .filter_map(|item| Some((item, helm::manifest_objects(&item.json()?.value()).ok()?)))

@@ -50,11 +50,13 @@ pub struct Scenario {
     pub nodes: Vec<String>,
 }
 
-/// The word for it, why not, and the checks that it rests on. `nodes` are those that the runs were made for, in their order.
+/// The word for it, why not, and the checks that it rests on. `nodes` are those that the runs were made for, in their order;
+/// `left` is what was broken and is not as it was, or why nobody could look.
 pub fn judge(
     caused: &[String],
     runs: &[RecoveryReport],
     nodes: &[String],
+    left: Result<Vec<String>, String>,
 ) -> (&'static str, Option<String>, Vec<Check>) {
     let mut seen = Check::new("the failure was seen: the plan had something to do");
     let failures = words::count(caused.len() as u64, "failure");
@@ -97,7 +99,13 @@ pub fn judge(
     if runs.is_empty() {
         equal = Check::not_made(&equal.what, "nothing was restored");
     }
-    let mut checks = vec![seen, done, equal];
+    let mut undone = Check::new("what was broken is as it was");
+    match left {
+        Ok(left) if left.is_empty() => undone.passed(format!("{failures}, looked at again one by one")),
+        Ok(left) => left.into_iter().rev().for_each(|what| undone.failed(what)),
+        Err(why) => undone.failed(format!("it could not be looked at: {why}")),
+    }
+    let mut checks = vec![seen, done, equal, undone];
     checks.extend(once_each(runs, nodes));
     // What could not be probed is said, and is no failure: in a sandbox nothing answers.
     let failed = checks.iter().find(|check| check.outcome == "failed");

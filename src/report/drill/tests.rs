@@ -173,7 +173,7 @@ fn a_drill_that_was_interrupted_says_so_and_counts_for_nothing() {
 #[test]
 fn what_was_broken_must_have_been_seen_done_and_equal_afterwards() {
     let caused = ["x is lost".to_owned()];
-    let judged = |run: crate::report::RecoveryReport| judge(&caused, &[run], &[]).0;
+    let judged = |run: crate::report::RecoveryReport| judge(&caused, &[run], &[], Ok(vec![])).0;
     assert_eq!(judged(samples::report()), "recovered");
     let mut unseen = samples::report();
     unseen.steps.iter_mut().for_each(|step| (step.applied, step.deleted) = (0, 0));
@@ -189,8 +189,14 @@ fn what_was_broken_must_have_been_seen_done_and_equal_afterwards() {
     check.failed("another".into());
     unproved.checks.push(check);
     assert_eq!(judged(unproved), "partial");
-    assert_eq!(judge(&caused, &[], &[]).0, "failed");
-    assert_eq!(judge(&[], &[samples::report()], &[]).0, "partial", "nothing was broken");
+    assert_eq!(judge(&caused, &[], &[], Ok(vec![])).0, "failed");
+    assert_eq!(judge(&[], &[samples::report()], &[], Ok(vec![])).0, "partial", "nothing was broken");
+    for left in [Ok(vec!["x is still there".to_owned()]), Err("no answer".to_owned())] {
+        let (outcome, why, _) = judge(&caused, &[samples::report()], &[], left.clone());
+        let why = why.unwrap();
+        assert_eq!(outcome, "partial", "nothing differs in the plan's scope, and {left:?}");
+        assert!(why.contains("what was broken is as it was: "), "{why}");
+    }
 }
 
 #[test]
@@ -200,8 +206,8 @@ fn files_of_a_node_that_had_a_run_of_its_own_are_done() {
     let mut run = samples::report();
     run.not_done = vec![part];
     let caused = ["x is lost".to_owned()];
-    assert_eq!(judge(&caused, std::slice::from_ref(&run), &["n2".to_owned()]).0, "recovered");
-    assert_eq!(judge(&caused, &[run], &[]).0, "partial");
+    let judged = |nodes: &[String]| judge(&caused, std::slice::from_ref(&run), nodes, Ok(vec![])).0;
+    assert_eq!((judged(&["n2".to_owned()]), judged(&[])), ("recovered", "partial"));
 }
 
 #[test]
@@ -313,7 +319,7 @@ fn checks_of_several_runs_are_one_row_each_with_the_nodes_that_differ() {
         run.checks = vec![Check::new("serials"), Check::not_made("DNS", "the nodes are played")];
     }
     runs[1].checks[0].failed("another".into());
-    let (outcome, _, checks) = judge(&["x is lost".to_owned()], &runs, &nodes);
+    let (outcome, _, checks) = judge(&["x is lost".to_owned()], &runs, &nodes, Ok(vec![]));
     assert_eq!(outcome, "partial");
     let of = |what: &str| {
         let found: Vec<&Check> = checks.iter().filter(|check| check.what == what).collect();

@@ -55,6 +55,11 @@ pub(super) fn proof(again: Result<ResolvedPlan>, took: Duration) -> Proof {
     Proof { left, remarks, seconds, issuance: Some(plan.issuance) }
 }
 
+/// How long the recovery took: from the incident to `now`, when netdr began, and the time since, which no wall clock measured.
+pub(super) fn recovery_time(incident_start: DateTime<Utc>, now: DateTime<Utc>, since: Duration) -> Duration {
+    (now - incident_start).to_std().unwrap_or_default() + since
+}
+
 /// How old the source was when the incident began, in whole seconds and rounded up: half a second lost is no
 /// objective of 0 met.
 pub(super) fn recovery_point(incident_start: DateTime<Utc>, captured_at: DateTime<Utc>) -> i64 {
@@ -144,6 +149,14 @@ mod tests {
         assert_eq!(recovery_point(at(0), at(0)), 0);
         assert_eq!(recovery_point(at(1), at(0)), 1);
         assert_eq!(recovery_point(at(3_000), at(0)), 3);
+    }
+
+    #[test]
+    fn a_recovery_takes_what_passed_before_netdr_began_and_since() {
+        let at = |seconds: i64| DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
+        let since = Duration::from_secs(5);
+        assert_eq!(recovery_time(at(0), at(60), since), Duration::from_secs(65));
+        assert_eq!(recovery_time(at(0), at(-60), since), since, "the incident is not before its recovery");
     }
 
     #[test]

@@ -1,0 +1,283 @@
+//! The damage done: objects deleted and changed on the drill's own cluster, files in the drill's own folders.
+//!
+//! In: what was chosen. Out: what was done, and afterwards what of it is left. Invariant: what is called lost is gone, and
+//! what could not be looked at again is never called undone.
+
+use std::{collections::BTreeMap, fmt, fs, path::PathBuf, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::Damage;
+use crate::{
+    Error, Result,
+    cluster::{Answer, Cluster, Discovery, ListOptions, Precondition, Refusal, Selector},
+    model::{Content, Item, ItemKey},
+    restore::terminating,
+};
+
+/// How long what is deleted may take to go: whoever put a finalizer on it has work to do first.
+const GONE: Duration = Duration::from_secs(60);
+const LOOK: &str = "cannot look again at";
+const POLL: Duration = Duration::from_millis(100);
+
+/// The folder of each node whose files there are.
+type Roots = BTreeMap<String, PathBuf>;
+
+/// What was done. As it is displayed, a line for the report.
+#[derive(Debug)]
+pub(in crate::drill) struct Caused {
+    damage: Damage,
+    /// What holds an object that was deleted and is still there.
+    held: Option<String>,
+}
+
+/// Does it, and notes each that was done, also where the next one fails. Of what is not there nothing is said: it could not
+/// be loaded, and that has been said.
+///
+/// # Errors
+/// When the API server refuses, or a file cannot be changed.
+pub(in crate::drill) async fn cause(
+    cluster: &Cluster,
+    roots: &Roots,
+    chosen: Vec<Damage>,
+    caused: &mut Vec<Caused>,
+) -> Result<()> {
+    let discovery = cluster.discover().await?;
+    let causing = Causing { cluster, discovery: &discovery };
+    let mut going = Vec::new();
+    for damage in chosen {
+        let refused =
+            |refusal: Refusal| refusal.about("cannot break", &damage.key().to_string(), cluster.server());
+        let done = match damage.key() {
+            ItemKey::File { .. } => break_file(roots, &damage)?,
+            ItemKey::Release { namespace, name } => {
+                causing.release(namespace, name).await.map_err(refused)?
+            }
+            _ => match causing.object(&damage).await.map_err(refused)? {
+                Done::Nothing => false,
+                Done::Written => true,
+                Done::Deleted(uid) => {
+                    going.push((caused.len(), uid));
+                    true
+                }
+            },
+        };
+        if done {
+            caused.push(Caused { damage, held: None });
+        }
+    }
+    let deadline = Instant::now() + GONE;
+    for (number, uid) in going {
+        let one = &mut caused[number];
+        let key = one.damage.key();
+        one.held = causing
+            .gone(key, &uid, deadline)
+            .await
+            .map_err(|r| r.about(LOOK, &key.to_string(), cluster.server()))?;
+    }
+    Ok(())
+}
+
+/// What of it is left, a line each: what is lost is there again, what was changed is as its item has it, what slipped in is
+/// gone.
+///
+/// # Errors
+/// When the API server refuses to show something, or a file cannot be read.
+pub(in crate::drill) async fn left(
+    cluster: &Cluster,
+    roots: &Roots,
+    caused: &[Caused],
+    items: &[Item],
+) -> Result<Vec<String>> {
+    let discovery = cluster.discover().await?;
+    let causing = Causing { cluster, discovery: &discovery };
+    let mut left = Vec::new();
+    for Caused { damage, .. } in caused {
+        let key = damage.key();
+        let seen = match key {
+            ItemKey::File { .. } => text(roots, key)?,
+            _ => causing.seen(key).await.map_err(|r| r.about(LOOK, &key.to_string(), cluster.server()))?,
+        };
+        let was = || items.iter().find(|item| item.key == *key).map(content).unwrap_or_default();
+        left.extend(match (damage, seen) {
+            (Damage::Lost(_), None) | (Damage::Corrupted { .. }, None) => Some(format!("{key} is not there")),
+            (Damage::Corrupted { to, .. }, Some(seen)) if !undone(to, &seen, &was()) => {
+                Some(format!("{key} is not what it was"))
+            }
+            (Damage::Stray(_), Some(_)) => Some(format!("{key} is still there")),
+            _ => None,
+        });
+    }
+    Ok(left)
+}
+
+impl fmt::Display for Caused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.damage, &self.held) {
+            (Damage::Lost(key), None) => write!(f, "{key} is lost"),
+            (Damage::Lost(key), Some(by)) => {
+                write!(f, "{key} is being deleted, and held by finalizers ({by})")
+            }
+            (Damage::Corrupted { key, says, .. }, _) => write!(f, "{key} {says}"),
+            (Damage::Stray(key), _) => write!(f, "{key} slipped in"),
+        }
+    }
+}
+
+/// Whether what a merge patch changed (RFC 7396) is as it was; what else there is of an object, it did not touch.
+fn undone(patch: &Value, seen: &Value, was: &Value) -> bool {
+    match patch {
+        Value::Object(fields) => fields.iter().all(|(name, patch)| undone(patch, &seen[name], &was[name])),
+        _ => seen == was,
+    }
+}
+
+/// An item's content, to be compared with what is there.
+fn content(item: &Item) -> Value {
+    match &item.content {
+        Content::File(file) => String::from_utf8_lossy(&file.bytes).into(),
+        Content::Resource(json) | Content::Release(json) => json.value(),
+    }
+}
+
+/// What became of an object.
+enum Done {
+    Nothing,
+    Written,
+    /// The uid of what is going.
+    Deleted(String),
+}
+
+struct Causing<'a> {
+    cluster: &'a Cluster,
+    discovery: &'a Discovery,
+}
+
+impl Causing<'_> {
+    async fn object(&self, damage: &Damage) -> Answer<Done> {
+        let ItemKey::Resource { group, plural, namespace, name } = damage.key() else {
+            return Ok(Done::Nothing);
+        };
+        let Some(kind) = self.discovery.find(group, plural) else { return Ok(Done::Nothing) };
+        let namespace = namespace.as_deref();
+        if let Damage::Stray(_) = damage {
+            let policy = json!({
+                "apiVersion": kind.api_version(), "kind": kind.kind,
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]},
+            });
+            self.cluster.create(kind, namespace, policy.to_string().as_bytes()).await?;
+            return Ok(Done::Written);
+        }
+        let Some(live) = self.cluster.get(kind, namespace, name).await? else { return Ok(Done::Nothing) };
+        if let Damage::Corrupted { to, .. } = damage {
+            self.cluster.merge(kind, namespace, name, to).await?;
+            return Ok(Done::Written);
+        }
+        let seen = Precondition::of(&live);
+        self.cluster.delete(kind, namespace, name, &seen).await?;
+        Ok(Done::Deleted(seen.uid))
+    }
+
+    /// Waits until the very object is gone; who holds it where it does not go.
+    async fn gone(&self, key: &ItemKey, uid: &str, deadline: Instant) -> Answer<Option<String>> {
+        loop {
+            match self.seen(key).await? {
+                Some(live) if live["metadata"]["uid"] == uid => {
+                    if Instant::now() > deadline {
+                        return Ok(Some(terminating(&live).unwrap_or_default()));
+                    }
+                }
+                _ => return Ok(None),
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// What is there of it: of a release, its newest revision.
+    async fn seen(&self, key: &ItemKey) -> Answer<Option<Value>> {
+        match key {
+            ItemKey::Resource { group, plural, namespace, name } => {
+                match self.discovery.find(group, plural) {
+                    Some(kind) => self.cluster.get(kind, namespace.as_deref(), name).await,
+                    None => Ok(None),
+                }
+            }
+            ItemKey::Release { namespace, name } => Ok(self.revisions(namespace, name).await?.pop()),
+            ItemKey::File { .. } => Ok(None),
+        }
+    }
+
+    /// Takes away every revision of a release, as `helm uninstall` does.
+    async fn release(&self, namespace: &str, name: &str) -> Answer<bool> {
+        let Some(secrets) = self.discovery.find("", "secrets") else { return Ok(false) };
+        let revisions = self.revisions(namespace, name).await?;
+        for revision in &revisions {
+            let name = revision["metadata"]["name"].as_str().unwrap_or_default();
+            self.cluster.delete(secrets, Some(namespace), name, &Precondition::of(revision)).await?;
+        }
+        Ok(!revisions.is_empty())
+    }
+
+    async fn revisions(&self, namespace: &str, name: &str) -> Answer<Vec<Value>> {
+        let Some(secrets) = self.discovery.find("", "secrets") else { return Ok(Vec::new()) };
+        let options = ListOptions {
+            namespace: Some(namespace.into()),
+            selector: Selector { labels: Some(format!("owner=helm,name={name}")), fields: None },
+            metadata_only: true,
+        };
+        self.cluster.list_all(secrets, &options).await
+    }
+}
+
+/// Where a file of a node is, if its node has a folder here and it is there.
+fn at(roots: &Roots, key: &ItemKey) -> Option<PathBuf> {
+    let ItemKey::File { node, path } = key else { return None };
+    roots.get(node).map(|root| root.join(path.trim_start_matches('/'))).filter(|path| path.is_file())
+}
+
+fn break_file(roots: &Roots, damage: &Damage) -> Result<bool> {
+    let Some(path) = at(roots, damage.key()) else { return Ok(false) };
+    let done = match damage {
+        Damage::Corrupted { to: Value::String(text), .. } => fs::write(&path, text),
+        _ => fs::remove_file(&path),
+    };
+    done.map_err(|e| Error::failed(format!("cannot break {}", path.display())).because(e))?;
+    Ok(true)
+}
+
+/// A file's text.
+fn text(roots: &Roots, key: &ItemKey) -> Result<Option<Value>> {
+    let Some(path) = at(roots, key) else { return Ok(None) };
+    let bytes = fs::read(&path);
+    let bytes = bytes.map_err(|e| Error::failed(format!("{LOOK} {}", path.display())).because(e))?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_changed_must_be_as_it_was() {
+        let patch = json!({"metadata": {"labels": {"team": null}}});
+        let was = json!({"metadata": {"labels": {"team": "a"}}});
+        let seen = |team: Value| json!({"metadata": {"labels": {"team": team, "other": "b"}}, "status": {}});
+        assert!(undone(&patch, &seen("a".into()), &was));
+        assert!(!undone(&patch, &seen("b".into()), &was));
+        assert!(!undone(&patch, &seen(Value::Null), &was));
+        let patch = json!({"spec": {"egress": [{}]}});
+        assert!(undone(&patch, &json!({"spec": {}}), &json!({"spec": {}})), "it had none");
+        assert!(!undone(&patch, &json!({"spec": {"egress": [{}]}}), &json!({"spec": {}})));
+    }
+
+    #[test]
+    fn what_is_held_is_not_called_lost() {
+        let key = ItemKey::resource("", "services", Some("a"), "b");
+        let of =
+            |held: Option<&str>| Caused { damage: Damage::Lost(key.clone()), held: held.map(Into::into) };
+        assert!(of(None).to_string().ends_with("is lost"));
+        assert!(of(Some("x/y")).to_string().ends_with("is being deleted, and held by finalizers (x/y)"));
+    }
+}
