@@ -26,6 +26,9 @@ use crate::{
     restore::{Probed, StepOutcome},
 };
 
+/// How a remark begins by which a run says that it could not look whether anything is left.
+pub(crate) const NOT_READ_AGAIN: &str = "whether anything is left could not be looked at";
+
 /// One part of the recovery time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Phase {

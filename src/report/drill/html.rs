@@ -60,33 +60,42 @@ fn cards(m: &mut Markup, report: &DrillReport) {
     let back: Vec<&Scenario> = report.scenarios.iter().filter(|one| one.outcome == "recovered").collect();
     let broken: usize = report.scenarios.iter().map(|scenario| scenario.caused.len()).sum();
     card(m, "Scenarios that came back", &format!("{} of {}", back.len(), report.scenarios.len()));
-    m.raw("<p class=\"muted\">")
-        .text(words::count(broken as u64, "failure"))
-        .raw(" caused; what was restored was read ");
-    m.raw("again and compared with the snapshots</p></section>\n");
+    m.raw("<p class=\"muted\">").text(words::count(broken as u64, "failure")).raw(" caused");
+    match report.scenarios.iter().filter(|scenario| scenario.is_compared()).count() as u64 {
+        0 => m.raw("; nothing was compared with the snapshots afterwards"),
+        n => m
+            .raw("; of ")
+            .text(words::count(n, "scenario"))
+            .raw(" what was restored was read again and compared with the snapshots"),
+    };
+    m.raw("</p></section>\n");
 
-    let timed = back.iter().filter_map(|one| Some((one.recovery_time_s?, one)));
-    let longest = timed.max_by(|(a, _), (b, _)| a.total_cmp(b));
-    card(m, "Longest recovery", &longest.map_or("–".into(), |(seconds, _)| words::duration(seconds)));
-    if let Some((_, scenario)) = longest {
-        m.raw(match scenario.rto_met {
-            Some(true) => "<p class=\"judged good\">✓ within the objective of ",
-            Some(false) => "<p class=\"judged bad\">✕ over the objective of ",
-            None => "<p class=\"muted\">open, because readiness was simulated: objective ",
-        });
-        m.text(words::duration(scenario.rto_s as f64))
-            .raw("</p><p class=\"muted\">scenario ")
-            .text(&scenario.name)
-            .raw("</p>");
-    }
-    m.raw("</section>\n");
+    let time = |one: &Scenario| (one.recovery_time_s, one.rto_met);
+    objectives(m, "Longest recovery", &back, time, ", because readiness was simulated");
+    m.raw("<p class=\"muted\">from the failure to the last proof</p></section>\n");
+    let point = |one: &Scenario| (one.recovery_point_s.map(|seconds| seconds as f64), one.rpo_met);
+    objectives(m, "Recovery point", &back, point, "");
+    m.raw("<p class=\"muted\">how old the oldest of these snapshots was when a failure was caused</p></section>\n");
+}
 
-    // The number stands for what is judged below it: first what missed its objective, then what met it, then what is open.
-    let of = |as_said: Option<bool>| back.iter().filter(move |one| one.rpo_met == as_said);
-    let [over, within, open] = [Some(false), Some(true), None].map(|as_said| of(as_said).count() as u64);
-    let shown = [Some(false), Some(true), None].into_iter().find(|as_said| of(*as_said).next().is_some());
-    let oldest = shown.and_then(|as_said| of(as_said).filter_map(|scenario| scenario.recovery_point_s).max());
-    card(m, "Recovery point", &oldest.map_or("–".into(), |seconds| words::duration(seconds as f64)));
+/// A card of what came back against the objectives. The number is the longest time of what is judged below it: first of what
+/// missed its objective, then of what met it, then of what is open.
+fn objectives(
+    m: &mut Markup,
+    title: &'static str,
+    back: &[&Scenario],
+    of: impl Fn(&Scenario) -> (Option<f64>, Option<bool>),
+    why_open: &'static str,
+) {
+    let seconds = |wanted: Option<bool>| -> Vec<f64> {
+        let judged = back.iter().map(|scenario| of(scenario)).filter(|(_, met)| *met == wanted);
+        judged.filter_map(|(seconds, _)| seconds).collect()
+    };
+    let groups = [Some(false), Some(true), None].map(seconds);
+    let gravest = groups.iter().find(|group| !group.is_empty());
+    let longest = gravest.and_then(|group| group.iter().copied().max_by(f64::total_cmp));
+    card(m, title, &longest.map_or("–".into(), words::duration));
+    let [over, within, open] = groups.map(|group| group.len() as u64);
     if over > 0 {
         m.raw("<p class=\"judged bad\">✕ over the objective of ")
             .text(words::count(over, "scenario"))
@@ -97,9 +106,8 @@ fn cards(m: &mut Markup, report: &DrillReport) {
             .raw("</p>");
     }
     if open > 0 {
-        m.raw("<p class=\"muted\">open in ").text(words::count(open, "scenario")).raw("</p>");
+        m.raw("<p class=\"muted\">open in ").text(words::count(open, "scenario")).raw(why_open).raw("</p>");
     }
-    m.raw("<p class=\"muted\">how old the oldest of these snapshots was when a failure was caused</p></section>\n");
 }
 
 fn summary(m: &mut Markup, report: &DrillReport) {

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::report::{Check, RecoveryReport, words};
+use crate::report::{Check, NOT_READ_AGAIN, RecoveryReport, words};
+
+/// The check that nothing is left to do.
+const COMPARED: &str = "nothing differs from the snapshot afterwards";
 
 /// What it came to.
 #[derive(Clone, Debug, Serialize)]
@@ -71,7 +74,8 @@ pub fn judge(
     }
     let mut done = Check::new("every step that was drilled was done");
     let mut elsewhere = BTreeSet::new();
-    let mut equal = Check::new("nothing differs from the snapshot afterwards");
+    let mut equal = Check::new(COMPARED);
+    let mut unread = Vec::new();
     for (number, run) in runs.iter().enumerate() {
         let of = label(run, nodes.get(number));
         for step in run.steps.iter().filter(|step| step.outcome != "done") {
@@ -85,10 +89,12 @@ pub fn judge(
                 _ => done.failed(part.what.clone()),
             }
         }
-        match run.differences_left {
-            0 => equal.passed(format!("{of}: read again, 0 differences")),
-            n => {
-                equal.failed(format!("{of}: {n} differences are left"));
+        let not_read = run.remarks.iter().find(|line| line.starts_with(NOT_READ_AGAIN));
+        match (not_read, run.differences_left) {
+            (Some(why), _) => unread.push(format!("{of}: {why}")),
+            (None, 0) => equal.passed(format!("{of}: read again, 0 differences")),
+            (None, n) => {
+                equal.failed(format!("{of}: {} left", words::count(n, "difference")));
                 equal
                     .details
                     .extend(run.remarks.iter().filter(|line| line.ends_with("still differs")).cloned());
@@ -97,7 +103,15 @@ pub fn judge(
     }
     elsewhere.iter().for_each(|node| done.passed(format!("files of {node}: by a run of their own")));
     if runs.is_empty() {
-        equal = Check::not_made(&equal.what, "nothing was restored");
+        unread.push("nothing was restored".into());
+    }
+    match (unread.is_empty(), equal.outcome) {
+        (true, _) => {}
+        (false, "failed") => equal.details.append(&mut unread),
+        (false, _) => {
+            equal.outcome = "not made";
+            equal.details.splice(..0, unread);
+        }
     }
     let mut undone = Check::new("what was broken is as it was");
     match left {
@@ -108,7 +122,8 @@ pub fn judge(
     let mut checks = vec![seen, done, equal, undone];
     checks.extend(once_each(runs, nodes));
     // What could not be probed is said, and is no failure: in a sandbox nothing answers.
-    let failed = checks.iter().find(|check| check.outcome == "failed");
+    let proof = |check: &Check| check.what == COMPARED && check.is_failure();
+    let failed = checks.iter().find(|check| check.outcome == "failed" || proof(check));
     let stopped = |run: &RecoveryReport| matches!(run.outcome, "failed" | "interrupted");
     let outcome = match (failed, runs) {
         (None, [_, ..]) => "recovered",
@@ -207,6 +222,11 @@ impl Scenario {
     /// Whether it missed an objective: it took too long, or what it brought back is too old.
     pub fn is_late(&self) -> bool {
         [self.rto_met, self.rpo_met].contains(&Some(false))
+    }
+
+    /// Whether what was restored was read again, and compared with the snapshots.
+    pub(super) fn is_compared(&self) -> bool {
+        self.checks.iter().any(|check| check.what == COMPARED && check.outcome != "not made")
     }
 
     /// One in which nothing came back, with why; the objectives are those of recovery time and point, in seconds.

@@ -11,7 +11,7 @@ use crate::{
     Result,
     model::ItemKey,
     plan::{Issuance, ResolvedPlan},
-    report::Phase,
+    report::{NOT_READ_AGAIN, Phase},
     restore::StepOutcome,
 };
 
@@ -40,8 +40,7 @@ pub(super) fn proof(again: Result<ResolvedPlan>, took: Duration) -> Proof {
     let plan = match again {
         Ok(plan) => plan,
         Err(error) => {
-            let remark =
-                format!("whether anything is left could not be looked at: {error}; run: netdr drift");
+            let remark = format!("{NOT_READ_AGAIN}: {error}; run: netdr drift");
             return Proof { left: 1, remarks: vec![remark], seconds, issuance: None };
         }
     };
