@@ -313,7 +313,8 @@ fn recoveries<'a>(known: &Known<'a>, text: &mut Text) {
         text.time(&time, &[scenario], drill.ended_at);
         text.add(&success, &[scenario], f64::from(u8::from(of.is_back())));
         if let Some(seconds) = of.recovery_time_s {
-            text.add(&took, &[scenario], seconds);
+            let readiness = if drill.is_measured() { "real" } else { "simulated" };
+            text.add(&took, &[scenario, readiness], seconds);
         }
         text.add(&objective, &[scenario], of.rto_s as f64);
     }

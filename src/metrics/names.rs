@@ -134,7 +134,11 @@ pub(super) const RESTORE: [Metric; 4] = [
 pub(super) const DRILL: [Metric; 4] = [
     metric("netdr_drill_last_timestamp_seconds", &["scenario"], "When a drill of a scenario ended last."),
     metric("netdr_drill_last_success", &["scenario"], "Whether it recovered."),
-    metric("netdr_drill_last_recovery_time_seconds", &["scenario"], "How long the recovery took."),
+    metric(
+        "netdr_drill_last_recovery_time_seconds",
+        &["scenario", "readiness"],
+        "How long the recovery took; where readiness was simulated, as in a sandbox, it is netdr's own time.",
+    ),
     metric("netdr_drill_last_rto_seconds", &["scenario"], "How long it may take."),
 ];
 pub(super) const DRILL_DONE: Metric =

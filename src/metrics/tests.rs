@@ -209,7 +209,11 @@ fn a_drill_of_the_cluster_counts_where_it_was_good_and_its_scenarios_in_any_case
     let of = |metric: &str, scenario: &str| {
         value(&text, &format!("netdr_drill_last_{metric}"), &format!(",scenario=\"{scenario}\""))
     };
-    assert_eq!((of("recovery_time_seconds", "cni"), of("success", "cni")), (41.5, 1.0));
+    let took = |readiness: &str| {
+        let labels = format!(",scenario=\"cni\",readiness=\"{readiness}\"");
+        value(&text, "netdr_drill_last_recovery_time_seconds", &labels)
+    };
+    assert_eq!((took("simulated"), of("success", "cni")), (41.5, 1.0), "in a sandbox it is netdr's own time");
     assert_eq!(of("rto_seconds", "cni"), drills[1].scenarios[0].rto_s as f64);
     assert_eq!(of("timestamp_seconds", "cni"), seconds("2026-11-02T00:00:00Z"));
     assert_eq!(of("success", "traefik"), 0.0);

@@ -150,6 +150,7 @@ impl DrillReport {
             recovery_time_s: scenario.recovery_time_s,
             rto_s: scenario.rto_s,
             rto_met: scenario.rto_met,
+            rpo_met: scenario.rpo_met,
         };
         Past {
             report: self.report.clone(),
@@ -157,6 +158,7 @@ impl DrillReport {
             place: self.place,
             ended_at: self.ended_at,
             good: self.good,
+            simulated: self.simulated.clone(),
             scenarios: self.scenarios.iter().map(scenario).collect(),
         }
     }
@@ -171,11 +173,16 @@ impl DrillReport {
         self.ended("failed") + self.ended("partial") == 0 && self.ended("recovered") > 0
     }
 
+    /// Whether its times are those of real workloads: kwok plays nodes on a drill cluster, too.
+    pub fn is_measured(&self) -> bool {
+        self.place == Place::DrillCluster && self.simulated.is_empty()
+    }
+
     /// What is said of a scenario's objectives, of time and of point, where they were neither met nor missed: what did not
     /// come back is not judged.
     pub fn unjudged(&self, scenario: &Scenario) -> [&'static str; 2] {
         let back = scenario.outcome == "recovered";
-        [back && self.place == Place::Sandbox, back].map(|open| if open { "open" } else { "not judged" })
+        [back && !self.is_measured(), back].map(|open| if open { "open" } else { "not judged" })
     }
 
     /// What a reader must know before anything else.
@@ -193,7 +200,8 @@ impl DrillReport {
     pub(super) fn sentence(&self) -> String {
         let back = self.ended("recovered");
         let untested = self.ended("not tested");
-        let broke_off = self.scenarios.iter().filter(|one| one.outcome == "failed" && one.runs.is_empty());
+        let broke_off =
+            self.scenarios.iter().filter(|one| one.outcome == "failed" && one.recovery_time_s.is_none());
         let which = match (self.complete, self.interrupted, untested) {
             (true, _, 0) => match broke_off.count() {
                 0 => "every plan was drilled".to_owned(),
@@ -208,12 +216,16 @@ impl DrillReport {
                 "not every plan was drilled, so this counts as no drill of the whole".to_owned()
             }
         };
-        let time = match self.place {
-            Place::Sandbox => {
+        let time = match (self.place, self.is_measured()) {
+            (Place::Sandbox, _) => {
                 "In a sandbox readiness is simulated: the times are netdr’s own, and whether a recovery time objective can be \
                  met stays open."
             }
-            Place::DrillCluster => "Times are those of real workloads on a drill cluster.",
+            (Place::DrillCluster, true) => "Times are those of real workloads on a drill cluster.",
+            (Place::DrillCluster, false) => {
+                "On this drill cluster readiness was simulated, or was not seen to be real: the times are netdr’s own, and \
+                 whether a recovery time objective can be met stays open."
+            }
         };
         let of = words::count(self.scenarios.len() as u64, "scenario");
         format!("{back} of {of} came back without a difference; {which}. {time}")

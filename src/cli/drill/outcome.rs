@@ -18,7 +18,7 @@ use crate::{
         settings::Settings,
         words::{objective, table},
     },
-    report::drill::{DrillReport, Place, Scenario, html, markdown},
+    report::drill::{DrillReport, Scenario, html, markdown},
     repository::{Repository, s3},
     seal::Identities,
     signature::{self, SigningKey},
@@ -141,8 +141,8 @@ fn text(report: &DrillReport, kept: &Kept) -> String {
             text += &format!("{}: {why}\n", scenario.name);
         }
     }
-    if report.place == Place::Sandbox {
-        text += "Readiness was simulated: whether an RTO can be met stays open (netdr drill --context on a drill cluster tells).\n";
+    if !report.is_measured() {
+        text += "Readiness was simulated: whether an RTO can be met stays open (netdr drill --context on a drill cluster with real nodes tells).\n";
     }
     for line in &report.simulated {
         text += &format!("simulated   {line}\n");

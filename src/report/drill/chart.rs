@@ -3,7 +3,7 @@
 //! In: a report and the drills before it. Out: what is shown of them, and the drawing. Invariant: pure; a time of a drill
 //! where readiness was simulated never looks like one that was measured, and nothing is told by colour alone.
 
-use super::{DrillReport, Past, PastScenario, Place};
+use super::{DrillReport, Past, PastScenario};
 use crate::report::{markup::Markup, words};
 
 /// Drills that are shown: three years of quarters.
@@ -180,9 +180,9 @@ fn mark(m: &mut Markup, (x, y): (f64, f64), drill: &Past, then: &PastScenario) {
         line(m, "<line class=\"cross\"", (x - 4.0, y - 4.0), (x + 4.0, y + 4.0));
         line(m, "<line class=\"cross\"", (x - 4.0, y + 4.0), (x + 4.0, y - 4.0));
     } else {
-        m.raw(match drill.place {
-            Place::Sandbox => "<circle class=\"dot hollow\" cx=\"",
-            Place::DrillCluster => "<circle class=\"dot\" cx=\"",
+        m.raw(match drill.is_measured() {
+            false => "<circle class=\"dot hollow\" cx=\"",
+            true => "<circle class=\"dot\" cx=\"",
         });
         m.at(x).raw("\" cy=\"").at(y).raw("\" r=\"4\"/>");
     }
@@ -192,7 +192,7 @@ fn mark(m: &mut Markup, (x, y): (f64, f64), drill: &Past, then: &PastScenario) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::drill::tests::report;
+    use crate::report::drill::{Place, tests::report};
 
     /// The value of an attribute in each mark of a kind.
     fn marks(svg: &str, kind: &str, attribute: &str) -> Vec<f64> {
@@ -227,11 +227,15 @@ mod tests {
     #[test]
     fn what_was_simulated_and_what_did_not_come_back_differ_by_their_form() {
         let mut report = report();
-        report.trend[0].place = Place::DrillCluster;
         report.trend[0].scenarios[1].outcome = "failed".into();
-        let svg = drawn(&report);
-        let count = |mark: &str| svg.matches(mark).count();
-        assert_eq!((count("\"dot hollow\""), count("\"dot\""), count("\"cross\"")), (2, 1, 2));
+        report.trend[0].place = Place::DrillCluster;
+        let count = |report: &DrillReport| {
+            let svg = drawn(report);
+            ["dot hollow", "dot", "cross"].map(|mark| svg.matches(&format!("\"{mark}\"")).count())
+        };
+        assert_eq!(count(&report), [3, 0, 2], "kwok plays nodes on a drill cluster, too");
+        report.trend[0].simulated.clear();
+        assert_eq!(count(&report), [2, 1, 2]);
     }
 
     #[test]

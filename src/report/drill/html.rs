@@ -249,7 +249,7 @@ fn trend(m: &mut Markup, report: &DrillReport) {
     );
     drills.draw(m);
     m.raw("</div>\n<figcaption>From the failure to the last proof, on a logarithmic scale; the dashed line is the plan’s objective.");
-    m.raw(" ○ in a sandbox, where readiness is simulated · ● on a drill cluster · ✕ did not come back</figcaption>\n</figure>\n");
+    m.raw(" ○ readiness was simulated, as it is in a sandbox · ● measured on a drill cluster · ✕ did not come back</figcaption>\n</figure>\n");
     m.raw("<div class=\"wide\" role=\"region\" aria-label=\"Recovery times\" tabindex=\"0\">\n<table class=\"tight\">\n");
     m.raw("<caption>Recovery time by scenario, oldest drill first; this one is the last.</caption>\n");
     m.raw("<thead><tr><th scope=\"col\">Ended</th><th scope=\"col\">Drill</th>");

@@ -411,6 +411,29 @@ fn only_what_was_read_again_is_called_compared() {
 }
 
 #[test]
+fn a_drill_cluster_whose_nodes_are_played_measures_nothing() {
+    let mut report = report();
+    report.place = Place::DrillCluster;
+    let open = |report: &DrillReport| (report.is_measured(), report.unjudged(&report.scenarios[0])[0]);
+    assert_eq!(open(&report), (false, "open"));
+    assert!(report.sentence().contains("stays open"), "{}", report.sentence());
+    assert!(!report.as_past().is_measured());
+    report.simulated.clear();
+    assert_eq!(open(&report), (true, "not judged"));
+    assert!(report.sentence().contains("real workloads"), "{}", report.sentence());
+    assert!(report.as_past().is_measured());
+}
+
+#[test]
+fn a_drill_of_every_plan_that_was_too_late_is_not_called_one_of_some_plans() {
+    let mut report = report();
+    report.scenarios[1].rpo_met = Some(false);
+    report.good = DrillReport::judge(true, &report.scenarios);
+    let past: Past = serde_json::from_value(report.to_json()).unwrap();
+    assert_eq!(past.word(), "not good");
+}
+
+#[test]
 fn markdown_has_the_steps_and_this_drill_in_its_trend() {
     let report = report();
     let text = markdown::render(&report);

@@ -22,6 +22,9 @@ pub struct Past {
     pub ended_at: DateTime<Utc>,
     /// Whether it was a good one.
     pub good: bool,
+    /// What was played.
+    #[serde(default)]
+    pub simulated: Vec<String>,
     /// What each scenario came to.
     pub scenarios: Vec<PastScenario>,
 }
@@ -41,9 +44,16 @@ pub struct PastScenario {
     pub rto_s: u64,
     /// Whether the objective was met; none of a sandbox.
     pub rto_met: Option<bool>,
+    /// The same of the recovery point; none where it is open.
+    pub rpo_met: Option<bool>,
 }
 
 impl Past {
+    /// Whether its times are those of real workloads, as [`super::DrillReport::is_measured`].
+    pub fn is_measured(&self) -> bool {
+        self.place == Place::DrillCluster && self.simulated.is_empty()
+    }
+
     /// What a scenario came to.
     pub(super) fn of(&self, name: &str) -> Option<&PastScenario> {
         self.scenarios.iter().find(|scenario| scenario.name == name)
@@ -51,7 +61,8 @@ impl Past {
 
     /// Of how many plans it was, where they came back in time and it is no good one only because it was not of every plan.
     pub(super) fn part(&self) -> Option<usize> {
-        let in_time = |scenario: &PastScenario| scenario.is_back() && scenario.rto_met != Some(false);
+        let late = |scenario: &PastScenario| [scenario.rto_met, scenario.rpo_met].contains(&Some(false));
+        let in_time = |scenario: &PastScenario| scenario.is_back() && !late(scenario);
         let back = !self.scenarios.is_empty() && self.scenarios.iter().all(in_time);
         (!self.good && back).then_some(self.scenarios.len())
     }
