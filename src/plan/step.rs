@@ -147,6 +147,23 @@ pub struct Act {
     pub remarks: Vec<String>,
 }
 
+impl Act {
+    /// One that writes no item, goes by nothing that was seen, and leaves nothing for a safety snapshot.
+    pub(crate) fn of(key: ItemKey, component: Component, verb: Verb) -> Self {
+        Self {
+            key,
+            component,
+            verb,
+            item: None,
+            seen: None,
+            live_sha256: None,
+            live: None,
+            class: Class::Config,
+            remarks: Vec::new(),
+        }
+    }
+}
+
 /// What an act does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

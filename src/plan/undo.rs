@@ -161,15 +161,11 @@ impl Undoing {
             Do(verb) => {
                 self.differs(&changed, before.as_ref(), live.as_ref());
                 let act = Act {
-                    key: changed.key,
-                    component: changed.component,
-                    verb,
                     item: before,
                     seen: live.as_ref().map(|live| live.seen.clone()),
                     live_sha256: live.as_ref().map(|live| live.sha256.clone()),
                     live: live.map(|live| live.content),
-                    class: Class::Config,
-                    remarks: Vec::new(),
+                    ..Act::of(changed.key, changed.component, verb)
                 };
                 self.push(&changed.step, changed.batch, act);
             }

@@ -265,24 +265,16 @@ fn judge(act: &Act, live: Option<&Value>) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Class, Component};
+    use crate::model::Component;
 
     fn live(resource_version: &str) -> Value {
         json!({"metadata": {"name": "x", "uid": "u", "resourceVersion": resource_version}})
     }
 
     fn act(verb: Verb, seen: Option<&str>) -> Act {
-        Act {
-            key: ItemKey::resource("", "secrets", Some("demo"), "x"),
-            component: Component::Ingress,
-            verb,
-            item: None,
-            seen: seen.map(|rv| Precondition { uid: "u".into(), resource_version: rv.into() }),
-            live_sha256: None,
-            live: None,
-            class: Class::Config,
-            remarks: vec![],
-        }
+        let secret = ItemKey::resource("", "secrets", Some("demo"), "x");
+        let seen = seen.map(|rv| Precondition { uid: "u".into(), resource_version: rv.into() });
+        Act { seen, ..Act::of(secret, Component::Ingress, verb) }
     }
 
     #[test]

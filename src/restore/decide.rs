@@ -180,17 +180,8 @@ mod tests {
             content: Content::Resource(Json::new(&wanted)),
         };
         let sha256 = item.sha256();
-        let act = Act {
-            key: item.key.clone(),
-            component: item.component,
-            verb: crate::plan::Verb::Create,
-            item: Some(item),
-            seen: None,
-            live_sha256: None,
-            live: None,
-            class: Class::Config,
-            remarks: vec![],
-        };
+        let act = Act::of(item.key.clone(), item.component, crate::plan::Verb::Create);
+        let act = Act { item: Some(item), ..act };
         let mut live = wanted;
         live["metadata"]["uid"] = "u".into();
         live["status"] = json!({});

@@ -246,22 +246,14 @@ impl Prepared<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cluster::Precondition, model::Class, plan::Verb};
+    use crate::plan::Verb;
 
     #[test]
     fn who_takes_a_file_away_needs_the_rights_of_its_owner_too() {
         let theirs = FileContent { mode: 0o600, uid: 12, gid: 34, bytes: b"x".to_vec() };
-        let act = Act {
-            key: ItemKey::File { node: "n1".into(), path: "/etc/sysctl.d/x.conf".into() },
-            component: Component::Host,
-            verb: Verb::Delete,
-            item: None,
-            seen: Some(Precondition::default()),
-            live_sha256: Some(theirs.sha256()),
-            live: Some(Content::File(theirs.clone())),
-            class: Class::Config,
-            remarks: vec![],
-        };
+        let file = ItemKey::File { node: "n1".into(), path: "/etc/sysctl.d/x.conf".into() };
+        let live = Some(Content::File(theirs.clone()));
+        let act = Act { live, ..Act::of(file, Component::Host, Verb::Delete) };
         let found: Vec<_> = files([act].iter()).map(FileContent::sha256).collect();
         assert_eq!(found, [theirs.sha256()]);
     }

@@ -113,17 +113,9 @@ impl Resolver<'_> {
         let mut stored = stored.filter(|entry| entry.key == *key).map(|entry| entry.component);
         let component = stored.next().or_else(|| plan.components().into_iter().next());
         let component = component.unwrap_or(Component::Cni); // a plan of nothing but operations
-        Act {
-            key: key.clone(),
-            component,
-            verb,
-            item: Some(item(key, component, fields(key, spec))),
-            seen: None, // whatever is there when its turn comes: a step before may have made it anew
-            live_sha256: None,
-            live: None,
-            class: Class::Config,
-            remarks: Vec::new(),
-        }
+        let item = item(key, component, fields(key, spec));
+        // Whatever is there when its turn comes: a step before may have made it anew.
+        Act { item: Some(item), ..Act::of(key.clone(), component, verb) }
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Resolver;
 use crate::{
     helm,
-    model::{Class, Component, Content, ItemKey},
+    model::{Component, Content, ItemKey},
     plan::{Act, Batch, Isolation, Verb, guard},
 };
 
@@ -102,17 +102,7 @@ impl Resolver<'_> {
 
 /// An act about a guard: nothing of it belongs into a safety snapshot, or undo would open the namespace.
 fn act(key: ItemKey, verb: Verb) -> Act {
-    Act {
-        key,
-        component: Component::Policies,
-        verb,
-        item: None,
-        seen: None,
-        live_sha256: None,
-        live: None,
-        class: Class::Config,
-        remarks: Vec::new(),
-    }
+    Act::of(key, Component::Policies, verb)
 }
 
 /// A policy of a namespace, Kubernetes' or Calico's.

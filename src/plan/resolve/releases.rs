@@ -8,7 +8,7 @@ use super::{Resolver, judge};
 use crate::{
     Result,
     helm::Revision,
-    model::{Class, Component, IndexEntry, ItemKey, Json},
+    model::{Component, IndexEntry, ItemKey, Json},
     plan::{Act, Batch, Verb},
 };
 
@@ -85,15 +85,10 @@ impl<'a> Resolver<'a> {
 }
 
 pub(super) fn remove(component: Component, revision: &Revision) -> Act {
+    let secret = ItemKey::resource("", "secrets", Some(&revision.namespace), &revision.secret_name);
     Act {
-        key: ItemKey::resource("", "secrets", Some(&revision.namespace), &revision.secret_name),
-        component,
-        verb: Verb::Delete,
-        item: None,
         seen: Some(revision.seen.clone()),
-        live_sha256: None,
-        live: None,
-        class: Class::Config,
         remarks: vec![format!("revision {} of the release, {}", revision.version, revision.status)],
+        ..Act::of(secret, component, Verb::Delete)
     }
 }

@@ -82,17 +82,7 @@ mod tests {
             extent: Extent::Whole,
             content: Content::Resource(Json::new(&json!({"spec": {"password": "hunter2", "myASN": 64500}}))),
         };
-        Act {
-            key,
-            component: Component::Loadbalancer,
-            verb,
-            item: Some(item),
-            seen: None,
-            live_sha256: None,
-            live: None,
-            class: Class::Config,
-            remarks: vec![],
-        }
+        Act { item: Some(item), ..Act::of(key, Component::Loadbalancer, verb) }
     }
 
     fn refusal(code: u16, message: &str) -> Refusal {

@@ -17,7 +17,7 @@ use crate::{
         reissue::{Prediction, backs_off, predict},
         secret_of, written_over,
     },
-    model::{Class, Component, Content, Extent, ItemKey},
+    model::{Component, Content, Extent, ItemKey},
     plan::{
         Act, Batch, Fate, Issuance, Reissue, Step, Verb,
         resolve::{Resolver, unread},
@@ -86,16 +86,10 @@ impl Resolver<'_> {
     pub(in crate::plan::resolve) fn renewals(&self, step: &str, issuance: &Issuance) -> Vec<Batch> {
         let renewed = issuance.reissues.iter().filter(|reissue| reissue.fate == Fate::Renewed);
         let done = |key: &ItemKey| self.earlier.done.contains(&(step.to_owned(), key.clone(), Verb::Renew));
+        // Whatever is there when its turn comes: a step before may have made it.
         let act = |reissue: &Reissue| Act {
-            key: reissue.certificate.clone(),
-            component: Component::Certificates,
-            verb: Verb::Renew,
-            item: None,
-            seen: None, // whatever is there when its turn comes: a step before may have made it
-            live_sha256: None,
-            live: None,
-            class: Class::Config,
             remarks: vec![reissue.why.clone()],
+            ..Act::of(reissue.certificate.clone(), Component::Certificates, Verb::Renew)
         };
         let acts: Vec<Act> = renewed.filter(|reissue| !done(&reissue.certificate)).map(act).collect();
         let batch = (!acts.is_empty()).then_some(Batch { note: "triggered as cmctl renew does", acts });
