@@ -1,20 +1,22 @@
 //! The Containerfiles, as far as it can be checked without a container engine.
 
-use std::fs;
+use std::{fs, process::Command};
 
-use super::sources::root;
+use super::sources::{root, rust_files};
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap()
+}
 
 #[test]
 fn the_image_is_made_of_what_is_there() {
     let user = made_of_what_is_there("Containerfile");
-    let rendered = fs::read_to_string(root().join("schedules/rendered/network.yaml")).unwrap();
-    assert!(rendered.contains(&format!("runAsUser: {user}")));
+    assert!(read("schedules/rendered/network.yaml").contains(&format!("runAsUser: {user}")));
 }
 
 #[test]
 fn the_image_of_drills_has_the_programs_that_are_tested_and_a_shell_for_their_watchdogs() {
     let user = made_of_what_is_there("Containerfile.drill");
-    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
     assert!(read("schedules/drill/cronjob.yaml").contains(&format!("runAsUser: {user}")));
     let image = read("Containerfile.drill");
     let kubernetes = read("tests/control-plane/build");
@@ -27,32 +29,73 @@ fn the_image_of_drills_has_the_programs_that_are_tested_and_a_shell_for_their_wa
     assert!(!last.contains("distroless"), "{last} has no shell");
 }
 
-/// Checks a file of an image; the uid that it runs as.
-fn made_of_what_is_there(file: &str) -> String {
-    let text = fs::read_to_string(root().join(file)).unwrap();
-    let words = |line: &'static str| -> Vec<&str> { line.split_whitespace().collect() };
-    let text: &'static str = text.leak();
-    let lines = || text.lines().filter(|line| !line.starts_with('#')).map(words);
-    for copied in lines().filter(|line| line.first() == Some(&"COPY") && !line[1].starts_with("--from")) {
-        for source in &copied[1..copied.len() - 1] {
-            assert!(root().join(source).exists(), "{source} is copied into the image and is not there");
+/// The first stage of an image: how netdr is built.
+fn building(file: &str) -> String {
+    let text = read(file);
+    let (_, stage) = text.split_once("\nFROM ").unwrap();
+    stage.split("\n\n").next().unwrap().to_owned()
+}
+
+/// Cargo itself says whether what is copied is a package: it refuses a manifest that names what is not there, and a lock
+/// file that is not the manifest's.
+#[test]
+fn both_are_built_alike_of_all_that_cargo_and_the_sources_ask_for() {
+    let stage = building("Containerfile");
+    assert_eq!(stage, building("Containerfile.drill"));
+    let package = tempfile::tempdir().unwrap();
+    let copied: Vec<&str> = stage.lines().filter_map(|line| line.strip_prefix("COPY ")).collect();
+    for line in copied {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [sources @ .., to] = &words[..] else { panic!("{line}") };
+        let to = package.path().join(to);
+        fs::create_dir_all(if to.ends_with("./") { &to } else { to.parent().unwrap() }).unwrap();
+        let made = Command::new("cp").arg("-r").args(sources).arg(&to).current_dir(root()).status().unwrap();
+        assert!(made.success(), "{line}");
+    }
+    let command = stage.lines().find_map(|line| line.strip_prefix("RUN cargo build ")).unwrap();
+    assert!(command.contains("--locked") && command.contains("--release"), "{command}");
+    let asked = [
+        "metadata",
+        "--locked",
+        "--offline",
+        "--format-version=1",
+        "--filter-platform=x86_64-unknown-linux-gnu",
+    ];
+    let cargo = Command::new(env!("CARGO")).args(asked).current_dir(package.path()).output().unwrap();
+    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+    for file in rust_files("src") {
+        let file = package.path().join(file);
+        for part in fs::read_to_string(&file).unwrap().split("include_str!(\"").skip(1) {
+            let included = file.parent().unwrap().join(part.split('"').next().unwrap());
+            assert!(
+                included.is_file(),
+                "{} includes {}, which is not copied",
+                file.display(),
+                included.display()
+            );
         }
     }
-    // What the manifest names must be in the build, or cargo refuses it.
+}
+
+/// Checks a file of an image; the uid that it runs as.
+fn made_of_what_is_there(file: &str) -> String {
+    let text = read(file);
     // Debian's compiler image has a zlib to link with, and the image that netdr goes into has none.
     let built = text.split("RUN cargo build").next().unwrap();
     assert!(built.contains("\nENV LIBZ_SYS_STATIC=1\n"), "{file}");
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    for path in manifest.split("path = \"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-        let copied = lines()
-            .any(|line| line.first() == Some(&"COPY") && line[1..].iter().any(|w| path.starts_with(w)));
-        assert!(copied, "Cargo.toml names {path}, which the image's build has not");
-    }
+    let first = |word: &str| {
+        let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        lines.find(|line| line.first() == Some(&word)).unwrap()[1]
+    };
+    let manifest = read("Cargo.toml");
     let compiler = manifest.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
-    let image = lines().find(|line| line.first() == Some(&"FROM")).unwrap()[1];
+    let image = first("FROM");
     let has = image.split_once("rust:").unwrap().1.split('-').next().unwrap();
     let number = |version: &str| -> Vec<u32> { version.split('.').map(|n| n.parse().unwrap()).collect() };
     assert!(number(has) >= number(compiler)[..2].to_vec(), "{image} is older than Rust {compiler}");
-    let user = lines().find(|line| line.first() == Some(&"USER")).unwrap()[1];
-    user.split(':').next().unwrap().to_owned()
+    // A glibc that is older than the one it was linked with would not start it.
+    let last = text.lines().rfind(|line| line.starts_with("FROM")).unwrap();
+    let of_debian_13 = |image: &str| image.contains("trixie") || image.contains("debian13");
+    assert!(of_debian_13(image) && of_debian_13(last), "{image}, {last}");
+    first("USER").split(':').next().unwrap().to_owned()
 }
