@@ -28,13 +28,13 @@ mod webhook;
 
 pub(crate) use audit::{Audit, Write};
 pub(crate) use certificates::tls_secret;
-pub(crate) use document::documented;
+pub(crate) use document::{documented, kept};
 pub(crate) use faults::{Fault, Faults};
 pub(crate) use forge::{Forge, PLAN, plans_shop, shop};
 pub(crate) use git_server::git_server;
 pub(crate) use glacier::{Glacier, Moment, Trouble};
 pub(crate) use helm_controller::HelmController;
-pub(crate) use home::{Home, Outcome};
+pub(crate) use home::{Home, Outcome, kubeconfig_of};
 pub(crate) use kubelet::Kubelets;
 pub(crate) use library::Library;
 pub(crate) use monitoring::{expressions, groups, monitoring, panels, rules};

@@ -2,15 +2,10 @@
 //!
 //! `NETDR_UPDATE=1 cargo test --test integration document` writes its tables anew.
 
-use std::{env, fs};
-
 use netdr::plan::RestorePlan;
 use serde_json::Value;
 
-use super::pages::root;
-
-const BEGIN: &str = "<!-- schema -->\n";
-const END: &str = "<!-- end -->";
+use crate::support::kept;
 
 struct Schema(Value);
 
@@ -123,14 +118,5 @@ impl Schema {
 #[test]
 fn the_document_of_plans_has_every_field_of_the_schema() {
     let schema = Schema(serde_json::from_str(RestorePlan::SCHEMA).unwrap());
-    let file = root().join("docs/plan-reference.md");
-    let text = fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (written, after) = rest.split_once(END).unwrap();
-    let page = schema.page();
-    if env::var_os("NETDR_UPDATE").is_some() {
-        fs::write(file, format!("{before}{BEGIN}{page}{END}{after}")).unwrap();
-    } else {
-        assert_eq!(written, page, "NETDR_UPDATE=1 cargo test --test integration document");
-    }
+    kept("docs/plan-reference.md", "schema", &schema.page());
 }

@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 use futures::future::join_all;
 use netdr::drill::Options;
 
-use crate::support::{Home, Mail, Store, fresh, says, shared};
+use crate::support::{Home, Mail, Store, fresh, kubeconfig_of, says, shared};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kubeconfig_that_leads_nowhere_is_one_error_with_the_way_out() {
@@ -49,9 +49,7 @@ async fn a_kubeconfig_that_leads_nowhere_is_one_error_with_the_way_out() {
 #[tokio::test]
 async fn host_files_are_saved_where_the_api_server_is_down() {
     let store = Store::new().await;
-    let config = "{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}],\
-        users: [{name: u, user: {}}], contexts: [{name: c, context: {cluster: c, user: u}}], current-context: c}";
-    std::fs::write(store.path("down.yaml"), config).unwrap();
+    std::fs::write(store.path("down.yaml"), kubeconfig_of("https://127.0.0.1:1")).unwrap();
     let began = Instant::now();
     let said = store.netdr("backup --set all --host-root host --kubeconfig down.yaml").await.failed(1);
     assert!(began.elapsed().as_secs() < 8, "took {:?}", began.elapsed());

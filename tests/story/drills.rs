@@ -15,6 +15,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use netdr::drill::{cluster::host_root, drills, last};
 use netdr::signature::TrustedSigners;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::support::{Home, MARKER, NODE, Operator, Outcome, built, corrupted, says, shared};
 use trap::Trap;
@@ -37,11 +38,16 @@ pub(super) async fn custody() -> Home {
     home.with_kubeconfig(Path::new("/nowhere/kubeconfig"))
 }
 
-/// Runs a drill to its end, however long five control planes take on a busy machine.
-pub(super) async fn drill(home: &Home, memory: &Path, words: &[&str]) -> Outcome {
+/// A drill with its control planes in that folder, not started yet.
+pub(super) fn command(home: &Home, memory: &Path, words: &[&str]) -> Command {
     let bin = built().join("bin");
     let own = ["--memory", memory.to_str().unwrap(), "--assets", bin.to_str().unwrap()];
-    let output = home.command("netdr", &[&WORDS[..], &own, words].concat()).output().await.unwrap();
+    home.command("netdr", &[&WORDS[..], &own, words].concat())
+}
+
+/// Runs a drill to its end, however long five control planes take on a busy machine.
+pub(super) async fn drill(home: &Home, memory: &Path, words: &[&str]) -> Outcome {
+    let output = command(home, memory, words).output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

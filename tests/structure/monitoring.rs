@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, env, fs};
 use netdr::{metrics::METRICS, notify::Message, task::Event, yaml};
 
 use super::sources::{code, root, rust_files};
-use crate::support::{expressions, groups, monitoring, panels, rules};
+use crate::support::{expressions, groups, kept, monitoring, panels, rules};
 
 const OPERATOR: &str = "schedules/monitoring/prometheusrule.yaml";
 
@@ -75,15 +75,7 @@ fn the_page_lists_every_metric() {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         table += &format!("| `{}` | {} | {} |\n", metric.name, labels.join(", "), metric.help);
     }
-    let file = root().join("docs/monitoring.md");
-    let text = fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once("<!-- metrics -->\n").unwrap();
-    let (written, after) = rest.split_once("<!-- end -->").unwrap();
-    if env::var_os("NETDR_UPDATE").is_some() {
-        fs::write(file, format!("{before}<!-- metrics -->\n{table}<!-- end -->{after}")).unwrap();
-    } else {
-        assert!(written == table, "write it anew: NETDR_UPDATE=1 cargo test --test integration monitoring");
-    }
+    kept("docs/monitoring.md", "metrics", &table);
 }
 
 /// The page lists every alert by its name, and no other.

@@ -109,6 +109,14 @@ impl Home {
     }
 }
 
+/// A kubeconfig of this server, whoever is there; its context is `c`.
+pub(crate) fn kubeconfig_of(server: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Config, current-context: c, contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
+         users: [{{name: u, user: {{}}}}], clusters: [{{name: c, cluster: {{server: '{server}'}}}}]}}\n"
+    )
+}
+
 fn locate(program: &str) -> PathBuf {
     if program == "netdr" {
         return env!("CARGO_BIN_EXE_netdr").into();

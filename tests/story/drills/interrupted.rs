@@ -6,16 +6,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use super::{WORDS, custody, drill_without_room, is_signed, memory, outcomes};
-use crate::support::{MARKER, built, says};
+use super::{command, custody, drill_without_room, is_signed, memory, outcomes};
+use crate::support::{MARKER, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_before_ctrl_c_is_in_a_signed_report() {
     let (home, memory) = (custody().await, memory());
-    let bin = built().join("bin");
-    let own = ["--memory", memory.path().to_str().unwrap(), "--assets", bin.to_str().unwrap()];
     let plans = ["--scenario", "network-policies", "--scenario", "traefik", "--scenario", "cni"];
-    let mut command = home.command("netdr", &[&WORDS[..], &own, &plans].concat());
+    let mut command = command(&home, memory.path(), &plans);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     while !lines.next_line().await.unwrap().unwrap().contains("traefik: looking whether") {}

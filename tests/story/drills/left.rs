@@ -13,8 +13,8 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::{WORDS, custody, is_signed, memory, outcomes};
-use crate::support::{Home, built, eventually, says};
+use super::{command, custody, is_signed, memory, outcomes};
+use crate::support::{Home, eventually, kubeconfig_of, says};
 
 /// The only folder in a folder, once etcd keeps data in it.
 fn at_work(memory: &Path) -> Option<PathBuf> {
@@ -32,9 +32,7 @@ fn running_in(folder: &Path) -> Vec<PathBuf> {
 
 async fn nothing_is_left_after(signal: Signal) {
     let (home, memory, tmp) = (custody().await, memory(), tempfile::tempdir().unwrap());
-    let bin = built().join("bin");
-    let own = ["--memory", memory.path().to_str().unwrap(), "--assets", bin.to_str().unwrap(), "--all"];
-    let mut command = home.command("netdr", &[&WORDS[..], &own].concat());
+    let mut command = command(&home, memory.path(), &["--all"]);
     let child =
         command.env("TMPDIR", tmp.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let folder = eventually("etcd at work in memory", async || at_work(memory.path())).await;
@@ -79,16 +77,10 @@ async fn kill_minus_nine_leaves_nothing() {
 async fn ctrl_c_before_the_cluster_was_touched_says_that_nothing_is_left() {
     let (home, memory) = (custody().await, memory());
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let kubeconfig = format!(
-        "{{apiVersion: v1, kind: Config, contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
-         users: [{{name: u, user: {{}}}}], clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}]}}\n",
-        silent.local_addr().unwrap()
-    );
     let file = home.path().join("silent");
-    fs::write(&file, kubeconfig).unwrap();
+    fs::write(&file, kubeconfig_of(&format!("http://{}", silent.local_addr().unwrap()))).unwrap();
     let home = home.with_kubeconfig(&file);
-    let own = ["--memory", memory.path().to_str().unwrap(), "--context", "c", "--yes", "--all"];
-    let mut command = home.command("netdr", &[&WORDS[..], &own].concat());
+    let mut command = command(&home, memory.path(), &["--context", "c", "--yes", "--all"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let _asked = silent.accept().await.unwrap();
     kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();

@@ -6,16 +6,15 @@ use std::{
     time::SystemTime,
 };
 
+use crate::support::kubeconfig_of;
+
 /// Of a cluster that is not there: who reads it does so for the first time since 1970 (relatime, mount(8)).
 pub(super) struct Trap(PathBuf);
 
 impl Trap {
     pub(super) fn at(path: PathBuf) -> Self {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let kubeconfig = "{apiVersion: v1, kind: Config, current-context: c, \
-            contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {}}], \
-            clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]}\n";
-        fs::write(&path, kubeconfig).unwrap();
+        fs::write(&path, kubeconfig_of("https://127.0.0.1:1")).unwrap();
         let times = fs::FileTimes::new().set_accessed(SystemTime::UNIX_EPOCH);
         fs::File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
         Self(path)

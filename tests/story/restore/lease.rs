@@ -1,12 +1,10 @@
 //! Two restores at once on one cluster: the second is told who is at work, and nothing is done twice.
 
-use std::net::TcpListener;
-
 use chrono::Utc;
 use netdr::restore::{Event, Prepared, Running, run};
 use serde_json::{Value, json};
 
-use super::{changed::through, safety::tarpit};
+use super::{changed::through, safety::TarPit};
 use crate::support::{Fault, Faults, Library, corrupted, eventually, says};
 
 const SCENARIO: &str = "network-policies";
@@ -72,12 +70,7 @@ async fn tried(library: &Library, prepared: Prepared<'_>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_loses_the_lease_stops_before_the_next_act() {
     let (_plane, objects, operator) = corrupted().await;
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    objects.create(&tarpit(silent.local_addr().unwrap().port())).await;
-    eventually("the tar pit to be asked", async || {
-        (!operator.may_create_policy("jupyter", "any").await).then_some(())
-    })
-    .await;
+    let tarpit = TarPit::dug(&objects, &operator).await;
     let (refused, ()) = tokio::join!(operator.restore(SCENARIO, &["--yes"]), async {
         eventually("the restore to wait for the tar pit", async || {
             let journal = operator.journal()?;
@@ -86,8 +79,7 @@ async fn who_loses_the_lease_stops_before_the_next_act() {
         .await;
         let theirs = lease("20261124T031500Z-traefik-5b21d0", 0);
         objects.merge(LEASES, LEASE, json!({"spec": theirs["spec"]})).await;
-        objects.delete("validatingwebhookconfigurations.admissionregistration.k8s.io", "tarpit").await;
-        drop(silent);
+        tarpit.filled(&objects).await;
     });
     let refused = refused.failed(1);
     assert!(refused.contains("another restore took over") && refused.contains("jane@n2"), "{refused}");

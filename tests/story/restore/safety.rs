@@ -52,24 +52,45 @@ async fn nothing_happens_unasked_or_from_an_old_snapshot_and_what_is_overwritten
     assert!(text.contains("egress"), "as it was before: {text}");
 }
 
-/// Asks a server that never answers about every policy of one namespace.
-pub(super) fn tarpit(port: u16) -> String {
-    json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": "tarpit"},
-        "webhooks": [{
-            "name": "tar.pit.example",
-            "clientConfig": {"url": format!("https://127.0.0.1:{port}/")},
-            "rules": [{"apiGroups": ["networking.k8s.io"], "apiVersions": ["v1"], "operations": ["CREATE"],
-                "resources": ["networkpolicies"]}],
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "jupyter"}},
-            "timeoutSeconds": 30,
-            "sideEffects": "None",
-            "admissionReviewVersions": ["v1"],
-        }],
-    })
-    .to_string()
+const WEBHOOKS: &str = "validatingwebhookconfigurations.admissionregistration.k8s.io";
+
+/// A server that never answers, which is asked about every policy of namespace jupyter that is made.
+pub(super) struct TarPit {
+    silent: TcpListener,
+}
+
+impl TarPit {
+    /// Returns when the API server asks it.
+    pub(super) async fn dug(objects: &Objects, operator: &Operator) -> Self {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let webhook = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "tarpit"},
+            "webhooks": [{
+                "name": "tar.pit.example",
+                "clientConfig": {"url": format!("https://{}/", silent.local_addr().unwrap())},
+                "rules": [{"apiGroups": ["networking.k8s.io"], "apiVersions": ["v1"], "operations": ["CREATE"],
+                    "resources": ["networkpolicies"]}],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "jupyter"}},
+                "timeoutSeconds": 30,
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+            }],
+        });
+        objects.create(&webhook.to_string()).await;
+        eventually("the tar pit to be asked", async || {
+            (!operator.may_create_policy("jupyter", "any").await).then_some(())
+        })
+        .await;
+        Self { silent }
+    }
+
+    /// From now on nobody asks it, and whoever waits for its answer does no more.
+    pub(super) async fn filled(self, objects: &Objects) {
+        objects.delete(WEBHOOKS, "tarpit").await;
+        drop(self.silent);
+    }
 }
 
 /// Acts that the only run began and that have not ended, where one of them is about jupyter's policy.
@@ -82,12 +103,7 @@ fn hanging(operator: &Operator) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_was_interrupted_is_readable_and_is_done_when_it_is_resumed() {
     let (_plane, objects, operator) = corrupted().await;
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    objects.create(&tarpit(silent.local_addr().unwrap().port())).await;
-    eventually("the tar pit to be asked", async || {
-        (!operator.may_create_policy("jupyter", "any").await).then_some(())
-    })
-    .await;
+    let tarpit = TarPit::dug(&objects, &operator).await;
 
     let restore = ["restore", "--identity", "keys/operator.txt", "--yes"];
     let (mut how, mut run) = (["--scenario", SCENARIO].map(str::to_owned), String::new());
@@ -122,7 +138,7 @@ async fn a_restore_that_was_interrupted_is_readable_and_is_done_when_it_is_resum
     let shown = operator.home.netdr(&["runs", "show", &run]).await.ok();
     assert!(shown.contains("interrupted") && shown.contains("jupyter/default-deny-all: begun"), "{shown}");
     assert!(objects.get(POLICIES, "jupyter/default-deny-all").await.is_none());
-    objects.delete("validatingwebhookconfigurations.admissionregistration.k8s.io", "tarpit").await;
+    tarpit.filled(&objects).await;
     // A new restore would have to wait for the Lease of the dead; the same run need not.
     let another = operator.restore(SCENARIO, &["--yes"]).await.failed(1);
     assert!(another.contains(&format!("netdr restore --resume {run}")), "{another}");
