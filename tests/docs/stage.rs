@@ -55,13 +55,18 @@ impl Stage {
         let places = vec![
             ("/etc/netdr", path("etc/netdr")),
             ("/etc/rancher", path("etc/rancher")),
+            ("/etc/systemd", path("etc/systemd")),
+            ("/etc/prometheus", path("etc/prometheus")),
+            ("/usr/local/bin", path("usr/local/bin")),
             ("/backup", path("backup")),
             ("/dev/shm", path("shm")),
             ("/media", path("media")),
             ("operator.txt", path("operator.txt")),
             ("break-glass.txt", path("break-glass.txt")),
         ];
-        home.run("cp", &["-r", root().join("schedules").to_str().unwrap(), "schedules"]).await.ok();
+        for part in ["schedules", "Makefile"] {
+            home.run("cp", &["-r", root().join(part).to_str().unwrap(), part]).await.ok();
+        }
         for folder in ["backup", "shm"] {
             fs::create_dir(home.path().join(folder)).unwrap();
         }

@@ -25,14 +25,53 @@ use How::{After, By, Lines, Not, Page, Run, Stage};
 /// `netdr check`, `netdr drift`: something is found.
 const FOUND: &[u8] = &[4, 8];
 
-const NO_SYSTEMD: &str = "no systemd runs here";
+/// systemd, which finds the unit where the page puts it.
+const SYSTEMD: &str = r#"
+mkdir -p etc/systemd/system
+systemctl() { test "$1 $2" = "enable --now" && test -f "$HOME/etc/systemd/system/$3"; }
+"#;
+/// cargo, which builds the program that is there.
+const CARGO: &str = r#"
+mkdir -p bin usr/local/bin
+printf '#!/bin/sh\ntest "$*" = "build --release" && mkdir -p target/release && cp %s target/release/\n' "$(command -v netdr)" > bin/cargo
+chmod +x bin/cargo
+"#;
+/// The kind that the Prometheus operator reads.
+const OPERATOR: &str = r#"
+kubectl apply -f - <<'END'
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: prometheusrules.monitoring.coreos.com}
+spec:
+  group: monitoring.coreos.com
+  names: {kind: PrometheusRule, plural: prometheusrules}
+  scope: Namespaced
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+END
+kubectl wait --for=condition=Established crd/prometheusrules.monitoring.coreos.com
+"#;
+/// What controllers and a kubelet say of a job that did its work.
+const COMPLETE: &str = r#"
+kubectl -n netdr patch job/first --subresource=status --type=merge -p '{"status": {"succeeded": 1,
+    "startTime": "2026-11-24T01:00:00Z", "completionTime": "2026-11-24T01:00:09Z", "uncountedTerminatedPods": {}, "conditions": [
+    {"type": "SuccessCriteriaMet", "status": "True", "lastTransitionTime": "2026-11-24T01:00:09Z"},
+    {"type": "Complete", "status": "True", "lastTransitionTime": "2026-11-24T01:00:09Z"}]}}'
+"#;
 const SYNOPSIS: &str = "a synopsis: its verb and flags are understood";
 
 pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
     (
         "README.md",
         &[
-            ("make demo", Not("the demo and these tests themselves: their targets are there")),
+            (
+                "make demo",
+                Lines(&[
+                    ("make demo", By(DEMO, "make demo")),
+                    ("make test", Not("these tests themselves: their target is there")),
+                    ("make test-all", Not("these tests themselves: their target is there")),
+                ]),
+            ),
             ("mkdir -p /etc/netdr", Stage),
             ("netdr backup --set all", Run(&[])),
             ("age -d -i operator.txt", After("mkdir private; cd private", &[])),
@@ -78,7 +117,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("ssh-keygen -q", Page(DRILLS)),
             ("netdr drill --scenario", Page(DRILLS)),
             ("cd /backup/netdr/reports", Page(DRILLS)),
-            ("install -m 0644 schedules/drill", Not(NO_SYSTEMD)),
+            ("install -m 0644 schedules/drill", After(SYSTEMD, &[])),
             (
                 "kubectl -n netdr create secret generic netdr-drill-s3",
                 After("kubectl apply -f schedules/rendered/namespace.yaml; touch drill-credentials", &[]),
@@ -109,9 +148,16 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
     (
         "docs/install.md",
         &[
-            ("make build", Not("a release build takes minutes: its target is there")),
+            ("make build", After(CARGO, &[])),
             ("mkdir -p /etc/netdr", Stage),
-            ("install -m 0600 operator.txt", Not("the rest needs the identities where they are")),
+            (
+                "install -m 0600 operator.txt",
+                Lines(&[
+                    ("install", Run(&[])),
+                    // The rest needs the identities where they are.
+                    ("rm", After("rm() { test -f \"$1\" && test -f \"$2\"; }", &[])),
+                ]),
+            ),
             ("netdr backup --set all", Run(&[])),
             ("netdr check", Run(FOUND)),
             (
@@ -122,10 +168,26 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("kubectl apply -f schedules/rendered/namespace.yaml", Run(&[])),
             (
                 "kubectl apply -k schedules/",
-                Not("no kubelet starts a job's pod here; story::schedules does its work"),
+                Lines(&[
+                    ("kubectl apply -k", Run(&[])),
+                    ("kubectl -n netdr create job", Run(&[])),
+                    ("kubectl -n netdr wait", After(COMPLETE, &[])),
+                    (
+                        "kubectl -n netdr logs",
+                        Not("no kubelet starts a job's pod here; story::schedules does its work"),
+                    ),
+                    ("netdr snapshots", Run(&[])),
+                ]),
             ),
             ("ssh-keygen -q", Page(DRILLS)),
-            ("netdr drill --all", Not("no systemd runs here; story::drills plays all plans")),
+            (
+                "netdr drill --all",
+                Lines(&[
+                    ("netdr drill --all", By(ALL_PLANS, "drill --all")),
+                    ("install -m 0644", After(SYSTEMD, &[])),
+                    ("systemctl", After(SYSTEMD, &[])),
+                ]),
+            ),
             (
                 "netdr replicate",
                 Lines(&[
@@ -161,16 +223,21 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
         &[
             (
                 "mkdir -p /backup/metrics",
-                Not("needs root and a node_exporter; story::metrics writes the file"),
+                Lines(&[
+                    ("mkdir", Run(&[])),
+                    ("chown", After("chown() { test -d \"$2\"; }", &[])),
+                    ("node_exporter", Not("there is none here; story::promtool reads the file as it does")),
+                ]),
             ),
             (
                 "cp schedules/monitoring",
-                Not("Prometheus and systemd are not here; story::promtool checks the rules"),
+                Lines(&[
+                    ("cp schedules/monitoring", After("mkdir -p etc/prometheus/rules", &[])),
+                    ("promtool check rules", By(ALERTS, "promtool check rules")),
+                    ("systemctl reload prometheus", Not("there is no Prometheus to be told")),
+                ]),
             ),
-            (
-                "kubectl apply -n monitoring",
-                Not("no Prometheus Operator; structure::monitoring compares the rules"),
-            ),
+            ("kubectl apply -n monitoring", After(OPERATOR, &[])),
         ],
     ),
     ("docs/plan-reference.md", &[("netdr plan show network-policies", After("mkdir own; cd own", &[]))]),
@@ -275,7 +342,13 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
         &[
             ("netdr check ingress", Run(FOUND)),
             ("netdr restore --scenario traefik", Run(&[])),
-            ("curl -sSI", Not("no host of yours is served here")),
+            (
+                "curl -sSI",
+                Lines(&[
+                    ("curl -sSI", Not("no host of yours is served here")),
+                    ("helm -n traefik", Run(&[])),
+                ]),
+            ),
             ("kubectl create -R", Page(BY_HAND)),
         ],
     ),
@@ -338,6 +411,10 @@ velero() {
 "#;
 const BY_HAND: &str = "story::by_hand::every_part_comes_back_on_a_damaged_cluster_and_on_an_empty_one";
 const BREAK_GLASS: &str = "story::custody::drill::the_break_glass_drill_is_followed_word_by_word";
+const DEMO: &str = "story::demo::the_demo_brings_everything_back_and_looks_as_in_the_readme";
+const ALERTS: &str = "story::promtool::an_alert_fires_beyond_its_threshold_and_not_at_it";
+const ALL_PLANS: &str =
+    "story::drills::every_plan_is_proved_where_nothing_of_production_is_and_the_report_is_signed";
 const DRILLS: &str = "story::drills::page::the_page_is_followed_word_by_word";
 const DOWN: &str = "story::restore::down::killed_between_the_parts_it_is_resumed_and_a_digest_that_was_expected_is_the_first_parts";
 const AUTHORED: &str =
