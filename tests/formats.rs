@@ -3,8 +3,10 @@
 //! In: `formats/frozen/N`, each with its keys, which are for nothing else. Whoever changes a format freezes one more
 //! (docs/upgrades.md says how), and the older ones stay readable.
 
+mod covered;
 mod freeze;
 mod newer;
+mod read;
 mod used;
 
 use std::{
@@ -16,7 +18,7 @@ use std::{
 use netdr::{model, repository, restore::journal};
 use serde_json::{Value, json};
 
-use crate::support::Home;
+use crate::support::{Home, frozen};
 
 const IDENTITY: &str = "keys/operator.txt";
 /// Of the network, as a restore of the policies is asked for.
@@ -25,14 +27,15 @@ const SCENARIO: &str = "network-policies";
 /// A frozen repository, and what is in it by name.
 struct Frozen {
     folder: PathBuf,
-    /// `network`, `earlier`, `certificates`, `host`: snapshots; `done`, `killed`: runs; `drill`: a report.
+    /// `network`, `earlier`, `certificates`, `host`: snapshots; `done`, `killed`: runs; `drill`: a report. Later ones have
+    /// more: `rotated`, which was sealed anew as `earlier`; runs `resumed`, its `undo`, and `reached`.
     names: Value,
 }
 
 impl Frozen {
     /// All of them, oldest first.
     fn all() -> Vec<Self> {
-        let folders = fs::read_dir(place()).unwrap().map(|entry| entry.unwrap().path());
+        let folders = fs::read_dir(frozen()).unwrap().map(|entry| entry.unwrap().path());
         let mut folders: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
         folders.sort_by_key(|folder| number(folder));
         folders.into_iter().map(|folder| Self { names: parsed(&folder.join("names.json")), folder }).collect()
@@ -40,6 +43,13 @@ impl Frozen {
 
     fn newest() -> Self {
         Self::all().pop().unwrap()
+    }
+
+    /// Those in which this is kept: it came later than the first.
+    fn with(name: &str) -> Vec<Self> {
+        let all: Vec<Self> = Self::all().into_iter().filter(|one| one.names[name].is_string()).collect();
+        assert!(!all.is_empty(), "no frozen repository has {name}");
+        all
     }
 
     fn name(&self, name: &str) -> &str {
@@ -77,10 +87,6 @@ impl Frozen {
             "journal": begun["format"],
         })
     }
-}
-
-fn place() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/frozen")
 }
 
 fn number(folder: &Path) -> u32 {

@@ -1,22 +1,17 @@
-//! Making a repository to be frozen, by the program itself, as small as can be: what backups, restores, drills and Git leave.
-//!
-//! Left out are what checks, messages and `netdr watch` remember in `status/`, what was asked of an archive (`thaws/`), and
-//! snapshots that were sealed anew, whose header names the one before (`reseals`).
+//! Making a repository to be frozen, by the program itself, as small as can be: one of every kind of file that it leaves.
 //!
 //! `NETDR_FREEZE=1 cargo test --test integration formats::freeze` keeps it as the next number, drill report included.
-//! Without that it is only compared: a file that the newest frozen one has no like of is one that nobody has frozen.
+//! Without that it is made all the same, so that it can be made on the day on which a format changes.
 
-use std::{
-    collections::BTreeSet,
-    env, fs,
-    path::{Path, PathBuf},
-};
+mod more;
+
+use std::{env, fs, path::Path};
 
 use netdr::drill::Options;
 use serde_json::{Value, json};
 
-use super::{Frozen, IDENTITY, SCENARIO, copy, number, place};
-use crate::support::{Home, built, content, fresh, tls_secret};
+use super::{Frozen, IDENTITY, SCENARIO, copy, number};
+use crate::support::{Home, Operator, Plane, built, fresh, frozen, tls_secret, unfrozen};
 
 /// What people authored: a shop that is open on one port, and how it is reached.
 const SHOP: &str = r#"
@@ -37,34 +32,20 @@ printf 'node-name: proj-k8s01\ncni: canal\n' > host/etc/rancher/rke2/config.yaml
 
 /// What somebody did to it at night.
 const BREAK: &str = "
-kubectl -n shop delete networkpolicy deny
+kubectl -n shop delete networkpolicy deny --ignore-not-found
 kubectl -n shop patch networkpolicy web -p '{\"spec\":{\"ingress\":[{\"ports\":[{\"port\":9090}]}]}}'
-kubectl -n shop create -f - <<'END'
+kubectl apply -f - <<'END'
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: extra, namespace: shop}, spec: {podSelector: {}}}
 END
 ";
 
-/// The files that a repository like it has, with ids put out of their names.
-fn shape(repository: &Path) -> BTreeSet<String> {
-    let names = content(repository).into_iter().filter(|(_, text)| text.is_some()).map(|(path, _)| path);
-    let word = |part: &str| match part.split_once('-') {
-        Some((time, rest)) if time.len() == 16 && time.ends_with('Z') => {
-            let hex =
-                |word: &str| word.len() >= 6 && word.bytes().take(6).all(|byte| byte.is_ascii_hexdigit());
-            let rest = rest.split('-').map(|word| if hex(word) { &word[6..] } else { word });
-            format!("TIME-{}", rest.collect::<Vec<_>>().join("-"))
-        }
-        _ => part.to_owned(),
-    };
-    let shown = |path: PathBuf| {
-        let parts = path.strip_prefix(repository).unwrap().iter().map(|part| word(part.to_str().unwrap()));
-        parts.collect::<Vec<_>>().join("/")
-    };
-    let each_its_own = |name: &String| !name.starts_with("git/") && !name.contains("-drill");
-    names.map(shown).filter(each_its_own).collect()
-}
+/// For whom a snapshot is sealed anew: a third recipient was one when it was taken, and is none any more.
+const THIRD: [&str; 2] = [
+    "cp keys/recipients.txt two; age-keygen -o third; age-keygen -y third >> keys/recipients.txt",
+    "mv two keys/recipients.txt; netdr keys rotate --identity keys/operator.txt",
+];
 
-async fn id(home: &Home, words: &str, list: &str, field: &str) -> Vec<String> {
+async fn ids(home: &Home, words: &str, list: &str, field: &str) -> Vec<String> {
     let words: Vec<&str> = words.split_whitespace().chain(["--json"]).collect();
     let outcome = home.netdr(&words).await;
     let code = outcome.code.unwrap();
@@ -73,8 +54,20 @@ async fn id(home: &Home, words: &str, list: &str, field: &str) -> Vec<String> {
     all.iter().map(|one| one[field].as_str().unwrap().to_owned()).collect()
 }
 
+/// Lets a restore die at the first outcome in its journal, as long as that of a run before it.
+async fn killed(operator: &Operator, restore: &str, before: &str) -> String {
+    let home = &operator.home;
+    let journal = fs::read_to_string(home.path().join(format!("repo/runs/{before}/journal.jsonl"))).unwrap();
+    let at = journal.find(r#""event":"outcome""#).unwrap();
+    home.shell(BREAK).await.ok();
+    let dies = format!("prlimit --core=0 --fsize={at} netdr {restore} > out 2>&1 && exit 1; test $? -gt 128");
+    home.shell(&dies).await.ok();
+    operator.last_run().await
+}
+
 /// Writes one of each in the home; the names that tests know them by.
-async fn written(home: &Home) -> Value {
+async fn written(plane: &mut Plane, operator: &Operator) -> Value {
+    let home = &operator.home;
     fs::write(home.path().join("tls.json"), tls_secret("shop", "shop-tls", chrono::Utc::now())).unwrap();
     home.shell(SHOP).await.ok();
     home.shell("git init -q --bare -b main seen.git").await.ok();
@@ -83,9 +76,12 @@ async fn written(home: &Home) -> Value {
     let more = "cluster: {name: frozen}\ngit: {history: {url: seen.git}}\nmetrics: {textfile: netdr.prom}\n";
     fs::write(&file, text + more).unwrap();
 
-    let earlier = id(home, "backup --set network", "snapshots", "id").await.remove(0);
+    home.shell(THIRD[0]).await.ok();
+    let rotated = operator.backup().await;
+    home.shell(THIRD[1]).await.ok();
+    let earlier = ids(home, "snapshots", "snapshots", "id").await.remove(0);
     home.shell("kubectl label namespace shop tier=front").await.ok();
-    let taken = id(home, "backup --set all --host-root host", "snapshots", "id").await;
+    let taken = ids(home, "backup --set all --host-root host", "snapshots", "id").await;
     let of = |set: &str| taken.iter().find(|id| id.contains(&format!("-{set}-"))).unwrap();
     home.netdr(&["keys", "check", "--identity", IDENTITY, "--identity", "keys/break-glass.txt"]).await.ok();
 
@@ -93,16 +89,16 @@ async fn written(home: &Home) -> Value {
         format!("restore --scenario {SCENARIO} --identity {IDENTITY} --snapshot {} --yes", of("network"));
     home.shell(BREAK).await.ok();
     home.shell(&format!("netdr {restore} || test $? = 6")).await.ok();
-    let done = id(home, "runs", "runs", "run").await.remove(0);
-    let journal = fs::read_to_string(home.path().join(format!("repo/runs/{done}/journal.jsonl"))).unwrap();
-    let killed_at = journal.find(r#""event":"outcome""#).unwrap();
-    home.shell(BREAK).await.ok();
-    let killed =
-        format!("prlimit --core=0 --fsize={killed_at} netdr {restore} > out 2>&1 && exit 1; test $? -gt 128");
-    home.shell(&killed).await.ok();
-    let killed = id(home, "runs", "runs", "run").await.into_iter().find(|run| *run != done).unwrap();
-    json!({"earlier": earlier, "network": of("network"), "certificates": of("certificates"), "host": of("host"),
-        "done": done, "killed": killed})
+    let done = operator.last_run().await;
+    let resumed = killed(operator, &restore, &done).await;
+    operator.resume(&resumed).await;
+    operator.undo(&resumed, 0).await;
+    let undo = operator.last_run().await;
+    let reached = more::from_below(plane, operator).await;
+    let dead = killed(operator, &restore, &done).await; // the last, for it keeps the Lease
+    more::told_copied_and_watched(operator, of("network")).await;
+    json!({"rotated": rotated, "earlier": earlier, "network": of("network"), "certificates": of("certificates"),
+        "host": of("host"), "done": done, "killed": dead, "resumed": resumed, "undo": undo, "reached": reached})
 }
 
 /// A drill of the one plan, and the history as one file.
@@ -128,33 +124,35 @@ async fn finished(home: &Home) -> String {
     answer["report"].as_str().unwrap().to_owned()
 }
 
+/// Keeps it as the next number, with all that its netdr took from people.
+fn keep(home: &Path, names: &Value) {
+    let last = Frozen::all().pop().map_or(0, |frozen| number(&frozen.folder));
+    let folder = frozen().join((last + 1).to_string());
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plans = here.join("restore-plans");
+    for (from, part) in [(home.join("repo"), "repo"), (home.join("keys"), "keys"), (plans, "plans")] {
+        fs::create_dir_all(folder.join(part)).unwrap();
+        copy(&from, &folder.join(part));
+    }
+    for file in ["netdr.yaml", "history.bundle"] {
+        fs::copy(home.join(file), folder.join(file)).unwrap();
+    }
+    fs::copy(here.join("tests/formats/every-key.yaml"), folder.join("every-key.yaml")).unwrap();
+    fs::write(folder.join("names.json"), format!("{names:#}\n")).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_file_that_a_night_and_a_restore_write_is_frozen() {
-    let plane = fresh(Options::default()).await;
-    let home = Home::new().with_kubeconfig(plane.kubeconfig()).with_repository().await;
-    let mut names = written(&home).await;
-    let repository = home.path().join("repo");
+async fn what_netdr_leaves_in_a_repository_can_be_frozen_and_is() {
+    let mut plane = fresh(Options::default()).await;
+    let operator = Operator::of(&plane).await;
+    let home = &operator.home;
+    let mut names = written(&mut plane, &operator).await;
     if env::var_os("NETDR_FREEZE").is_some() {
-        names["drill"] = finished(&home).await.into();
-        let last = Frozen::all().pop().map_or(0, |frozen| number(&frozen.folder));
-        let folder = place().join((last + 1).to_string());
-        for part in ["repo", "keys"] {
-            fs::create_dir_all(folder.join(part)).unwrap();
-            copy(&home.path().join(part), &folder.join(part));
-        }
-        for file in ["netdr.yaml", "history.bundle"] {
-            fs::copy(home.path().join(file), folder.join(file)).unwrap();
-        }
-        fs::write(folder.join("names.json"), format!("{names:#}\n")).unwrap();
+        names["drill"] = finished(home).await.into();
+        more::left_by_a_dead_one(home).await;
+        keep(home.path(), &names);
         return;
     }
-    let frozen = shape(&Frozen::newest().folder.join("repo"));
-    let unfrozen: Vec<String> = shape(&repository)
-        .into_iter()
-        .filter(|name| !frozen.contains(name) && !name.ends_with(".html"))
-        .collect();
-    assert!(
-        unfrozen.is_empty(),
-        "no frozen repository has the like of {unfrozen:?}: NETDR_FREEZE=1 cargo test --test integration formats::freeze"
-    );
+    more::left_by_a_dead_one(home).await;
+    assert_eq!(unfrozen(&home.path().join("repo")), [""; 0], "docs/upgrades.md says how to freeze one");
 }

@@ -96,6 +96,40 @@ async fn a_repository_of_a_newer_format_is_not_touched() {
         .await;
 }
 
+/// Where nothing but the record is at stake, it is as if it were not there, and stays for whoever reads it.
+#[tokio::test]
+async fn a_record_with_a_word_that_is_not_known_is_passed_over_and_stays() {
+    let frozen = Frozen::newest();
+    let home = frozen.opened(Home::new());
+    let script = r#"
+        sed -i 's/"event": "[a-z-]*"/"event": "qqqq"/' repo/status/told-*
+        sed -i 's/"at": "[^"]*"/"at": "qqqq"/' repo/status/ran-* repo/status/checked-*
+        sed -i 's/"at":"[^"]*"/"at":"qqqq"/' repo/git/*
+        sed -i 's/"tier":"[a-z]*"/"tier":"qqqq"/' repo/thaws/*
+        test -z "$(grep -rL qqqq repo/status/told-* repo/status/ran-* repo/status/checked-* repo/git repo/thaws)"
+        cp -r repo/status before"#;
+    home.shell(script).await.ok();
+    refuse(&home, 0, &[], &["snapshots", "verify --all", "runs"]).await;
+    let metrics = home.netdr(&["metrics"]).await.ok();
+    says(&metrics, &["netdr_snapshots{"]);
+    let known = ["task=\"backup network\"", "netdr_check_last"].iter().any(|word| metrics.contains(word));
+    assert!(!known, "{metrics}");
+    home.shell("for one in told checked; do diff <(cat before/$one-*) <(cat repo/status/$one-*); done")
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn a_proof_of_what_is_not_known_is_not_written_over() {
+    let frozen = Frozen::newest();
+    let home = frozen.opened(Home::new());
+    edit(&home, Path::new("repo/proofs.json"), r#""set": "network""#, r#""set": "qqqq""#);
+    let words = ["proofs.json cannot be parsed", "qqqq", "netdr keys check"];
+    let check = format!("keys check --identity {IDENTITY}");
+    refuse(&home, 0, &words, &[&check]).await;
+    refuse(&home, 5, &words, &["check recoverability"]).await;
+}
+
 #[tokio::test]
 async fn a_plan_of_another_language_is_refused() {
     let home = Frozen::newest().opened(Home::new());

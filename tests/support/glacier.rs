@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tokio::{net::TcpListener, process::Command, sync::Notify};
 
-use super::Store;
+use super::{Home, Store, credentials};
 use bucket::{Bucket, Version};
 use front::{Front, Rule};
 pub(crate) use front::{Moment, Trouble};
@@ -112,13 +112,16 @@ impl Glacier {
 
     /// Makes it a place of the store, with its credentials beside netdr.yaml.
     pub(crate) fn replicates(&self, store: &Store, more: &str) {
-        let keys =
-            format!("[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n");
-        std::fs::write(store.path("s3-credentials"), keys).unwrap();
-        store.configure(&format!(
+        store.configure(&self.place(store.home(), more));
+    }
+
+    /// The same as a line of a configuration.
+    pub(crate) fn place(&self, home: &Home, more: &str) -> String {
+        credentials(&home.path().join("s3-credentials"), ACCESS_KEY, SECRET_KEY);
+        format!(
             "replicas: [{{s3: {{bucket: {BUCKET}, prefix: proj-k8s, region: {REGION}, endpoint: \"http://{}\", path_style: true, credentials_file: s3-credentials{more}}}}}]",
             self.address
-        ));
+        )
     }
 
     /// Lets so much time pass for the server.

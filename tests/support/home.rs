@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::planes::built;
+use super::{kinds::unfrozen, planes::built};
 
 /// Built like the control plane, so that their versions are pinned too.
 const BUILT: [&str; 8] =
@@ -106,6 +106,17 @@ impl Home {
             .unwrap_or_else(|e| panic!("cannot run {program}: {e}; it comes with: make test-tools"));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Drop for Home {
+    /// Whichever story lets netdr leave a new kind of file in its repository is told to freeze one.
+    fn drop(&mut self) {
+        let unfrozen = unfrozen(&self.path().join("repo"));
+        assert!(
+            unfrozen.is_empty() || std::thread::panicking(),
+            "no frozen repository has the like of {unfrozen:?}: docs/upgrades.md says how to freeze one"
+        );
     }
 }
 

@@ -138,6 +138,7 @@ async fn a_full_disk_stops_no_thaw() {
     let waiting = ground.store.netdr(&format!("thaw {}", ground.id)).await;
     assert_eq!(waiting.code, Some(7), "{waiting:?}");
     says(&waiting.stderr, &["warning: when it was asked for is not kept", "repo/thaws"]);
+    std::fs::remove_file(ground.store.path("repo/thaws")).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
