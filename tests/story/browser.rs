@@ -15,7 +15,7 @@ use netdr::report::{self, drill};
 use serde_json::json;
 
 use super::drills::{custody, drill, memory};
-use crate::support::Home;
+use crate::support::{Home, says};
 use driver::Driver;
 
 /// What is wrong with a page for who reads it by ear or by keyboard, or sees little: one line each.
@@ -96,6 +96,15 @@ async fn reports_are_read_offline_by_everybody_and_on_paper() {
     opened(&driver, &home, "broken.html", broken).await;
     let wrong = driver.run(ACCESSIBILITY).await;
     assert!(wrong.as_array().unwrap().len() >= 6, "{wrong:#}");
+    // As reports were before: a caption as wide as its table, a table that nothing scrolls, a drawing shrunk to the page.
+    let cut = "<!doctype html><meta name=viewport content='width=device-width'><title>x</title><div style='overflow-x:auto'>\
+        <table style='width:40rem'><caption>what a reader of a phone does not see the end of, for it is as wide as its table\
+        <tr><td>1</table></div><table style='width:40rem'><caption>a<tr><td>1</table>\
+        <svg viewBox='0 0 960 20' width='100%'><text y=12 font-size=12>small</text></svg>";
+    opened(&driver, &home, "cut.html", cut).await;
+    driver.phone(PHONE).await;
+    let wrong = driver.run(CUT).await.to_string();
+    says(&wrong, &["cut: what a reader", "a table is cut: a", "too small: small", "the page is"]);
 }
 
 /// docs/pictures/report.png, which README.md shows: the report of a real drill of every plan, the third one.
