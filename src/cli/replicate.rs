@@ -7,6 +7,7 @@ use super::{
     context::Context,
     exit::Exit,
     interrupt, places,
+    settings::Settings,
     words::{bytes, count},
 };
 use crate::{
@@ -15,12 +16,13 @@ use crate::{
     repository::{
         Listed, Repository, Retention,
         replicate::{self, Replicated},
-        s3::Place,
+        reports::CopiedReports,
+        s3::{Bucket, Place},
     },
     task::{Event, Problem},
 };
 
-/// Copy to the places outside (`replicas` of the configuration) what they lack
+/// Copy to the places outside (`replicas` of the configuration) the snapshots and signed reports that they lack
 #[derive(Args)]
 pub(super) struct Replicate {
     /// Which snapshots [default: all but those that retention would delete there again]
@@ -36,14 +38,16 @@ pub(super) struct Outcome {
     place: String,
     expired: Vec<SnapshotId>,
     result: Result<Replicated>,
+    reports: Result<CopiedReports>,
 }
 
 impl Outcome {
     fn failures(&self) -> Vec<&Error> {
-        match &self.result {
+        let of_snapshots = match &self.result {
             Ok(done) => done.failed.iter().map(|(_, error)| error).collect(),
             Err(error) => vec![error],
-        }
+        };
+        of_snapshots.into_iter().chain(self.reports.as_ref().err()).collect()
     }
 }
 
@@ -82,8 +86,9 @@ impl Replicate {
         let outcomes = interrupt::run(
             &|| "what is copied stays; the rest is copied by: netdr replicate".into(),
             async {
-                let retention = self.ids.is_empty().then_some(settings.config.retention);
-                Ok(to(cx, &repository, &listed, &places, retention).await)
+                let all = self.ids.is_empty();
+                let retention = all.then_some(settings.config.retention);
+                Ok(to(cx, &repository, &listed, &places, retention, all.then_some(&settings)).await)
             },
         )?;
         let exit = report(cx, &outcomes, &[]).max(nowhere(&outcomes));
@@ -99,13 +104,15 @@ fn nowhere(outcomes: &[Outcome]) -> Exit {
     codes.and_then(|codes| codes.into_iter().min()).unwrap_or(Exit::Done)
 }
 
-/// Copies to one place after the other what its retention, or else the repository's, keeps; all where none is given.
+/// Copies to one place after the other what its retention, or else the repository's, keeps; all where none is given. Reports,
+/// too, where somebody says what seals them.
 pub(super) async fn to(
     cx: &Context,
     repository: &Repository,
     listed: &[Listed],
     places: &[&Place],
     retention: Option<Retention>,
+    reports: Option<&Settings>,
 ) -> Vec<Outcome> {
     let left_alone = listed.iter().filter(|one| !one.trust.is_trusted()).count();
     if left_alone > 0 {
@@ -120,23 +127,34 @@ pub(super) async fn to(
         let (wanted, expired) = replicate::wanted(listed, retention, cx.now);
         let phase = cx.terminal.phase(format!("replicating to {name}"));
         phase.parts(wanted.len() as u64);
+        let mut copied = Ok(CopiedReports::default());
         let result = async {
             // The lock that it takes, and Object Lock, count from here: the places before may have taken hours.
             let now = chrono::Utc::now();
-            let copied = repository.replicate(&bucket?, &wanted, now, &|_| phase.part()).await;
-            copied.map_err(|error| places::at(&name, error))
+            let bucket = bucket?;
+            let done = repository.replicate(&bucket, &wanted, now, &|_| phase.part()).await;
+            let done = done.map_err(|error| places::at(&name, error))?;
+            if let Some(settings) = reports {
+                copied = put(repository, &bucket, settings).await.map_err(|error| places::at(&name, error));
+            }
+            Ok(done)
         };
         let result = result.await;
-        outcomes.push(Outcome { place: name, expired, result });
+        outcomes.push(Outcome { place: name, expired, result, reports: copied });
     }
     outcomes
+}
+
+async fn put(repository: &Repository, bucket: &Bucket, settings: &Settings) -> Result<CopiedReports> {
+    let recipients = || settings.recipients();
+    repository.replicate_reports(bucket, &settings.trusted()?, &recipients, chrono::Utc::now()).await
 }
 
 /// Says what went wrong: in full the first failure of each place, whose way out is mostly that of the others.
 pub(super) fn report(cx: &Context, outcomes: &[Outcome], hints: &[&str]) -> Exit {
     let mut exit = Exit::Done;
     for outcome in outcomes {
-        let Outcome { place, result, .. } = outcome;
+        let Outcome { place, result, reports, .. } = outcome;
         let failures = outcome.failures();
         cx.ended(&task(place), problems(outcome));
         if let [first, others @ ..] = &failures[..] {
@@ -145,6 +163,9 @@ pub(super) fn report(cx: &Context, outcomes: &[Outcome], hints: &[&str]) -> Exit
                 cx.terminal.warn(format!("place {place}: {} more", count(others.len() as u64, "failure")));
             }
             exit = exit.max(Exit::Partial);
+        }
+        for report in reports.iter().flat_map(|reports| &reports.untrusted) {
+            cx.terminal.warn(format!("place {place}: report {report} is untrusted and not copied"));
         }
         let Ok(done) = result else { continue };
         cx.record.of(&done.copied);
@@ -167,10 +188,11 @@ pub(super) fn report(cx: &Context, outcomes: &[Outcome], hints: &[&str]) -> Exit
 }
 
 pub(super) fn document(outcomes: &[Outcome]) -> Vec<Value> {
-    let empty = Replicated::default();
+    let (empty, none) = (Replicated::default(), Vec::new());
     let one = |outcome: &Outcome| {
         let done = outcome.result.as_ref().unwrap_or(&empty);
         let failed = done.failed.iter().map(|(id, why)| json!({"snapshot": id, "why": why.to_string()}));
+        let reports = outcome.reports.as_ref();
         let damaged =
             done.damaged.iter().map(|d| json!({"snapshot": d.snapshot, "what": d.what, "where": d.place}));
         json!({
@@ -181,6 +203,8 @@ pub(super) fn document(outcomes: &[Outcome]) -> Vec<Value> {
             "failed": failed.collect::<Vec<Value>>(),
             "damaged": damaged.collect::<Vec<Value>>(),
             "bytes": done.bytes,
+            "reports": reports.map_or(&none, |reports| &reports.copied),
+            "reports_error": reports.err().map(ToString::to_string),
             "error": outcome.result.as_ref().err().map(ToString::to_string),
         })
     };
@@ -188,7 +212,7 @@ pub(super) fn document(outcomes: &[Outcome]) -> Vec<Value> {
 }
 
 pub(super) fn said(outcomes: &[Outcome]) -> String {
-    let line = |Outcome { place, expired, result }: &Outcome| match result {
+    let line = |Outcome { place, expired, result, reports }: &Outcome| match result {
         Err(error) if error.kind() == Kind::Usage => format!("{place}: not asked\n"),
         Err(_) => format!("{place}: nothing copied\n"),
         Ok(done) => {
@@ -203,6 +227,10 @@ pub(super) fn said(outcomes: &[Outcome]) -> String {
                     text += &format!(", {n} {what}");
                 }
             }
+            let files = reports.as_ref().map_or(0, |reports| reports.copied.len());
+            if files > 0 {
+                text += &format!(", {} of reports copied", count(files as u64, "file"));
+            }
             text + "\n"
         }
     };
@@ -216,7 +244,12 @@ mod tests {
     #[test]
     fn a_mistake_in_every_place_is_one_in_the_configuration() {
         let of = |results: Vec<Result<Replicated>>| {
-            let outcome = |result| Outcome { place: "s3".into(), expired: vec![], result };
+            let outcome = |result| Outcome {
+                place: "s3".into(),
+                expired: vec![],
+                result,
+                reports: Ok(CopiedReports::default()),
+            };
             nowhere(&results.into_iter().map(outcome).collect::<Vec<_>>())
         };
         let (usage, failed) = (|| Err(Error::usage("")), || Err(Error::failed("")));

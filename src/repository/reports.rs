@@ -1,26 +1,102 @@
 //! Reports: kept here in clear with their signatures, and copied to places outside sealed.
 //!
-//! In: a report's file. Out: an object of its name in a place. Invariant: a place outside learns no name of any object, as of
+//! In: reports' files. Out: objects of their names in a place. Invariant: a place outside learns no name of any object, as of
 //! snapshots: what is copied there opens to the recipients alone.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    Repository, layout,
+    Repository, disk, layout,
     s3::{Body, Bucket, Put, Written},
 };
 use crate::{
     Error, Result,
+    model::RunId,
     seal::{self, Recipients},
+    signature::{self, TrustedSigners},
 };
+
+/// What became of the reports that a place lacked.
+#[derive(Debug, Default)]
+pub struct CopiedReports {
+    /// Names of files that are there now.
+    pub copied: Vec<String>,
+    /// Names of reports that no trusted signer answers for, and that stay here.
+    pub untrusted: Vec<String>,
+}
 
 impl Repository {
     /// The folder of reports.
     pub fn reports(&self) -> PathBuf {
         layout::reports(&self.root)
     }
+
+    /// Copies the signed reports that a place lacks, each with its signature.
+    ///
+    /// # Errors
+    /// When they cannot be read or sealed; when the place refuses, does not answer, or keeps other bytes. What is copied
+    /// by then stays, and the next time goes on.
+    pub async fn replicate_reports(
+        &self,
+        bucket: &Bucket,
+        trusted: &TrustedSigners,
+        recipients: &dyn Fn() -> Result<Recipients>,
+        now: DateTime<Utc>,
+    ) -> Result<CopiedReports> {
+        let mut result = CopiedReports::default();
+        let signed = self.signed_reports()?;
+        if signed.is_empty() {
+            return Ok(result);
+        }
+        let there = bucket.reports().await?;
+        for report in signed {
+            let files = [format!("{report}.sig"), report.clone()];
+            if files.iter().all(|name| there.contains(&object(name))) {
+                continue;
+            }
+            let read = |name: &String| {
+                let path = self.reports().join(name);
+                fs::read(&path).map_err(|e| disk::cannot("read", &path, e))
+            };
+            let [signature, text] = [read(&files[0])?, read(&files[1])?];
+            let said = String::from_utf8_lossy(&signature);
+            if !trusted.check(signature::REPORT, &text, Some(&said), now).is_trusted() {
+                result.untrusted.push(report);
+                continue;
+            }
+            let recipients = recipients()?;
+            for (name, content) in files.into_iter().zip([signature, text]) {
+                if !there.contains(&object(&name)) {
+                    bucket.put_report(&name, &content, &recipients, now).await?;
+                    result.copied.push(name);
+                }
+            }
+        }
+        Ok(result)
+    }
+
+    /// The names of reports that have a signature beside them, oldest first; those of restores have none.
+    fn signed_reports(&self) -> Result<Vec<String>> {
+        let folder = self.reports();
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        let mut names = disk::names(&folder)?;
+        names.sort();
+        let report = |name: &String| {
+            let report = name.strip_suffix(".sig")?;
+            report.split('.').next()?.parse::<RunId>().ok()?;
+            Some(report.to_owned())
+        };
+        Ok(names.iter().filter_map(report).filter(|report| names.contains(report)).collect())
+    }
+}
+
+/// What a report's file is called in a place.
+fn object(name: &str) -> String {
+    format!("{name}.zst.age")
 }
 
 impl Bucket {
@@ -37,7 +113,7 @@ impl Bucket {
     ) -> Result<()> {
         let mut sealed = Vec::new();
         let seal::Sealed { sha256, .. } = seal::seal_bytes(text, recipients, &mut sealed)?;
-        let path = format!("{}/{name}.zst.age", layout::REPORTS);
+        let path = format!("{}/{}", layout::REPORTS, object(name));
         let class = self.place().header_storage_class;
         match self.put(&Put { path: &path, body: Body::Bytes(&sealed), sha256: &sha256, class, now }).await? {
             Written::New { .. } | Written::There => Ok(()),

@@ -117,6 +117,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("ssh-keygen -q", Page(DRILLS)),
             ("netdr drill --scenario", Page(DRILLS)),
             ("cd /backup/netdr/reports", Page(DRILLS)),
+            ("cd /backup/netdr && tar", Page(DRILLS)),
             ("install -m 0644 schedules/drill", After(SYSTEMD, &[])),
             (
                 "kubectl -n netdr create secret generic netdr-drill-s3",

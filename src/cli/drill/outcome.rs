@@ -100,7 +100,8 @@ pub(super) fn copy(
                 Ok(())
             };
             if let Err(error) = copied.await {
-                cx.terminal.warn(format!("the report is not copied: {}", places::at(&name, error)));
+                let error = places::at(&name, error);
+                cx.terminal.warn(format!("the report is not copied: {error}; copy it by: netdr replicate"));
                 all = false;
             }
         }

@@ -1,8 +1,8 @@
 //! What is in a place.
 //!
-//! In: a place. Out: per snapshot its objects. Invariant: one paged LIST answers it: nothing is read, nothing thawed.
+//! In: a place. Out: per snapshot its objects, and the names of reports. Invariant: one paged LIST answers it: nothing is read, nothing thawed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::types::{self, OptionalObjectAttributes};
 use chrono::{DateTime, Utc};
@@ -62,9 +62,25 @@ impl Bucket {
         Ok(self.list(&path(id, "")).await?.into_iter().map(|(_, object)| object).collect())
     }
 
+    /// The names of what is in the folder of reports.
+    ///
+    /// # Errors
+    /// As [`Bucket::stored`].
+    pub async fn reports(&self) -> Result<BTreeSet<String>> {
+        let below = format!("{}/", layout::REPORTS);
+        let root = self.place.key(&below);
+        let all = self.all(&below).await?;
+        let names = all.iter().filter_map(|object| object.key()?.strip_prefix(&root));
+        Ok(names.map(str::to_owned).collect())
+    }
+
     /// What no snapshot can be called is somebody else's and left out.
     async fn list(&self, below: &str) -> Result<Vec<(SnapshotId, Object)>> {
         let root = self.place.key(&format!("{}/", layout::SNAPSHOTS));
+        Ok(self.all(below).await?.iter().filter_map(|object| read(object, &root)).collect())
+    }
+
+    async fn all(&self, below: &str) -> Result<Vec<types::Object>> {
         let mut found = Vec::new();
         let mut next = None;
         loop {
@@ -75,8 +91,8 @@ impl Bucket {
                     .send()
                     .await
                     .map_err(|e| refusal::words(&self.place, LIST, below, e))?;
-            found.extend(page.contents().iter().filter_map(|object| read(object, &root)));
             next = page.next_continuation_token;
+            found.extend(page.contents.unwrap_or_default());
             if next.is_none() {
                 return Ok(found);
             }

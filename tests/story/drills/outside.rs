@@ -36,6 +36,25 @@ async fn a_place_is_asked_for_what_was_drilled_and_learns_no_name_from_the_repor
     let same = format!("age -d -i keys/operator.txt sealed | zstd -d | cmp - repo/reports/{report}.json");
     store.shell(&same).await.ok();
 
+    // What a place lacks of it, the next replicate copies; what nobody answers for stays here.
+    glacier.expire(&format!("{report}.html.zst.age"));
+    glacier.expire(&format!("{report}.md.sig.zst.age"));
+    let forged = "20261101T000000Z-drill-000000.md";
+    for name in [forged.to_owned(), format!("{forged}.sig")] {
+        fs::write(store.path("repo/reports").join(name), "forged").unwrap();
+    }
+    let replicated = store.netdr("replicate --json").await;
+    says(&replicated.stderr, &[&format!("report {forged} is untrusted and not copied")]);
+    assert_eq!(
+        replicated.json(0)["places"][0]["reports"],
+        json!([format!("{report}.html"), format!("{report}.md.sig")])
+    );
+    let sealed = glacier.body(&format!("{report}.html.zst.age"));
+    fs::write(store.path("sealed"), sealed).unwrap();
+    store.shell(&same.replace(".json", ".html")).await.ok();
+    let said = store.netdr("replicate").await.ok();
+    assert!(!said.contains("reports copied"), "{said}");
+
     // What a place lacks is said, and the drill is what it was.
     for (key, ..) in glacier.objects().iter().filter(|(key, ..)| key.ends_with("policies.tar.zst.age")) {
         glacier.expire(key);

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use netdr::{drill, signature::TrustedSigners};
+
 use super::custody;
 use crate::support::{Home, says};
 
@@ -38,4 +40,14 @@ async fn the_page_is_followed_word_by_word() {
     says(&rendered, &["kind: CronJob", "suspend: true", "image: netdr-drill:0.1.0"]);
     let said = home.shell(&here(&home, &commands("Whose report it is"))).await.ok();
     says(&said, &["Good \"netdr-report\" signature for drill"]);
+
+    // The repository of the cluster has no report yet, and the folder of them neither.
+    fs::create_dir(home.path().join("cluster")).unwrap();
+    let line = commands("In a copy of the repository").replace("-C /backup/netdr", "-C cluster-repo");
+    let line = here(&home, &line)
+        .replace("-C cluster-repo", &format!("-C {}", home.path().join("cluster").display()));
+    home.shell(&format!("ssh() {{ shift; \"$@\"; }}\n{line}")).await.ok();
+    let trusted = TrustedSigners::read(&home.path().join("keys/trusted_signers")).unwrap();
+    let back = drill::drills(&home.path().join("cluster/reports"), &trusted, chrono::Utc::now()).unwrap();
+    assert_eq!((back.signed.len(), &back.untrusted), (1, &Vec::new()));
 }
