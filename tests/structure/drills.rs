@@ -1,8 +1,9 @@
-//! The schedules of drills, held against the time after which their lack is an alert.
+//! The schedules of drills, held against the time after which their lack is an alert, and against the other jobs.
 
 use std::fs;
 
 use chrono::{NaiveDate, TimeDelta};
+use serde_json::Value;
 
 use super::sources::root;
 
@@ -15,6 +16,26 @@ fn line(file: &str, begins: &str) -> String {
     let text = fs::read_to_string(root().join(file)).unwrap();
     let line = text.lines().find_map(|line| line.trim_start().strip_prefix(begins)).unwrap();
     line.to_owned()
+}
+
+/// The pods of the CronJobs in a file.
+fn pods(file: &str) -> Vec<Value> {
+    let objects = netdr::yaml::documents(&fs::read_to_string(root().join(file)).unwrap()).unwrap();
+    let jobs = objects.iter().filter(|object| object["kind"] == "CronJob");
+    jobs.map(|job| job["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone()).collect()
+}
+
+#[test]
+fn the_job_starts_where_the_repository_is_as_the_job_that_backs_up_does() {
+    let [drill, backup] = ["schedules/drill/cronjob.yaml", "schedules/rendered/network.yaml"].map(pods);
+    let repository = |pod: &Value| {
+        let volumes = pod["volumes"].as_array().unwrap();
+        volumes.iter().find(|volume| volume["name"] == "repository").unwrap().clone()
+    };
+    assert_eq!((drill.len(), repository(&drill[0])), (1, repository(&backup[0])));
+    for field in ["nodeSelector", "tolerations"] {
+        assert!(!drill[0][field].is_null() && drill[0][field] == backup[0][field], "{field}");
+    }
 }
 
 /// The longest time from one day of these months to the next, over leap years and the year that is none, 2100.
