@@ -27,6 +27,9 @@ fn the_image_of_drills_has_the_programs_that_are_tested_and_a_shell_for_their_wa
     assert!(image.contains(&format!("etcd:{etcd} ")), "{etcd}");
     let last = image.lines().rfind(|line| line.starts_with("FROM")).unwrap();
     assert!(!last.contains("distroless"), "{last} has no shell");
+    let (_, image) = image.rsplit_once("\nFROM ").unwrap();
+    let authorities = "/etc/ssl/certs/ca-certificates.crt";
+    assert!(image.contains(&format!("COPY --from=build {authorities} {authorities}\n")), "{image}");
 }
 
 /// The first stage of an image: how netdr is built.
