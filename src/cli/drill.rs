@@ -191,10 +191,11 @@ impl Drill {
         marker::marked(&cluster, &cx.again(None)).await?;
         let names: Vec<&str> = plans.iter().map(|drilled| drilled.plan.name.as_str()).collect();
         let question = format!(
-            "Make {} what the snapshots of {} have, break it and restore it, for {}?",
+            "Make {} what the snapshots of {} have, break it and restore it, for {}? Beware: {}.",
             cluster.server(),
             subject.cluster.name,
-            names.join(", ")
+            names.join(", "),
+            marker::CONSEQUENCE
         );
         if !self.yes && !prompt::yes(&question)? {
             return Err(Error::new(Kind::Interrupted, "declined; nothing was changed"));

@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::{Error, Result, cluster::Cluster, plan::CommandLine};
 
 const NAME: &str = "netdr-drill-cluster";
+/// What a drill makes of a cluster, besides breaking it: who says yes must know.
+pub const CONSEQUENCE: &str = "it gets the addresses, routes and issuers of the snapshots' cluster, so it must not reach that network; and their \
+                               secrets, private keys too, stay on it";
 
 /// Refuses a cluster without the mark.
 ///
@@ -22,6 +25,7 @@ pub async fn marked(cluster: &Cluster, again: &CommandLine) -> Result<()> {
         Error::usage(format!("{} is not marked as a cluster for drills", cluster.server()))
             .why(why)
             .why("a drill breaks it on purpose")
+            .why(CONSEQUENCE)
             .hint(format!("if it may be broken, mark it: {}", again.kubectl(&make)))
     })
 }

@@ -237,7 +237,9 @@ impl DrillReport {
             Place::Sandbox => {
                 "a disposable control plane in memory, encrypted at rest under a key that went with it"
             }
-            Place::DrillCluster => "a cluster that is marked as one for drills",
+            Place::DrillCluster => {
+                "a cluster that is marked as one for drills; what was restored is still on it, private keys of certificates too"
+            }
         };
         let mut rows = vec![
             ("Report", self.report.to_string()),

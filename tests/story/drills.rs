@@ -163,6 +163,8 @@ async fn a_cluster_is_broken_only_if_it_is_marked_for_it() {
         &unmarked,
         &[
             "is not marked as a cluster for drills",
+            "it must not reach that network",
+            "private keys too, stay on it",
             "kubectl --context disposable -n kube-system create configmap",
         ],
     );
