@@ -35,6 +35,8 @@ pub struct Means<'a> {
     pub proved: &'a [Proved],
     /// Drills on record that a trusted signer answers for.
     pub drills: &'a [Past],
+    /// Reports of drills that count for nothing, oldest first, each with why.
+    pub untrusted: &'a [(String, String)],
 }
 
 /// The snapshots of a place.
@@ -105,9 +107,9 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
         ));
     }
     // What was shown of one cluster was not shown of another.
-    checks.extend(clusters.iter().map(|name| drill(means.drills, Some(name), &of_cluster(name), now)));
+    checks.extend(clusters.iter().map(|name| drill(means, Some(name), &of_cluster(name), now)));
     if clusters.is_empty() {
-        checks.push(drill(means.drills, None, "", now));
+        checks.push(drill(means, None, "", now));
     }
     checks
 }
@@ -190,9 +192,9 @@ fn identities(what: &str, header: &SnapshotHeader, proved: &[Proved], now: DateT
     why.into_iter().fold(check, |check, why| check.found(status, why, next))
 }
 
-fn drill(drills: &[Past], cluster: Option<&str>, of_cluster: &str, now: DateTime<Utc>) -> Check {
+fn drill(means: &Means<'_>, cluster: Option<&str>, of_cluster: &str, now: DateTime<Utc>) -> Check {
     let days = VERIFIED.num_days();
-    let last = last(drills, cluster).map(|drill| drill.ended_at);
+    let last = last(means.drills, cluster).map(|drill| drill.ended_at);
     let age = last.map(|at| (now - at).num_days());
     let check = Check::ok(
         format!("recoverability drill{of_cluster}"),
@@ -200,14 +202,20 @@ fn drill(drills: &[Past], cluster: Option<&str>, of_cluster: &str, now: DateTime
         format!("alert > {days} days"),
     );
     let rehearse = "netdr drill --all --identity FILE";
-    match last {
-        Some(at) if now - at <= VERIFIED => check,
+    let check = match last {
+        Some(at) if now - at <= VERIFIED => return check,
         Some(at) => check.found(Alert, format!("the last good one was at {}", at.to_rfc3339()), rehearse),
         None => check.found(
             Alert,
             "no good drill is on record: that a restore works here, nobody has shown",
             rehearse,
         ),
+    };
+    match means.untrusted.last() {
+        Some((report, why)) => {
+            check.found(Alert, format!("report {report} counts for nothing: {why}"), rehearse)
+        }
+        None => check,
     }
 }
 

@@ -1,9 +1,13 @@
 //! Earlier drills, as the reports in a repository say.
 //!
 //! In: the folder of reports, who may sign. Out: each drill, oldest first, and reports that nobody answers for. Invariant: a
-//! report that no trusted signer signed, as `netdr-report`, is none.
+//! report that no trusted signer signed, as `netdr-report`, is none; and none vanishes without a word.
 
-use std::{fs, io::Read as _, path::Path};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use chrono::{DateTime, Utc};
 
@@ -24,7 +28,7 @@ const LARGEST: u64 = 16 << 20;
 pub struct Drills {
     /// Each, oldest first.
     pub signed: Vec<Past>,
-    /// Names of reports that count for nothing, with why.
+    /// Names of reports that count for nothing, oldest first, with why.
     pub untrusted: Vec<(String, String)>,
 }
 
@@ -33,37 +37,47 @@ pub struct Drills {
 /// # Errors
 /// When it cannot be read.
 pub fn drills(folder: &Path, trusted: &TrustedSigners, now: DateTime<Utc>) -> Result<Drills> {
-    let failed = |e: std::io::Error| {
-        Error::failed(format!("cannot read the reports in {}", folder.display())).because(e)
-    };
+    let failed =
+        |e: io::Error| Error::failed(format!("cannot read the reports in {}", folder.display())).because(e);
     let mut drills = Drills::default();
     let entries = match fs::read_dir(folder) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(drills),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(drills),
         entries => entries.map_err(failed)?,
     };
     for entry in entries {
         let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
         let Some(Ok(id)) = name.strip_suffix(".json").map(str::parse::<RunId>) else { continue };
-        let Some(bytes) = small(&folder.join(&name)) else { continue };
-        let Ok(past) = serde_json::from_slice::<Past>(&bytes) else { continue }; // a restore's
-        let signature = small(&folder.join(format!("{name}.sig")));
-        let signature = signature.as_deref().map(String::from_utf8_lossy);
-        match trusted.check(signature::REPORT, &bytes, signature.as_deref(), now) {
-            Trust::Trusted(_) if past.report == id => drills.signed.push(past),
-            Trust::Trusted(_) => {
-                drills.untrusted.push((name, format!("it is the report of {}", past.report)))
-            }
-            Trust::Untrusted(why) => drills.untrusted.push((name, why)),
+        if !matches!(id.as_str().split('-').collect::<Vec<_>>()[..], [_, "drill", _]) {
+            continue; // a restore's
+        }
+        match proved(&folder.join(&name), &id, trusted, now) {
+            Ok(past) => drills.signed.push(past),
+            Err(why) => drills.untrusted.push((name, why)),
         }
     }
     drills.signed.sort_by_key(|past| past.ended_at);
+    drills.untrusted.sort();
     Ok(drills)
 }
 
-fn small(path: &Path) -> Option<Vec<u8>> {
+/// What a report says, or why it counts for nothing.
+fn proved(path: &Path, id: &RunId, trusted: &TrustedSigners, now: DateTime<Utc>) -> Result<Past, String> {
+    let bytes = small(path).map_err(|e| format!("it cannot be read: {e}"))?;
+    let past: Past =
+        serde_json::from_slice(&bytes).map_err(|_| "it is damaged: it does not read as a drill's report")?;
+    let signature = small(&path.with_added_extension("sig")).ok();
+    let signature = signature.as_deref().map(String::from_utf8_lossy);
+    match trusted.check(signature::REPORT, &bytes, signature.as_deref(), now) {
+        Trust::Untrusted(why) => Err(why),
+        Trust::Trusted(_) if past.report != *id => Err(format!("it is the report of {}", past.report)),
+        Trust::Trusted(_) => Ok(past),
+    }
+}
+
+fn small(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs::File::open(path).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+    fs::File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -98,5 +112,12 @@ mod tests {
         assert_eq!(found.signed.len(), 1, "{found:?}");
         assert_eq!(found.untrusted.len(), 3, "{found:?}");
         assert!(last(&found.signed, Some("proj-k8s")).is_some());
+
+        // A disk that was full when it was written.
+        fs::write(reports.join("20261124T031500Z-drill-5b21d0.json"), &text[..text.len() / 2]).unwrap();
+        fs::write(reports.join("20261124T031500Z-my-drill-5b21d0.json"), "a restore's").unwrap();
+        let found = read();
+        assert!(found.signed.is_empty() && found.untrusted.len() == 4, "{found:?}");
+        assert!(found.untrusted[0].1.contains("it is damaged"), "{found:?}");
     }
 }

@@ -41,7 +41,7 @@ fn drilled(days: i64, good: bool) -> Past {
 }
 
 fn judged(places: &[Place], proved: &[Proved], drills: &[Past]) -> Vec<Check> {
-    judge(&Means { places, cluster: None, proved, drills }, at(NOW))
+    judge(&Means { places, cluster: None, proved, drills, untrusted: &[] }, at(NOW))
 }
 
 #[track_caller]
@@ -156,6 +156,17 @@ fn a_drill_is_good_for_ninety_days_and_a_bad_one_for_none() {
 }
 
 #[test]
+fn where_no_good_drill_is_on_record_a_report_that_does_not_count_is_named() {
+    let untrusted = [("a.json".to_owned(), "it is damaged".to_owned())];
+    let of = |drills: &[Past]| {
+        let means = Means { places: &[], cluster: None, proved: &[], drills, untrusted: &untrusted };
+        judge(&means, at(NOW)).pop().unwrap().why.join("; ")
+    };
+    assert!(of(&[]).ends_with("report a.json counts for nothing: it is damaged"), "{}", of(&[]));
+    assert_eq!(of(&[drilled(1, true)]), "");
+}
+
+#[test]
 fn clusters_of_one_repository_are_apart_and_files_of_nodes_are_theirs() {
     let mut host = whole(Set::Host, 60);
     let header = host.header.as_mut().unwrap();
@@ -173,11 +184,17 @@ fn clusters_of_one_repository_are_apart_and_files_of_nodes_are_theirs() {
         Alert,
         "nobody has shown it of that one"
     );
-    let of_c2 = judge(&Means { places: &places, cluster: Some("c2"), proved: &[], drills: &[] }, at(NOW));
+    let of_c2 = judge(
+        &Means { places: &places, cluster: Some("c2"), proved: &[], drills: &[], untrusted: &[] },
+        at(NOW),
+    );
     assert!(of_c2.iter().all(|check| !check.name.contains("host")), "{of_c2:#?}");
     assert_eq!(status(&of_c2, "recoverability network in local"), Fine);
     // What is expected of a cluster that is named is missed, too.
-    let of_c3 = judge(&Means { places: &places, cluster: Some("c3"), proved: &[], drills: &[] }, at(NOW));
+    let of_c3 = judge(
+        &Means { places: &places, cluster: Some("c3"), proved: &[], drills: &[], untrusted: &[] },
+        at(NOW),
+    );
     assert_eq!(status(&of_c3, "recoverability network in local"), Alert);
 }
 

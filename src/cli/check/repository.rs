@@ -28,8 +28,14 @@ pub(super) fn checks(cx: &Context, settings: &Settings) -> Result<Vec<Check>> {
     }
     let proved = local.as_ref().map_or(Ok(Vec::new()), Repository::proofs)?;
     let drills = local.as_ref().map(|local| drill::drills(&local.reports(), &trusted, cx.now)).transpose()?;
-    let drills = drills.unwrap_or_default().signed;
+    let drill::Drills { signed, untrusted } = drills.unwrap_or_default();
     let cluster = settings.config.cluster_name.as_deref();
-    let means = recoverability::Means { places: &places, cluster, proved: &proved, drills: &drills };
+    let means = recoverability::Means {
+        places: &places,
+        cluster,
+        proved: &proved,
+        drills: &signed,
+        untrusted: &untrusted,
+    };
     Ok(recoverability::judge(&means, cx.now))
 }
