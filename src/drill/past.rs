@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     Error, Result,
@@ -20,6 +20,8 @@ use crate::{
 
 pub use crate::report::drill::last;
 
+/// By how much a clock may differ from that of the machine that drilled.
+const CLOCKS: TimeDelta = TimeDelta::days(1);
 /// No report of ours comes near.
 const LARGEST: u64 = 16 << 20;
 
@@ -70,6 +72,10 @@ fn proved(path: &Path, id: &RunId, trusted: &TrustedSigners, now: DateTime<Utc>)
     match trusted.check(signature::REPORT, &bytes, signature.as_deref(), now) {
         Trust::Untrusted(why) => Err(why),
         Trust::Trusted(_) if past.report != *id => Err(format!("it is the report of {}", past.report)),
+        // It would be the last good one for years.
+        Trust::Trusted(_) if past.ended_at - now > CLOCKS => {
+            Err(format!("it ended at {}, which is still to come", past.ended_at.to_rfc3339()))
+        }
         Trust::Trusted(_) => Ok(past),
     }
 }
@@ -88,11 +94,12 @@ mod tests {
     #[test]
     fn only_what_a_trusted_signer_signed_under_its_own_name_is_a_drill() {
         let folder = tempfile::tempdir().unwrap();
-        let made = keys::generate(&folder.path().join("keys"), Utc::now()).unwrap();
+        let now = report().ended_at + TimeDelta::days(3);
+        let made = keys::generate(&folder.path().join("keys"), now).unwrap();
         let key = SigningKey::read(&made.signing, &|_| unreachable!()).unwrap();
         let trusted = TrustedSigners::read(&made.trusted_signers).unwrap();
         let reports = folder.path().join("reports");
-        let read = || drills(&reports, &trusted, Utc::now()).unwrap();
+        let read = || drills(&reports, &trusted, now).unwrap();
         assert!(read().signed.is_empty(), "no folder");
         fs::create_dir(&reports).unwrap();
         let text = report().to_json().to_string();
@@ -112,6 +119,10 @@ mod tests {
         assert_eq!(found.signed.len(), 1, "{found:?}");
         assert_eq!(found.untrusted.len(), 3, "{found:?}");
         assert!(last(&found.signed, Some("proj-k8s")).is_some());
+        // By a clock that was years ahead.
+        let found = drills(&reports, &trusted, now - TimeDelta::days(5)).unwrap();
+        assert!(found.signed.is_empty(), "{found:?}");
+        assert!(found.untrusted[0].1.contains("still to come"), "{found:?}");
 
         // A disk that was full when it was written.
         fs::write(reports.join("20261124T031500Z-drill-5b21d0.json"), &text[..text.len() / 2]).unwrap();
