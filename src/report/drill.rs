@@ -163,6 +163,11 @@ impl DrillReport {
         }
     }
 
+    /// The places outside that lack what was drilled, or could not be asked.
+    pub fn lacking(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.outcome == "failed")
+    }
+
     /// How many scenarios ended so.
     fn ended(&self, outcome: &str) -> usize {
         self.scenarios.iter().filter(|scenario| scenario.outcome == outcome).count()
@@ -228,7 +233,11 @@ impl DrillReport {
             }
         };
         let of = words::count(self.scenarios.len() as u64, "scenario");
-        format!("{back} of {of} came back without a difference; {which}. {time}")
+        let places = match self.lacking().count() {
+            0 => String::new(),
+            n => format!(" {} outside: not seen to have what was drilled.", words::count(n as u64, "place")),
+        };
+        format!("{back} of {of} came back without a difference; {which}. {time}{places}")
     }
 
     /// Who, what, when, from where: what makes the report evidence.

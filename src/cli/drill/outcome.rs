@@ -183,17 +183,20 @@ pub(super) fn problems(report: &DrillReport, exit: Exit, cx: &Context) -> Vec<Pr
         }
     };
     let scenarios = report.scenarios.iter().flat_map(lines);
+    let places =
+        report.lacking().map(|check| format!("not so: {}: {}", check.what, check.details.join("; ")));
     let troubles = cx.terminal.troubles().into_iter().map(|trouble| trouble.what);
     let next = format!("read what was found: reports/{}.html in the repository", report.report);
-    vec![Problem::new(event, scenarios.chain(troubles).collect(), vec![next])]
+    vec![Problem::new(event, scenarios.chain(places).chain(troubles).collect(), vec![next])]
 }
 
-/// Gravest first: something did not come back, came back in part, too late, or too old.
+/// Gravest first: something did not come back, came back in part or lacks in a place outside, or came back too late or too old.
 pub(super) fn exit(report: &DrillReport) -> Exit {
     let of = |scenario: &Scenario| match scenario.outcome {
         "recovered" => Exit::Late.when(scenario.is_late()),
         "partial" | "not tested" | "interrupted" | "not begun" => Exit::Partial,
         _ => Exit::Failed,
     };
-    report.scenarios.iter().map(of).max().unwrap_or(Exit::Done)
+    let places = Exit::Partial.when(report.lacking().next().is_some());
+    report.scenarios.iter().map(of).fold(places, Exit::max)
 }

@@ -7,7 +7,7 @@ use crate::{
     Result,
     cli::{places, settings::Settings, thaw::when},
     drill::Subject,
-    model::SnapshotHeader,
+    model::{Occasion, SnapshotHeader},
     report::Check,
     repository::{
         archive::Tier,
@@ -26,6 +26,10 @@ pub(super) async fn look(settings: &Settings, subject: &Subject, thaw: bool) -> 
     for (name, bucket) in places::open(&places).await {
         let mut check = Check::new(&format!("place {name} has the snapshots that were drilled"));
         for (header, _) in &subject.snapshots {
+            if header.occasion == Occasion::Change {
+                check.passed(format!("{}: of a change, and kept here alone", header.id));
+                continue;
+            }
             let looked = async {
                 let bucket = bucket.as_ref().map_err(|error| crate::Error::failed(error.to_string()))?;
                 let mut said = heads(bucket, header).await?;

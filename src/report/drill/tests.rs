@@ -159,6 +159,17 @@ fn what_could_not_be_tested_is_neither_proved_nor_lost() {
 }
 
 #[test]
+fn what_a_place_lacks_is_said_and_takes_nothing_from_the_drill() {
+    let mut report = report();
+    let mut check = Check::new("place s3 has the snapshots that were drilled");
+    check.failed("it is missing".into());
+    report.checks = vec![Check::new("place near has the snapshots that were drilled"), check];
+    assert!(report.good && report.headline() == "Recovery proved");
+    let sentence = report.sentence();
+    assert!(sentence.ends_with(" 1 place outside: not seen to have what was drilled."), "{sentence}");
+}
+
+#[test]
 fn a_drill_that_was_interrupted_says_so_and_counts_for_nothing() {
     let mut report = report();
     report.scenarios[1] = scenario("traefik", "interrupted");
