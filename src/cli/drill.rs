@@ -76,6 +76,7 @@ impl Drill {
         let programs = (!on_cluster).then(|| self.programs()).transpose()?;
         let (repository, trusted) = (settings.repository()?, settings.trusted()?);
         let (signing, identities) = (settings.signing_key()?, settings.identities()?);
+        outcome::would_count(&signing, &trusted, cx.now)?;
         let earlier = drill::drills(&repository.reports(), &trusted, cx.now)?;
         for (name, why) in &earlier.untrusted {
             cx.terminal.warn(format!("report {name} counts for nothing: {why}"));

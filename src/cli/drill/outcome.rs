@@ -5,10 +5,11 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::{
-    Result,
+    Error, Result,
     cli::{
         after,
         context::Context,
@@ -21,7 +22,7 @@ use crate::{
     report::drill::{DrillReport, Scenario, html, markdown},
     repository::{Repository, s3},
     seal::Identities,
-    signature::{self, SigningKey},
+    signature::{self, SigningKey, Trust, TrustedSigners},
     task::Problem,
 };
 
@@ -33,6 +34,25 @@ pub(super) struct Kept {
     pub(super) written: Vec<PathBuf>,
     /// Whether the repository has all of them.
     pub(super) in_repository: bool,
+}
+
+/// That a report which this key signs will count, asked before an hour's drill and not after it.
+///
+/// # Errors
+/// Usage: no trusted signer of reports is the key's.
+pub(super) fn would_count(signing: &SigningKey, trusted: &TrustedSigners, now: DateTime<Utc>) -> Result<()> {
+    const WORD: &[u8] = b"netdr drill";
+    let signature = signing.sign(signature::REPORT, WORD)?;
+    match trusted.check(signature::REPORT, WORD, Some(&signature), now) {
+        Trust::Trusted(_) => Ok(()),
+        Trust::Untrusted(why) => Err(Error::usage("no report that this signing key signs would count")
+            .why(why)
+            .hint(format!(
+                "add its line to `trusted_signers`, here and where recoverability is checked: drill namespaces=\"{}\" {}",
+                signature::REPORT,
+                signing.public()?
+            ))),
+    }
 }
 
 /// Signs and writes it. A folder that cannot be written is named, and no reason to lose the others.
@@ -48,16 +68,18 @@ pub(super) fn keep(
         ("md", markdown::render(report)),
         ("json", format!("{:#}\n", report.to_json())),
     ];
-    let mut files = Vec::new();
+    let mut kept = Kept { files: Vec::new(), written: Vec::new(), in_repository: true };
     for (form, text) in forms {
         let name = format!("{}.{form}", report.report);
         match signing.sign(signature::REPORT, text.as_bytes()) {
-            Ok(signature) => files.push((format!("{name}.sig"), signature.into_bytes())),
-            Err(error) => cx.terminal.warn(format!("{name} is not signed: {error}")),
+            Ok(signature) => kept.files.push((format!("{name}.sig"), signature.into_bytes())),
+            Err(error) => {
+                kept.in_repository = false; // without it, it counts for nothing
+                cx.terminal.warn(format!("{name} is not signed: {error}"));
+            }
         }
-        files.push((name, text.into_bytes()));
+        kept.files.push((name, text.into_bytes()));
     }
-    let mut kept = Kept { files, written: Vec::new(), in_repository: true };
     for (number, folder) in
         [Some(repository.reports()), also.map(Path::to_owned)].into_iter().flatten().enumerate()
     {

@@ -30,6 +30,17 @@ fn here(home: &Home, commands: &str) -> String {
 async fn the_page_is_followed_word_by_word() {
     let home = custody().await;
     fs::copy(home.path().join("keys/operator.txt"), home.path().join("operator.txt")).unwrap();
+    // Who forgets the line of the key learns it before the hour that the drill takes.
+    home.shell("ssh-keygen -q -t ed25519 -N '' -C drill -f forgotten").await.ok();
+    let alone = here(&home, &commands("A drill of one plan")).replace("drill-key", "forgotten");
+    let refused = home.shell(&alone).await.failed(2);
+    says(
+        &refused,
+        &[
+            "no report that this signing key signs would count",
+            "drill namespaces=\"netdr-report\" ssh-ed25519 ",
+        ],
+    );
     home.shell(&here(&home, &commands("Once"))).await.ok();
     let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/drill");
     let signers = fs::read_to_string(home.path().join("keys/trusted_signers")).unwrap();
