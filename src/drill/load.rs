@@ -45,6 +45,12 @@ pub(super) async fn load(cluster: &Cluster, subject: &Subject) -> Result<Loaded>
             objects.insert(item.key.clone(), (item.extent, object));
         }
     }
+    match definitions.values_mut().map(convert_nothing).filter(|converts| *converts).count() {
+        0 => {}
+        n => loaded.made_up.push(format!(
+            "{n} CustomResourceDefinitions that a webhook converts between versions: here nobody is asked, and only the version's name changes"
+        )),
+    }
     definitions::apply(cluster, &definitions).await?;
     let discovery = cluster.discover().await?;
     let loading = Loading { cluster, discovery: &discovery };
@@ -87,6 +93,16 @@ pub(super) async fn load(cluster: &Cluster, subject: &Subject) -> Result<Loaded>
     loaded.left_out = made.filter_map(async |left_out| left_out).collect().await;
     loaded.left_out.sort();
     Ok(loaded)
+}
+
+/// Takes the webhook out that converts between a definition's versions, and says whether there was one: the API server would
+/// ask it, and its address may be production's.
+fn convert_nothing(definition: &mut Value) -> bool {
+    let converts = definition["spec"]["conversion"]["strategy"] == "Webhook";
+    if converts {
+        definition["spec"]["conversion"] = json!({"strategy": "None"});
+    }
+    converts
 }
 
 /// As an API server takes it; none where it is a file.
@@ -192,5 +208,22 @@ impl Loading<'_> {
             }
             answer => answer,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_webhook_is_asked_to_convert() {
+        let webhook =
+            json!({"strategy": "Webhook", "webhook": {"clientConfig": {"url": "https://production/"}}});
+        let mut definition = json!({"spec": {"group": "a.b", "conversion": webhook}});
+        assert!(convert_nothing(&mut definition));
+        assert_eq!(definition, json!({"spec": {"group": "a.b", "conversion": {"strategy": "None"}}}));
+        assert!(!convert_nothing(&mut definition));
+        let mut plain = json!({"spec": {"group": "a.b"}});
+        assert!(!convert_nothing(&mut plain) && plain == json!({"spec": {"group": "a.b"}}));
     }
 }
