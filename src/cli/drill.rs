@@ -4,11 +4,12 @@ mod conclude;
 mod outcome;
 mod outside;
 
-use std::{cell::OnceCell, env, path::PathBuf};
+use std::{cell::OnceCell, env, io, path::PathBuf};
 
 use chrono::Utc;
 use clap::{ArgGroup, Args};
 use rand::random;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::{
     context::Context,
@@ -66,6 +67,7 @@ impl Drill {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         cx.about(self.task());
+        keep_no_core()?;
         let on_cluster = cx.flags.context.is_some();
         if on_cluster && !self.yes && !prompt::somebody() {
             return Err(Error::usage("drill asks before it breaks a cluster, and there is no terminal")
@@ -220,4 +222,11 @@ impl Place {
             Self::Cluster(cluster, folder) => rehearsal.on_cluster(drilled, cluster, folder.path()).await,
         }
     }
+}
+
+/// A core of this process, or of one that it starts, would put what is unsealed on a disk.
+fn keep_no_core() -> Result<()> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)
+        .map_err(|e| Error::failed("cannot turn core dumps off").because(io::Error::from(e)))
 }

@@ -18,6 +18,13 @@ fn line(file: &str, begins: &str) -> String {
     line.to_owned()
 }
 
+#[test]
+fn the_unit_lets_no_memory_go_to_a_disk() {
+    for limit in ["MemorySwapMax=", "LimitCORE="] {
+        assert_eq!(line("schedules/drill/netdr-drill.service", limit), "0");
+    }
+}
+
 /// The pods of the CronJobs in a file.
 fn pods(file: &str) -> Vec<Value> {
     let objects = netdr::yaml::documents(&fs::read_to_string(root().join(file)).unwrap()).unwrap();

@@ -37,6 +37,12 @@ async fn nothing_is_left_after(signal: Signal) {
         command.env("TMPDIR", tmp.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let folder = eventually("etcd at work in memory", async || at_work(memory.path())).await;
     assert!(folder.join("encryption.json").exists(), "everything is encrypted at rest");
+    let netdr = PathBuf::from(format!("/proc/{}", child.id().unwrap()));
+    for process in running_in(&folder).iter().chain([&netdr]) {
+        let limits = fs::read_to_string(process.join("limits")).unwrap();
+        let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+        assert!(core.trim_start().starts_with("0 "), "{}: {core}", process.display());
+    }
     kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), signal).unwrap();
     let output = child.wait_with_output().await.unwrap();
     if signal == Signal::INT {
