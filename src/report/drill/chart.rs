@@ -6,7 +6,7 @@
 use super::{DrillReport, Past, PastScenario};
 use crate::report::{markup::Markup, words};
 
-/// Drills that are shown: three years of quarters.
+/// Drills that are shown: two years, by the schedules that are shipped.
 const SHOWN: usize = 12;
 /// Seconds of the lines across a drawing.
 const TICKS: [f64; 10] = [0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36_000.0, 360_000.0, 3_600_000.0];
@@ -84,7 +84,9 @@ impl Drills {
             })
             .collect();
         let back = || points.iter().filter(|(.., then)| then.is_back());
-        for (one, other) in back().zip(back().skip(1)) {
+        // From what was simulated to what was measured there is no trend.
+        let alike = |one: &Past, other: &Past| one.is_measured() == other.is_measured();
+        for (one, other) in back().zip(back().skip(1)).filter(|(one, other)| alike(one.2, other.2)) {
             line(m, "<line class=\"trend\"", (one.0, one.1), (other.0, other.1));
         }
         for (x, y, drill, then) in &points {
@@ -234,8 +236,10 @@ mod tests {
             ["dot hollow", "dot", "cross"].map(|mark| svg.matches(&format!("\"{mark}\"")).count())
         };
         assert_eq!(count(&report), [3, 0, 2], "kwok plays nodes on a drill cluster, too");
+        assert_eq!(drawn(&report).matches("\"trend\"").count(), 1);
         report.trend[0].simulated.clear();
         assert_eq!(count(&report), [2, 1, 2]);
+        assert_eq!(drawn(&report).matches("\"trend\"").count(), 0, "from one to the other leads no line");
     }
 
     #[test]

@@ -264,8 +264,10 @@ impl Scenario {
 /// What runs took of netdr itself: waiting for others, and for a person, is not its own.
 pub fn own_time(runs: &[RecoveryReport]) -> f64 {
     let phases = runs.iter().flat_map(|run| &run.phases);
+    let own = phases.filter(|phase| !matches!(phase.name, "wait" | "confirm")).map(|phase| phase.seconds);
+    // The phase of probes has their waiting in it.
+    let probes = runs.iter().flat_map(|run| &run.steps).filter(|step| step.action == "probe");
+    let waited = probes.map(|step| -step.waiting_s);
     // Not `sum`, whose sum of nothing is minus zero.
-    phases
-        .filter(|phase| !matches!(phase.name, "wait" | "confirm"))
-        .fold(0.0, |sum, phase| sum + phase.seconds)
+    own.chain(waited).fold(0.0, |sum, seconds| sum + seconds)
 }

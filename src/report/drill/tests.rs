@@ -211,6 +211,17 @@ fn what_was_broken_must_have_been_seen_done_and_equal_afterwards() {
 }
 
 #[test]
+fn what_probes_wait_for_is_no_time_of_netdrs_own() {
+    let mut run = samples::report();
+    let before = own_time(std::slice::from_ref(&run));
+    let mut step = run.steps[0].clone();
+    (step.action, step.acting_s, step.waiting_s) = ("probe", 0.5, 60.0);
+    run.steps.push(step);
+    run.phases.push(crate::report::Phase { name: "probe", seconds: 60.5 });
+    assert!((own_time(&[run]) - before - 0.5).abs() < 1e-9);
+}
+
+#[test]
 fn files_of_a_node_that_had_a_run_of_its_own_are_done() {
     let part =
         crate::plan::NotDone { what: "files of node n2".into(), node: Some("n2".into()), command: None };
