@@ -16,12 +16,6 @@ use tokio::{
 use super::{command, custody, is_signed, memory, outcomes};
 use crate::support::{Home, eventually, kubeconfig_of, says};
 
-/// The only folder in a folder, once etcd keeps data in it.
-fn at_work(memory: &Path) -> Option<PathBuf> {
-    let folder = fs::read_dir(memory).ok()?.next()?.ok()?.path();
-    folder.join("etcd/member").exists().then_some(folder)
-}
-
 /// Processes that run in a folder.
 fn running_in(folder: &Path) -> Vec<PathBuf> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
@@ -30,27 +24,49 @@ fn running_in(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The files that a process has open, deleted ones too; the kernel's own are none.
+fn files_of(process: &Path) -> impl Iterator<Item = PathBuf> {
+    let open = fs::read_dir(process.join("fd")).unwrap().map(|fd| fd.unwrap().path());
+    let files = open.filter(|fd| fs::metadata(fd).is_ok_and(|of| of.is_file()));
+    let files = files.filter_map(|fd| fs::read_link(fd).ok());
+    files.filter(|file| !file.starts_with("/proc") && !file.starts_with("/sys"))
+}
+
 async fn nothing_is_left_after(signal: Signal) {
     let (home, memory, tmp) = (custody().await, memory(), tempfile::tempdir().unwrap());
     let mut command = command(&home, memory.path(), &["--all"]);
-    let child =
+    let mut child =
         command.env("TMPDIR", tmp.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let folder = eventually("etcd at work in memory", async || at_work(memory.path())).await;
+    let send = |pid: u32, signal| {
+        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
+    };
+    // Everything is loaded and opened then, and stays so while it is looked at.
+    let pid = child.id().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !lines.next_line().await.unwrap().unwrap().contains("failures caused, replaying") {}
+    send(pid, Signal::STOP);
+    let folder = fs::read_dir(memory.path()).unwrap().next().unwrap().unwrap().path();
     assert!(folder.join("encryption.json").exists(), "everything is encrypted at rest");
-    let netdr = PathBuf::from(format!("/proc/{}", child.id().unwrap()));
-    for process in running_in(&folder).iter().chain([&netdr]) {
+    let netdr = PathBuf::from(format!("/proc/{pid}"));
+    let programs = running_in(&folder);
+    assert!(programs.len() >= 2, "etcd and the API server: {programs:?}");
+    for process in &programs {
+        let outside: Vec<PathBuf> = files_of(process).filter(|file| !file.starts_with(&folder)).collect();
+        assert!(outside.is_empty(), "{} has files elsewhere: {outside:?}", process.display());
+    }
+    for process in programs.iter().chain([&netdr]) {
         let limits = fs::read_to_string(process.join("limits")).unwrap();
         let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
         assert!(core.trim_start().starts_with("0 "), "{}: {core}", process.display());
     }
-    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), signal).unwrap();
+    send(pid, signal);
+    send(pid, Signal::CONT);
+    let mut said = String::new();
+    lines.into_inner().read_to_string(&mut said).await.unwrap();
     let output = child.wait_with_output().await.unwrap();
     if signal == Signal::INT {
         assert_eq!(output.status.code(), Some(130), "{output:?}");
-        says(
-            &String::from_utf8_lossy(&output.stderr),
-            &["error: interrupted", "nothing of the drill is left"],
-        );
+        says(&said, &["error: interrupted", "nothing of the drill is left"]);
         assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0, "when it has ended it is gone");
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         let stopped = ["interrupted", "not begun", "not begun", "not begun", "not begun"];
