@@ -212,18 +212,19 @@ fn snapshots(known: &Known<'_>, listed: &[Listed], now: DateTime<Utc>, text: &mu
         kinds.entry((header.set, header.node.as_deref().unwrap_or_default())).or_default().push(header);
     }
     let plan = retention::plan(listed, known.retention, now);
+    let here: BTreeSet<SnapshotId> =
+        listed.iter().filter(|one| one.damage.is_empty()).map(|one| one.id.clone()).collect();
     for ((set, node), mut headers) in kinds {
         headers.sort_by_key(|header| header.captured_at);
         let labels = [set.name(), node];
         if let Some(newest) = headers.iter().rev().find(|header| has_its_set(header)) {
             newest_of(newest, &labels, text);
         }
-        let places = [(LOCAL, None)].into_iter();
         let outside =
-            known.places.iter().filter_map(|(place, there)| Some((place.as_str(), Some(there.as_ref()?))));
-        for (place, there) in places.chain(outside) {
+            known.places.iter().filter_map(|(place, there)| Some((place.as_str(), there.as_ref()?)));
+        for (place, there) in [(LOCAL, &here)].into_iter().chain(outside) {
             let there: Vec<&SnapshotHeader> =
-                headers.iter().filter(|h| there.is_none_or(|there| there.contains(&h.id))).copied().collect();
+                headers.iter().filter(|header| there.contains(&header.id)).copied().collect();
             in_place(&there, &[set.name(), node, place], now, text);
         }
         text.add(&metric::BYTES_SUM, &labels, headers.iter().map(|header| bytes(header)).sum());

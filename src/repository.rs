@@ -30,7 +30,10 @@ mod tests;
 pub mod thaw;
 mod verify;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 pub use choose::{Choice, Unchosen, choose};
 pub use init::FORMAT;
@@ -42,7 +45,7 @@ pub use status::Status;
 pub use verify::Damage;
 
 use crate::{
-    model::{SnapshotHeader, SnapshotId},
+    model::{Component, SnapshotHeader, SnapshotId},
     signature::Trust,
 };
 
@@ -65,6 +68,9 @@ pub struct Listed {
     pub header: std::result::Result<SnapshotHeader, String>,
     /// Whether its signature is one of ours, and header and folder agree.
     pub trust: Trust,
+    /// Its files here that are missing or not as large as its header says: of which component (the index is of all), and
+    /// what is wrong. Of the bytes in them only reading says more.
+    pub damage: Vec<(Option<Component>, String)>,
 }
 
 impl Listed {
@@ -83,6 +89,12 @@ impl Listed {
     /// several clusters may share a repository.
     pub fn is_of_another(&self, cluster: Option<&str>) -> bool {
         cluster.is_some_and(|cluster| self.believed().is_ok_and(|header| header.cluster.name != cluster))
+    }
+
+    /// What is known to be wrong with the files of these components, or with the index.
+    pub fn damage_of(&self, components: &BTreeSet<Component>) -> Option<&str> {
+        let concerns = |(of, _): &&(Option<Component>, String)| of.is_none_or(|of| components.contains(&of));
+        self.damage.iter().find(concerns).map(|(_, what)| what.as_str())
     }
 
     /// Whether a change occasioned it (`netdr watch`), not a schedule or a person.

@@ -262,6 +262,22 @@ fn a_harmed_bundle_is_damage_that_names_snapshot_file_and_way_out() {
     }
 }
 
+/// Where nothing is to be brought back no bundle is opened, and a rehearsal is to find this all the same.
+#[test]
+fn a_proof_covers_the_last_byte_of_a_bundle_and_no_other_bundle() {
+    let mut bench = Bench::new();
+    let id = bench.backup(3).id;
+    let bundle = bench.folder(&id).join("policies.tar.zst.age");
+    let mut bytes = fs::read(&bundle).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&bundle, bytes).unwrap();
+    let header = bench.get(&id).header.unwrap();
+    let prove = |component| bench.repository.prove(&header, component, &bench.operator);
+    assert_eq!(prove(Component::Policies).unwrap_err().kind(), Kind::Damaged);
+    prove(Component::Cni).unwrap();
+    assert_eq!(bench.get(&id).damage, [], "its size is as it was");
+}
+
 #[test]
 fn verify_reports_all_damage_and_not_only_the_first() {
     let (read, damage) = harmed(&|mine, other| {

@@ -93,6 +93,7 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
                     (check.found(Alert, why, next), None)
                 }
             };
+            let check = damage(check, backups, (cluster, *set, node.as_deref()), header.as_ref());
             checks.push(check);
             last = last.or(header);
         }
@@ -112,6 +113,31 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
         checks.push(drill(means, None, "", now));
     }
     checks
+}
+
+/// Those newer than the last good one whose files are gone or cut off are no matter of age: somebody looks first what else
+/// is wrong.
+fn damage(
+    check: Check,
+    listed: &[Listed],
+    (cluster, set, node): (&str, Set, Option<&str>),
+    good: Option<&SnapshotHeader>,
+) -> Check {
+    let components = set.components().collect();
+    let newer = |header: &SnapshotHeader| good.is_none_or(|good| header.captured_at > good.captured_at);
+    let damaged = listed.iter().rev().filter_map(|one| {
+        let header = one.believed().ok()?;
+        let ours = header.cluster.name == cluster && one.is_of(set, node);
+        Some((&one.id, one.damage_of(&components).filter(|_| ours && newer(header))?))
+    });
+    let damaged: Vec<_> = damaged.collect();
+    let Some((newest, _)) = damaged.first() else { return check };
+    let next = Some(format!("netdr verify {newest}"));
+    // Where there is no good one it has been said why not.
+    let check = damaged.iter().filter(|_| good.is_some()).fold(check, |check, (id, what)| {
+        check.found(Alert, format!("{id} is damaged: {what}"), String::new())
+    });
+    Check { next, ..check }
 }
 
 /// What is backed up, and of a cluster that is named what should be: files of nodes are known by those that were.

@@ -147,8 +147,12 @@ impl Line {
             .iter()
             .filter_map(|place| Some((place.name.clone(), place.archive_of(&listed.id, header)?)))
             .collect();
-        let own = match listed.believed() {
-            Ok(header) => header.reasons.clone(),
+        let own: Vec<String> = match listed.believed() {
+            Ok(header) => {
+                let damaged =
+                    |(_, what): &(_, String)| format!("{what}; see all of it: netdr verify {}", listed.id);
+                header.reasons.iter().cloned().chain(listed.damage.first().map(damaged)).collect()
+            }
             Err(why) => vec![why.to_owned()],
         };
         let outside = archive.iter().filter_map(|(place, archive)| archive.remark(place));
@@ -162,7 +166,11 @@ impl Line {
             set: header.map(|h| h.set),
             node: header.and_then(|h| h.node.clone()),
             captured_at: header.map(|h| time(h.captured_at)),
-            state: header.map_or("unreadable", |h| h.state.name()),
+            state: match header {
+                None => "unreadable",
+                Some(_) if !listed.damage.is_empty() => "damaged",
+                Some(header) => header.state.name(),
+            },
             occasion: header.map(|h| h.occasion),
             trusted: listed.trust.is_trusted(),
             remark,

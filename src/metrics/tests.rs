@@ -49,12 +49,17 @@ fn the_age_is_that_of_the_newest_complete_snapshot() {
         night("2026-11-24T02:00:00Z", SnapshotState::Complete),
     ];
     all[4].header.as_mut().unwrap().occasion = Occasion::Change;
+    let damaged = Listed {
+        damage: vec![(None, "it is missing".into())],
+        ..night("2026-11-24T03:00:00Z", SnapshotState::Complete)
+    };
+    let all: Vec<Listed> = all.into_iter().chain([damaged]).collect();
     let text = text(|known| known.listed = Some(&all));
     assert_eq!(value(&text, LAST_COMPLETE, NETWORK), seconds("2026-11-22T01:00:00Z"));
     assert_eq!(value(&text, LAST, NETWORK), seconds("2026-11-24T01:00:00Z"));
     let state = |state: &str| value(&text, "netdr_snapshots", &format!("{NETWORK},state=\"{state}\""));
     assert_eq!([state("complete"), state("partial"), state("shrunk")], [3.0, 1.0, 1.0]);
-    assert_eq!(value(&text, "netdr_snapshots_bytes", ",set=\"network\",node=\"\""), 2000.0);
+    assert_eq!(value(&text, "netdr_snapshots_bytes", ",set=\"network\",node=\"\""), 2400.0);
 }
 
 /// One of some components may be complete in itself, and restores nothing of the others.

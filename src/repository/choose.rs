@@ -1,7 +1,7 @@
 //! Which snapshot `latest` is.
 //!
 //! In: every snapshot, and whose state of when is wanted. Out: one, and the newer ones that were passed over.
-//! Invariant: pure; what is not trusted, complete, of this cluster and from before the incident is never chosen.
+//! Invariant: pure; what is not trusted, whole, complete, of this cluster and from before the incident is never chosen.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -36,6 +36,8 @@ pub struct Unchosen {
 enum Objection {
     /// Nobody who is trusted answers for it, or it cannot be read: no verb takes it.
     Untrusted(String),
+    /// It is not there as it was written: no verb takes what is wrong.
+    Damaged(String),
     /// It is of the cluster of this name.
     Foreign(String),
     /// It was captured after the incident, by so many seconds.
@@ -44,7 +46,7 @@ enum Objection {
     Doubtful(String),
 }
 
-/// The newest complete, unshrunk, trusted snapshot of this cluster and set captured before `before` that has
+/// The newest complete, unshrunk, undamaged, trusted snapshot of this cluster and set captured before `before` that has
 /// these `components`. Clusters are told apart by name; another uid under the same name (a rebuilt cluster) is the
 /// caller's to warn of.
 ///
@@ -129,8 +131,12 @@ impl Unchosen {
             let error = Error::failed(message).why("there is none");
             return none.iter().fold(error, |error, hint| error.hint(*hint));
         };
-        let untrusted = self.passed_over.iter().all(|(_, why)| matches!(why, Objection::Untrusted(_)));
-        let error = if untrusted { Error::damaged(message) } else { Error::failed(message) };
+        let bad = |why: &Objection| matches!(why, Objection::Untrusted(_) | Objection::Damaged(_));
+        let error = if self.passed_over.iter().all(|(_, why)| bad(why)) {
+            Error::damaged(message)
+        } else {
+            Error::failed(message)
+        };
         let mut error = error.why(self.reasons());
         if let Some((id, _)) = self.newest(|why| matches!(why, Objection::Doubtful(_))) {
             error = error.hint(format!("to use it all the same: {flag} {id}"));
@@ -146,9 +152,11 @@ impl Unchosen {
         {
             error = error.hint(another(cluster));
         } else {
-            error = error
-                .hint(format!("what is wrong with one: netdr verify {first}"))
-                .hint("a signer becomes trusted by a line in the trusted_signers file");
+            error = error.hint(format!("what is wrong with one: netdr verify {first}"));
+            error = match self.newest(|why| matches!(why, Objection::Untrusted(_))) {
+                Some(_) => error.hint("a signer becomes trusted by a line in the trusted_signers file"),
+                None => error.hint(COPIES),
+            };
         }
         error.hint("see them all with: netdr snapshots")
     }
@@ -172,6 +180,7 @@ impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untrusted(why) => write!(f, "untrusted: {why}"),
+            Self::Damaged(what) => write!(f, "damaged: {what}"),
             Self::Foreign(cluster) => write!(f, "of another cluster: {cluster}"),
             Self::Later(_) => f.write_str("captured after the incident"),
             Self::Doubtful(why) => f.write_str(why),
@@ -196,6 +205,9 @@ fn objection<'a>(
     }
     if let Some(missing) = components.iter().find(|c| header.bundles.iter().all(|b| b.component != **c)) {
         return Err(Objection::Doubtful(format!("without component {missing}")));
+    }
+    if let Some(what) = candidate.damage_of(components) {
+        return Err(Objection::Damaged(what.to_owned()));
     }
     match header.state {
         SnapshotState::Complete => Ok(header),
@@ -226,6 +238,7 @@ impl Listed {
 mod tests {
     use super::*;
     use crate::{
+        model::BundleEntry,
         repository::fixture::{at, listed},
         signature::Trust,
     };
@@ -277,6 +290,30 @@ mod tests {
                 "partial: policies: x could not be read",
                 "untrusted: it is not signed",
             ]
+        );
+    }
+
+    #[test]
+    fn one_whose_files_are_not_there_is_passed_over_by_who_needs_them_and_never_offered() {
+        let mut all =
+            [20, 21].map(|day| listed(&format!("2026-11-{day}T01:00:00Z"), SnapshotState::Complete));
+        let bundle = |component| BundleEntry { component, sha256: String::new(), bytes: 1, items: 1 };
+        for one in &mut all {
+            one.header.as_mut().unwrap().bundles = vec![bundle(Component::Policies), bundle(Component::Cni)];
+        }
+        all[1].damage = vec![(Some(Component::Policies), "policies.tar.zst.age is missing".into())];
+        let of = |component: Component, listed: &[Listed]| {
+            choose(listed, "c1", Set::Network, None, &[component].into(), at("2026-11-30T00:00:00Z"))
+        };
+        assert_eq!(of(Component::Cni, &all).unwrap().header.id, all[1].id);
+        let choice = of(Component::Policies, &all).unwrap();
+        assert_eq!((&choice.header.id, &choice.passed_over[0].0), (&all[0].id, &all[1].id));
+        let error = of(Component::Policies, &all[1..]).unwrap_err().to_restore();
+        assert_eq!(error.kind(), crate::Kind::Damaged);
+        assert!(error.to_string().ends_with("is damaged: policies.tar.zst.age is missing"), "{error}");
+        assert!(
+            error.hints()[0].contains("netdr verify") && !format!("{error:?}").contains("signer"),
+            "{error:?}"
         );
     }
 

@@ -31,5 +31,5 @@ pub(crate) fn listed(time: &str, state: SnapshotState) -> Listed {
         occasion: Occasion::Backup,
         reseals: None,
     };
-    Listed { id, header: Ok(header), trust: Trust::Trusted("netdr".into()) }
+    Listed { id, header: Ok(header), trust: Trust::Trusted("netdr".into()), damage: Vec::new() }
 }

@@ -4,7 +4,7 @@
 //! of it has the sha256 that the header says.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, ErrorKind, Read, Seek},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
@@ -61,7 +61,10 @@ impl Repository {
     fn listed(&self, id: SnapshotId, trusted: &TrustedSigners, now: DateTime<Utc>) -> Listed {
         let folder = layout::snapshot(&self.root, &id);
         let signature = small_file(&folder.join(layout::SIGNATURE)).ok();
-        Listed::judge(id, small_file(&folder.join(layout::HEADER)), signature.as_deref(), trusted, now)
+        let header = small_file(&folder.join(layout::HEADER));
+        let mut listed = Listed::judge(id, header, signature.as_deref(), trusted, now);
+        listed.damage = listed.believed().map(|header| sizes(&folder, header)).unwrap_or_default();
+        listed
     }
 
     /// Opens the index, checked against the header's sha256.
@@ -104,8 +107,7 @@ impl Repository {
         seal::open_bundle(&mut file, identities, component, index, &what, wanted, each)
     }
 
-    /// Proves that the identities open a component's bundle, by the first bytes of it: whether the rest is what the header
-    /// says is for whoever reads it.
+    /// Proves that a component's bundle is what the header says, and that the identities open it.
     ///
     /// # Errors
     /// As [`Repository::items`].
@@ -115,13 +117,8 @@ impl Repository {
         component: Component,
         identities: &Identities,
     ) -> Result<()> {
-        let name = layout::bundle(component);
-        let path = layout::snapshot(&self.root, &header.id).join(&name);
-        let mut file = File::open(&path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => damaged(&header.id, &name, "is missing"),
-            _ => disk::cannot("read", &path, e),
-        })?;
-        seal::prove(&mut file, identities, &named(&header.id, &name))
+        let (mut file, what, _) = self.open_bundle(header, component)?;
+        seal::prove(&mut file, identities, &what)
     }
 
     /// Unpacks a component's bundle below `to`; returns how many files.
@@ -174,15 +171,37 @@ impl Listed {
     ) -> Self {
         let (bytes, header) = match header.and_then(|bytes| parse(&bytes).map(|header| (bytes, header))) {
             Ok(read) => read,
-            Err(why) => return Self { id, trust: Trust::Untrusted(why.clone()), header: Err(why) },
+            Err(why) => return Self::unread(id, why),
         };
         let signature = signature.map(String::from_utf8_lossy);
         let mut trust = trusted.check(signature::SNAPSHOT, &bytes, signature.as_deref(), now);
         if trust.is_trusted() && header.id != id {
             trust = Trust::Untrusted(format!("its header is that of {}", header.id));
         }
-        Self { id, header: Ok(header), trust }
+        Self { id, header: Ok(header), trust, damage: Vec::new() }
     }
+
+    /// One whose header cannot be read, and why.
+    pub(crate) fn unread(id: SnapshotId, why: String) -> Self {
+        Self { id, trust: Trust::Untrusted(why.clone()), header: Err(why), damage: Vec::new() }
+    }
+}
+
+/// The files of a snapshot that are not there, or not as large as its header says.
+fn sizes(folder: &Path, header: &SnapshotHeader) -> Vec<(Option<Component>, String)> {
+    let components = header.bundles.iter().map(|bundle| Some(bundle.component)).chain([None]);
+    let wrong = layout::sealed(header).zip(components).filter_map(|((name, _, bytes), component)| {
+        let wrong = match (fs::metadata(folder.join(&name)), bytes) {
+            (Err(e), _) if e.kind() == ErrorKind::NotFound => format!("{name} is missing"),
+            (Err(e), _) => format!("{name} cannot be looked at: {e}"),
+            (Ok(found), Some(bytes)) if found.len() != bytes => {
+                format!("{name} has {} bytes, not {bytes}", found.len())
+            }
+            _ => return None,
+        };
+        Some((component, wrong))
+    });
+    wrong.collect()
 }
 
 /// A bundle that is unpacked without its index: hashed again while it is read, because whoever may write here could

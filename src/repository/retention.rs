@@ -72,6 +72,8 @@ impl PrunePlan {
 pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> PrunePlan {
     let mut series: BTreeMap<Series<'_>, Vec<&SnapshotHeader>> = BTreeMap::new();
     let resealed = resealed(listed);
+    let damaged: BTreeSet<&SnapshotId> =
+        listed.iter().filter(|one| !one.damage.is_empty()).map(|one| &one.id).collect();
     let trusted = listed.iter().filter(|l| l.trust.is_trusted() && !resealed.contains_key(&l.id));
     for header in trusted.filter_map(|l| l.header.as_ref().ok()) {
         series.entry(header.series()).or_default().push(header);
@@ -81,7 +83,8 @@ pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> Prun
         headers.sort_by(|a, b| (b.captured_at, &b.id).cmp(&(a.captured_at, &a.id)));
         // Apart: however many changes a day has, they displace no night's.
         let (nights, changes): (Vec<_>, Vec<_>) = headers.into_iter().partition(|h| h.occasion.is_backup());
-        let kept = reasons(&nights, retention, now).into_iter().chain(changes::reasons(&changes, now));
+        let kept =
+            reasons(&nights, &damaged, retention, now).into_iter().chain(changes::reasons(&changes, now));
         for (header, reasons) in nights.iter().chain(&changes).zip(kept) {
             if reasons.is_empty() {
                 plan.delete.push(header.id.clone());
@@ -111,12 +114,19 @@ pub fn plan_outside(listed: &[Listed], retention: Retention, now: DateTime<Utc>)
 }
 
 /// Why each of one series, newest first, is kept; no reason where it goes.
-fn reasons(headers: &[&SnapshotHeader], retention: Retention, now: DateTime<Utc>) -> Vec<Vec<String>> {
+fn reasons(
+    headers: &[&SnapshotHeader],
+    damaged: &BTreeSet<&SnapshotId>,
+    retention: Retention,
+    now: DateTime<Utc>,
+) -> Vec<Vec<String>> {
     let mut reasons: Vec<Vec<String>> = vec![Vec::new(); headers.len()];
     let future = headers.iter().take_while(|h| h.captured_at > now + SKEW).count();
     reasons[..future].iter_mut().for_each(|r| r.push("captured in the future".into()));
-    let good: Vec<usize> =
-        (future..headers.len()).filter(|i| headers[*i].state == SnapshotState::Complete).collect();
+    // One whose files are gone is no copy, and displaces none.
+    let is_good =
+        |i: &usize| headers[*i].state == SnapshotState::Complete && !damaged.contains(&headers[*i].id);
+    let good: Vec<usize> = (future..headers.len()).filter(is_good).collect();
     if let Some(newest) = good.first() {
         reasons[*newest].push("newest".into());
     }
@@ -140,8 +150,9 @@ fn reasons(headers: &[&SnapshotHeader], retention: Retention, now: DateTime<Utc>
     }
     // Evidence of what happened lately, and all there is where nothing is complete.
     for i in future..oldest_daily.unwrap_or(headers.len()) {
-        if headers[i].state != SnapshotState::Complete {
-            reasons[i].push(format!("{}, younger than the oldest daily", headers[i].state.name()));
+        if !is_good(&i) {
+            let is = if damaged.contains(&headers[i].id) { "damaged" } else { headers[i].state.name() };
+            reasons[i].push(format!("{is}, younger than the oldest daily"));
         }
     }
     reasons

@@ -40,7 +40,16 @@ async fn damaged_bundles_and_indexes_are_named_and_nothing_comes_of_them() {
                 &[&format!("snapshot {id} is damaged: {file} "), words, &format!("netdr verify {id}")],
             );
             assert!(!store.path("out/host").exists(), "{name} {file}");
-            says(&store.netdr("snapshots").await.ok(), &["2 snapshots"]);
+            let listed = store.netdr("snapshots").await.ok();
+            says(&listed, &["2 snapshots"]);
+            // What the size tells is told wherever somebody reads that a snapshot is good.
+            if name == "missing" || (name == "truncated" && file.starts_with("host")) {
+                says(&listed, &["  damaged  ", &format!("{id}: {file} "), &format!("netdr verify {id}")]);
+                let checked = store.netdr("check recoverability").await;
+                assert_eq!(checked.code, Some(8), "{name} {file}: {checked:?}");
+                let next = format!("next: netdr verify {id}");
+                says(&checked.stdout, &[&format!("{id} is damaged: {file} "), &next]);
+            }
             fs::write(&path, &whole).unwrap();
         }
     }

@@ -205,3 +205,22 @@ fn what_nobody_who_is_trusted_answers_for_does_not_count() {
     let checks = judged(&local(vec![forged]), &[], &[]);
     assert_eq!(status(&checks, "recoverability snapshots"), Alert);
 }
+
+#[test]
+fn a_snapshot_whose_file_is_gone_is_not_good_however_new_it_is() {
+    let mut cut = whole(Set::Network, 2);
+    cut.damage = vec![(Some(crate::model::Component::Policies), "policies.tar.zst.age is missing".into())];
+    let id = cut.id.clone();
+    for before in [vec![], vec![whole(Set::Network, 3)]] {
+        let places = local(before.into_iter().chain([cut.clone()]).collect());
+        let checks = judged(&places, &[], &[]);
+        assert_eq!(status(&checks, "recoverability network in local"), Status::Alert);
+        let check = checks.iter().find(|check| check.name == "recoverability network in local").unwrap();
+        assert_eq!(check.next, Some(format!("netdr verify {id}")), "{check:?}");
+        let why = check.why.join("\n");
+        assert!(why.contains(&format!("{id} is damaged: policies.tar.zst.age is missing")), "{why}");
+    }
+    // A newer good one is the way back.
+    let checks = judged(&local(vec![cut, whole(Set::Network, 1)]), &[], &[]);
+    assert_eq!(status(&checks, "recoverability network in local"), Fine);
+}

@@ -22,7 +22,7 @@ use crate::{
         s3::{Bucket, Object, Place, Stored},
         thaw::{self as archive, kept},
     },
-    signature::{Trust, TrustedSigners},
+    signature::TrustedSigners,
 };
 
 /// An operator whose network is down must not wait for a list of what is on this disk.
@@ -83,7 +83,7 @@ pub(in crate::cli) fn ask(
 /// One of which nothing can be said before a thaw.
 fn unread(id: SnapshotId) -> Listed {
     let why = format!("its header is archived too, by a lifecycle rule: netdr thaw {id}");
-    Listed { id, header: Err(why.clone()), trust: Trust::Untrusted(why) }
+    Listed::unread(id, why)
 }
 
 impl Elsewhere {

@@ -71,6 +71,19 @@ fn the_newest_of_a_day_wins_and_what_is_not_complete_displaces_nothing() {
 }
 
 #[test]
+fn a_damaged_one_displaces_no_whole_one() {
+    let mut all = [
+        listed("2026-11-23T01:00:00Z", SnapshotState::Complete),
+        listed("2026-11-23T09:00:00Z", SnapshotState::Complete),
+    ];
+    all[1].damage = vec![(Some(Component::Policies), "policies.tar.zst.age is missing".into())];
+    let plan = plan(&all, Retention::default(), at(NOW));
+    assert_eq!(plan.delete, []);
+    assert_eq!(kept(&plan, "2026-11-23T01:00:00Z")[0], "newest");
+    assert_eq!(kept(&plan, "2026-11-23T09:00:00Z"), ["damaged, younger than the oldest daily"]);
+}
+
+#[test]
 fn untrusted_and_unreadable_ones_are_left_alone_and_sets_nodes_clusters_are_apart() {
     let mut all: Vec<Listed> =
         (10..14).map(|h| listed(&format!("2026-11-23T{h}:00:00Z"), SnapshotState::Complete)).collect();
