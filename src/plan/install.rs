@@ -20,6 +20,8 @@ const REINSTALL: &str = "reinstall";
 /// What helm-controller did last for one HelmChart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Install {
+    /// Whether there is such a HelmChart.
+    pub exists: bool,
     /// Which configuration its Job is for; none where it has no Job.
     pub hash: Option<String>,
     /// Whether pods of that Job run. One that fails again and again is not ready, and is not at work.
@@ -36,6 +38,7 @@ impl Install {
         let mut secrets = values_secrets(chart);
         secrets.extend(values_secrets(config));
         Self {
+            exists: !chart.is_null(),
             hash: config_hash(job).map(str::to_owned),
             active: job["status"]["ready"].as_u64().unwrap_or(0) > 0,
             secrets,
@@ -114,6 +117,7 @@ mod tests {
         assert_eq!(
             Install::of(&chart, &config, &job),
             Install {
+                exists: true,
                 hash: Some("AB12".into()),
                 active: true,
                 secrets: ["a".to_owned(), "b".to_owned()].into(),

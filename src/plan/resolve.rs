@@ -139,6 +139,8 @@ struct Resolver<'a> {
     before: BTreeMap<ItemKey, u32>,
     tally: Tally,
     warnings: Vec<String>,
+    /// Policies in namespaces that the source lacks: nothing becomes of them.
+    beyond: BTreeSet<&'a ItemKey>,
     /// Kinds of Calico's policies that were renamed since.
     renamed: BTreeSet<&'static str>,
     /// Deployments whose own strategy comes back when their rollout is done.
@@ -173,6 +175,8 @@ pub fn resolve(inputs: Inputs<'_>) -> Result<ResolvedPlan> {
     }
     let charts = resolver.chart_warnings(&steps);
     resolver.warnings.extend(charts);
+    let stays = resolver.stays();
+    resolver.warnings.extend(stays);
     let issuance = resolver.issue(&plan, &mut steps);
     let Resolver { tally, mut warnings, .. } = resolver;
     warnings.splice(0..0, said);
@@ -218,6 +222,7 @@ impl<'a> Resolver<'a> {
             before: inputs.earlier.replicas.clone(),
             tally: Tally::default(),
             warnings: Vec::new(),
+            beyond: BTreeSet::new(),
             renamed: tiers::renamed(inputs.index, live.items.iter().map(|live| &live.entry.key)),
             strategies: Vec::new(),
         }
@@ -293,7 +298,7 @@ impl<'a> Resolver<'a> {
             Action::RenewCertificates => {} // known when every other step is
             Action::Wait(Wait::Ready { component, kinds }) => step.gates = self.readies(*component, kinds),
             Action::Wait(Wait::Rollout { component }) => step.gates = self.rollouts(*component),
-            Action::Wait(Wait::HelmCharts { charts }) => step.gates = self.helm_charts(charts, before),
+            Action::Wait(Wait::HelmCharts { charts }) => step.gates = self.helm_charts(charts, spec, before),
             Action::Wait(Wait::Nodes) => step.gates = vec![Gate::Nodes],
             Action::Wait(Wait::Webhooks { component }) => step.gates = self.webhooks(*component),
             Action::Probe(probe) => step.looks = self.looks(probe, before),

@@ -1,6 +1,7 @@
 //! What is on the cluster and not in the source.
 //!
 //! In: the live items of a step's kinds. Out: deletes, or lines among the kept with the reason.
+//! Policies in namespaces that the source does not know are named, and left alone.
 //! Invariant: only a kind the catalog reads whole has extras, only in namespaces the source knows; a namespace, a
 //! CustomResourceDefinition, a HelmChart or what a controller made is never one. What the source cannot have had is
 //! never deleted.
@@ -19,6 +20,9 @@ use crate::{
 /// Tiers that Calico makes again by itself.
 pub(crate) const OWN_TIERS: [&str; 4] = ["default", "adminnetworkpolicy", "kube-admin", "kube-baseline"];
 
+/// Policies elsewhere that are named.
+const NAMED: usize = 20;
+
 impl<'a> Resolver<'a> {
     /// The deletes of a step; what is left alone is noted as kept.
     pub(super) fn extras(
@@ -29,7 +33,12 @@ impl<'a> Resolver<'a> {
         extras: Extras,
     ) -> Result<Vec<Act>> {
         let mut deletes = Vec::new();
-        for live in self.find_extras(plan, component, kinds) {
+        let (extras_there, beyond) = self.find_extras(plan, component, kinds);
+        if component == Component::Policies {
+            let theirs = |live: &&Captured| !(self.authored && brought_by(live).is_some());
+            self.beyond.extend(beyond.into_iter().filter(theirs).map(|live| &live.entry.key));
+        }
+        for live in extras_there {
             let key = &live.entry.key;
             let own = key.is_kind("crd.projectcalico.org", "tiers") && OWN_TIERS.contains(&key.name());
             let brought_by = self.authored.then(|| brought_by(live)).flatten();
@@ -78,7 +87,13 @@ impl<'a> Resolver<'a> {
             || entries.map(|entry| &entry.key).any(|key| key.is_kind(group, plural) || defines(key))
     }
 
-    fn find_extras(&self, plan: &RestorePlan, component: Component, kinds: &[String]) -> Vec<&'a Captured> {
+    /// Those in namespaces that the source knows, and those in others.
+    fn find_extras(
+        &self,
+        plan: &RestorePlan,
+        component: Component,
+        kinds: &[String],
+    ) -> (Vec<&'a Captured>, Vec<&'a Captured>) {
         let config = |live: &&Captured| {
             let entry = &live.entry;
             entry.component == component && entry.class == Class::Config && entry.extent == Extent::Whole
@@ -87,7 +102,7 @@ impl<'a> Resolver<'a> {
             |live: &&Captured| !self.known.contains(&live.entry.key) && !guard::is_guard(&live.entry.key);
         let mut extras: Vec<_> = self.live.items.iter().filter(config).filter(unknown).collect();
         if extras.is_empty() {
-            return extras;
+            return (extras, Vec::new());
         }
         let entries = self.index.entries.iter().filter(|entry| entry.component == component);
         let namespaces: BTreeSet<&str> = entries
@@ -103,13 +118,30 @@ impl<'a> Resolver<'a> {
         };
         let in_scope = |key: &ItemKey| {
             let kind = key.kind_name();
-            let there = key.namespace().is_none_or(|namespace| {
-                namespaces.contains(namespace) && !self.live.terminating.contains(namespace)
-            });
-            there && in_step(&kind) && spec::prunable(component, &kind)
+            let stays = key.namespace().is_none_or(|namespace| !self.live.terminating.contains(namespace));
+            stays && in_step(&kind) && spec::prunable(component, &kind)
         };
         extras.retain(|live| in_scope(&live.entry.key));
-        extras
+        extras.into_iter().partition(|live| {
+            live.entry.key.namespace().is_none_or(|namespace| namespaces.contains(namespace))
+        })
+    }
+
+    /// Whatever a policy opens or cuts off in a namespace that came since the source was made, no restore takes it away:
+    /// said, because it is no difference of the plan's either.
+    pub(super) fn stays(&self) -> Option<String> {
+        let named: Vec<String> = self.beyond.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = match self.beyond.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        (!named.is_empty()).then(|| {
+            format!(
+                "stays: policies in namespaces that the source lacks: {}{more}; no restore deletes them, nor are they counted \
+                 as differences: judge them yourself",
+                named.join(", ")
+            )
+        })
     }
 }
 

@@ -10,14 +10,24 @@ use super::{Resolver, releases::remove};
 use crate::{
     helm,
     model::{Class, Component, Item, ItemKey, Json},
-    plan::{Act, Batch, Gate, Install, Step, Verb, install},
+    plan::{Act, Batch, Gate, Install, Step, StepSpec, Verb, install},
 };
 
 impl Resolver<'_> {
     /// The gates of a `wait: {helmCharts: …}` step. A chart of which neither side has anything is another CNI's.
-    pub(super) fn helm_charts(&mut self, charts: &[ItemKey], before: &[Step]) -> Vec<Gate> {
+    pub(super) fn helm_charts(&mut self, charts: &[ItemKey], spec: &StepSpec, before: &[Step]) -> Vec<Gate> {
         let (charts, others): (Vec<_>, Vec<_>) = charts.iter().partition(|chart| self.is_charted(chart));
         others.into_iter().for_each(|chart| self.passed_over(chart, "waited for"));
+        let absent = charts.iter().filter(|chart| !self.is_on_cluster(chart)).map(|chart| {
+            format!(
+                "step `{}` waits for {chart}, which is not on the cluster: RKE2 makes it when rke2-server runs with this \
+                 CNI; while it does not, the run ends there after {} s",
+                spec.id,
+                spec.timeout.as_secs()
+            )
+        });
+        let absent: Vec<String> = absent.collect();
+        self.warnings.extend(absent);
         let acts = || before.iter().flat_map(|step| &step.batches).flat_map(|batch| &batch.acts);
         let gate = |chart: &ItemKey| {
             let install = self.installs.get(chart);
@@ -49,9 +59,13 @@ impl Resolver<'_> {
 
     fn is_charted(&self, chart: &ItemKey) -> bool {
         let config = ItemKey::resource("helm.cattle.io", "helmchartconfigs", chart.namespace(), chart.name());
+        self.is_on_cluster(chart) || [chart, &config].into_iter().any(|key| self.known.contains(key))
+    }
+
+    /// Whether the cluster has it, or helm-controller has done something for it.
+    fn is_on_cluster(&self, chart: &ItemKey) -> bool {
         let live = self.live.items.iter().any(|live| live.entry.key == *chart);
-        let installed = self.installs.get(chart).is_some_and(|install| *install != Install::default());
-        live || installed || [chart, &config].into_iter().any(|key| self.known.contains(key))
+        live || self.installs.get(chart).is_some_and(|install| *install != Install::default())
     }
 
     /// Revisions newer than the deployed one that an interrupted Helm left pending: with one of them there Helm refuses

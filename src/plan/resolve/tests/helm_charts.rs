@@ -66,7 +66,17 @@ fn a_chart_of_which_nobody_has_anything_is_not_waited_for() {
     assert!(plan.warnings.iter().any(|warning| warning.starts_with(said)), "{:?}", plan.warnings);
     // Where it is configured, it is to come.
     let configured = World::new(&[WAIT]).source([config("mtu: 1450", "abort")]);
-    assert_eq!(configured.resolve().unwrap().steps[0].gates.len(), 1);
+    let plan = configured.resolve().unwrap();
+    assert_eq!(plan.steps[0].gates.len(), 1);
+    let said =
+        "step `s0` waits for helmcharts.helm.cattle.io kube-system/rke2-canal, which is not on the cluster";
+    assert!(plan.warnings.iter().any(|warning| warning.starts_with(said)), "{:?}", plan.warnings);
+    let plan = world(&[WAIT]).source([config("mtu: 1450", "abort")]).resolve().unwrap();
+    assert!(
+        !plan.warnings.iter().any(|warning| warning.contains("is not on the cluster")),
+        "{:?}",
+        plan.warnings
+    );
 }
 
 #[test]

@@ -136,6 +136,8 @@ fn extras_go_last_and_only_from_namespaces_the_source_knows() -> Result<()> {
     ]);
     let plan = world.resolve()?;
     assert_eq!(story(&plan), "create dns, create web | create a-deny | delete z-cut | delete a-hole");
+    let stays = "stays: policies in namespaces that the source lacks: networkpolicies.networking.k8s.io unknown/theirs;";
+    assert!(plan.warnings.iter().any(|warning| warning.starts_with(stays)), "{:?}", plan.warnings);
     let delete = plan.acts().last().map(|act| (act.verb, act.seen.is_some(), act.live.is_some()));
     assert_eq!(delete, Some((Verb::Delete, true, true)));
 
