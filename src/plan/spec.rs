@@ -240,6 +240,57 @@ steps:
                 "scale: {workload: deployments.apps/demo/x, replicas: -1}",
                 &["steps[1].scale.replicas", "`-1`", "`before`"],
             ),
+            (
+                "confirm: {question: Go on?}",
+                "scale: {workload: deployments.apps/demo/x, replicas: before}",
+                &["step `ask`: replicas: no step before it scales deployments.apps demo/x"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "wait: {ready: {component: ingress, kinds: []}}",
+                &["no kind is named"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "timeout: 0s\n    probe: {nodes: {}}",
+                &["step `ask`: timeout: 0s"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {tcp: {allowed: [], denied: []}}",
+                &["step `ask`: probe.tcp: neither"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {tcp: {allowed: ['h:1'], denied: ['h:1']}}",
+                &["`h:1` is both"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {tcp: {allowed: ['https://127.0.0.1:26443']}}",
+                &["steps[1].probe.tcp.allowed[0]", "without a scheme"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {tcp: {denied: ['fd00::1:443']}}",
+                &["denied[0]", "[ADDRESS]:port"],
+            ),
+            ("confirm: {question: Go on?}", "probe: {dns: {names: []}}", &["steps[1].probe.dns: no name"]),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {dns: {names: ['https://x y']}}",
+                &["dns.names[0]", "without scheme"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {http: {hosts: ['https://portal/x']}}",
+                &["http.hosts[0]"],
+            ),
+            (
+                "confirm: {question: Go on?}",
+                "probe: {http: {path: x}}",
+                &["steps[1].probe.http.path", "begins with /"],
+            ),
             ("confirm: {question: Go on?}", "run: {command: systemctl}", &["steps[1].run.command", "a list"]),
             (
                 "confirm: {question: Go on?}",

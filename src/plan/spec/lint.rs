@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Extras, RestorePlan, StepSpec, Wait, node::unknown};
+use super::{Action, Extras, Probe, Replicas, RestorePlan, StepSpec, Wait, node::unknown};
 use crate::{
     Error, Result,
     catalog::{self, Select},
@@ -47,6 +47,7 @@ pub(super) fn lint(plan: &RestorePlan) -> Result<()> {
     let mut ids = BTreeSet::new();
     let mut kinds = BTreeSet::new();
     let mut restarted = BTreeSet::new();
+    let mut scaled = BTreeSet::new();
     let mut probed = false;
     for (number, step) in plan.steps.iter().enumerate() {
         slug(&format!("steps[{number}].id"), &step.id)?;
@@ -69,6 +70,15 @@ pub(super) fn lint(plan: &RestorePlan) -> Result<()> {
             return Err(Error::usage(what).hint("put probe steps last"));
         }
         probed = probes;
+        if let Action::Scale { workload, replicas } = &step.action
+            && scaled.insert(workload)
+            && *replicas == Replicas::Before
+        {
+            return Err(Error::usage(format!(
+                "step `{}`: replicas: no step before it scales {workload}, so it has as many as before",
+                step.id
+            )));
+        }
         if let Action::RolloutRestart { workloads } = &step.action
             && let Some(twice) = workloads.iter().find(|workload| !restarted.insert(*workload))
         {
@@ -79,6 +89,9 @@ pub(super) fn lint(plan: &RestorePlan) -> Result<()> {
 }
 
 fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Result<()> {
+    if matches!(step.action, Action::Wait(_) | Action::Probe(_)) && step.timeout.is_zero() {
+        return Err(Error::usage("timeout: 0s: nothing holds, and nobody answers, in no time"));
+    }
     match &step.action {
         Action::Apply { component: Component::Host, .. } => {
             Err(Error::usage("`apply` is for Kubernetes resources; component host holds files"))
@@ -133,8 +146,20 @@ fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Re
         Action::Wait(Wait::HelmCharts { charts }) if charts.is_empty() => {
             Err(Error::usage("wait.helmCharts: no HelmChart is named"))
         }
+        Action::Wait(Wait::Ready { kinds, .. }) if kinds.is_empty() => {
+            Err(Error::usage("wait.ready.kinds: no kind is named"))
+        }
         Action::Wait(Wait::Ready { component, kinds }) => {
             kinds.iter().try_for_each(|kind| known(*component, kind))
+        }
+        Action::Probe(Probe::Tcp { allowed, denied }) => {
+            match allowed.iter().find(|one| denied.contains(one)) {
+                Some(both) => Err(Error::usage(format!("probe.tcp: `{both}` is both allowed and denied"))),
+                None if allowed.is_empty() && denied.is_empty() => {
+                    Err(Error::usage("probe.tcp: neither `allowed` nor `denied` names a target"))
+                }
+                None => Ok(()),
+            }
         }
         Action::RolloutRestart { .. }
         | Action::RenewCertificates

@@ -2,7 +2,7 @@
 //!
 //! In: YAML. Out: a [`Probe`]. Invariant: a probe changes nothing that a plan restores.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use serde::Serialize;
 
@@ -79,8 +79,12 @@ pub(super) fn read(node: Node) -> Result<Probe> {
         }
         "dns" => {
             let mut fields = node.fields(&["names", "server"])?;
+            let names = fields.need("names")?.list()?;
+            if names.is_empty() {
+                return Err(fields.error("no name is named"));
+            }
             Probe::Dns {
-                names: fields.need("names")?.texts()?,
+                names: names.into_iter().map(host).collect::<Result<_>>()?,
                 server: fields.take("server").map(server).transpose()?,
             }
         }
@@ -103,8 +107,11 @@ fn http(node: Node) -> Result<Http> {
     let status = fields.take("status").map(|node| node.number_to("an HTTP status", 599)).transpose()?;
     let narrow = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
     Ok(Http {
-        hosts: fields.take("hosts").map_or(Ok(Vec::new()), Node::texts)?,
-        path: fields.take("path").map_or(Ok("/".into()), Node::text)?,
+        hosts: match fields.take("hosts") {
+            Some(hosts) => hosts.list()?.into_iter().map(host).collect::<Result<_>>()?,
+            None => Vec::new(),
+        },
+        path: fields.take("path").map_or(Ok("/".into()), path)?,
         status: status.map(narrow),
         port: narrow(port),
         tls,
@@ -112,12 +119,34 @@ fn http(node: Node) -> Result<Http> {
     })
 }
 
+fn path(node: Node) -> Result<String> {
+    let wrong = node.error("a path begins with /");
+    let text = node.text()?;
+    if text.starts_with('/') { Ok(text) } else { Err(wrong) }
+}
+
+/// A name alone, as DNS has it: with a scheme, a port or a path it has no address anywhere.
+fn host(node: Node) -> Result<String> {
+    let wrong = node.error("a host is a name without scheme, port and path: portal.example.org");
+    let text = node.text()?;
+    if is_host(&text) { Ok(text) } else { Err(wrong) }
+}
+
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
 fn targets(node: Node) -> Result<Vec<String>> {
     let target = |node: Node| {
-        let wrong = node.error("a target is written host:port");
+        let wrong = node.error("a target is written host:port, of IPv6 [ADDRESS]:port, and without a scheme");
         let text = node.text()?;
-        let whole =
-            text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        let v6 = |host: &str| {
+            let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+            address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+        };
+        let whole = text.rsplit_once(':').is_some_and(|(host, port)| {
+            (is_host(host) || v6(host)) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        });
         if whole { Ok(text) } else { Err(wrong) }
     };
     node.list()?.into_iter().map(target).collect()
