@@ -90,6 +90,9 @@ pub struct RecoveryReport {
     pub steps: Vec<StepOutcome>,
     /// Items that still differ afterwards, in the plan's scope.
     pub differences_left: u64,
+    /// Steps that were not begun, because no API server answered that could say what they come to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_begun: Vec<String>,
     /// What the plan is about and cannot be done from here: files of other nodes.
     pub not_done: Vec<NotDone>,
     /// What was looked at besides.

@@ -115,7 +115,10 @@ impl Going<'_> {
         let digest = prepared.plan.digest();
         if course.expect.as_ref().is_some_and(|expected| *expected != digest) {
             return Err(Error::usage(format!("the plan is not the one expected: its digest is {digest}"))
-                .hint("something changed since, or the digest is mistyped; look again with --dry-run"));
+                .hint(
+                    "something changed since, or other options are given than with --dry-run (--allow-run, \
+                     --keep-extras, …), or the digest is mistyped; look again with --dry-run",
+                ));
         }
         let broken = prepared.plan.issuance.broken();
         if let Some(limit) =

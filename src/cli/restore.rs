@@ -30,12 +30,14 @@ use crate::{
     model::{ClusterIdentity, Index, RunId, SnapshotId, SourceName},
     plan::{Action, CommandLine, Earlier, Isolation, RestorePlan, StepSpec, shell_word},
     repository::Repository,
-    restore::{Chosen, Past, Prepared, Request, RunSummary, journal, prepare},
+    restore::{Chosen, Past, Prepared, Request, journal, prepare},
     seal::{self, Identities, Recipients},
 };
 
 /// Twice the schedule of a daily backup: with `--yes` nobody sees the age of what is older.
 const STALE: TimeDelta = TimeDelta::hours(48);
+/// Runs without an end that are named, the newest.
+const UNFINISHED: usize = 3;
 
 /// Restore a scenario's part of the networking state
 #[derive(Args)]
@@ -272,26 +274,22 @@ impl Restore {
         })
     }
 
-    /// The last run on this cluster, where it did not come to its end.
-    fn unfinished(&self, repository: &Repository, prepared: &Prepared<'_>, cx: &Context) -> Option<String> {
+    /// Runs on this cluster that have not come to their end, as long as neither an undo nor a later run of the same scenario
+    /// has; the newest first.
+    fn unfinished(&self, repository: &Repository, prepared: &Prepared<'_>, cx: &Context) -> Vec<String> {
         let folder = |run: &RunId| self.course.folder(repository, run);
-        let (runs, _) = journal::list(folder(prepared.run()).parent()?).ok()?;
-        let read = |run: &RunSummary| Some((Past::read(&folder(&run.run)).ok()?, run.outcome.clone()));
-        let (past, outcome) = runs
-            .iter()
-            .rev()
-            .filter_map(read)
-            .find(|(past, _)| past.cluster.name == prepared.cluster.name)?;
-        let (run, again) = (&past.run, self.course.again(cx));
-        let open =
-            past.undoes.is_none() && matches!(outcome.as_str(), "unfinished" | "interrupted" | "failed");
-        open.then(|| {
+        let runs = folder(prepared.run()).parent().and_then(|folder| journal::list(folder).ok());
+        let again = self.course.again(cx);
+        let said = |run: &RunId| {
             format!(
                 "run {run} on this cluster has not come to its end: {}, or {}",
                 again.again(&format!("restore --resume {run}")),
                 again.again(&format!("undo {run}"))
             )
-        })
+        };
+        let cluster = prepared.cluster.name.as_str();
+        let (runs, _) = runs.unwrap_or_default();
+        journal::unfinished(&runs, cluster).into_iter().rev().take(UNFINISHED).map(said).collect()
     }
 
     /// With `--yes` nobody sees how old what was taken is.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     context::Context,
     exit::Exit,
-    words::{count, table, time},
+    words::{count, left, table, time},
 };
 use crate::{
     Error, Result,
@@ -62,12 +62,17 @@ impl Runs {
                     r.run.to_string(),
                     r.scenario.clone(),
                     time(r.began),
-                    r.outcome.clone(),
+                    match (&r.undone_by, &r.undoes) {
+                        (Some(undo), _) => format!("{}, undone by {undo}", r.outcome),
+                        (None, Some(of)) => format!("{}, of {of}", r.outcome),
+                        (None, None) => r.outcome.clone(),
+                    },
+                    r.operator.clone(),
                     r.changed.to_string(),
                     r.failed.to_string(),
                 ]
             };
-            let head = ["run", "scenario", "began", "outcome", "changed", "failed"];
+            let head = ["run", "scenario", "began", "outcome", "operator", "changed", "failed"];
             table(&head, &runs.iter().map(row).collect::<Vec<_>>())
         })?;
         Ok(Exit::Damaged.when(!unreadable.is_empty()))
@@ -176,8 +181,8 @@ fn said(line: &Line) -> Option<String> {
             let failures: String = failures.iter().map(|f| format!("\n    {f}")).collect();
             format!("step {step} {outcome} after {seconds:.1} s{failures}")
         }
-        Entry::Ended { outcome, differences_left } => {
-            format!("ended: {outcome}, {} left", count(*differences_left, "difference"))
+        Entry::Ended { outcome, differences_left, not_begun } => {
+            format!("ended: {outcome}, {}", left(*differences_left, *not_begun))
         }
         Entry::Run { step, command } => format!("  run {step}: {}", command.join(" ")),
         Entry::Exited { step, status: Some(status), bytes, file, .. } => {

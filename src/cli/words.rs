@@ -57,6 +57,16 @@ pub(super) fn count(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
+/// What a run left: `2 differences left`, or `10 steps not begun`, of which nobody knows what they come to.
+pub(super) fn left(differences: u64, not_begun: u64) -> String {
+    let differing = format!("{} left", count(differences, "difference"));
+    match (differences, not_begun) {
+        (_, 0) => differing,
+        (0, steps) => format!("{} not begun", count(steps, "step")),
+        (_, steps) => format!("{differing}, {} not begun", count(steps, "step")),
+    }
+}
+
 /// Columns two spaces apart, one line a row, each ended.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|h| h.to_uppercase()).collect();
@@ -92,6 +102,8 @@ mod tests {
         assert_eq!(bytes(1_572_864), "1.5 MiB");
         assert_eq!(count(1, "item"), "1 item");
         assert_eq!(count(0, "item"), "0 items");
+        assert_eq!((left(1, 0), left(0, 10)), ("1 difference left".into(), "10 steps not begun".into()));
+        assert_eq!(left(2, 1), "2 differences left, 1 step not begun");
     }
 
     #[test]

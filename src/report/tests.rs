@@ -17,6 +17,7 @@ fn step(n: usize, outcome: &'static str) -> StepOutcome {
         failures: vec![],
         probes: vec![],
         skipped: None,
+        ran: false,
         unready: vec![],
         acts: vec![],
     }
@@ -63,6 +64,7 @@ pub(crate) fn report() -> RecoveryReport {
         .into(),
         steps: (0..4).map(|n| step(n, "done")).collect(),
         differences_left: 0,
+        not_begun: vec![],
         not_done: vec![],
         checks: Vec::new(),
         remarks: vec!["The restored release is at revision 7".into()],

@@ -86,8 +86,12 @@ impl Verdict {
             0 => String::new(),
             n => format!(" {} did not pass.", words::count(n, "check")),
         };
+        let not_begun = match report.not_begun.len() as u64 {
+            0 => String::new(),
+            n => format!(" {} not begun.", words::count(n, "step")),
+        };
         let open = format!(
-            "{} and {} left in the plan’s scope.{elsewhere}{unproved}",
+            "{} and {} left in the plan’s scope.{not_begun}{elsewhere}{unproved}",
             words::count(failures, "failure"),
             words::count(left, "difference")
         );

@@ -229,6 +229,7 @@ impl Engine<'_> {
         self.ours(Known::Now).await?;
         let (id, words) = (step.id.clone(), command.words.clone());
         self.journal.write((self.clock)(), [Entry::Run { step: id.clone(), command: words }])?;
+        outcome.ran = true;
         let ended = match command::run(command, Duration::from_secs(step.timeout_s)).await {
             Ok(ended) => ended,
             Err(why) => {

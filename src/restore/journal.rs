@@ -11,7 +11,7 @@ mod read;
 
 pub use needed::needed;
 pub use past::Past;
-pub use read::{RunSummary, list, read};
+pub use read::{RunSummary, list, read, unfinished};
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -164,7 +164,14 @@ pub enum Entry {
         outcome: String,
         /// Items that still differ.
         differences_left: u64,
+        /// Steps that no API server let anybody look at.
+        #[serde(default, skip_serializing_if = "is_none_left")]
+        not_begun: u64,
     },
+}
+
+const fn is_none_left(count: &u64) -> bool {
+    *count == 0
 }
 
 const fn first_format() -> u32 {

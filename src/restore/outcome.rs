@@ -66,6 +66,9 @@ pub struct StepOutcome {
     pub probes: Vec<Probed>,
     /// Why it was not tried: what became of the step that stopped the run.
     pub skipped: Option<String>,
+    /// Whether its program was run.
+    #[serde(skip)]
+    pub ran: bool,
     /// What did not hold by the deadline.
     #[serde(skip)]
     pub unready: Vec<Gate>,
@@ -113,6 +116,7 @@ impl StepOutcome {
             failures: Vec::new(),
             probes: Vec::new(),
             skipped: None,
+            ran: false,
             unready: Vec::new(),
             acts: Vec::new(),
         }

@@ -206,8 +206,8 @@ impl<'a> AtWork<'a> {
         let Self { running, journal, steps, saving, remarks: mut said, needed, files, .. } = self;
         drop(files);
         prepared.plan.steps.clear(); // their contents are no longer needed, and the cluster is about to be read again
-        let unlooked = prepared.plan.later.len() as u64; // steps that no API server let anybody look at
-        let mut proof = if needed {
+        let not_begun = prepared.plan.later.clone(); // no API server let anybody look at them
+        let proof = if needed {
             (running.event)(Event::Waiting("reading the cluster again: nothing must be left to do"));
             let began = Instant::now();
             let again = prepared.resolve((running.clock)()).await;
@@ -217,17 +217,23 @@ impl<'a> AtWork<'a> {
             let issuance = Some(prepared.plan.issuance.clone());
             Proof { left: left as u64, remarks: Vec::new(), seconds: 0.0, issuance }
         };
-        proof.left += unlooked;
         // Of a run that goes on, what was done before counts.
         let checks = checks::checks(&prepared.plan.issuance, proof.issuance.as_ref());
-        let unproved = proof.left + checks.iter().filter(|check| check.is_failure()).count() as u64;
+        let unproved = proof.left
+            + not_begun.len() as u64
+            + checks.iter().filter(|check| check.is_failure()).count() as u64;
         let elsewhere = !prepared.plan.not_done.is_empty();
         let outcome = outcome(!needed && prepared.sessions == 0, &steps, unproved, elsewhere);
         let undoes = prepared.undoes().cloned();
         let outcome = if undoes.is_some() && outcome == "recovered" { "undone" } else { outcome };
         let next = next::next(&prepared, outcome, &steps, unproved);
         let ended_at = (running.clock)();
-        journal.write(ended_at, [Entry::Ended { outcome: outcome.into(), differences_left: proof.left }])?;
+        let ended = Entry::Ended {
+            outcome: outcome.into(),
+            differences_left: proof.left,
+            not_begun: not_begun.len() as u64,
+        };
+        journal.write(ended_at, [ended])?;
 
         let before = prepared.command_line().again(&format!("runs show {}", prepared.run));
         let changed = steps.iter().any(|step| step.applied + step.deleted > 0) || prepared.sessions > 0;
@@ -279,6 +285,7 @@ impl<'a> AtWork<'a> {
             phases,
             steps,
             differences_left: proof.left,
+            not_begun,
             not_done: plan.not_done,
             checks,
             remarks: said,

@@ -124,7 +124,8 @@ impl Undoing<'_> {
             changes: self.changes.iter().cloned().zip(found).collect(),
             warnings: for_good(&self.past),
         });
-        if self.changes.iter().any(|changed| matches!(changed.key, ItemKey::File { .. }))
+        if host::is_rke2(self.host_root)
+            && self.changes.iter().any(|changed| matches!(changed.key, ItemKey::File { .. }))
             && let Ok(host::Node { name, doubt: Some(doubt) }) = host::likely_node(self.host_root)
         {
             plan.warnings.push(format!("this node is taken for {name}: {doubt}"));

@@ -13,7 +13,7 @@ use crate::{
     cli::{
         context::Context,
         exit::Exit,
-        words::{count, duration, objective, table},
+        words::{duration, left, objective, table},
     },
     model::RunId,
     report::{OWN_TIME, RecoveryReport, html, markdown},
@@ -141,12 +141,12 @@ fn recovered(report: &RecoveryReport) -> String {
     let back = matches!(report.outcome, "recovered" | "nothing-to-do");
     let seconds = std::time::Duration::from_secs;
     format!(
-        "{outcome}: {scenario} on {cluster}, {left} left\nrecovery time   {time:.1} s, objective {rto} {rto_met}\n\
+        "{outcome}: {scenario} on {cluster}, {left}\nrecovery time   {time:.1} s, objective {rto} {rto_met}\n\
          recovery point  {point}, objective {rpo} {rpo_met}\n",
         outcome = report.outcome,
         scenario = report.scenario,
         cluster = report.cluster.name,
-        left = count(report.differences_left, "difference"),
+        left = left(report.differences_left, report.not_begun.len() as u64),
         time = report.recovery_time_s,
         rto = objective(seconds(report.rto_s)),
         rto_met = match report.rto_proved() {
@@ -163,10 +163,10 @@ fn recovered(report: &RecoveryReport) -> String {
 /// What an undo came to: it has no objectives.
 fn undone(report: &RecoveryReport, run: &RunId) -> String {
     format!(
-        "{}: run {run} on {}, {} left\ntook            {:.1} s\n",
+        "{}: run {run} on {}, {}\ntook            {:.1} s\n",
         report.outcome,
         report.cluster.name,
-        count(report.differences_left, "difference"),
+        left(report.differences_left, report.not_begun.len() as u64),
         report.recovery_time_s,
     )
 }
@@ -189,7 +189,10 @@ fn did_something(step: &StepOutcome) -> bool {
     if step.skipped.is_some() {
         return false;
     }
-    step.word() != "done" || step.waiting_s >= 0.005 || step.applied + step.unchanged + step.deleted > 0
+    step.ran
+        || step.word() != "done"
+        || step.waiting_s >= 0.005
+        || step.applied + step.unchanged + step.deleted > 0
 }
 
 #[cfg(test)]
@@ -209,6 +212,22 @@ mod tests {
         let all = ["a/R.html", "a/R.md", "a/R.json", "b/R.html"];
         assert_eq!(said(&all), ["a/R.html (and .md, .json)", "b/R.html"]);
         assert_eq!(said(&all[1..3]), ["a/R.md (and .json)"], "the disk was full");
+    }
+
+    #[test]
+    fn a_program_that_was_run_has_a_row() {
+        let mut report = samples::report();
+        let step = &mut report.steps[1];
+        (step.action, step.outcome, step.acting_s, step.waiting_s) = ("run", "done", 25.0, 0.0);
+        (step.applied, step.unchanged, step.deleted) = (0, 0, 0);
+        let row = |report: &RecoveryReport| {
+            let text = text(report, &[], Path::new("runs/RUN"));
+            text.lines().find(|line| line.starts_with("step-1 ")).map(ToOwned::to_owned)
+        };
+        assert_eq!(row(&report), None);
+        report.steps[1].ran = true;
+        let row = row(&report).unwrap();
+        assert!(row.contains("run") && row.contains("25.00 s"), "{row}");
     }
 
     #[test]

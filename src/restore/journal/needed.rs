@@ -69,7 +69,8 @@ mod tests {
             let run: RunId = run.parse().unwrap();
             journal.write(run.started_at(), [vec![begun], more].concat()).unwrap();
         };
-        let ended = |outcome: &str| Entry::Ended { outcome: outcome.into(), differences_left: 0 };
+        let ended =
+            |outcome: &str| Entry::Ended { outcome: outcome.into(), differences_left: 0, not_begun: 0 };
         let killed = "20261101T000000Z-traefik-000001";
         began(killed, None, vec![]);
         began("20261101T000001Z-traefik-000002", None, vec![ended("interrupted")]);

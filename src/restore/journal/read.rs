@@ -3,7 +3,7 @@
 //! In: a folder of a run, or of all. Out: lines, or a summary a run. Invariant: a line that a crash cut off is left
 //! out; any other line that does not read is an error, never skipped.
 
-use std::{io::ErrorKind, path::Path};
+use std::{collections::BTreeMap, io::ErrorKind, path::Path};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -51,6 +51,14 @@ pub struct RunSummary {
     pub run: RunId,
     /// The plan's name.
     pub scenario: String,
+    /// On which cluster.
+    pub cluster: String,
+    /// Who began it.
+    pub operator: String,
+    /// The run that it undoes.
+    pub undoes: Option<RunId>,
+    /// The last run that undid it.
+    pub undone_by: Option<RunId>,
     /// When it began.
     pub began: DateTime<Utc>,
     /// The report's outcome; `unfinished` where the journal has no end.
@@ -59,6 +67,25 @@ pub struct RunSummary {
     pub changed: u64,
     /// Acts that failed or were left alone, and waits and looks that came to nothing: as its report counts.
     pub failed: u64,
+}
+
+impl RunSummary {
+    /// Whether it has not come to its end.
+    fn is_open(&self) -> bool {
+        matches!(self.outcome.as_str(), "unfinished" | "interrupted" | "failed")
+    }
+}
+
+/// Of the runs on a cluster, oldest first, the restores that have not come to their end: neither was one undone, nor did a
+/// later run of its scenario get through.
+pub fn unfinished<'a>(runs: &'a [RunSummary], cluster: &str) -> Vec<&'a RunId> {
+    let runs: Vec<&RunSummary> = runs.iter().filter(|run| run.cluster == cluster).collect();
+    let open = runs.iter().enumerate().filter(|(number, run)| {
+        let through = |later: &&RunSummary| later.scenario == run.scenario && !later.is_open();
+        let restores = run.undoes.is_none() && run.undone_by.is_none();
+        run.is_open() && restores && !runs[number + 1..].iter().any(through)
+    });
+    open.map(|(_, run)| &run.run).collect()
 }
 
 /// The runs below `runs`, oldest first; none where the folder does not exist. What cannot be read is named.
@@ -74,6 +101,14 @@ pub fn list(runs: &Path) -> Result<(Vec<RunSummary>, Vec<String>)> {
         }
     }
     summaries.sort_by_key(|summary| summary.began); // ids of one second are in no order
+    let undos: BTreeMap<RunId, RunId> = summaries
+        .iter()
+        .filter(|run| !run.is_open())
+        .filter_map(|run| Some((run.undoes.clone()?, run.run.clone())))
+        .collect();
+    for summary in &mut summaries {
+        summary.undone_by = undos.get(&summary.run).cloned();
+    }
     Ok((summaries, unreadable))
 }
 
@@ -93,7 +128,7 @@ pub(super) fn ids(runs: &Path) -> Result<Vec<RunId>> {
 
 fn summary(run: RunId, lines: &[Line]) -> Option<RunSummary> {
     let first = lines.first()?;
-    let Entry::Begun { scenario, .. } = &first.entry else { return None };
+    let Entry::Begun { scenario, cluster, operator, undoes, .. } = &first.entry else { return None };
     let (mut outcome, mut changed, mut failed) = ("unfinished".to_owned(), 0, 0);
     let mut open = 0; // of the step that has not ended
     for line in lines {
@@ -112,6 +147,10 @@ fn summary(run: RunId, lines: &[Line]) -> Option<RunSummary> {
     Some(RunSummary {
         run,
         scenario: scenario.clone(),
+        cluster: cluster.name.clone(),
+        operator: operator.clone(),
+        undoes: undoes.clone(),
+        undone_by: None,
         began: first.at,
         outcome,
         changed,
@@ -205,9 +244,36 @@ mod tests {
         let (runs, unreadable) = list(root.path()).unwrap();
         assert!(unreadable.is_empty());
         assert_eq!((runs[0].outcome.as_str(), runs[0].changed, runs[0].failed), ("unfinished", 1, 1));
-        journal.write(at, [Entry::Ended { outcome: "recovered".into(), differences_left: 0 }]).unwrap();
+        journal
+            .write(at, [Entry::Ended { outcome: "recovered".into(), differences_left: 0, not_begun: 0 }])
+            .unwrap();
         assert_eq!(list(root.path()).unwrap().0[0].outcome, "recovered");
         assert!(list(&root.path().join("none")).unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn a_run_stays_unfinished_until_it_is_undone_or_its_scenario_got_through() {
+        let run = |number: u32, scenario: &str, outcome: &str| RunSummary {
+            run: format!("2026112{number}T031500Z-x-5b21d0").parse().unwrap(),
+            scenario: scenario.into(),
+            cluster: if number == 9 { "c2" } else { "c1" }.into(),
+            operator: "me".into(),
+            undoes: None,
+            undone_by: None,
+            began: Default::default(),
+            outcome: outcome.into(),
+            changed: 0,
+            failed: 0,
+        };
+        let full = run(1, "full-stack", "interrupted");
+        let later = [run(2, "cni", "failed"), run(3, "traefik", "recovered"), run(9, "cni", "recovered")];
+        let all = |more: &[RunSummary]| [&[full.clone()], &later[..], more].concat();
+        let open = |runs: Vec<RunSummary>| unfinished(&runs, "c1").len();
+        assert_eq!(open(all(&[])), 2, "another scenario, and another cluster, change nothing");
+        assert_eq!(open(all(&[run(4, "cni", "failed")])), 3);
+        assert_eq!(open(all(&[run(4, "cni", "partial")])), 1);
+        let undone = RunSummary { undone_by: Some(later[0].run.clone()), ..full.clone() };
+        assert_eq!(open(vec![undone]), 0);
     }
 
     #[test]

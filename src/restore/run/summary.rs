@@ -124,6 +124,7 @@ mod tests {
             failures: vec![],
             probes: vec![],
             skipped: None,
+            ran: false,
             unready: vec![],
             acts: vec![],
         }

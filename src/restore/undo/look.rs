@@ -58,7 +58,15 @@ pub(super) async fn look(
 fn file(root: &Path, changed: &Changed, node: &str, path: &str) -> Found {
     let file = host::likely_node(root).and_then(|here| match (here.name == node, here.doubt) {
         (true, _) => host::read(root, path),
-        (false, None) => Err(Error::failed(format!("it is a file of {node}, and this is {}: undo there", here.name))),
+        (false, None) => {
+            Err(Error::failed(format!("it is a file of {node}, and this is {}: {}", here.name, elsewhere(node))))
+        }
+        // Without RKE2's files it is no node, whatever its name: nothing of a server is to be written here.
+        (false, Some(_)) if !host::is_rke2(root) => Err(Error::failed(format!(
+            "it is a file of {node}, and the files below {} are no RKE2 server's: {}",
+            root.display(),
+            elsewhere(node)
+        ))),
         // What the undo itself takes away may be what named this node.
         (false, Some(doubt)) => Err(Error::failed(format!(
             "it is a file of {node}, and this node is taken for {}: {doubt}; if it is {node}, let a file say so and undo \
@@ -71,6 +79,10 @@ fn file(root: &Path, changed: &Changed, node: &str, path: &str) -> Found {
         Ok(None) => Found::Absent,
         Ok(Some(file)) => Found::Live(Box::new(live(changed, Content::File(file), Precondition::default()))),
     }
+}
+
+fn elsewhere(node: &str) -> String {
+    format!("name where the files of {node} are: --host-root DIR; or undo there")
 }
 
 /// Whether it is what the run left, or what was there before.
@@ -178,6 +190,11 @@ mod tests {
         };
         write("etc/hostname", "other\n");
         write(&path[1..], "a=1\n");
+        // Without RKE2's files it is no server that lost its name: nothing is to be written there.
+        let said = why();
+        assert!(said.contains("no RKE2 server's: name where the files of n1 are: --host-root DIR"), "{said}");
+        assert!(!said.contains("node-name"), "{said}");
+        write("var/lib/rancher/rke2/agent", "");
         let said = why();
         for part in
             ["this node is taken for other: /etc/rancher/rke2/config.yaml is missing", "node-name: n1"]
@@ -185,7 +202,7 @@ mod tests {
             assert!(said.contains(part), "{said}");
         }
         write("etc/rancher/rke2/config.yaml", "node-name: n2\n");
-        assert!(why().ends_with("this is n2: undo there"), "{}", why());
+        assert!(why().contains("this is n2: name where the files of n1 are: --host-root DIR"), "{}", why());
         write("etc/rancher/rke2/config.yaml", "node-name: n1\n");
         assert!(matches!(file(root.path(), &changed, node, path), Found::Live(_)));
     }

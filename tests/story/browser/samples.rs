@@ -29,6 +29,7 @@ fn step(number: usize, outcome: &'static str) -> StepOutcome {
         failures: if outcome == "done" { vec![] } else { vec!["networkpolicies demo/a: 403".into()] },
         probes: vec![],
         skipped: None,
+        ran: false,
         unready: vec![],
         acts: vec![],
     }
@@ -65,6 +66,7 @@ pub(super) fn restore() -> RecoveryReport {
         phases: phases.map(|name| Phase { name, seconds: 1.2 }).into(),
         steps: vec![step(0, "done"), step(1, "partial"), step(2, "done"), step(3, "failed")],
         differences_left: 1,
+        not_begun: vec![],
         not_done: vec![],
         checks: vec![Check::not_made("serial numbers", "the cluster could not be read again")],
         remarks: vec!["networkpolicies.networking.k8s.io demo/a still differs".into()],
