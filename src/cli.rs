@@ -53,11 +53,11 @@ mod verify;
 mod watch;
 mod words;
 
-use std::{process::ExitCode, time::Instant};
+use std::{ffi::OsStr, process::ExitCode, time::Instant};
 
 use chrono::Utc;
 use clap::{
-    ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _,
+    ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use rand::random;
@@ -142,7 +142,8 @@ pub fn command() -> clap::Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+    // A variable without a value counts as one that is not set.
+    let parsed = heeding(Cli::command(), &|value| !value.is_empty()).try_get_matches().and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut Cli::command()))?;
         Ok((cli, verb(&matches)))
     });
@@ -197,6 +198,15 @@ impl Verb {
     }
 }
 
+/// A command line that takes those variables of the environment alone whose value `heeded` accepts.
+fn heeding(command: Command, heeded: &dyn Fn(&OsStr) -> bool) -> Command {
+    let command = command.mut_args(|arg| match arg.get_env().and_then(std::env::var_os) {
+        Some(value) if !heeded(&value) => arg.env(None::<&'static str>),
+        _ => arg,
+    });
+    command.mut_subcommands(|verb| heeding(verb, heeded))
+}
+
 /// The words of a verb, as `keys rotate`.
 fn verb(matches: &ArgMatches) -> String {
     match matches.subcommand() {
@@ -206,11 +216,14 @@ fn verb(matches: &ArgMatches) -> String {
 }
 
 /// What clap refuses is a usage error; help and version are answers.
-fn refuse(mut error: clap::Error) -> ExitCode {
+fn refuse(error: clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let _ = error.print(); // a closed pipe leaves nobody to tell
         return Exit::Done.into();
     }
+    // What is wrong without any variable, too, is said without them: clap's usage names the flags that they stand for.
+    let typed = heeding(Cli::command(), &|_| false).try_get_matches().err();
+    let mut error = typed.filter(|typed| typed.kind() == error.kind()).unwrap_or(error);
     let text = error.render().to_string();
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     let advice = advice(&error);

@@ -58,8 +58,7 @@ pub fn generate(folder: &Path, now: DateTime<Utc>) -> Result<Keys> {
     let recipient_lines = vec![operator.to_public().to_string(), break_glass.to_public().to_string()];
     let recipients =
         format!("# operator\n{}\n# break-glass, kept offline\n{}\n", recipient_lines[0], recipient_lines[1]);
-    let namespaces = [signature::SNAPSHOT, signature::REPORT, signature::RUN].join(",");
-    let trusted = format!("netdr namespaces=\"{namespaces}\" {signer}\n");
+    let trusted = format!("netdr namespaces=\"{}\" {signer}\n", signature::OURS);
     let private = signing.to_openssh(LineEnding::LF).map_err(unmade)?;
     let public = format!("{signer} netdr\n");
 

@@ -20,6 +20,9 @@ pub const REPORT: &str = "netdr-report";
 /// Namespace of runs.
 pub const RUN: &str = "netdr-run";
 
+/// What the key of a job may sign, as a line of trusted signers says it: snapshots, reports and runs.
+pub const OURS: &str = "netdr-snapshot,netdr-report,netdr-run";
+
 /// Namespace of Git's commits (gitformat-signature).
 pub const GIT: &str = "git";
 

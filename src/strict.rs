@@ -25,6 +25,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 pub fn malformed(error: &serde_saphyr::Error, file: &str) -> Error {
     let error = error.without_snippet();
     let at = error.location().map_or_else(String::new, |l| format!(", line {}", l.line()));
+    // A key alone is named: what stands behind it may be a secret.
+    if let serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } = error {
+        return Error::usage(format!("{file}{at}: key `{key}` is there twice"));
+    }
     Error::usage(format!("{file} is not valid YAML{at}")).why(words(&error.to_string()))
 }
 

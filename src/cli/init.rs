@@ -90,6 +90,10 @@ impl Init {
         let root = full(settings.repository_path()?)?;
         let (paths, made) = match (&self.generate_keys, &self.recipients) {
             (Some(folder), _) => {
+                // Keys of a repository that is not made would open nothing, and lie in a safe.
+                if left(&root, &settings)?.is_none() {
+                    Repository::may_init(&root)?;
+                }
                 let made = keys::generate(&full(folder)?, cx.now)?;
                 let paths = Paths {
                     recipients: made.recipients.clone(),
@@ -117,11 +121,19 @@ impl Init {
     }
 }
 
-/// Makes the repository. One without snapshots that no configuration names was left by an init that was killed.
+/// Makes the repository.
 fn make(root: &Path, settings: &Settings) -> Result<Repository> {
+    match left(root, settings)? {
+        Some(left) => Ok(left),
+        None => Repository::init(root, random()),
+    }
+}
+
+/// One without snapshots that no configuration names was left by an init that was killed.
+fn left(root: &Path, settings: &Settings) -> Result<Option<Repository>> {
     match Repository::open(root) {
-        Ok(left) if settings.file.is_none() && left.is_empty()? => Ok(left),
-        _ => Repository::init(root, random()),
+        Ok(left) if settings.file.is_none() && left.is_empty()? => Ok(Some(left)),
+        _ => Ok(None),
     }
 }
 

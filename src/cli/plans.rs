@@ -36,6 +36,7 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<Authored>> {
         let plan = RestorePlan::parse(text, &format!("built-in plan {name}"))?;
         plans.push(Authored { plan, text: text.into(), origin: "built in".into() });
     }
+    let mut authored: Vec<Authored> = Vec::new();
     if let Some(folder) = &settings.config.plans {
         let shown = folder.display();
         let unreadable = |e| Error::usage(format!("the plans in {shown} cannot be read")).because(e);
@@ -43,13 +44,25 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<Authored>> {
             let path = entry.map_err(unreadable)?.path();
             if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
                 let own = read(&path)?;
-                plans.retain(|p| p.plan.name != own.plan.name);
-                plans.push(own);
+                if let Some(twin) = authored.iter().find(|other| other.plan.name == own.plan.name) {
+                    return Err(twins(twin, &own));
+                }
+                authored.push(own);
             }
         }
     }
+    plans.retain(|built_in| authored.iter().all(|own| own.plan.name != built_in.plan.name));
+    plans.extend(authored);
     plans.sort_by(|a, b| a.plan.name.cmp(&b.plan.name));
     Ok(plans)
+}
+
+/// Which of two is meant nobody can say: an old copy must not run because it comes first.
+fn twins(one: &Authored, other: &Authored) -> Error {
+    let mut files = [one.origin.as_str(), other.origin.as_str()];
+    files.sort_unstable();
+    Error::usage(format!("two plans are called {}: {}", one.plan.name, files.join(", ")))
+        .hint("keep one there: every file of that folder that ends in .yaml or .yml is read")
 }
 
 /// The plan of a scenario.

@@ -25,7 +25,7 @@ use crate::{
     keys::Opener,
     repository::Repository,
     seal::{Identities, Recipients},
-    signature::{SigningKey, TrustedSigners},
+    signature::{self, SigningKey, TrustedSigners},
 };
 
 /// Read where `--config` names no other file.
@@ -238,7 +238,7 @@ struct Asked {
     variable: &'static str,
     key: &'static str,
     /// What to do where the file is not there.
-    lost: &'static str,
+    lost: fn() -> String,
 }
 
 const REPOSITORY: Asked = Asked {
@@ -247,7 +247,7 @@ const REPOSITORY: Asked = Asked {
     value: "PATH",
     variable: "NETDR_REPO",
     key: "repository",
-    lost: "",
+    lost: String::new,
 };
 const TRUSTED_SIGNERS: Asked = Asked {
     what: "trusted signers",
@@ -255,7 +255,10 @@ const TRUSTED_SIGNERS: Asked = Asked {
     value: "FILE",
     variable: "NETDR_TRUSTED_SIGNERS",
     key: "trusted_signers",
-    lost: "put it back; a line of it is: netdr namespaces=\"netdr-snapshot\" and then what signing.pub says",
+    lost: || {
+        let ours = signature::OURS;
+        format!("put it back; a line of it is: netdr namespaces=\"{ours}\" and then what signing.pub says")
+    },
 };
 const SIGNING_KEY: Asked = Asked {
     what: "signing key",
@@ -263,7 +266,7 @@ const SIGNING_KEY: Asked = Asked {
     value: "FILE",
     variable: "NETDR_SIGNING_KEY",
     key: "signing_key",
-    lost: "put it back; where it is lost, new keys are made by: netdr keys generate --out DIR",
+    lost: || "put it back; where it is lost, new keys are made by: netdr keys generate --out DIR".into(),
 };
 const INDEX_KEY: Asked = Asked {
     what: "index key",
@@ -271,7 +274,7 @@ const INDEX_KEY: Asked = Asked {
     value: "FILE",
     variable: "NETDR_INDEX_KEY",
     key: "index_key",
-    lost: "put it back; where it is lost, make a new one: age-keygen -o FILE",
+    lost: || "put it back; where it is lost, make a new one: age-keygen -o FILE".into(),
 };
 
 impl Asked {
@@ -292,7 +295,7 @@ impl Asked {
             true => key.as_str(),
             false => surroundings().by(file, self.flag, self.variable),
         };
-        there(file, self.what, by, self.lost)?;
+        there(file, self.what, by, &(self.lost)())?;
         Ok(file)
     }
 }

@@ -56,6 +56,7 @@ fn the_files_fit_each_other_and_private_ones_are_private() {
         SigningKey::read(&keys.signing, &refuse).unwrap().sign(signature::SNAPSHOT, b"header").unwrap();
     let trusted = TrustedSigners::read(&keys.trusted_signers).unwrap();
     assert!(trusted.check(signature::SNAPSHOT, b"header", Some(&signature), now()).is_trusted());
+    assert_eq!(signature::OURS, [signature::SNAPSHOT, signature::REPORT, signature::RUN].join(","));
     let public = fs::read_to_string(folder.join("signing.pub")).unwrap();
     assert_eq!(public, format!("{} netdr\n", keys.signer));
     assert!(fs::read_to_string(&keys.operator).unwrap().starts_with(&format!(

@@ -18,19 +18,7 @@ impl Repository {
     /// # Errors
     /// When `root` is a file, a repository, a folder with other content, or cannot be written.
     pub fn init(root: &Path, random: u64) -> Result<Self> {
-        let shown = root.display();
-        if root.join(layout::REPOSITORY).exists() {
-            return Err(Error::usage(format!("{shown} is a repository already")).hint(format!(
-                "use it as it is: netdr backup --repo {shown}; or choose another path for a new one"
-            )));
-        }
-        match fs::metadata(root) {
-            Ok(found) if !found.is_dir() => return Err(not_a_folder(root)),
-            Ok(_) => refuse_content(root)?,
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
-            Err(e) if e.kind() == ErrorKind::NotADirectory => return Err(not_a_folder(root)),
-            Err(e) => return Err(disk::cannot("read", root, e)),
-        }
+        Self::may_init(root)?;
         for folder in [layout::snapshots(root), layout::locks(root), layout::git(root)] {
             fs::create_dir_all(&folder).map_err(|e| disk::cannot("create", &folder, e))?;
         }
@@ -42,6 +30,26 @@ impl Repository {
         disk::replace(&aside, &file, text.as_bytes())?;
         disk::sync_folder(root)?;
         Ok(Self { root: root.into(), id })
+    }
+
+    /// Whether a new one can be made at `root`; nothing is made.
+    ///
+    /// # Errors
+    /// When `root` is a file, a repository, or a folder with other content.
+    pub fn may_init(root: &Path) -> Result<()> {
+        if root.join(layout::REPOSITORY).exists() {
+            let shown = root.display();
+            return Err(Error::usage(format!("{shown} is a repository already")).hint(format!(
+                "use it as it is: netdr backup --repo {shown}; or choose another path for a new one"
+            )));
+        }
+        match fs::metadata(root) {
+            Ok(found) if !found.is_dir() => Err(not_a_folder(root)),
+            Ok(_) => refuse_content(root),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotADirectory => Err(not_a_folder(root)),
+            Err(e) => Err(disk::cannot("read", root, e)),
+        }
     }
 
     /// Opens one.
@@ -65,7 +73,7 @@ impl Repository {
             Err(e) => return Err(disk::cannot("read", &path, e)),
         };
         let broken = |why: String| {
-            Error::damaged(format!("{} cannot be parsed", path.display())).why(why).hint(put_back())
+            put_back(Error::damaged(format!("{} cannot be parsed", path.display())).why(why), root)
         };
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))?;
         match (value["format"].as_u64(), value["id"].as_str()) {
@@ -121,9 +129,16 @@ fn missing(error: Error, root: &Path) -> Error {
         .hint(COPIES)
 }
 
-fn put_back() -> String {
-    let file = layout::REPOSITORY;
-    format!("put {file} back from a copy; its content is {{\"format\":{FORMAT},\"id\":\"16 HEX DIGITS\"}}")
+/// Nothing in a repository is bound to its id, by signature or otherwise: any one makes it whole again.
+fn put_back(error: Error, root: &Path) -> Error {
+    let file = root.join(layout::REPOSITORY);
+    let content = format!("{{\"format\":{FORMAT},\"id\":\"0123456789abcdef\"}}");
+    error.why("the snapshots beside it need nothing of it: they are signed and sealed by themselves").hint(
+        format!(
+            "put it back from a copy; or make one up, any 16 hex digits will do: echo '{content}' > '{}'",
+            file.display()
+        ),
+    )
 }
 
 /// Why a folder without `netdr-repository.json` is no repository.
@@ -136,7 +151,7 @@ fn unmarked(root: &Path) -> Error {
             Error::failed(format!("repository {shown} is half-initialised: it has no {file}"))
                 .hint(format!("finish it with: netdr init --repo {shown}"))
         }
-        Ok(_) => Error::damaged(format!("repository {shown} has snapshots but no {file}")).hint(put_back()),
+        Ok(_) => put_back(Error::damaged(format!("repository {shown} has snapshots but no {file}")), root),
         Err(_) => missing(Error::failed(format!("{shown} is not a repository: it has no {file}")), root),
     }
 }
@@ -223,8 +238,12 @@ mod tests {
         Repository::init(folder.path(), 1).unwrap();
         fs::remove_file(folder.path().join(layout::REPOSITORY)).unwrap();
         fs::create_dir(folder.path().join("snapshots/20261124T010000Z-network-7f3a9c")).unwrap();
-        assert_eq!(Repository::open(folder.path()).unwrap_err().kind(), Kind::Damaged);
+        let error = Repository::open(folder.path()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Damaged);
+        let way = error.hints()[0].split("will do: ").nth(1).unwrap();
         assert_eq!(Repository::init(folder.path(), 1).unwrap_err().kind(), Kind::Damaged);
+        assert!(std::process::Command::new("sh").args(["-c", way]).status().unwrap().success());
+        assert_eq!(Repository::open(folder.path()).unwrap().id(), "0123456789abcdef");
     }
 
     #[test]
