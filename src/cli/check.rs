@@ -151,12 +151,13 @@ pub(super) fn answer(cx: &Context, checks: &[Check]) -> Result<Exit> {
 }
 
 fn said(checks: &[Check]) -> String {
-    let value = |value: &Value| match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let value = |check: &Check| match (&check.value, unit(&check.threshold)) {
+        (Value::Null, _) => "-".to_owned(),
+        (Value::String(text), _) => text.clone(),
+        (Value::Number(number), Some(unit)) => format!("{number} {unit}"),
+        (other, _) => other.to_string(),
     };
-    let row = |c: &Check| vec![c.name.clone(), c.status.name().into(), value(&c.value), c.threshold.clone()];
+    let row = |c: &Check| vec![c.name.clone(), c.status.name().into(), value(c), c.threshold.clone()];
     let mut text =
         table(&["check", "status", "value", "threshold"], &checks.iter().map(row).collect::<Vec<_>>());
     text += &explained(checks);
@@ -194,6 +195,14 @@ fn explained(checks: &[Check]) -> String {
         text.extend(next.into_iter().map(|next| format!("  next: {next}\n")));
     }
     text
+}
+
+/// The unit of a threshold, which is that of a value that is a number: `days` of `warn < 14 days, alert < 7 days`.
+fn unit(threshold: &str) -> Option<&str> {
+    let (_, limit) = threshold.split_once(['<', '>'])?;
+    let mut words = limit.split_whitespace();
+    words.next().filter(|number| number.parse::<f64>().is_ok())?;
+    words.next().map(|unit| unit.trim_end_matches(','))
 }
 
 #[cfg(test)]
@@ -242,7 +251,9 @@ mod tests {
             ),
         ];
         let text = said(&checks);
-        assert!(text.starts_with("CHECK                        STATUS  VALUE  THRESHOLD\n"), "{text}");
+        assert!(text.starts_with("CHECK                        STATUS  VALUE    THRESHOLD\n"), "{text}");
+        assert!(text.contains("edge/a  ok      60 days  warn < 14 days"), "{text}");
+        assert_eq!((unit("0"), unit("alert > 90"), unit("at least 1 of each set")), (None, None, None));
         assert!(
             text.contains("edge/b: alert\n  it ends at 2026-11-29T00:00:00Z\n  next: kubectl describe"),
             "{text}"

@@ -18,7 +18,7 @@ use crate::{
         Class, Component, Content, Index, IndexEntry, ItemKey, Set, SnapshotHeader, SnapshotId, SnapshotState,
     },
     plan::{Change, Difference, diff},
-    repository::{Listed, Repository},
+    repository::{Listed, Repository, Unchosen, choose},
     seal::Identities,
 };
 
@@ -72,6 +72,18 @@ impl<'a> Snapshot<'a> {
         cx: &Context,
     ) -> Result<Self> {
         Self::open(repository, &repository.get(id, &settings.trusted()?, cx.now)?, openers)
+    }
+
+    /// The newest of its cluster, set and node that can be relied on; as for drift, none that a change occasioned.
+    pub(super) fn latest(&self, settings: &Settings, cx: &Context) -> Result<SnapshotId> {
+        let header = &self.header;
+        let mut listed = self.repository.list(&settings.trusted()?, cx.now)?;
+        listed.retain(|one| !one.is_of_a_change());
+        let (name, node) = (header.cluster.name.as_str(), header.node.as_deref());
+        let choice = choose(&listed, name, header.set, node, &self.components(), cx.now);
+        let choice = choice.map_err(Unchosen::to_compare)?;
+        cx.passed_over(&choice.passed_over);
+        Ok(choice.header.id)
     }
 
     /// What another snapshot of the same set has that this one has not, and so on.

@@ -17,21 +17,26 @@ pub(super) struct Diff {
     /// The state before
     #[arg(value_name = "A")]
     before: SnapshotId,
-    /// The state after: a snapshot of the same set, or `live`
-    #[arg(value_name = "B|live")]
+    /// The state after: a snapshot of the same set, `latest` of it, or `live`
+    #[arg(value_name = "B|latest|live")]
     after: After,
 }
 
 #[derive(Clone)]
 enum After {
     Snapshot(SnapshotId),
+    Latest,
     Live,
 }
 
 impl std::str::FromStr for After {
     type Err = crate::Error;
     fn from_str(s: &str) -> Result<Self> {
-        if s == "live" { Ok(Self::Live) } else { s.parse().map(Self::Snapshot) }
+        match s {
+            "live" => Ok(Self::Live),
+            "latest" => Ok(Self::Latest),
+            id => id.parse().map(Self::Snapshot),
+        }
     }
 }
 
@@ -43,13 +48,18 @@ impl Diff {
         let identities = settings.identities_if_named()?;
         let before = Snapshot::get(&repository, &self.before, &settings, &openers, cx)?;
         before.warn(cx);
-        let (compared, after) = match &self.after {
-            After::Snapshot(id) => {
-                let after = Snapshot::get(&repository, id, &settings, &openers, cx)?;
+        let other = match &self.after {
+            After::Snapshot(id) => Some(id.clone()),
+            After::Latest => Some(before.latest(&settings, cx)?),
+            After::Live => None,
+        };
+        let (compared, after) = match other {
+            Some(id) => {
+                let after = Snapshot::get(&repository, &id, &settings, &openers, cx)?;
                 after.warn(cx);
                 (before.against(&after, identities.as_ref())?, id.to_string())
             }
-            After::Live if before.is_of_cluster() => {
+            None if before.is_of_cluster() => {
                 let compared = interrupt::run(&|| "nothing was changed".into(), async {
                     let cluster = Cluster::connect(&settings.access()?).await?;
                     let _phase = cx.terminal.phase(format!("reading {}", cluster.server()));
@@ -59,7 +69,7 @@ impl Diff {
                 })?;
                 (compared.into(), "live".into())
             }
-            After::Live => (before.against_host(identities.as_ref(), INTENT, cx)?.into(), "live".into()),
+            None => (before.against_host(identities.as_ref(), INTENT, cx)?.into(), "live".into()),
         };
         for unread in &compared.unread {
             cx.terminal.warn(format!("not read, so not compared: {unread}"));

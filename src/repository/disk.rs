@@ -20,7 +20,9 @@ pub(super) fn cannot(doing: &str, path: &Path, cause: io::Error) -> Error {
     let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(path);
     let hint = match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "free space on that file system; nothing was left half-written. Old snapshots go with: netdr prune".into()
+            "free space on that file system; nothing was left half-written. Which old snapshots could go: netdr prune --dry-run; \
+             what you may have to restore from, copy elsewhere first"
+                .into()
         }
         ErrorKind::ReadOnlyFilesystem => {
             format!("make it writable: mount -o remount,rw \"$(findmnt -no TARGET --target {})\"", folder.display())

@@ -62,7 +62,7 @@ async fn what_changed_is_told_between_snapshots_and_since() {
     assert!(fields.to_string().contains("ingress"), "{fields}");
     let latest = home.netdr(&["show", "latest", "--json"]).await.json(0);
     assert_eq!(latest["id"], json!(after));
-    let said = home.netdr(&["diff", &before, &after]).await;
+    let said = home.netdr(&["diff", &before, "latest"]).await;
     assert!(said.stdout.ends_with("3 differences: 1 added, 1 removed, 1 changed\n"), "{}", said.stdout);
     assert_eq!(said.code, Some(4));
 
