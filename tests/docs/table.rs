@@ -74,7 +74,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ),
             ("mkdir -p /etc/netdr", Stage),
             ("netdr backup --set all", Run(&[])),
-            ("age -d -i operator.txt", After("mkdir private; cd private", &[])),
+            ("mkdir -m 700 /dev/shm/look", Run(&[])),
             ("netdr restore --scenario network-policies --identity operator.txt --dry-run", Run(&[])),
         ],
     ),
@@ -373,7 +373,7 @@ pub(super) const PAGES: &[(&str, &[(&str, How)])] = &[
             ("kubectl apply -f schedules/rendered/failover", After("kubectl apply -k schedules/", &[])),
         ],
     ),
-    ("docs/snapshot-format.md", &[("cd /backup/netdr/snapshots", Run(&[1]))]),
+    ("docs/snapshot-format.md", &[("snapshot=/backup/netdr", After("cp operator.txt shm/", &[1]))]),
     (
         "docs/sources.md",
         &[

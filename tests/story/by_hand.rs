@@ -33,8 +33,9 @@ fn opened(set: &str, component: &str) -> String {
     let steps = &all[all.find("# 4. ").unwrap()..all.find("# 6. ").unwrap()];
     assert_eq!(steps.matches("policies").count(), 4, "{steps}");
     let steps = steps.replace("policies", component);
-    let steps = steps.replace("/dev/shm", "$HOME/opened").replace("operator.txt", "$HOME/keys/operator.txt");
-    format!("mkdir -p $HOME/opened\ncd $HOME/repo/snapshots/*-{set}-*\n{steps}")
+    let steps = steps.replace("/dev/shm", "$HOME/opened");
+    let names = format!("identity=$HOME/keys/operator.txt\nsnapshot=$(echo $HOME/repo/snapshots/*-{set}-*)");
+    format!("mkdir -p $HOME/opened\n{names}\n{steps}")
 }
 
 /// Follows every page; what kubectl said against it, without what the page calls fine.
