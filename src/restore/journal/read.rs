@@ -267,7 +267,7 @@ mod tests {
         };
         let full = run(1, "full-stack", "interrupted");
         let later = [run(2, "cni", "failed"), run(3, "traefik", "recovered"), run(9, "cni", "recovered")];
-        let all = |more: &[RunSummary]| [&[full.clone()], &later[..], more].concat();
+        let all = |more: &[RunSummary]| [std::slice::from_ref(&full), &later[..], more].concat();
         let open = |runs: Vec<RunSummary>| unfinished(&runs, "c1").len();
         assert_eq!(open(all(&[])), 2, "another scenario, and another cluster, change nothing");
         assert_eq!(open(all(&[run(4, "cni", "failed")])), 3);
