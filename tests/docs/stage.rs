@@ -85,7 +85,8 @@ impl Stage {
         let outcome = stage.netdr(restore).await;
         let report = outcome.json(6);
         stage.places.push(("RUN", report["run"].as_str().unwrap().to_owned()));
-        stage.places.push(("WHEN_IT_BEGAN", Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)));
+        // After the snapshots, also within their second.
+        stage.places.push(("WHEN_IT_BEGAN", Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)));
         stage
     }
 

@@ -37,11 +37,15 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().flat_map(|entry| below(entry.path())).collect()
 }
 
-/// Of a path in a repository; none of a file on its way to its name, and of pages that only people read.
+/// Of a path in a repository; none of a file on its way to its name, of pages that only people read, and of what somebody
+/// moved away because it was damaged, as `fetch` advises.
 fn kind(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').collect();
     let name = *parts.last()?;
-    let is_read = !name.starts_with('.') && !name.ends_with(".new") && !name.contains(".html");
+    let is_read = !name.starts_with('.')
+        && !name.ends_with(".new")
+        && !name.contains(".html")
+        && !path.starts_with("damaged-");
     is_read.then(|| match parts[..] {
         [folder @ ("git" | "locks" | "thaws"), _] => format!("{folder}/*"),
         ["status", name] => format!("status/{}-*", name.split('-').next().unwrap_or(name)),
@@ -72,6 +76,7 @@ fn a_name_is_of_its_kind_whatever_it_names() {
         ("runs/20261126T063740Z-cni-586c07/journal.jsonl", Some("runs/*/journal.jsonl")),
         ("snapshots/20261126T063738Z-network-e85eaf/snapshot.json", Some("snapshots/*/snapshot.json")),
         ("status/.new-x7", None),
+        ("damaged-20261126T063738Z-network-e85eaf/snapshot.json", None),
         ("secrets.json", Some("secrets.json")),
     ] {
         assert_eq!(kind(path).as_deref(), wanted, "{path}");
