@@ -184,7 +184,7 @@ fn row(m: &mut Markup, step: &StepOutcome) {
     m.raw(match step.word() {
         "done" => "<td class=\"tone good\">✓ ",
         "partial" => "<td class=\"tone warn\">! ",
-        "skipped" | "not probed" => "<td class=\"tone plain\">– ",
+        "skipped" | "not probed" | "nothing to do" => "<td class=\"tone plain\">– ",
         _ => "<td class=\"tone bad\">✕ ",
     });
     m.text(step.word()).raw("</td><td class=\"n\">").text(words::duration(step.acting_s + step.waiting_s));

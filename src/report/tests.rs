@@ -18,6 +18,7 @@ fn step(n: usize, outcome: &'static str) -> StepOutcome {
         probes: vec![],
         skipped: None,
         ran: false,
+        idle: false,
         unready: vec![],
         acts: vec![],
     }

@@ -151,7 +151,7 @@ pub enum Entry {
         /// The plan's word for what it does: of some there is no undo.
         #[serde(default)]
         action: String,
-        /// `done`, `partial`, `failed`, `skipped`, `interrupted`.
+        /// `done`, `nothing to do`, `not probed`, `partial`, `failed`, `skipped`, `interrupted`.
         outcome: String,
         /// Wall time.
         seconds: f64,

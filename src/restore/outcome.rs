@@ -46,7 +46,7 @@ pub struct StepOutcome {
     pub title: String,
     /// `apply`, `helmRelease`, `scale`, …
     pub action: &'static str,
-    /// `done`, `partial`, `failed`, `skipped`, `interrupted`.
+    /// `done`, `partial`, `failed`, `skipped`, `interrupted`; shown and kept as [`StepOutcome::word`].
     pub outcome: &'static str,
     /// When it began, in seconds since the run began.
     pub began_s: f64,
@@ -69,6 +69,9 @@ pub struct StepOutcome {
     /// Whether its program was run.
     #[serde(skip)]
     pub ran: bool,
+    /// Whether it came to nothing that could be done or looked at: the source and the cluster have none of what it is about.
+    #[serde(skip)]
+    pub idle: bool,
     /// What did not hold by the deadline.
     #[serde(skip)]
     pub unready: Vec<Gate>,
@@ -97,7 +100,10 @@ impl Done {
 
 impl StepOutcome {
     pub(super) fn new(step: &Step, began: Duration) -> Self {
-        Self::named(&step.id, &step.title, step.action, began)
+        let acts = step.batches.iter().any(|batch| !batch.acts.is_empty());
+        let asks = step.question.is_some() || step.command.is_some();
+        let idle = !acts && !asks && step.gates.is_empty() && step.looks.is_empty();
+        Self { idle, ..Self::named(&step.id, &step.title, step.action, began) }
     }
 
     /// Of a step that is in no plan file.
@@ -117,6 +123,7 @@ impl StepOutcome {
             probes: Vec::new(),
             skipped: None,
             ran: false,
+            idle: false,
             unready: Vec::new(),
             acts: Vec::new(),
         }
@@ -127,11 +134,12 @@ impl StepOutcome {
         failed(self.outcome, &self.failures)
     }
 
-    /// The word for it where it is shown or kept: what looked at nothing is not called done.
+    /// The word for it where it is shown or kept: what did or looked at nothing is not called done.
     pub fn word(&self) -> &'static str {
         let nothing = self.probes.iter().all(|probed| probed.result == "not probed");
         match self.outcome {
             "done" if self.action == "probe" && nothing && !self.probes.is_empty() => "not probed",
+            "done" if self.idle => "nothing to do",
             outcome => outcome,
         }
     }
@@ -219,6 +227,9 @@ mod tests {
             timeout_s: 1,
         };
         let mut outcome = StepOutcome::new(&step, Duration::ZERO);
+        assert_eq!(outcome.word(), "nothing to do", "neither source nor cluster have any of it");
+        let asked = Step { question: Some("Go on?".into()), ..step.clone() };
+        assert_eq!(StepOutcome::new(&asked, Duration::ZERO).word(), "done");
         outcome.count(done(Verb::Create, ActOutcome::Done));
         outcome.count(done(Verb::Delete, ActOutcome::Done));
         outcome.count(done(Verb::Replace, ActOutcome::Unchanged));

@@ -186,7 +186,7 @@ fn last(report: &RecoveryReport) -> String {
 
 /// Most steps of a plan find nothing to do, and those that were skipped have a line of their own; all are in the report.
 fn did_something(step: &StepOutcome) -> bool {
-    if step.skipped.is_some() {
+    if step.skipped.is_some() || step.idle {
         return false;
     }
     step.ran

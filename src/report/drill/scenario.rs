@@ -135,14 +135,17 @@ pub fn judge(
     (outcome, why, checks)
 }
 
-/// How many steps did their work, and which looked at nothing.
+/// How many steps did their work, and which did or looked at nothing.
 fn steps_done(run: &RecoveryReport) -> String {
     let steps = |word| run.steps.iter().filter(move |step| step.word() == word).map(|step| step.id.as_str());
-    let done = format!("{} done", words::count(steps("done").count() as u64, "step"));
-    match steps("not probed").collect::<Vec<_>>()[..] {
-        [] => done,
-        ref unseen => format!("{done}; not probed: {}", unseen.join(", ")),
+    let mut said = format!("{} done", words::count(steps("done").count() as u64, "step"));
+    for word in ["not probed", "nothing to do"] {
+        let those: Vec<&str> = steps(word).collect();
+        if !those.is_empty() {
+            said += &format!("; {word}: {}", those.join(", "));
+        }
     }
+    said
 }
 
 /// How much was written or deleted, and by which steps.

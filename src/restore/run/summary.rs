@@ -125,6 +125,7 @@ mod tests {
             probes: vec![],
             skipped: None,
             ran: false,
+            idle: false,
             unready: vec![],
             acts: vec![],
         }

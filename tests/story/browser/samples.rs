@@ -30,6 +30,7 @@ fn step(number: usize, outcome: &'static str) -> StepOutcome {
         probes: vec![],
         skipped: None,
         ran: false,
+        idle: false,
         unready: vec![],
         acts: vec![],
     }
