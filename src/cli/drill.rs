@@ -63,6 +63,9 @@ pub(super) struct Drill {
     memory: PathBuf,
 }
 
+/// Room for a report in all its forms, in bytes: that of five plans and three nodes has 420 KiB.
+const REPORT: usize = 1 << 20;
+
 impl Drill {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
@@ -79,6 +82,11 @@ impl Drill {
         let (repository, trusted) = (settings.repository()?, settings.trusted()?);
         let (signing, identities) = (settings.signing_key()?, settings.identities()?);
         outcome::would_count(&signing, &trusted, cx.now)?;
+        if self.report.is_none() {
+            repository
+                .takes_a_report(REPORT)
+                .map_err(|e| e.hint("or keep the report elsewhere: --report DIR"))?;
+        }
         let earlier = drill::drills(&repository.reports(), &trusted, cx.now)?;
         for (name, why) in &earlier.untrusted {
             cx.terminal.warn(format!("report {name} counts for nothing: {why}"));

@@ -3,7 +3,7 @@
 //! In: reports' files. Out: objects of their names in a place. Invariant: a place outside learns no name of any object, as of
 //! snapshots: what is copied there opens to the recipients alone.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io::Write, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 
@@ -31,6 +31,18 @@ impl Repository {
     /// The folder of reports.
     pub fn reports(&self) -> PathBuf {
         layout::reports(&self.root)
+    }
+
+    /// That a report of this many bytes can be kept here: asked before the work that it is of. Nothing of the try stays.
+    ///
+    /// # Errors
+    /// When there is no folder for it and none can be made, or that takes no such file.
+    pub fn takes_a_report(&self, bytes: usize) -> Result<()> {
+        let folder = self.reports();
+        let tried = fs::create_dir_all(&folder)
+            .and_then(|()| tempfile::tempfile_in(&folder))
+            .and_then(|mut file| file.write_all(&vec![0; bytes]));
+        tried.map_err(|e| disk::cannot("write a report into", &folder, e))
     }
 
     /// Copies the signed reports that a place lacks, each with its signature.

@@ -42,6 +42,12 @@ async fn the_page_is_followed_word_by_word() {
         ],
     );
     home.shell(&here(&home, &commands("Once"))).await.ok();
+    // So does he whose repository takes no report.
+    let reports = home.path().join("repo/reports");
+    fs::write(&reports, "").unwrap();
+    let refused = home.shell(&here(&home, &commands("A drill of one plan"))).await.failed(1);
+    says(&refused, &["cannot write a report into", "repo/reports", "--report DIR"]);
+    fs::remove_file(reports).unwrap();
     let schedules = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules/drill");
     let signers = fs::read_to_string(home.path().join("keys/trusted_signers")).unwrap();
     says(&signers, &["drill namespaces=\"netdr-report\" ssh-ed25519 "]);
