@@ -94,15 +94,28 @@ impl Process {
         let Ok(Some(status)) = self.watchdog.try_wait() else { return Ok(()) };
         let log = std::fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-        let words = if last.is_empty() { "it said nothing".to_owned() } else { last.join(" | ") };
+        let words = last_words(&log);
         Err(Error::failed(format!("{} ended at once ({status})", self.name)).why(words))
     }
 
     /// Lets the program go: the shell kills it now.
     pub(super) fn release(&mut self) {
         drop(self.lifeline.take());
+    }
+}
+
+/// Why a program ended: what it called fatal, for a stack trace follows that says nothing; else its last lines.
+fn last_words(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let grave = |line: &&&str| {
+        let line = line.to_lowercase();
+        ["no space left", "panic:", "fatal"].iter().any(|word| line.contains(word))
+    };
+    let fatal: Vec<&str> = lines.iter().filter(grave).copied().collect();
+    let said = if fatal.is_empty() { lines } else { fatal };
+    match &said[said.len().saturating_sub(LAST_LINES)..] {
+        [] => "it said nothing".to_owned(),
+        last => last.join(" | "),
     }
 }
 
@@ -126,6 +139,14 @@ mod tests {
         let error = process.check().unwrap_err().to_string();
         assert!(error.contains("etcd") && error.contains("flag --x is not known"), "{error}");
         assert!(folder.path().exists(), "its log stays for whoever wants to read it");
+    }
+
+    #[test]
+    fn of_a_stack_trace_its_cause_is_said() {
+        let trace = "starting\n\npanic: write wal: no space left on device\n\ngoroutine 1 [running]:\n\tmain.go:40 +0xf85\n";
+        assert_eq!(last_words(trace), "panic: write wal: no space left on device");
+        assert_eq!(last_words("a\nb\n"), "a | b");
+        assert_eq!(last_words("\n"), "it said nothing");
     }
 
     #[test]
