@@ -5,7 +5,7 @@ use std::fs;
 use chrono::Utc;
 use netdr::{
     config::Config,
-    metrics::{Checked, Delivery},
+    metrics::{Checked, Delivery, Drifted},
     model::Occasion,
     notify::Told,
     repository::{Repository, archive::Tier, stand_in, thaw},
@@ -42,6 +42,7 @@ fn every_record_is_read() {
         }
         of::<Ran>(&records, &frozen, "ran");
         of::<Checked>(&records, &frozen, "checked");
+        of::<Drifted>(&records, &frozen, "drifted");
         of::<Told>(&records, &frozen, "told");
         of::<Delivery>(&records, &frozen, "delivery");
         of::<Watched>(&records, &frozen, "watched");

@@ -59,6 +59,7 @@ pub(super) async fn told_copied_and_watched(operator: &Operator, network: &str) 
         (format!("replicate {network}"), 0),
         (format!("thaw {network}"), 7),
         ("check recoverability".into(), 8),
+        ("drift --set network".into(), 4),
     ] {
         let words: Vec<&str> = ["--config", "told.yaml"].into_iter().chain(words.split(' ')).collect();
         let outcome = home.netdr(&words).await;
