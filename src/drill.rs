@@ -12,6 +12,7 @@ pub mod failures;
 mod load;
 pub mod marker;
 mod memory;
+mod nights;
 mod past;
 mod player;
 mod rehearsal;

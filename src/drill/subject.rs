@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
+use super::nights::nights;
 use crate::{
     Error, Result,
     certificates::Leaf,
     keys::opening_keys,
     model::{ClusterIdentity, Component, Facts, Item, Set, SnapshotHeader, SnapshotId},
-    report::drill::{Expiry, Source},
+    report::drill::{Expiry, Nights, Source},
     repository::{Listed, Proved, Repository, choose},
     restore::relied_on,
     seal::Identities,
@@ -43,6 +44,8 @@ pub struct Subject {
     pub facts: Facts,
     /// Whose identities opened them: all of each was read with these.
     pub proofs: Vec<Proved>,
+    /// How regularly they are taken.
+    pub nights: Vec<Nights>,
     /// Sets, and nodes' files, of which there is no snapshot that will do, with why.
     pub lacking: Vec<String>,
 }
@@ -89,12 +92,14 @@ impl Subject {
                 Err(none) => lacking.push(none.to_restore().to_string()),
             }
         }
+        let nights = nights(&listed, &cluster, wanted.now);
         let mut subject = Self {
             cluster: ClusterIdentity { name: cluster, uid: String::new(), kubernetes: String::new() },
             snapshots,
             items: Vec::new(),
             facts: Facts::default(),
             proofs: Vec::new(),
+            nights,
             lacking,
         };
         subject.read(repository, identities, wanted.now)?;

@@ -52,6 +52,22 @@ pub struct Source {
     pub opened_by: Vec<String>,
 }
 
+/// On how many of the last days, in UTC, there is a complete backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Nights {
+    /// Of which set.
+    pub set: Set,
+    /// The node, of set `host`.
+    pub node: Option<String>,
+    /// 0 to [`Nights::OF`].
+    pub days: usize,
+}
+
+impl Nights {
+    /// How many days are looked at: daily backups are kept for seven.
+    pub const OF: u64 = 7;
+}
+
 /// Until when a certificate is valid.
 #[derive(Clone, Debug, Serialize)]
 pub struct Expiry {
@@ -90,6 +106,8 @@ pub struct DrillReport {
     pub good: bool,
     /// The snapshots.
     pub sources: Vec<Source>,
+    /// How regularly the repository was given such.
+    pub nights: Vec<Nights>,
     /// What each scenario came to.
     pub scenarios: Vec<Scenario>,
     /// What was played.

@@ -96,6 +96,7 @@ pub(super) fn conclude(
         interrupted,
         good: DrillReport::judge(complete, &scenarios),
         sources: subject.sources(),
+        nights: subject.nights.clone(),
         simulated: lines(|scenario| &scenario.simulated),
         not_tested,
         certificates: subject.certificates(),

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::DrillReport;
+use super::{DrillReport, Nights};
 use crate::report::words::count;
 
 /// A row.
@@ -28,6 +28,8 @@ enum From {
     Restores,
     /// Runs of plans.
     Plans,
+    /// How regularly there were backups.
+    Nights,
     /// The snapshots.
     Sources(&'static str),
     /// Looks at places outside.
@@ -51,6 +53,7 @@ impl Control {
         match self.from {
             From::Restores => "this report: scenarios, checks, trend".into(),
             From::Plans => "the plans that were drilled, step by step".into(),
+            From::Nights => format!("on how many of the last {} days each set was backed up", Nights::OF),
             From::Sources(what) => what.into(),
             From::Places => PLACES.into(),
             From::Scenarios(names, what) => scenarios(names, what),
@@ -79,6 +82,7 @@ impl Control {
                     ref names => format!("step by step: {}", names.join(", ")),
                 }
             }
+            From::Nights => nights(&report.nights),
             From::Sources(_) if report.sources.is_empty() => "none: no snapshot was drilled".into(),
             From::Sources(_) | From::Nowhere(_) => self.evidence(),
             From::Places => {
@@ -103,6 +107,17 @@ impl Control {
     pub(super) fn to_json(self, report: &DrillReport) -> Value {
         json!({"what": self.what, "guide": self.guide, "today": self.today, "evidence": self.found_in(report)})
     }
+}
+
+fn nights(nights: &[Nights]) -> String {
+    if nights.iter().all(|one| one.days == 0) {
+        return format!("none: no complete backup of the last {} days is in the repository", Nights::OF);
+    }
+    let said = nights.iter().map(|Nights { set, node, days }| match node {
+        Some(node) => format!("{set} of {node} on {days}"),
+        None => format!("{set} on {days}"),
+    });
+    format!("complete backups of the last {} days: {}", Nights::OF, said.collect::<Vec<_>>().join(", "))
 }
 
 fn scenarios(names: &[&str], what: &str) -> String {
@@ -146,7 +161,7 @@ pub const CONTROLS: &[Control] = &[
         "Backups are automatic",
         "backup schedule (guide 6.1)",
         "CIS v8.1 11.2; NIST CSF 2.0 PR.DS-11; NIST 800-53 CP-9; ISO 27001:2022 A.8.13",
-        From::Sources("when each snapshot was captured"),
+        From::Nights,
     ),
     row(
         "Recovery data is protected",

@@ -45,6 +45,7 @@ pub(crate) fn report() -> DrillReport {
             signed_by: "netdr".into(),
             opened_by: vec!["3f2a9c0d11e24b57".into()],
         }],
+        nights: vec![Nights { set: Set::Network, node: None, days: 6 }],
         scenarios,
         simulated: vec!["nodes".into()],
         not_tested: vec!["that RKE2 starts".into()],
@@ -309,6 +310,13 @@ fn a_row_of_the_controls_names_only_evidence_that_the_report_has() {
     assert_eq!(isolated(&report), "none: no place outside was seen to have the snapshots");
     report.checks.push(Check::new("place a has the snapshots that were drilled"));
     assert_eq!(isolated(&report), "the check of each place outside: 1 of 2 passed");
+
+    let automatic = |report: &DrillReport| found(report, "Backups are automatic");
+    let host = Nights { set: Set::Host, node: Some("n1".into()), days: 0 };
+    report.nights.push(host);
+    assert_eq!(automatic(&report), "complete backups of the last 7 days: network on 6, host of n1 on 0");
+    report.nights.remove(0);
+    assert_eq!(automatic(&report), "none: no complete backup of the last 7 days is in the repository");
 
     let encrypted = |report: &DrillReport| found(report, "Traffic is encrypted");
     let boundary = |report: &DrillReport| found(report, "Network boundary");

@@ -5,7 +5,7 @@ use netdr::{
     model::{ClusterIdentity, Set, SnapshotState},
     report::{
         Check, Phase, RecoveryReport,
-        drill::{DrillReport, Expiry, Place, Scenario, Source},
+        drill::{DrillReport, Expiry, Nights, Place, Scenario, Source},
     },
     restore::{Probed, StepOutcome},
 };
@@ -126,6 +126,7 @@ pub(super) fn drill() -> DrillReport {
             signed_by: "netdr".into(),
             opened_by: vec!["3f2a9c0d11e24b57".into()],
         }],
+        nights: vec![Nights { set: Set::Network, node: None, days: 6 }],
         scenarios,
         simulated: vec!["nodes and their pods (kwok)".into()],
         not_tested: vec!["identities that were not used here".into()],
