@@ -36,12 +36,12 @@ impl Repository {
     /// That a report of this many bytes can be kept here: asked before the work that it is of. Nothing of the try stays.
     ///
     /// # Errors
-    /// When there is no folder for it and none can be made, or that takes no such file.
+    /// When no such file can be written there.
     pub fn takes_a_report(&self, bytes: usize) -> Result<()> {
-        let folder = self.reports();
-        let tried = fs::create_dir_all(&folder)
-            .and_then(|()| tempfile::tempfile_in(&folder))
-            .and_then(|mut file| file.write_all(&vec![0; bytes]));
+        // The folder comes with the first report.
+        let folder =
+            Some(self.reports()).filter(|folder| folder.exists()).unwrap_or_else(|| self.root.clone());
+        let tried = tempfile::tempfile_in(&folder).and_then(|mut file| file.write_all(&vec![0; bytes]));
         tried.map_err(|e| disk::cannot("write a report into", &folder, e))
     }
 
