@@ -34,7 +34,7 @@ pub(super) async fn read(cluster: &Cluster, scope: &Scope, live: &mut Live) -> R
         live.unread.extend(traces.issued.unread().map(ToOwned::to_owned));
     }
     let Some(secrets) = discovery.find("", "secrets") else { return Ok(traces) };
-    for deployed in helm::choose(&live.revisions).0 {
+    for deployed in told(live) {
         let releases = Releases { cluster, discovery: &discovery, secrets };
         match releases.upgrade(&deployed, &live.revisions, since).await {
             Ok(upgrade) => traces.upgrades.push(upgrade),
@@ -42,6 +42,17 @@ pub(super) async fn read(cluster: &Cluster, scope: &Scope, live: &mut Live) -> R
         }
     }
     Ok(traces)
+}
+
+/// The deployed revision of each release that differs, as every one does that was upgraded. What an upgrade did is left out
+/// for its release is told instead; of Canal's, which RKE2 renders and no comparison looks at, nothing would be.
+fn told(live: &Live) -> Vec<Revision> {
+    let is_told = |revision: &Revision| live.seen.iter().any(|seen| seen.difference.key == key(revision));
+    helm::choose(&live.revisions).0.into_iter().filter(is_told).collect()
+}
+
+fn key(Revision { namespace, name, .. }: &Revision) -> ItemKey {
+    ItemKey::Release { namespace: namespace.clone(), name: name.clone() }
 }
 
 /// Releases of a cluster.
@@ -60,12 +71,11 @@ impl Releases<'_> {
         since: DateTime<Utc>,
     ) -> Result<Upgrade, String> {
         let Revision { namespace, name, version, .. } = deployed;
-        let release = ItemKey::Release { namespace: namespace.clone(), name: name.clone() };
         let of_it = |r: &&Revision| r.name == *name && r.namespace == *namespace && r.version <= *version;
         let mut earlier: Vec<&Revision> = revisions.iter().filter(of_it).collect();
         earlier.sort_by_key(|revision| std::cmp::Reverse(revision.version));
         earlier.dedup_by_key(|revision| revision.version); // two sets may look at one release
-        let mut upgrade = Upgrade { release, revisions: Vec::new() };
+        let mut upgrade = Upgrade { release: key(deployed), revisions: Vec::new() };
         for revision in earlier {
             let secret = self.cluster.get(self.secrets, Some(namespace), &revision.secret_name).await;
             let secret = secret.map_err(|refusal| {
@@ -96,5 +106,43 @@ impl Releases<'_> {
             Some((ItemKey::resource(&kind.group, &kind.plural, namespace, &name), object))
         });
         Some(Rendered { version: revision.version, created, objects: named.collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{drift::Seen, model::Component, plan::Difference};
+
+    /// Canal's release is evidence, and never compared: what somebody's upgrade of it did must be told of each object.
+    #[test]
+    fn an_upgrade_explains_nothing_where_its_release_is_not_told() {
+        let revision = |namespace: &str, name: &str| {
+            let labels = json!({"owner": "helm", "name": name, "version": "2", "status": "deployed"});
+            let metadata = json!({"name": "x", "namespace": namespace, "labels": labels});
+            Revision::of(&json!({"metadata": metadata})).unwrap()
+        };
+        let seen = |key: ItemKey| Seen {
+            difference: Difference {
+                key,
+                component: Component::Cni,
+                change: Change::Changed,
+                fields: Vec::new(),
+            },
+            before: None,
+            after: None,
+            stored: None,
+            was_tls: false,
+            autoscaled: false,
+            since: DateTime::UNIX_EPOCH,
+        };
+        let [canal, traefik] = [("kube-system", "rke2-canal"), ("traefik", "traefik")];
+        let revisions = [canal, traefik].map(|(namespace, name)| revision(namespace, name));
+        let daemonset = ItemKey::resource("apps", "daemonsets", Some(canal.0), canal.1);
+        let seen = [daemonset, key(&revisions[1])].map(seen).into();
+        let live = Live { seen, unread: Vec::new(), revisions: revisions.clone().into() };
+        assert_eq!(told(&live), revisions[1..]);
     }
 }
