@@ -24,6 +24,9 @@ const UNREADY_DELAY: Duration = Duration::from_secs(2);
 /// caches are filled (k8s.io/apiserver, pkg/storage/cacher), 503 until all paths are there, and 401 and 403 until it has
 /// read who may do what.
 const BEGINS: Duration = Duration::from_secs(60);
+/// For longer than this no answer comes of one kind, while others are followed, only where it is the kind's own doing: a
+/// connection that hangs is found out after a minute (`cluster::access`), and passes for one that is followed until then.
+const APART: Duration = Duration::from_secs(120);
 /// A connection that breaks, or a server that is busy for a moment, is no news.
 const SAID_AFTER: u32 = 5;
 /// A watch that ends sooner is not begun again at once.
@@ -43,28 +46,34 @@ struct Course {
     cut: bool,
     /// Since when the server answers, and not with what was asked for.
     unready: Option<Instant>,
+    /// Since when no answer comes, while others are followed.
+    apart: Option<Instant>,
 }
 
 impl Course {
     const fn new() -> Self {
-        Self { failures: 0, delay: FIRST_DELAY, cut: false, unready: None }
+        Self { failures: 0, delay: FIRST_DELAY, cut: false, unready: None, apart: None }
     }
 
-    /// Takes note of a failure; whether the server fails, and not this kind.
-    fn failed(&mut self, refusal: &Refusal, now: Instant) -> bool {
+    /// Takes note of a failure; whether the server fails, and not this kind. `is_deaf`: no other is followed either.
+    fn failed(&mut self, refusal: &Refusal, is_deaf: bool, now: Instant) -> bool {
         self.failures = self.failures.saturating_add(1);
+        if is_deaf {
+            self.apart = None;
+        }
         if refusal.code == 0 {
             (self.cut, self.unready) = (true, None);
-            return true;
+            return is_deaf || now - *self.apart.get_or_insert(now) < APART;
         }
         let begins = refusal.is_temporary() || (self.cut && matches!(refusal.code, 401 | 403));
-        begins && now - *self.unready.get_or_insert(now) < BEGINS
+        let is_beginning = begins && now - *self.unready.get_or_insert(now) < BEGINS;
+        is_beginning || (is_deaf && refusal.is_temporary())
     }
 
     /// How long to wait before the next try, each time longer.
     fn pause(&mut self, refusal: &Refusal, of_server: bool) -> Duration {
         let longest = match refusal.code {
-            0 => ABSENT_DELAY,
+            0 if of_server => ABSENT_DELAY,
             _ if of_server => UNREADY_DELAY,
             _ => LONGEST_DELAY,
         };
@@ -107,8 +116,7 @@ pub(super) async fn follow(cluster: Cluster, target: Target, board: Arc<Board>, 
             // The past is forgotten: what is there now says what was missed.
             from = None;
         } else {
-            of_server =
-                course.failed(&refusal, Instant::now()) || (refusal.is_temporary() && board.is_deaf());
+            of_server = course.failed(&refusal, board.is_deaf(), Instant::now());
             match of_server {
                 true => board.away(&target, &refusal, course.failures >= SAID_AFTER),
                 false => board.lost(&target, &refusal),
@@ -213,21 +221,35 @@ mod tests {
         Refusal { code, reason, message, fields: vec![], retry_after: Duration::from_secs(retry_after) }
     }
 
+    /// Beside others that are followed.
+    fn failed(course: &mut Course, code: u16, now: Instant) -> bool {
+        course.failed(&refusal(code, 0), false, now)
+    }
+
     #[test]
     fn what_a_server_refuses_while_it_begins_is_its_own_fault_for_a_minute() {
         let now = Instant::now();
         let mut course = Course::new();
-        assert!(!course.failed(&refusal(403, 0), now), "nothing broke: it is a matter of rights");
-        assert!(course.failed(&refusal(0, 0), now));
+        assert!(!failed(&mut course, 403, now), "nothing broke: it is a matter of rights");
+        assert!(failed(&mut course, 0, now));
         let up = now + 10 * BEGINS;
         for code in [403, 429, 503] {
-            assert!(
-                course.failed(&refusal(code, 0), up) && course.failed(&refusal(code, 0), up + BEGINS / 2),
-                "{code}"
-            );
+            assert!(failed(&mut course, code, up) && failed(&mut course, code, up + BEGINS / 2), "{code}");
         }
-        assert!(!course.failed(&refusal(429, 0), up + BEGINS), "it lasts");
-        assert!(!course.failed(&refusal(405, 0), up));
+        assert!(!failed(&mut course, 429, up + BEGINS), "it lasts");
+        assert!(course.failed(&refusal(429, 0), true, up + BEGINS), "for all");
+        assert!(!failed(&mut course, 405, up));
+    }
+
+    #[test]
+    fn no_answer_is_the_servers_doing_where_no_other_kind_has_one() {
+        let (now, mut course) = (Instant::now(), Course::new());
+        let down = now + 10 * APART;
+        assert!(failed(&mut course, 0, now) && failed(&mut course, 0, now + APART / 2));
+        assert!(course.failed(&refusal(0, 0), true, down), "it is down, however long");
+        assert!(failed(&mut course, 0, down), "it is up, and others were asked first");
+        assert!(!failed(&mut course, 0, down + APART), "this one alone");
+        assert_eq!(course.pause(&refusal(0, 0), false), FIRST_DELAY);
     }
 
     #[test]
