@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::model::RunId;
 
-/// A restore.
+/// A restore; the undo of one is none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recovery {
     /// Which scenario.
@@ -34,15 +34,18 @@ impl Recovery {
         files.filter_map(|file| Self::of(&file)).collect()
     }
 
-    /// What one report is of; that of a drill names no scenario.
+    /// What one report is of; that of a drill names no scenario, and that of an undo what it undoes.
     fn of(file: &Path) -> Option<Self> {
         file.file_name()?.to_str()?.strip_suffix(".json")?.parse::<RunId>().ok()?;
         let report: Value = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        if !report["undoes"].is_null() {
+            return None;
+        }
         Some(Self {
             scenario: report["scenario"].as_str()?.into(),
             cluster: report["cluster"]["name"].as_str()?.into(),
             at: report["ended_at"].as_str()?.parse().ok()?,
-            succeeded: matches!(report["outcome"].as_str()?, "recovered" | "undone" | "nothing-to-do"),
+            succeeded: matches!(report["outcome"].as_str()?, "recovered" | "nothing-to-do"),
             recovery_time_s: report["recovery_time_s"].as_f64(),
             rto_s: report["rto_s"].as_f64(),
         })
@@ -52,7 +55,7 @@ impl Recovery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report;
+    use crate::report::{self, RecoveryReport};
 
     #[test]
     fn what_reports_say_is_read_and_what_is_none_is_left_out() {
@@ -63,6 +66,9 @@ mod tests {
         write(&format!("{}.html", report.run), "<html>".into());
         write("notes.json", report.to_json().to_string());
         write("20261124T031500Z-x-5b21d1.json", "{\"outcome\": 1}".into());
+        // What was not recovered is not so because it was undone.
+        let undone = RecoveryReport { undoes: Some(report.run.clone()), ..report.clone() };
+        write("20261124T041500Z-traefik-5b21d1.json", undone.to_json().to_string());
         let drill = report::drill::tests::report();
         write(&format!("{}.json", drill.report), drill.to_json().to_string());
         let all = Recovery::all(folder.path());
