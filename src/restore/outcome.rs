@@ -69,7 +69,7 @@ pub struct StepOutcome {
     /// Whether its program was run.
     #[serde(skip)]
     pub ran: bool,
-    /// Whether it came to nothing that could be done or looked at: the source and the cluster have none of what it is about.
+    /// Whether it came to nothing that could be done or looked at: nothing differs, or the source has none of what it is about.
     #[serde(skip)]
     pub idle: bool,
     /// What did not hold by the deadline.
@@ -227,7 +227,7 @@ mod tests {
             timeout_s: 1,
         };
         let mut outcome = StepOutcome::new(&step, Duration::ZERO);
-        assert_eq!(outcome.word(), "nothing to do", "neither source nor cluster have any of it");
+        assert_eq!(outcome.word(), "nothing to do");
         let asked = Step { question: Some("Go on?".into()), ..step.clone() };
         assert_eq!(StepOutcome::new(&asked, Duration::ZERO).word(), "done");
         outcome.count(done(Verb::Create, ActOutcome::Done));

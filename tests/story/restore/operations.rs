@@ -114,7 +114,7 @@ async fn operations_are_shown_done_once_and_are_no_difference() {
         let steps = report["steps"].as_array().unwrap().iter();
         steps.map(|step| step["outcome"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(outcomes(&report), ["done", "done", "done", "skipped", "done"]);
+    assert_eq!(outcomes(&report), ["nothing to do", "done", "done", "skipped", "done"]);
     assert!(report["steps"][3]["failures"][0].as_str().unwrap().contains("--allow-run"), "{report:#}");
     assert_eq!((place.generation().await, place.ran()), (4, 0));
 
@@ -132,7 +132,7 @@ async fn operations_are_shown_done_once_and_are_no_difference() {
     // A program that fails ends the run there, and what was scaled up is scaled back by an undo.
     place.write("status", "3\n");
     let report = place.restore("--yes --allow-run", 1).await;
-    assert_eq!(outcomes(&report), ["done", "done", "done", "failed", "skipped"]);
+    assert_eq!(outcomes(&report), ["nothing to do", "done", "done", "failed", "skipped"]);
     let why = report["steps"][3]["failures"][0].as_str().unwrap();
     assert!(why.contains("exit status 3") && why.contains("age -d -i IDENTITY"), "{why}");
     let undone = place.operator.undo(report["run"].as_str().unwrap(), 0).await;
