@@ -198,7 +198,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         High,
-        "what a release runs was changed or removed, and not by an upgrade of it",
+        "what a release runs was changed or removed, and not provably by an upgrade of it",
         "what runs is not what was deployed",
         |f| f.is_workload() && !f.added(),
     ),

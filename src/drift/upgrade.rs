@@ -77,7 +77,7 @@ impl Upgrade {
         let mut old = earlier.iter().filter_map(|revision| revision.objects.get(key));
         let (how, before) = match seen.difference.change {
             Change::Added => {
-                let (new, after) = (self.marked(new?), value(seen.after.as_ref()?));
+                let (new, after) = (self.marked(new?)?, value(seen.after.as_ref()?));
                 EXTENTS.into_iter().find(|extent| {
                     content(key, *extent, &new, &after).is_some_and(|new| Asked::of(key).is_all(&after, &new))
                 })?;
@@ -100,13 +100,22 @@ impl Upgrade {
     }
 
     /// With what Helm itself writes into an object that it makes (pkg/action/validate.go, setMetadataVisitor).
-    fn marked(&self, object: &Value) -> Value {
+    /// None where a manifest has there what is no map: the API server takes no such object.
+    fn marked(&self, object: &Value) -> Option<Value> {
         let mut object = object.clone();
-        object["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
-        let annotations = &mut object["metadata"]["annotations"];
-        annotations["meta.helm.sh/release-name"] = self.release.name().into();
-        annotations["meta.helm.sh/release-namespace"] = self.release.namespace().into();
-        object
+        let metadata = object.get_mut("metadata")?.as_object_mut()?;
+        let mut mark = |place: &str, name: &str, value: &str| {
+            let map = metadata.entry(place).or_insert_with(|| json!({}));
+            if map.is_null() {
+                *map = json!({});
+            }
+            map.as_object_mut()?.insert(name.to_owned(), value.into());
+            Some(())
+        };
+        mark("labels", "app.kubernetes.io/managed-by", "Helm")?;
+        mark("annotations", "meta.helm.sh/release-name", self.release.name())?;
+        mark("annotations", "meta.helm.sh/release-namespace", self.release.namespace()?)?;
+        Some(object)
     }
 }
 

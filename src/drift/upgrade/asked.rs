@@ -11,6 +11,23 @@ use crate::model::ItemKey;
 /// drops what is empty. Of all others an object has to be what the manifest says, letter by letter.
 const DEFAULTED: [&str; 3] = ["", "apps", "rbac.authorization.k8s.io"];
 
+/// Below these people name the fields: one that has the name of a field with a default has none.
+const NAMED: [&str; 11] = [
+    "annotations",
+    "binaryData",
+    "data",
+    "labelSelector",
+    "labels",
+    "matchLabels",
+    "namespaceSelector",
+    "nodeSelector",
+    "selector",
+    "stringData",
+    "volumeAttributes",
+];
+/// Empty, one of these selects everything, and left out nothing, or what is beside it (core/v1, PodAffinityTerm).
+const SELECTORS: [&str; 2] = ["labelSelector", "namespaceSelector"];
+
 /// How the objects of a kind are compared. What is not there is null here: no manifest asks for a null.
 pub(super) struct Asked {
     is_defaulted: bool,
@@ -20,6 +37,16 @@ impl Asked {
     pub(super) fn of(key: &ItemKey) -> Self {
         let ItemKey::Resource { group, .. } = key else { return Self { is_defaulted: false } };
         Self { is_defaulted: DEFAULTED.contains(&group.as_str()) }
+    }
+
+    /// How what is in a field of this name is compared.
+    fn within(&self, name: &str) -> Self {
+        Self { is_defaulted: self.is_defaulted && !NAMED.contains(&name) }
+    }
+
+    /// Whether an empty field of this name is as good as none.
+    fn drops_empty(&self, name: &str) -> bool {
+        self.is_defaulted && !SELECTORS.contains(&name)
     }
 
     /// Whether the manifest asks for all that is live, and all that it asks for is.
@@ -35,16 +62,16 @@ impl Asked {
 
     /// Without what the API server drops: nulls, and of some kinds what is empty.
     fn plain(&self, asked: &Value) -> Value {
-        let is_nothing = |value: &Value| match value {
+        let is_nothing = |name: &str, value: &Value| match value {
             Value::Null => true,
-            Value::Object(map) => self.is_defaulted && map.is_empty(),
-            Value::Array(list) => self.is_defaulted && list.is_empty(),
+            Value::Object(map) => map.is_empty() && self.drops_empty(name),
+            Value::Array(list) => list.is_empty() && self.drops_empty(name),
             _ => false,
         };
         match asked {
             Value::Object(map) => {
-                let plain = map.iter().map(|(name, value)| (name.clone(), self.plain(value)));
-                plain.filter(|(_, value)| !is_nothing(value)).collect::<Map<_, _>>().into()
+                let plain = map.iter().map(|(name, value)| (name.clone(), self.within(name).plain(value)));
+                plain.filter(|(name, value)| !is_nothing(name, value)).collect::<Map<_, _>>().into()
             }
             Value::Array(list) => list.iter().map(|value| self.plain(value)).collect::<Vec<_>>().into(),
             other => other.clone(),
@@ -54,8 +81,11 @@ impl Asked {
     fn is(&self, live: &Value, new: &Value) -> bool {
         match (live, new) {
             (Value::Object(live), Value::Object(new)) => {
-                let all = new.iter().all(|(name, new)| live.get(name).is_some_and(|live| self.is(live, new)));
-                all && live.iter().all(|(name, live)| new.contains_key(name) || self.fills_in(name, live))
+                let is = |(name, new): (&String, &Value)| {
+                    live.get(name).is_some_and(|live| self.within(name).is(live, new))
+                };
+                new.iter().all(is)
+                    && live.iter().all(|(name, live)| new.contains_key(name) || self.fills_in(name, live))
             }
             (Value::Array(live), Value::Array(new)) => {
                 live.len() == new.len() && live.iter().zip(new).all(|(live, new)| self.is(live, new))
@@ -66,8 +96,8 @@ impl Asked {
 
     /// Whether the API server writes this where a manifest writes nothing, or it is as good as nothing.
     fn fills_in(&self, name: &str, live: &Value) -> bool {
-        let is_empty = live.as_object().is_some_and(Map::is_empty);
-        self.is_defaulted && (is_empty || self.default(name) == *live) && !live.is_null()
+        let is_empty = live.as_object().is_some_and(Map::is_empty) && self.drops_empty(name);
+        is_empty || (self.default(name) == *live && !live.is_null())
     }
 
     fn default(&self, name: &str) -> Value {
@@ -108,7 +138,11 @@ impl Asked {
             (Value::Object(live), Value::Object(new), Value::Null) => {
                 self.map(live, new, &Map::new()).filter(|was| *was != json!({})) // what was there was not Helm's
             }
-            (Value::Object(live), Value::Null, Value::Object(old)) => self.map(live, &Map::new(), old),
+            (Value::Object(live), Value::Null, Value::Object(old))
+                if self.is_defaulted || !live.is_empty() =>
+            {
+                self.map(live, &Map::new(), old)
+            }
             (Value::Array(live), Value::Array(new), Value::Array(old)) => self.list(live, new, old),
             _ => self.is(live, new).then(|| old.clone()),
         }
@@ -123,14 +157,14 @@ impl Asked {
         let of = |map: &Map<String, Value>, name: &str| map.get(name).cloned().unwrap_or_default();
         let mut was = live.clone();
         for name in new.keys().chain(old.keys().filter(|name| !new.contains_key(*name))) {
-            let (live, new, old) = (of(live, name), of(new, name), of(old, name));
+            let (live, new, old, within) = (of(live, name), of(new, name), of(old, name), self.within(name));
             let before = match self.default(name) {
                 // What a manifest no longer says is as if it had never said it.
                 default if new.is_null() && live == default => old,
                 default if old.is_null() && !new.is_null() => {
-                    self.undone(&live, &new, &old).map(|was| if was.is_null() { default } else { was })?
+                    within.undone(&live, &new, &old).map(|was| if was.is_null() { default } else { was })?
                 }
-                _ => self.undone(&live, &new, &old)?,
+                _ => within.undone(&live, &new, &old)?,
             };
             match before {
                 Value::Null => was.remove(name),

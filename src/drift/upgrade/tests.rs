@@ -96,7 +96,11 @@ fn what_an_upgrade_changed_is_expected_and_a_hand_edit_of_the_same_object_is_not
     ] {
         let report = edited(&pointer, value);
         assert_eq!(report.items.first().map(|item| item.severity), Some(Severity::High), "{pointer}");
-        assert!(report.items[0].reasons[0].contains("not by an upgrade"), "{:?}", report.items[0].reasons);
+        assert!(
+            report.items[0].reasons[0].contains("not provably by an upgrade"),
+            "{:?}",
+            report.items[0].reasons
+        );
     }
 }
 
@@ -119,6 +123,53 @@ fn what_is_new_in_an_object_may_have_defaults_and_nothing_else() {
     assert!(is_expected(&told(json!({}))));
     assert!(!is_expected(&told(json!({"securityContext": {"privileged": true}}))));
     assert!(!is_expected(&told(json!({"args": ["--insecure"]}))));
+}
+
+#[test]
+fn what_people_name_has_no_defaults() {
+    let key = ItemKey::resource("", "configmaps", Some("traefik"), "x");
+    let config = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": data});
+    let marked = |data: Value, more: Value| {
+        let mut object = config(data);
+        object["metadata"]["namespace"] = json!("traefik");
+        object["metadata"]["annotations"] =
+            MARKS.map(|(k, v)| (k.to_owned(), Value::from(v))).into_iter().collect();
+        object["metadata"]["labels"] = more;
+        object["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
+        object
+    };
+    let is = json!({"a": "b"});
+    let came = |live: Value| is_expected(&told(&key, [None, Some(config(is.clone()))], [None, Some(live)]));
+    assert!(came(marked(is.clone(), json!({}))));
+    assert!(!came(marked(json!({"a": "b", "protocol": "TCP"}), json!({}))), "data");
+    assert!(!came(marked(is.clone(), json!({"restartPolicy": "Always"}))), "a label");
+
+    // What a manifest no longer says, somebody said instead.
+    let of = |scheme: &str| json!({"a": "b", "scheme": scheme});
+    let manifests = [Some(config(of("HTTPS"))), Some(config(is.clone()))];
+    let objects = [of("HTTPS"), of("HTTP")].map(|data| Some(marked(data, json!({}))));
+    assert!(!is_expected(&told(&key, manifests, objects)));
+}
+
+#[test]
+fn a_selector_that_is_empty_selects_all_and_is_not_nothing() {
+    let near = |namespaces: Option<Value>| {
+        let mut object = deployment("a:1", &["--x"]);
+        let mut term = json!({"topologyKey": "zone", "labelSelector": {"matchLabels": {"a": "b"}}});
+        if let Some(namespaces) = namespaces {
+            term["namespaceSelector"] = namespaces;
+        }
+        object["spec"]["template"]["spec"]["affinity"] =
+            json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+        object
+    };
+    let came = |asked: Value, after: Value| {
+        is_expected(&told(&deployment_key(), [None, Some(asked)], [None, Some(live(after))]))
+    };
+    let all = || near(Some(json!({})));
+    assert!(came(near(None), near(None)) && came(all(), all()));
+    assert!(!came(near(None), all()), "of all namespaces, by hand");
+    assert!(!came(all(), near(None)), "of its own namespace alone, by hand");
 }
 
 #[test]
@@ -157,6 +208,12 @@ fn an_object_that_came_or_went_with_an_upgrade_is_expected_and_one_beside_it_is_
     assert!(!is_expected(&came(marked(more))), "somebody added to it");
     assert!(!is_expected(&came(object(is.clone()))), "Helm did not make it");
     assert!(!is_expected(&told(&key, [None, None], [None, Some(marked(is.clone()))])));
+
+    for (map, nonsense) in [("labels", json!("x")), ("annotations", json!([])), ("labels", json!(["x"]))] {
+        let mut odd = object(is.clone());
+        odd["metadata"][map] = nonsense;
+        assert!(!is_expected(&told(&key, [None, Some(odd)], [None, Some(marked(is.clone()))])), "{map}");
+    }
 
     let went = |old: Option<Value>, new| told(&key, [old, new], [Some(marked(is.clone())), None]);
     assert!(is_expected(&went(Some(object(is.clone())), None)));
