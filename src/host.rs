@@ -48,8 +48,8 @@ pub struct Unread {
 pub struct Link {
     /// Where it is, and that it was not followed.
     pub unread: Unread,
-    /// Whether nothing is missing for it: it leads to another file of the table, which is captured where it is, or to
-    /// /dev/null, as `systemctl mask` and `sysctl --system` have it.
+    /// Whether no content is missing for it: it leads to another file of the table, which is captured where it is. A link
+    /// to /dev/null masks the vendor's file of its name, and that is missing on a new host.
     pub is_harmless: bool,
 }
 
@@ -118,8 +118,7 @@ pub fn capture(root: &Path, node: &str) -> Result<HostCapture> {
                     content: Content::File(file),
                 }),
                 Err(Skipped::Link { why, to }) if !row.is_rke2s() => {
-                    let is_harmless =
-                        to.is_some_and(|to| to == "/dev/null" || catalog::host_files(&to).is_some());
+                    let is_harmless = to.is_some_and(|to| catalog::host_files(&to).is_some());
                     capture.links.push(Link { unread: Unread { path, why }, is_harmless });
                 }
                 Err(skipped) => capture.failures.push(Unread { path, why: skipped.message() }),

@@ -82,7 +82,7 @@ fn nothing_is_missing_for_a_link_to_a_file_that_is_captured_where_it_is() {
         root(&[("/etc/sysctl.conf", "a=1"), ("/etc/sysctl.d/a.conf", "a=1"), ("/etc/secret", "MARKER")]);
     for (name, to, is_harmless) in [
         ("10-a.conf", "a.conf", true),
-        ("20-null.conf", "/dev/null", true),
+        ("20-null.conf", "/dev/null", false), // it masks the vendor's
         ("30-out.conf", "../../../../etc/secret", false),
         ("40-special.conf", "../../dev/sda", false),
         ("99-sysctl.conf", "../sysctl.conf", true), // as Debian has it
