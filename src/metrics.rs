@@ -24,7 +24,7 @@ use crate::{
     config::LOCAL,
     model::{Set, Severity, SnapshotHeader, SnapshotId, SnapshotState},
     report::drill::{Past, PastScenario, last},
-    repository::{Listed, Retention, resealed, retention},
+    repository::{Listed, Retention, replaced, retention},
     task::{Ran, Watched},
 };
 use names as metric;
@@ -198,7 +198,7 @@ pub fn of(known: &Known<'_>, now: DateTime<Utc>) -> String {
 type Kind<'a> = (Set, &'a str);
 
 fn snapshots(known: &Known<'_>, listed: &[Listed], now: DateTime<Utc>, text: &mut Text) {
-    let replaced = resealed(listed);
+    let replaced = replaced(listed);
     let is_ours = |header: &&SnapshotHeader| header.cluster.name == known.cluster;
     let trusted = listed.iter().filter(|one| one.trust.is_trusted() && !replaced.contains_key(&one.id));
     let headers: Vec<&SnapshotHeader> =
@@ -213,7 +213,7 @@ fn snapshots(known: &Known<'_>, listed: &[Listed], now: DateTime<Utc>, text: &mu
     }
     let plan = retention::plan(listed, known.retention, now);
     let here: BTreeSet<SnapshotId> =
-        listed.iter().filter(|one| one.damage.is_empty()).map(|one| one.id.clone()).collect();
+        listed.iter().filter(|one| one.is_whole()).map(|one| one.id.clone()).collect();
     for ((set, node), mut headers) in kinds {
         headers.sort_by_key(|header| header.captured_at);
         let labels = [set.name(), node];

@@ -38,7 +38,7 @@ use std::{
 pub use choose::{Choice, Unchosen, choose};
 pub use init::FORMAT;
 pub use proved::Proved;
-pub use resealed::{resealed, stand_in};
+pub use resealed::{replaced, resealed, stand_in};
 pub use retention::{PrunePlan, Retention};
 pub use staging::Staging;
 pub use status::Status;
@@ -71,6 +71,9 @@ pub struct Listed {
     /// Its files here that are missing or not as large as its header says: of which component (the index is of all), and
     /// what is wrong. Of the bytes in them only reading says more.
     pub damage: Vec<(Option<Component>, String)>,
+    /// Its files here that cannot be looked at (a network file system that hangs): they may be whole. Nobody relies on them,
+    /// and nothing is deleted for it.
+    pub unseen: Vec<(Option<Component>, String)>,
 }
 
 impl Listed {
@@ -91,10 +94,21 @@ impl Listed {
         cluster.is_some_and(|cluster| self.believed().is_ok_and(|header| header.cluster.name != cluster))
     }
 
+    /// Whether all its files are here and as large as its header says, as far as anybody sees.
+    pub fn is_whole(&self) -> bool {
+        self.damage.is_empty() && self.unseen.is_empty()
+    }
+
+    /// By its header alone, as one in a place outside: what is wrong with the files here says nothing of those there.
+    #[must_use]
+    pub fn by_header(&self) -> Self {
+        Self { damage: Vec::new(), unseen: Vec::new(), ..self.clone() }
+    }
+
     /// What is known to be wrong with the files of these components, or with the index.
     pub fn damage_of(&self, components: &BTreeSet<Component>) -> Option<&str> {
         let concerns = |(of, _): &&(Option<Component>, String)| of.is_none_or(|of| components.contains(&of));
-        self.damage.iter().find(concerns).map(|(_, what)| what.as_str())
+        self.damage.iter().chain(&self.unseen).find(concerns).map(|(_, what)| what.as_str())
     }
 
     /// Whether a change occasioned it (`netdr watch`), not a schedule or a person.

@@ -151,7 +151,12 @@ impl Line {
             Ok(header) => {
                 let damaged =
                     |(_, what): &(_, String)| format!("{what}; see all of it: netdr verify {}", listed.id);
-                header.reasons.iter().cloned().chain(listed.damage.first().map(damaged)).collect()
+                header
+                    .reasons
+                    .iter()
+                    .cloned()
+                    .chain(listed.damage.first().or(listed.unseen.first()).map(damaged))
+                    .collect()
             }
             Err(why) => vec![why.to_owned()],
         };

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 
 use chrono::{DateTime, Utc};
 
-use super::{COPIES, Listed, resealed};
+use super::{COPIES, Listed, replaced};
 use crate::{
     Error,
     model::{Component, Set, SnapshotHeader, SnapshotId, SnapshotState},
@@ -60,7 +60,7 @@ pub fn choose(
     components: &BTreeSet<Component>,
     before: DateTime<Utc>,
 ) -> std::result::Result<Choice, Unchosen> {
-    let old = resealed(listed);
+    let old = replaced(listed);
     let current = |l: &&Listed| l.is_of(set, node) && !old.contains_key(&l.id);
     let mut candidates: Vec<&Listed> = listed.iter().filter(current).collect();
     candidates.sort_by(|a, b| b.age().cmp(&a.age()));

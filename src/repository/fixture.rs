@@ -31,5 +31,11 @@ pub(crate) fn listed(time: &str, state: SnapshotState) -> Listed {
         occasion: Occasion::Backup,
         reseals: None,
     };
-    Listed { id, header: Ok(header), trust: Trust::Trusted("netdr".into()), damage: Vec::new() }
+    Listed {
+        id,
+        header: Ok(header),
+        trust: Trust::Trusted("netdr".into()),
+        damage: Vec::new(),
+        unseen: Vec::new(),
+    }
 }

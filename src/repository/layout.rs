@@ -37,6 +37,9 @@ pub(super) const SIGNATURE: &str = "snapshot.json.sig";
 /// The sealed index.
 pub(super) const INDEX: &str = "index.jsonl.zst.age";
 
+/// No sealed file is shorter (age-encryption.org/v1): its first line, a MAC's, a nonce and a tag.
+pub(super) const LEAST_SEALED: u64 = 22 + 48 + 16 + 16;
+
 /// In a place outside: that an object beside it was changed on its way, and could not be deleted.
 pub(super) const CHANGED: &str = "netdr-changed";
 

@@ -63,7 +63,8 @@ impl Repository {
         let signature = small_file(&folder.join(layout::SIGNATURE)).ok();
         let header = small_file(&folder.join(layout::HEADER));
         let mut listed = Listed::judge(id, header, signature.as_deref(), trusted, now);
-        listed.damage = listed.believed().map(|header| sizes(&folder, header)).unwrap_or_default();
+        (listed.damage, listed.unseen) =
+            listed.believed().map(|header| sizes(&folder, header)).unwrap_or_default();
         listed
     }
 
@@ -178,30 +179,48 @@ impl Listed {
         if trust.is_trusted() && header.id != id {
             trust = Trust::Untrusted(format!("its header is that of {}", header.id));
         }
-        Self { id, header: Ok(header), trust, damage: Vec::new() }
+        Self { id, header: Ok(header), trust, damage: Vec::new(), unseen: Vec::new() }
     }
 
     /// One whose header cannot be read, and why.
     pub(crate) fn unread(id: SnapshotId, why: String) -> Self {
-        Self { id, trust: Trust::Untrusted(why.clone()), header: Err(why), damage: Vec::new() }
+        Self {
+            id,
+            trust: Trust::Untrusted(why.clone()),
+            header: Err(why),
+            damage: Vec::new(),
+            unseen: Vec::new(),
+        }
     }
 }
 
-/// The files of a snapshot that are not there, or not as large as its header says.
-fn sizes(folder: &Path, header: &SnapshotHeader) -> Vec<(Option<Component>, String)> {
+/// Words about files, each with its component.
+type Files = Vec<(Option<Component>, String)>;
+
+/// The files of a snapshot that are not there, or not as large as its header says; and those of which nobody can tell.
+fn sizes(folder: &Path, header: &SnapshotHeader) -> (Files, Files) {
+    let (mut damage, mut unseen) = (Vec::new(), Vec::new());
     let components = header.bundles.iter().map(|bundle| Some(bundle.component)).chain([None]);
-    let wrong = layout::sealed(header).zip(components).filter_map(|((name, _, bytes), component)| {
-        let wrong = match (fs::metadata(folder.join(&name)), bytes) {
-            (Err(e), _) if e.kind() == ErrorKind::NotFound => format!("{name} is missing"),
-            (Err(e), _) => format!("{name} cannot be looked at: {e}"),
-            (Ok(found), Some(bytes)) if found.len() != bytes => {
-                format!("{name} has {} bytes, not {bytes}", found.len())
+    for ((name, _, bytes), component) in layout::sealed(header).zip(components) {
+        match (fs::metadata(folder.join(&name)), bytes) {
+            (Err(e), _) if e.kind() == ErrorKind::NotFound => {
+                damage.push((component, format!("{name} is missing")));
             }
-            _ => return None,
-        };
-        Some((component, wrong))
-    });
-    wrong.collect()
+            (Err(e), _) => unseen.push((component, format!("{name} cannot be looked at: {e}"))),
+            (Ok(found), Some(bytes)) if found.len() != bytes => {
+                damage.push((component, format!("{name} has {} bytes, not {bytes}", found.len())));
+            }
+            // Of the index the header says no size.
+            (Ok(found), None) if found.len() < layout::LEAST_SEALED => {
+                damage.push((
+                    component,
+                    format!("{name} has {} bytes, fewer than any sealed file", found.len()),
+                ));
+            }
+            _ => {}
+        }
+    }
+    (damage, unseen)
 }
 
 /// A bundle that is unpacked without its index: hashed again while it is read, because whoever may write here could

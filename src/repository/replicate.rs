@@ -54,7 +54,9 @@ pub fn wanted(
     let trusted = listed.iter().filter(|one| one.trust.is_trusted());
     let Some(retention) = retention else { return (trusted.collect(), Vec::new()) };
     let stays_here = |id: &SnapshotId| listed.iter().any(|one| one.id == *id && one.is_of_a_change());
-    let mut expired = retention::plan_outside(listed, retention, now).delete;
+    // As the place's own prune decides, which knows nothing of the files here.
+    let by_header: Vec<Listed> = listed.iter().map(Listed::by_header).collect();
+    let mut expired = retention::plan_outside(&by_header, retention, now).delete;
     expired.retain(|id| !stays_here(id));
     (trusted.filter(|one| !expired.contains(&one.id) && !one.is_of_a_change()).collect(), expired)
 }
@@ -355,6 +357,24 @@ mod tests {
             );
         }
         assert_eq!(ids(wanted(&all, None, now)).0.len(), 2);
+    }
+
+    /// The place has it whole, and its prune keeps it and not the one before: what that put, this would delete again.
+    #[test]
+    fn one_that_is_damaged_here_brings_no_older_one_to_the_place() {
+        let now = at("2026-11-24T12:00:00Z");
+        let mut all: Vec<Listed> = (10..=20)
+            .flat_map(|day| [1, 3].map(|hour| format!("2026-11-{day}T0{hour}:00:00Z")))
+            .map(|time| listed(&time, SnapshotState::Complete))
+            .collect();
+        let ids = |all: &[Listed]| {
+            let (wanted, expired) = wanted(all, Some(Retention::default()), now);
+            (wanted.iter().map(|one| one.id.clone()).collect::<Vec<_>>(), expired)
+        };
+        let sound = ids(&all);
+        let last = all.len() - 1;
+        all[last].damage = vec![(None, "index.jsonl.zst.age is missing".into())];
+        assert_eq!(ids(&all), sound);
     }
 
     #[test]

@@ -28,13 +28,22 @@ pub fn resealed(listed: &[Listed]) -> BTreeMap<&SnapshotId, &SnapshotId> {
         .collect()
 }
 
+/// As [`resealed`], of those that a whole one stands in for: where the new one is damaged, the old one is the good one.
+/// What is damaged is a rotation's to make again, and [`Repository::proved`] keeps the old one until then.
+///
+/// [`Repository::proved`]: super::Repository::proved
+pub fn replaced(listed: &[Listed]) -> BTreeMap<&SnapshotId, &SnapshotId> {
+    let is_whole = |id: &SnapshotId| listed.iter().any(|one| one.id == *id && one.is_whole());
+    resealed(listed).into_iter().filter(|(_, new)| is_whole(new)).collect()
+}
+
 /// The snapshot that is to be taken for this one: what it was sealed anew as, from one rotation to the next; itself where
 /// it was not; none where neither is there.
 ///
 /// A rotation deletes the old one, and with it what names the one before: of what is gone, only the id is left to go by,
 /// and one that was sealed anew twice since is not found.
 pub fn stand_in<'a>(listed: &'a [Listed], id: &'a SnapshotId) -> Option<&'a SnapshotId> {
-    let there = resealed(listed);
+    let there = replaced(listed);
     let found = match listed.iter().find(|l| l.id == *id) {
         Some(found) => &found.id,
         None => {
@@ -110,6 +119,16 @@ mod tests {
         let mut untrusted = one(2, Some(1));
         untrusted.trust = Trust::Untrusted("foreign".into());
         assert_eq!(led(&[untrusted], 1), None);
+    }
+
+    #[test]
+    fn where_the_new_one_is_damaged_the_old_one_is_latest() {
+        let mut all = [one(1, None), one(2, Some(1))];
+        all[1].damage = vec![(None, "index.jsonl.zst.age is missing".into())];
+        let choice = choose(&all, "c1", Set::Network, None, &[].into(), at("2026-11-25T00:00:00Z")).unwrap();
+        assert_eq!(choice.header.id, all[0].id);
+        assert_eq!(stand_in(&all, &all[0].id), Some(&all[0].id), "a run goes on with it");
+        assert_eq!(old(&all), ["000001"], "the rotation is still to be ended");
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> Prun
     let resealed = resealed(listed);
     let damaged: BTreeSet<&SnapshotId> =
         listed.iter().filter(|one| !one.damage.is_empty()).map(|one| &one.id).collect();
+    let unseen: BTreeSet<&SnapshotId> =
+        listed.iter().filter(|one| !one.unseen.is_empty()).map(|one| &one.id).collect();
+    let bad: BTreeSet<&SnapshotId> = damaged.union(&unseen).copied().collect();
     let trusted = listed.iter().filter(|l| l.trust.is_trusted() && !resealed.contains_key(&l.id));
     for header in trusted.filter_map(|l| l.header.as_ref().ok()) {
         series.entry(header.series()).or_default().push(header);
@@ -84,9 +87,12 @@ pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> Prun
         // Apart: however many changes a day has, they displace no night's.
         let (nights, changes): (Vec<_>, Vec<_>) = headers.into_iter().partition(|h| h.occasion.is_backup());
         let kept =
-            reasons(&nights, &damaged, retention, now).into_iter().chain(changes::reasons(&changes, now));
+            reasons(&nights, &bad, retention, now).into_iter().chain(changes::reasons(&changes, &bad, now));
         for (header, reasons) in nights.iter().chain(&changes).zip(kept) {
-            if reasons.is_empty() {
+            if unseen.contains(&header.id) {
+                // It may be whole, and a moment later be seen to be.
+                plan.keep.push((header.id.clone(), vec!["a file of it cannot be looked at".into()]));
+            } else if reasons.is_empty() {
                 plan.delete.push(header.id.clone());
             } else {
                 plan.keep.push((header.id.clone(), reasons));
@@ -116,16 +122,15 @@ pub fn plan_outside(listed: &[Listed], retention: Retention, now: DateTime<Utc>)
 /// Why each of one series, newest first, is kept; no reason where it goes.
 fn reasons(
     headers: &[&SnapshotHeader],
-    damaged: &BTreeSet<&SnapshotId>,
+    bad: &BTreeSet<&SnapshotId>,
     retention: Retention,
     now: DateTime<Utc>,
 ) -> Vec<Vec<String>> {
     let mut reasons: Vec<Vec<String>> = vec![Vec::new(); headers.len()];
     let future = headers.iter().take_while(|h| h.captured_at > now + SKEW).count();
     reasons[..future].iter_mut().for_each(|r| r.push("captured in the future".into()));
-    // One whose files are gone is no copy, and displaces none.
-    let is_good =
-        |i: &usize| headers[*i].state == SnapshotState::Complete && !damaged.contains(&headers[*i].id);
+    // One whose files are gone, for all anybody knows, is no copy, and displaces none.
+    let is_good = |i: &usize| headers[*i].state == SnapshotState::Complete && !bad.contains(&headers[*i].id);
     let good: Vec<usize> = (future..headers.len()).filter(is_good).collect();
     if let Some(newest) = good.first() {
         reasons[*newest].push("newest".into());
@@ -151,7 +156,7 @@ fn reasons(
     // Evidence of what happened lately, and all there is where nothing is complete.
     for i in future..oldest_daily.unwrap_or(headers.len()) {
         if !is_good(&i) {
-            let is = if damaged.contains(&headers[i].id) { "damaged" } else { headers[i].state.name() };
+            let is = if bad.contains(&headers[i].id) { "damaged" } else { headers[i].state.name() };
             reasons[i].push(format!("{is}, younger than the oldest daily"));
         }
     }

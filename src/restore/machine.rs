@@ -149,8 +149,10 @@ mod tests {
             reseals: None,
         };
         let trust = Trust::Trusted("job".into());
-        let (listed, named) =
-            ([Listed { id: id.clone(), header: Ok(header), trust, damage: Vec::new() }], [id]);
+        let (listed, named) = (
+            [Listed { id: id.clone(), header: Ok(header), trust, damage: Vec::new(), unseen: Vec::new() }],
+            [id],
+        );
         let root = Path::new("/mnt/root");
         let on = |node: Option<&str>| {
             let machine = Machine { root, node: node.map(ToOwned::to_owned), warnings: Vec::new() };

@@ -103,13 +103,14 @@ impl Elsewhere {
     }
 
     /// Every snapshot that is wholly there and as its header says, of those that are here by their headers here.
+    /// What is wrong with the files here is not wrong there.
     pub(in crate::cli) fn into_listed(self, here: &[Listed]) -> Vec<Listed> {
         let sound = |one: &&Listed| {
             let objects = self.stored.get(&one.id).map(|(_, objects)| objects);
             let wrong = |header| objects.is_none_or(|objects| !archive::wrong(header, objects).is_empty());
             objects.is_some() && !one.header.as_ref().is_ok_and(wrong)
         };
-        here.iter().chain(&self.only_there).filter(sound).cloned().collect()
+        here.iter().chain(&self.only_there).filter(sound).map(Listed::by_header).collect()
     }
 
     /// How a snapshot is kept there; nothing where it is not, or not wholly.
@@ -148,5 +149,40 @@ impl Archive {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{BundleEntry, Component, SnapshotState},
+        repository::fixture::{at, listed},
+    };
+
+    /// The copy that saves one is not called damaged for what happened to the one here.
+    #[test]
+    fn what_is_damaged_here_and_whole_there_is_good_there() {
+        let mut here = listed("2026-11-24T01:00:00Z", SnapshotState::Complete);
+        here.header.as_mut().unwrap().bundles =
+            vec![BundleEntry { component: Component::Policies, sha256: String::new(), bytes: 7, items: 1 }];
+        let modified = at("2026-11-24T01:01:00Z");
+        let object = |(name, bytes): (String, Option<u64>)| Object {
+            name,
+            bytes: bytes.unwrap_or(500),
+            class: None,
+            modified,
+            restore: None,
+        };
+        let objects: Vec<Object> = archive::files(here.header.as_ref().unwrap()).map(object).collect();
+        here.damage = vec![(Some(Component::Policies), "policies.tar.zst.age is missing".into())];
+        let there = |objects: Vec<Object>| {
+            let stored = BTreeMap::from([(here.id.clone(), (None, objects))]);
+            let place = Elsewhere { name: "s3".into(), only_there: vec![], stored };
+            place.into_listed(std::slice::from_ref(&here))
+        };
+        let [whole] = &there(objects.clone())[..] else { panic!() };
+        assert!(whole.is_whole() && whole.id == here.id, "{whole:?}");
+        assert_eq!(there(objects[1..].to_vec()).len(), 0, "one that is not whole there");
     }
 }

@@ -8,20 +8,26 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::SKEW;
-use crate::model::{SnapshotHeader, SnapshotState};
+use crate::model::{SnapshotHeader, SnapshotId, SnapshotState};
 
 /// So many of the newest stay, whatever their state: who finds the damage after a quarter of an hour goes back by minutes.
 pub(super) const NEWEST: usize = 24;
 /// So many hours back, the newest complete one of each stays.
 pub(super) const HOURS: usize = 24;
 
-/// Why each stays; no reason where it goes.
-pub(super) fn reasons(headers: &[&SnapshotHeader], now: DateTime<Utc>) -> Vec<Vec<String>> {
+/// Why each stays; no reason where it goes. Those that are `bad`, whose files are not whole, take no good one's place.
+pub(super) fn reasons(
+    headers: &[&SnapshotHeader],
+    bad: &BTreeSet<&SnapshotId>,
+    now: DateTime<Utc>,
+) -> Vec<Vec<String>> {
+    let is_good =
+        |header: &SnapshotHeader| header.state == SnapshotState::Complete && !bad.contains(&header.id);
     let mut reasons: Vec<Vec<String>> = vec![Vec::new(); headers.len()];
     let future = headers.iter().take_while(|h| h.captured_at > now + SKEW).count();
     reasons[..future].iter_mut().for_each(|r| r.push("captured in the future".into()));
     reasons.iter_mut().skip(future).take(NEWEST).for_each(|r| r.push("of the newest changes".into()));
-    let good = (future..headers.len()).find(|i| headers[*i].state == SnapshotState::Complete);
+    let good = (future..headers.len()).find(|i| is_good(headers[*i]));
     if let Some(newest) = good {
         reasons[newest].push("newest".into());
     }
@@ -29,7 +35,7 @@ pub(super) fn reasons(headers: &[&SnapshotHeader], now: DateTime<Utc>) -> Vec<Ve
     let mut hours = BTreeSet::new();
     for (header, reasons) in headers.iter().zip(&mut reasons).skip(future) {
         let hour = header.captured_at.format("hourly %FT%H").to_string();
-        let counts = header.state == SnapshotState::Complete && header.captured_at > day;
+        let counts = is_good(header) && header.captured_at > day;
         if counts && hours.len() < HOURS && hours.insert(hour.clone()) {
             reasons.push(hour);
         }

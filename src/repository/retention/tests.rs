@@ -83,6 +83,35 @@ fn a_damaged_one_displaces_no_whole_one() {
     assert_eq!(kept(&plan, "2026-11-23T09:00:00Z"), ["damaged, younger than the oldest daily"]);
 }
 
+/// An error of a network file system at two in the morning is no reason to delete the only one of its month.
+#[test]
+fn one_of_which_a_file_cannot_be_looked_at_stays_and_displaces_nothing() {
+    let nights = (0..40).map(|n| at("2026-11-24T01:00:00Z") - TimeDelta::days(n));
+    let mut all: Vec<Listed> =
+        nights.map(|night| listed(&night.to_rfc3339(), SnapshotState::Complete)).collect();
+    let monthly = "2026-10-31T01:00:00Z";
+    let at_hand = all.iter().position(|one| one.id.captured_at() == at(monthly)).unwrap();
+    let wrong = vec![(Some(Component::Policies), "policies.tar.zst.age cannot be looked at: ESTALE".into())];
+    all[at_hand].unseen.clone_from(&wrong);
+    let plan_of = |all: &[Listed]| plan(all, Retention::default(), at(NOW));
+    assert_eq!(kept(&plan_of(&all), monthly), ["a file of it cannot be looked at"]);
+    assert_eq!(kept(&plan_of(&all), "2026-10-30T01:00:00Z"), ["monthly 2026-10"]);
+    (all[at_hand].damage, all[at_hand].unseen) = (wrong, vec![]);
+    assert!(plan_of(&all).delete.contains(&all[at_hand].id), "what is known to be gone goes");
+}
+
+#[test]
+fn a_damaged_one_of_a_change_takes_no_whole_ones_hour() {
+    let minutes = |n: i64| (at(NOW) - TimeDelta::minutes(n)).to_rfc3339();
+    let mut all: Vec<Listed> =
+        (0..90).map(|n| of_a_change(listed(&minutes(n * 2), SnapshotState::Complete))).collect();
+    let hour = |all: &[Listed]| kept(&plan(all, Retention::default(), at(NOW)), "2026-11-24T10:56:00Z");
+    assert_eq!(hour(&all), [""; 0]);
+    let newer = |one: &&mut Listed| one.id.captured_at() > at("2026-11-24T10:56:00Z");
+    all.iter_mut().filter(newer).for_each(|one| one.damage = vec![(None, "index is missing".into())]);
+    assert_eq!(hour(&all), ["newest", "hourly 2026-11-24T10"]);
+}
+
 #[test]
 fn untrusted_and_unreadable_ones_are_left_alone_and_sets_nodes_clusters_are_apart() {
     let mut all: Vec<Listed> =

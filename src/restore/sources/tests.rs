@@ -29,7 +29,7 @@ fn listed(id: &str, cluster: ClusterIdentity, state: SnapshotState, trust: Trust
         occasion: Occasion::Backup,
         reseals: None,
     };
-    Listed { id, header: Ok(header), trust, damage: Vec::new() }
+    Listed { id, header: Ok(header), trust, damage: Vec::new(), unseen: Vec::new() }
 }
 
 fn named_one(l: &Listed, from_cluster: Option<&str>) -> Result<(SnapshotHeader, String)> {
