@@ -109,7 +109,12 @@ pub struct ComponentSummary {
 #[derive(Debug)]
 pub enum Look {
     /// Something differs, or there was no snapshot to compare with.
-    Taken(Box<Summary>),
+    Taken {
+        /// What was taken.
+        summary: Box<Summary>,
+        /// The newest of the set that a schedule or a person took.
+        backup: Option<Box<SnapshotHeader>>,
+    },
     /// Nothing of what could be read differs.
     Unchanged {
         /// What could not be read.
@@ -203,7 +208,9 @@ pub async fn cluster_if_changed(job: &Job<'_>, set: Set, cluster: &Cluster, scop
             return Ok(Look::Unchanged { unread: live.failures, like: Box::new(like.clone()) });
         }
     }
-    self::cluster(job, set, cluster, scope).await.map(|summary| Look::Taken(Box::new(summary)))
+    let backup = changed::newest_backup(job, set, &listed).cloned().map(Box::new);
+    let summary = Box::new(self::cluster(job, set, cluster, scope).await?);
+    Ok(Look::Taken { summary, backup })
 }
 
 /// Backs up set `host`: files of `node` below `host_root`.

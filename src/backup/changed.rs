@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The newest snapshot of the set and its index, whatever it was taken for and however complete it is; none where there is
-/// none that opens.
+/// none that opens. What is not whole on the disk saves nothing, so that another is taken at once.
 pub(super) fn newest<'a>(
     job: &Job<'_>,
     set: Set,
@@ -26,10 +26,20 @@ pub(super) fn newest<'a>(
         let whole = components.iter().all(|c| header.bundles.iter().any(|b| b.component == *c));
         same && header.set == set && whole && header.captured_at <= job.now + SKEW
     };
-    let trusted = listed.iter().filter(|one| one.trust.is_trusted());
+    let trusted = listed.iter().filter(|one| one.trust.is_trusted() && one.damage_of(components).is_none());
     let newest = trusted.filter_map(|one| one.header.as_ref().ok()).filter(of_this);
     let newest = newest.max_by_key(|header| header.captured_at)?;
     Some((newest, job.repository.index(newest, job.index_key?).ok()?))
+}
+
+/// The newest of the set that no change occasioned, however complete it is: what it lacks is told by whoever took it.
+pub(super) fn newest_backup<'a>(job: &Job<'_>, set: Set, listed: &'a [Listed]) -> Option<&'a SnapshotHeader> {
+    let of_this = |header: &&SnapshotHeader| {
+        let same = header.cluster.name == job.cluster.name && header.cluster.uid == job.cluster.uid;
+        same && header.set == set && header.occasion.is_backup() && header.captured_at <= job.now + SKEW
+    };
+    let believed = listed.iter().filter_map(|one| one.believed().ok()).filter(of_this);
+    believed.max_by_key(|header| header.captured_at)
 }
 
 /// Whether something that somebody wanted differs.

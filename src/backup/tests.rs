@@ -278,6 +278,51 @@ fn a_proof_covers_the_last_byte_of_a_bundle_and_no_other_bundle() {
     assert_eq!(bench.get(&id).damage, [], "its size is as it was");
 }
 
+/// A header that says no size of the index must not make an empty one good.
+#[test]
+fn an_index_that_is_empty_or_gone_is_damage_before_anybody_reads_it() {
+    let mut bench = Bench::new();
+    let id = bench.backup(3).id;
+    let index = bench.folder(&id).join("index.jsonl.zst.age");
+    let wrong = || bench.get(&id).damage.into_iter().map(|(_, what)| what).collect::<Vec<_>>();
+    assert!(wrong().is_empty());
+    fs::write(&index, "").unwrap();
+    assert_eq!(wrong(), ["index.jsonl.zst.age has 0 bytes, fewer than any sealed file"]);
+    fs::remove_file(&index).unwrap();
+    assert_eq!(wrong(), ["index.jsonl.zst.age is missing"]);
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_no_damage_and_nobody_relies_on_it() {
+    let mut bench = Bench::new();
+    let id = bench.backup(3).id;
+    let bundle = bench.folder(&id).join("policies.tar.zst.age");
+    fs::remove_file(&bundle).unwrap();
+    std::os::unix::fs::symlink(&bundle, &bundle).unwrap(); // a loop: no stat ends there
+    let listed = bench.get(&id);
+    assert_eq!((listed.damage.len(), listed.unseen.len()), (0, 1), "{listed:?}");
+    let of = |component: Component| listed.damage_of(&[component].into());
+    assert!(of(Component::Policies).unwrap().starts_with("policies.tar.zst.age cannot be looked at: "));
+    assert_eq!(of(Component::Cni), None);
+}
+
+/// What lacks a bundle saves nothing: measured by it, nobody would take another while nothing changes.
+#[test]
+fn a_look_measures_by_no_snapshot_that_lacks_a_bundle() {
+    let mut bench = Bench::new();
+    let (before, newest) = (bench.backup(3).id, bench.backup(3).id);
+    let measure = || {
+        let listed = bench.repository.list(&bench.trusted, bench.now).unwrap();
+        let components = [Component::Cni, Component::Policies].into();
+        changed::newest(&bench.job(), Set::Network, &components, &listed).map(|(header, _)| header.id.clone())
+    };
+    assert_eq!(measure(), Some(newest.clone()));
+    fs::remove_file(bench.folder(&newest).join("policies.tar.zst.age")).unwrap();
+    assert_eq!(measure(), Some(before.clone()));
+    fs::remove_file(bench.folder(&before).join("policies.tar.zst.age")).unwrap();
+    assert_eq!(measure(), None, "and another is taken at once");
+}
+
 #[test]
 fn verify_reports_all_damage_and_not_only_the_first() {
     let (read, damage) = harmed(&|mine, other| {

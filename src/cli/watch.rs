@@ -184,7 +184,7 @@ impl Maker<'_> {
             }
             self.cx.ended(&after::watch(*set), problems);
             match taken {
-                Ok(Look::Taken(mut summary)) => {
+                Ok(Look::Taken { mut summary, .. }) => {
                     made = true;
                     self.cx.record.counted("snapshots", 1);
                     self.uncommitted.extend(summary.seen.take().map(|seen| (*set, seen)));
@@ -316,11 +316,20 @@ impl Maker<'_> {
 }
 
 /// What somebody is to be told of a look. That the set shrank is so until a snapshot does not lack what is missing any more:
-/// of one that the schedule took since, the schedule tells.
+/// of one that the schedule took since, the schedule tells, however many more changes are in snapshots after it.
 fn problems(look: &Result<Look>, set: Set) -> Vec<Problem> {
     let (unread, like) = match look {
         Err(error) => return vec![Problem::failed(error)],
-        Ok(Look::Taken(summary)) => return night::problems(summary),
+        Ok(Look::Taken { summary, backup }) => {
+            let told = backup.as_ref().is_some_and(|backup| {
+                backup.state == SnapshotState::Shrunk && backup.reasons == summary.reasons
+            });
+            let of = |problem: Problem| Problem {
+                is_taken_over: told && problem.event == task::Event::Shrunk,
+                ..problem
+            };
+            return night::problems(summary).into_iter().map(of).collect();
+        }
         Ok(Look::Unchanged { unread, like }) => (unread, like),
     };
     let partial = (!unread.is_empty()).then(|| {
@@ -340,4 +349,42 @@ fn problems(look: &Result<Look>, set: Set) -> Vec<Problem> {
 /// Whether all of the set is in snapshots.
 fn is_saved(problems: &[Problem]) -> bool {
     problems.iter().all(|problem| problem.event == task::Event::Shrunk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{backup::Summary, repository::fixture};
+
+    /// After the schedule's snapshot shrank, too, each change makes another that lacks the same.
+    #[test]
+    fn what_the_schedule_tells_of_is_not_told_again_with_each_change() {
+        let lost = |have: u32| {
+            vec![format!("policies: networkpolicies.networking.k8s.io had 40 items and has {have}")]
+        };
+        let at = "2026-11-24T02:00:00Z";
+        let summary = || Summary {
+            id: SnapshotId::new(fixture::at(at), Set::Network, None, 1),
+            set: Set::Network,
+            state: SnapshotState::Shrunk,
+            reasons: lost(3),
+            warnings: vec![],
+            bytes: 0,
+            items: 3,
+            components: vec![],
+            seconds: 0.0,
+            seen: None,
+        };
+        let taken_over = |state: SnapshotState, reasons: Vec<String>| {
+            let mut backup = fixture::listed(at, state).header.unwrap();
+            backup.reasons = reasons;
+            let look = Look::Taken { summary: Box::new(summary()), backup: Some(Box::new(backup)) };
+            let [problem] = &problems(&Ok(look), Set::Network)[..] else { panic!() };
+            assert_eq!(problem.event, task::Event::Shrunk);
+            problem.is_taken_over
+        };
+        assert!(taken_over(SnapshotState::Shrunk, lost(3)));
+        assert!(!taken_over(SnapshotState::Shrunk, lost(5)), "it shrank further");
+        assert!(!taken_over(SnapshotState::Complete, vec![]), "nobody else tells of it");
+    }
 }

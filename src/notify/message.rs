@@ -176,6 +176,11 @@ impl Message {
                 "Over: {task} on {cluster} is well again at {now}. It was `{}` since {since}.\n",
                 self.words()
             ),
+            Kind::TakenOver if self.event == Event::Shrunk => format!(
+                "Taken over, not put back: {task} on {cluster} tells of it no more at {now}, for the newest backup lacks it, \
+                 too, and tells of it. It was `{}` since {since}.\n",
+                self.words()
+            ),
             Kind::TakenOver => format!(
                 "Taken over, not put back: {task} on {cluster} finds nothing any more at {now}, for a newer snapshot holds what was \
                  `{}` since {since}.\n",

@@ -188,6 +188,17 @@ fn what_a_newer_snapshot_took_over_is_told_once_and_not_as_well_again() {
     assert_eq!(after(&over, &mut told, at(2)), [], "nobody was told of anything");
 }
 
+/// The newer snapshot lacks what is gone: nobody is told that it holds it.
+#[test]
+fn a_loss_that_the_schedule_tells_of_is_said_to_be_lacking_there_too() {
+    let mut told = Vec::new();
+    night(&[Event::Shrunk], &mut told, at(0));
+    let mut over = ended(&[Event::Shrunk]);
+    over[0].problems[0].is_taken_over = true;
+    let text = decide("c", &over, &told, at(1)).messages.remove(0).0.text("n1");
+    assert!(text.contains("the newest backup lacks it, too, and tells of it") && !text.contains("holds"), "{text}");
+}
+
 #[test]
 fn of_a_problem_that_nobody_could_be_told_no_end_is_told() {
     let untold = decide("c", &ended(&[Event::Failed]), &[], at(0)).messages.remove(0).1.remove(0);
