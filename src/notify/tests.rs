@@ -196,7 +196,10 @@ fn a_loss_that_the_schedule_tells_of_is_said_to_be_lacking_there_too() {
     let mut over = ended(&[Event::Shrunk]);
     over[0].problems[0].is_taken_over = true;
     let text = decide("c", &over, &told, at(1)).messages.remove(0).0.text("n1");
-    assert!(text.contains("the newest backup lacks it, too, and tells of it") && !text.contains("holds"), "{text}");
+    assert!(
+        text.contains("the newest backup lacks it, too, and tells of it") && !text.contains("holds"),
+        "{text}"
+    );
 }
 
 #[test]
