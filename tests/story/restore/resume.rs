@@ -86,7 +86,7 @@ async fn what_a_resumed_run_overwrites_is_saved_beside_what_the_first_had_saved(
     }
     // An undo puts back what was there before the first act of the first process.
     let report = operator.undo(&run, 0).await;
-    assert_eq!((&report["outcome"], &report["rpo_met"]), (&json!("recovered"), &Value::Null), "{report:#}");
+    assert_eq!((&report["outcome"], &report["rpo_met"]), (&json!("undone"), &Value::Null), "{report:#}");
     super::undo::same(&broken, &objects.dump().await);
 }
 
