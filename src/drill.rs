@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod control_plane;
 mod damage;
 pub mod failures;
+mod living;
 mod load;
 pub mod marker;
 mod memory;

@@ -119,9 +119,7 @@ fn nodes(subject: &Subject) -> Vec<Value> {
     let captured = subject.items.iter().filter(|item| item.key.is_kind("", "nodes"));
     let owned: BTreeMap<&str, Value> =
         captured.filter_map(|item| Some((item.key.name(), item.json()?.value()))).collect();
-    let facts = &subject.facts;
-    let mut names: BTreeSet<&str> = owned.keys().copied().collect();
-    names.extend(facts.pod_cidrs.keys().chain(facts.node_annotations.keys()).map(String::as_str));
+    let mut names = subject.nodes_of_network();
     if names.is_empty() {
         names.insert("netdr-drill-node"); // a rollout needs one
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::nights::nights;
+use super::{living::gone, nights::nights};
 use crate::{
     Error, Result,
     certificates::Leaf,
@@ -102,12 +102,24 @@ impl Subject {
             nights,
             lacking,
         };
-        subject.read(repository, identities, wanted.now)?;
+        subject.read(repository, identities, wanted)?;
         Ok(subject)
     }
 
-    fn read(&mut self, repository: &Repository, identities: &Identities, at: DateTime<Utc>) -> Result<()> {
-        for (header, _) in &self.snapshots {
+    /// The network first: it says of which nodes files are still drilled; those that are named are in any case.
+    fn read(&mut self, repository: &Repository, identities: &Identities, wanted: &Wanted<'_>) -> Result<()> {
+        let at = wanted.now;
+        let mut chosen = std::mem::take(&mut self.snapshots);
+        chosen.sort_by_key(|(header, _)| header.set != Set::Network);
+        let network = chosen.iter().find(|(header, _)| header.set == Set::Network);
+        let network = network.map(|(header, _)| header.captured_at);
+        for (header, signer) in chosen {
+            let gone = gone(&header, &self.nodes_of_network(), network);
+            if let Some(why) = gone.filter(|_| !wanted.ids.contains(&header.id)) {
+                self.lacking.push(why);
+                continue;
+            }
+            let header = &header;
             let index = repository.index(header, identities)?;
             for bundle in &header.bundles {
                 repository.items(header, &index, bundle.component, identities, &|_| true, &mut |item| {
@@ -120,6 +132,7 @@ impl Subject {
             }
             let proved = |recipient| Proved { recipient, set: header.set, snapshot: header.id.clone(), at };
             self.proofs.extend(opening_keys(repository, header, identities)?.into_iter().map(proved));
+            self.snapshots.push((header.clone(), signer));
         }
         Ok(())
     }
@@ -138,6 +151,13 @@ impl Subject {
             sets.contains(&header.set) && (header.set != Set::Host || header.node.as_deref() == node)
         });
         taken.map(|header| header.id.clone()).collect()
+    }
+
+    /// The nodes that the network snapshot knows of.
+    pub(super) fn nodes_of_network(&self) -> BTreeSet<&str> {
+        let captured = self.items.iter().filter(|item| item.key.is_kind("", "nodes"));
+        let facts = self.facts.pod_cidrs.keys().chain(self.facts.node_annotations.keys());
+        captured.map(|item| item.key.name()).chain(facts.map(String::as_str)).collect()
     }
 
     /// The nodes whose files there are.
