@@ -101,9 +101,10 @@ pub fn list(runs: &Path) -> Result<(Vec<RunSummary>, Vec<String>)> {
         }
     }
     summaries.sort_by_key(|summary| summary.began); // ids of one second are in no order
+    // Of a `partial` one a part was not put back, and its run is undone by none.
     let undos: BTreeMap<RunId, RunId> = summaries
         .iter()
-        .filter(|run| !run.is_open())
+        .filter(|run| matches!(run.outcome.as_str(), "undone" | "recovered" | "nothing-to-do"))
         .filter_map(|run| Some((run.undoes.clone()?, run.run.clone())))
         .collect();
     for summary in &mut summaries {
@@ -274,6 +275,38 @@ mod tests {
         assert_eq!(open(all(&[run(4, "cni", "partial")])), 1);
         let undone = RunSummary { undone_by: Some(later[0].run.clone()), ..full.clone() };
         assert_eq!(open(vec![undone]), 0);
+    }
+
+    #[test]
+    fn a_run_is_undone_only_by_an_undo_that_put_all_of_it_back() {
+        let at = "2026-11-24T03:15:00Z".parse().unwrap();
+        for (outcome, open) in
+            [("partial", 1), ("interrupted", 1), ("undone", 0), ("recovered", 0), ("nothing-to-do", 0)]
+        {
+            let root = tempfile::tempdir().unwrap();
+            let write = |id: &str, of: Option<&str>, outcome: &str| {
+                let mut begun = entries().remove(0);
+                if let Entry::Begun { run, undoes, scenario, .. } = &mut begun {
+                    *run = id.into();
+                    *undoes = of.map(|of| of.parse().unwrap());
+                    if of.is_some() {
+                        *scenario = "undo".into();
+                    }
+                }
+                let ended = Entry::Ended { outcome: outcome.into(), differences_left: 0, not_begun: 0 };
+                let folder = root.path().join(id);
+                std::fs::create_dir(&folder).unwrap();
+                Journal::create(&folder).unwrap().write(at, [begun, ended]).unwrap();
+            };
+            let run = "20261124T031500Z-network-policies-5b21d0";
+            write(run, None, "failed");
+            write("20261124T031600Z-undo-5b21d1", Some(run), outcome);
+            let (runs, unreadable) = list(root.path()).unwrap();
+            assert!(unreadable.is_empty(), "{unreadable:?}");
+            assert_eq!(unfinished(&runs, "c").len(), open, "{outcome}");
+            let undone = runs.iter().find(|one| one.undoes.is_none()).unwrap().undone_by.is_some();
+            assert_eq!(undone, open == 0, "{outcome}");
+        }
     }
 
     #[test]
