@@ -73,7 +73,8 @@ pub(super) fn choose(plan: &RestorePlan, items: &[Item]) -> Chosen {
             }
             Component::Policies => {
                 damage.extend(policies(whole));
-                damage.extend(found.values().filter_map(|item| unlabelled(item)).next());
+                let restored = found.keys().filter_map(|key| taken.get(*key));
+                damage.extend(restored.filter_map(|(_, item)| unlabelled(item)).next());
             }
         }
     }
@@ -86,10 +87,13 @@ pub(super) fn choose(plan: &RestorePlan, items: &[Item]) -> Chosen {
     Chosen { damage, spared: spared.into_iter().collect() }
 }
 
-/// Why the step that takes objects of its kind would leave it as it is, where it would.
-fn not_undone(damage: &Damage, taken: &BTreeMap<&ItemKey, &Action>) -> Option<&'static str> {
-    let of_kind = |key: &&&ItemKey| key.kind_name() == damage.key().kind_name();
-    let action = taken.keys().find(of_kind).map(|key| taken[*key]);
+/// Why the step that takes it would leave it as it is, where it would: of what slips in, the step that takes what is like it.
+fn not_undone(damage: &Damage, taken: &BTreeMap<&ItemKey, (&Action, &Item)>) -> Option<&'static str> {
+    let like = |key: &ItemKey| match damage {
+        Damage::Stray(stray) => (key.kind_name(), key.namespace()) == (stray.kind_name(), stray.namespace()),
+        Damage::Lost(own) | Damage::Corrupted { key: own, .. } => key == own,
+    };
+    let action = taken.iter().find(|(key, _)| like(key)).map(|(_, (action, _))| *action);
     let Some(Action::Apply { existing, extras, .. }) = action else { return None };
     match (damage, existing, extras) {
         (Damage::Corrupted { .. }, Existing::Keep, _) => Some("the plan keeps those that differ as they are"),
@@ -266,6 +270,48 @@ mod tests {
         assert!(damage.len() == 3 && damage.iter().all(|one| lost(one) || stray(one)), "{damage:?}");
         lines[1] = "networkpolicies.networking.k8s.io: the plan keeps those that differ as they are";
         assert_eq!(spared, lines);
+    }
+
+    /// A namespace is in the bundle of every component that has something in it.
+    #[test]
+    fn what_two_bundles_have_is_judged_by_the_step_that_takes_it() {
+        let of = |component: Component, team: &str| {
+            let labels = json!({"metadata": {"labels": {"team": team}}});
+            let key = "resources/core/namespaces/_cluster/demo";
+            item(component, key, Class::Config, Extent::Fields, labels)
+        };
+        // A namespace of its own, which is not asked for `demo`, and comes first.
+        let mut items = vec![of(Component::Certificates, "later")];
+        items[0].key = "resources/core/namespaces/_cluster/aa".parse().unwrap();
+        items.extend([of(Component::Certificates, "certificates"), of(Component::Policies, "policies")]);
+        let plan = |steps: [(&str, &str); 2]| {
+            let step = |(component, existing): (&str, &str)| {
+                format!(
+                    "{{id: of-{component}, title: Own, apply: {{component: {component}, kinds: [namespaces], existing: {existing}}}}}"
+                )
+            };
+            let text = format!(
+                "{{apiVersion: netdr/v1, kind: RestorePlan, name: own, title: Own, rto: 1h, rpo: 24h, role: Anybody, \
+                 runbook: none.md, steps: [{}]}}",
+                steps.map(step).join(", ")
+            );
+            RestorePlan::parse(&text, "own").unwrap()
+        };
+        let demo = items[1].key.clone();
+        let corrupted = |plan: &RestorePlan| {
+            let chosen = choose(plan, &items);
+            chosen.damage.iter().any(|one| matches!(one, Damage::Corrupted { key, .. } if *key == demo))
+        };
+        let taken_from = |plan: &RestorePlan| taken(plan, &items)[&demo].1.component;
+        let policies_first = plan([("policies", "replace"), ("certificates", "keep")]);
+        assert_eq!(taken_from(&policies_first), Component::Policies);
+        assert!(corrupted(&policies_first), "it would be brought back");
+        let certificates_first = plan([("certificates", "keep"), ("policies", "replace")]);
+        assert_eq!(taken_from(&certificates_first), Component::Certificates);
+        assert!(!corrupted(&certificates_first), "nobody would bring it back");
+        let replaced = plan([("certificates", "replace"), ("policies", "keep")]);
+        assert_eq!(taken_from(&replaced), Component::Certificates);
+        assert!(corrupted(&replaced));
     }
 
     #[test]

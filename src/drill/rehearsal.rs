@@ -27,10 +27,10 @@ use crate::{
     cluster::Cluster,
     gitops,
     model::{Component, RunId},
-    plan::{CommandLine, Earlier, RestorePlan},
+    plan::{CommandLine, Earlier, RestorePlan, taken},
     report::{
         RecoveryReport,
-        drill::{Scenario, judge, own_time},
+        drill::{Scenario, judge, own_time, rto_met},
     },
     repository::Repository,
     restore::{Chosen, Clock, Event, Request, Running, prepare, run, unplayable},
@@ -236,7 +236,10 @@ impl Rehearsal<'_> {
             return untested(drilled, nothing_to_break(plan));
         }
         let again = match &ended {
-            Ok(_) => damage::left(stage.cluster, stage.roots, &caused, &self.subject.items).await,
+            Ok(_) => {
+                let taken = taken(plan, &self.subject.items);
+                damage::left(stage.cluster, stage.roots, &caused, &taken).await
+            }
             Err(_) => Ok(Vec::new()),
         };
         let caused: Vec<String> = caused.iter().map(ToString::to_string).collect();
@@ -263,8 +266,7 @@ impl Rehearsal<'_> {
             why,
             own_time_s: took.map(|_| own_time(&runs)),
             recovery_time_s: took.map(|took| took.as_secs_f64()),
-            // Where nodes are only played, so is the time that they take.
-            rto_met: took.filter(|_| simulated.is_empty()).map(|took| recovered && took <= plan.rto),
+            rto_met: took.and_then(|took| rto_met(recovered, took <= plan.rto, simulated.is_empty())),
             recovery_point_s: took.and(point),
             // That nothing at all is lost is up to Git or to whoever watches: a snapshot of any age cannot tell.
             rpo_met: point

@@ -13,7 +13,7 @@ pub(crate) mod tests;
 mod trend;
 
 pub use compliance::{CONTROLS, Control};
-pub use scenario::{Scenario, judge, own_time};
+pub use scenario::{Scenario, judge, own_time, rto_met};
 pub use trend::{Past, PastScenario, last};
 
 use chrono::{DateTime, Utc};
@@ -141,12 +141,11 @@ impl DrillReport {
         document
     }
 
-    /// A run, of which nobody can take what was measured in a sandbox for an objective that was met.
+    /// A run, of which nobody can take what was measured where readiness was simulated for an objective that was met.
     fn run(&self, run: &RecoveryReport) -> Value {
         let mut document = run.to_json();
-        if self.place == Place::Sandbox {
-            document["rto_met"] = Value::Null;
-        }
+        let proved = run.rto_proved().filter(|_| self.place != Place::Sandbox);
+        document["rto_met"] = proved.into();
         document
     }
 
@@ -247,7 +246,7 @@ impl DrillReport {
             (Place::DrillCluster, true) => "Times are those of real workloads on a drill cluster.",
             (Place::DrillCluster, false) => {
                 "On this drill cluster readiness was simulated, or was not seen to be real: the times are netdr’s own, and \
-                 whether a recovery time objective can be met stays open."
+                 whether a recovery time objective that was not missed can be met stays open."
             }
         };
         let of = words::count(self.scenarios.len() as u64, "scenario");

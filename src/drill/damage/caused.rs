@@ -13,6 +13,7 @@ use crate::{
     Error, Result,
     cluster::{Answer, Cluster, Discovery, ListOptions, Precondition, Refusal, Selector},
     model::{Content, Item, ItemKey},
+    plan::Action,
     restore::terminating,
 };
 
@@ -20,6 +21,8 @@ use crate::{
 const GONE: Duration = Duration::from_secs(60);
 const LOOK: &str = "cannot look again at";
 const POLL: Duration = Duration::from_millis(100);
+/// How often what was changed between two requests is deleted anew.
+const TRIES: u32 = 5;
 
 /// The folder of each node whose files there are.
 type Roots = BTreeMap<String, PathBuf>;
@@ -79,8 +82,8 @@ pub(in crate::drill) async fn cause(
     Ok(())
 }
 
-/// What of it is left, a line each: what is lost is there again, what was changed is as its item has it, what slipped in is
-/// gone.
+/// What of it is left, a line each: what is lost is there again, what was changed is as the item has it that a step of the plan
+/// takes (another bundle, captured at another time, may have it otherwise), what slipped in is gone.
 ///
 /// # Errors
 /// When the API server refuses to show something, or a file cannot be read.
@@ -88,7 +91,7 @@ pub(in crate::drill) async fn left(
     cluster: &Cluster,
     roots: &Roots,
     caused: &[Caused],
-    items: &[Item],
+    taken: &BTreeMap<&ItemKey, (&Action, &Item)>,
 ) -> Result<Vec<String>> {
     let discovery = cluster.discover().await?;
     let causing = Causing { cluster, discovery: &discovery };
@@ -99,17 +102,27 @@ pub(in crate::drill) async fn left(
             ItemKey::File { .. } => text(roots, key)?,
             _ => causing.seen(key).await.map_err(|r| r.about(LOOK, &key.to_string(), cluster.server()))?,
         };
-        let was = || items.iter().find(|item| item.key == *key).map(content).unwrap_or_default();
-        left.extend(match (damage, seen) {
-            (Damage::Lost(_), None) | (Damage::Corrupted { .. }, None) => Some(format!("{key} is not there")),
-            (Damage::Corrupted { to, .. }, Some(seen)) if !undone(to, &seen, &was()) => {
-                Some(format!("{key} is not what it was"))
-            }
-            (Damage::Stray(_), Some(_)) => Some(format!("{key} is still there")),
-            _ => None,
-        });
+        left.extend(remains(damage, seen, taken));
     }
     Ok(left)
+}
+
+/// What is left of one, by what is seen of it now.
+fn remains(
+    damage: &Damage,
+    seen: Option<Value>,
+    taken: &BTreeMap<&ItemKey, (&Action, &Item)>,
+) -> Option<String> {
+    let key = damage.key();
+    let was = || taken.get(key).map(|(_, item)| content(item)).unwrap_or_default();
+    match (damage, seen) {
+        (Damage::Lost(_), None) | (Damage::Corrupted { .. }, None) => Some(format!("{key} is not there")),
+        (Damage::Corrupted { to, .. }, Some(seen)) if !undone(to, &seen, &was()) => {
+            Some(format!("{key} is not what it was"))
+        }
+        (Damage::Stray(_), Some(_)) => Some(format!("{key} is still there")),
+        _ => None,
+    }
 }
 
 impl fmt::Display for Caused {
@@ -170,14 +183,20 @@ impl Causing<'_> {
             self.cluster.create(kind, namespace, policy.to_string().as_bytes()).await?;
             return Ok(Done::Written);
         }
-        let Some(live) = self.cluster.get(kind, namespace, name).await? else { return Ok(Done::Nothing) };
-        if let Damage::Corrupted { to, .. } = damage {
-            self.cluster.merge(kind, namespace, name, to).await?;
-            return Ok(Done::Written);
+        let mut tries = TRIES;
+        loop {
+            let Some(live) = self.cluster.get(kind, namespace, name).await? else { return Ok(Done::Nothing) };
+            if let Damage::Corrupted { to, .. } = damage {
+                self.cluster.merge(kind, namespace, name, to).await?;
+                return Ok(Done::Written);
+            }
+            let seen = Precondition::of(&live);
+            match self.cluster.delete(kind, namespace, name, &seen).await {
+                // Controllers write statuses all the time, and it is no less lost for that.
+                Err(refusal) if refusal.is_conflict() && tries > 0 => tries -= 1,
+                answer => return answer.map(|_| Done::Deleted(seen.uid)),
+            }
         }
-        let seen = Precondition::of(&live);
-        self.cluster.delete(kind, namespace, name, &seen).await?;
-        Ok(Done::Deleted(seen.uid))
     }
 
     /// Waits until the very object is gone; who holds it where it does not go.
@@ -258,6 +277,10 @@ fn text(roots: &Roots, key: &ItemKey) -> Result<Option<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        model::{Class, Component, Extent, Json},
+        plan::{RestorePlan, taken},
+    };
 
     #[test]
     fn only_what_was_changed_must_be_as_it_was() {
@@ -270,6 +293,33 @@ mod tests {
         let patch = json!({"spec": {"egress": [{}]}});
         assert!(undone(&patch, &json!({"spec": {}}), &json!({"spec": {}})), "it had none");
         assert!(!undone(&patch, &json!({"spec": {"egress": [{}]}}), &json!({"spec": {}})));
+    }
+
+    /// A namespace is in the bundles of several components, and these are captured at different times.
+    #[test]
+    fn what_was_changed_must_be_as_the_item_has_it_that_the_plan_takes() {
+        let key: ItemKey = "resources/core/namespaces/_cluster/demo".parse().unwrap();
+        let of = |component, team: &str| Item {
+            key: key.clone(),
+            component,
+            class: Class::Config,
+            extent: Extent::Fields,
+            content: Content::Resource(Json::new(&json!({"metadata": {"labels": {"team": team}}}))),
+        };
+        let items = [of(Component::Policies, "network"), of(Component::Certificates, "certificates")];
+        let (_, text) = RestorePlan::builtin().into_iter().find(|(name, _)| *name == "full-stack").unwrap();
+        let plan = RestorePlan::parse(text, "full-stack").unwrap();
+        let taken = taken(&plan, &items);
+        let (wins, other) = match taken[&key].1.component {
+            Component::Certificates => ("certificates", "network"),
+            _ => ("network", "certificates"),
+        };
+        let to = json!({"metadata": {"labels": {"team": null}}});
+        let damage = Damage::Corrupted { key: key.clone(), to, says: "lost its labels" };
+        let left =
+            |team: &str| remains(&damage, Some(json!({"metadata": {"labels": {"team": team}}})), &taken);
+        assert_eq!((left(wins), left(other).is_some()), (None, true));
+        assert_eq!(wins, "certificates", "the earliest step");
     }
 
     #[test]

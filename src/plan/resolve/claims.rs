@@ -41,10 +41,9 @@ pub(super) fn claims<'a>(
     let wanted = |entry: &&IndexEntry| entry.class == Class::Config && !guard::is_guard(&entry.key);
     for entry in index.entries.iter().filter(wanted) {
         let (kind, release) = (entry.key.kind_name(), rendered.get(&(entry.component, &entry.key)));
-        let claims = plan.steps.iter().enumerate();
-        let of = (entry.component, &entry.key);
-        let claims = claims.filter_map(|(n, step)| Some((claim(&step.action, of, &kind, release)?, n)));
-        let Some((claim, number)) = claims.min() else { continue };
+        let Some((claim, number)) = strongest(plan, (entry.component, &entry.key), &kind, release) else {
+            continue;
+        };
         match best.get(&entry.key) {
             Some((held, at, other)) => {
                 let first = (*held, *at) <= (claim, number);
@@ -69,18 +68,34 @@ pub(super) fn claims<'a>(
     (steps, warnings)
 }
 
-/// The steps that act on items, by key; what no step acts on is not among them. All items are at hand.
-pub(crate) fn taken<'a, 'p>(plan: &'p RestorePlan, items: &'a [Item]) -> BTreeMap<&'a ItemKey, &'p Action> {
+/// The steps that act on items, by key, and which item each takes: as [`claims`], of those that several bundles have, too. What
+/// no step acts on is not among them. All items are at hand.
+pub(crate) fn taken<'a, 'p>(
+    plan: &'p RestorePlan,
+    items: &'a [Item],
+) -> BTreeMap<&'a ItemKey, (&'p Action, &'a Item)> {
     let rendered = rendered(plan, || items.iter());
     let wanted = items.iter().filter(|item| item.class == Class::Config && !guard::is_guard(&item.key));
-    let strongest = |item: &'a Item| {
-        let (of, kind) = ((item.component, &item.key), item.key.kind_name());
-        let actions = plan.steps.iter().map(|step| &step.action);
-        let claims =
-            actions.filter_map(|action| Some((claim(action, of, &kind, rendered.get(&of))?, action)));
-        Some((&item.key, claims.min_by_key(|(claim, _)| *claim)?.1))
-    };
-    wanted.filter_map(strongest).collect()
+    let mut best: BTreeMap<&ItemKey, ((Claim, usize), &Item)> = BTreeMap::new();
+    for item in wanted {
+        let of = (item.component, &item.key);
+        let Some(claim) = strongest(plan, of, &item.key.kind_name(), rendered.get(&of)) else { continue };
+        if best.get(&item.key).is_none_or(|(held, _)| claim < *held) {
+            best.insert(&item.key, (claim, item));
+        }
+    }
+    best.into_iter().map(|(key, ((_, number), item))| (key, (&plan.steps[number].action, item))).collect()
+}
+
+/// The step that asks for an item most strongly, by its number.
+fn strongest(
+    plan: &RestorePlan,
+    of: (Component, &ItemKey),
+    kind: &String,
+    rendered_by: Option<&ItemKey>,
+) -> Option<(Claim, usize)> {
+    let steps = plan.steps.iter().enumerate();
+    steps.filter_map(|(number, step)| Some((claim(&step.action, of, kind, rendered_by)?, number))).min()
 }
 
 fn claim(

@@ -31,7 +31,7 @@ pub struct Scenario {
     pub recovery_time_s: Option<f64>,
     /// Objective.
     pub rto_s: u64,
-    /// Whether it was met; none in a sandbox, where readiness is played.
+    /// Whether it was met: see [`rto_met`]; none in a sandbox, where readiness is played.
     pub rto_met: Option<bool>,
     /// How old the oldest source was when the failure was caused; as `own_time_s`.
     pub recovery_point_s: Option<i64>,
@@ -262,6 +262,12 @@ impl Scenario {
             nodes: Vec::new(),
         }
     }
+}
+
+/// Whether the objective of recovery time was met; none where that stays open: what was in time where nodes are only played may
+/// take longer where they are not.
+pub fn rto_met(recovered: bool, in_time: bool, real: bool) -> Option<bool> {
+    (real || !in_time).then_some(recovered && in_time)
 }
 
 /// What runs took of netdr itself: waiting for others, and for a person, is not its own.

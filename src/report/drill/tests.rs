@@ -120,6 +120,24 @@ fn a_drill_is_good_only_if_every_plan_came_back_and_no_measured_time_was_too_lon
 }
 
 #[test]
+fn where_nodes_are_played_an_objective_can_be_missed_and_never_met() {
+    let judged = |in_time, real| rto_met(true, in_time, real);
+    assert_eq!([judged(true, true), judged(false, true)], [Some(true), Some(false)]);
+    assert_eq!([judged(true, false), judged(false, false)], [None, Some(false)]);
+    let mut report = report();
+    let run = |report: &DrillReport| report.to_json()["scenarios"][0]["runs"][0]["rto_met"].clone();
+    report.place = Place::DrillCluster;
+    assert_eq!(run(&report), Value::Null, "kwok plays the nodes of a drill cluster, too");
+    report.scenarios[0].runs[0].rto_met = false;
+    assert_eq!(run(&report), false);
+    report.place = Place::Sandbox;
+    assert_eq!(run(&report), Value::Null);
+    report.place = Place::DrillCluster;
+    (report.scenarios[0].runs[0].simulated, report.scenarios[0].runs[0].rto_met) = (vec![], true);
+    assert_eq!(run(&report), true);
+}
+
+#[test]
 fn a_drill_of_backups_that_are_too_old_is_over_its_objective() {
     let mut report = report();
     report.scenarios.iter_mut().for_each(|one| (one.why, one.rpo_met) = (None, Some(false)));
