@@ -19,7 +19,7 @@ pub(super) fn nights(listed: &[Listed], cluster: &str, now: DateTime<Utc>) -> Ve
     let today = now.date_naive();
     let first = today.checked_sub_days(Days::new(Nights::OF - 1)).unwrap_or(today);
     let mut found: BTreeMap<(Set, Option<String>), BTreeSet<NaiveDate>> = BTreeMap::new();
-    for one in listed.iter().filter(|one| one.damage.is_empty()) {
+    for one in listed.iter().filter(|one| one.is_whole()) {
         let Ok(header) = one.believed() else { continue };
         if header.cluster.name != cluster || !header.occasion.is_backup() {
             continue;
