@@ -79,7 +79,7 @@ pub(super) async fn told_copied_and_watched(operator: &Operator, network: &str) 
 
 /// A backup that is killed leaves its lock, and what it had written.
 pub(super) async fn left_by_a_dead_one(home: &Home) {
-    let dies = "prlimit --core=0 --fsize=500 netdr backup --set host --host-root host > out 2>&1 && exit 1\n\
+    let dies = "prlimit --core=0 --fsize=500 netdr backup --set host --host-root host > /dev/null 2>&1 && exit 1\n\
         test $? -gt 128; ls repo/locks/* repo/snapshots/.staging-*/*";
     home.shell(dies).await.ok();
 }
