@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
 
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -164,30 +164,31 @@ impl Cluster {
         headers: &[(header::HeaderName, &'static str)],
         body: Option<Vec<u8>>,
     ) -> Answer<Vec<u8>> {
+        let uri: Uri = path.parse().map_err(|e| lost(format!("bad path {path}: {e}")))?;
         let body = body.unwrap_or_default();
         let started = Instant::now();
         let mut delay = FIRST_DELAY;
         let mut silent: Option<String> = None;
         loop {
-            let (refusal, wait) = match self.send_once(&method, path, headers, body.clone()).await {
+            let refusal = match self.send_once(&method, &uri, headers, body.clone()).await {
                 Ok(bytes) => {
                     if let Some(webhook) = silent {
                         self.presence(|presence| presence.webhooks.remove(&webhook));
                     }
                     return Ok(bytes);
                 }
-                Err(failure) => failure,
+                Err(refusal) => refusal,
             };
+            if !refusal.is_temporary() {
+                return Err(refusal);
+            }
             silent = refusal.webhook().map(ToOwned::to_owned);
-            let wait = match wait {
-                Retry::Never => return Err(refusal),
-                Retry::Soon => refusal.retry_after.max(delay),
-            };
             let until = match (refusal.code, &silent) {
                 (0, _) => self.presence(|presence| presence.wait_until(started)),
                 (_, Some(webhook)) => self.presence(|presence| presence.wait_for(webhook)),
                 _ => started + PATIENCE,
             };
+            let wait = refusal.retry_after.max(delay);
             if Instant::now() + wait > until {
                 return Err(refusal);
             }
@@ -208,21 +209,20 @@ impl Cluster {
     async fn send_once(
         &self,
         method: &Method,
-        path: &str,
+        uri: &Uri,
         headers: &[(header::HeaderName, &'static str)],
         body: Vec<u8>,
-    ) -> std::result::Result<Vec<u8>, (Refusal, Retry)> {
+    ) -> Answer<Vec<u8>> {
         use http_body_util::BodyExt as _;
         let mut request = Request::new(body);
         *request.method_mut() = method.clone();
-        *request.uri_mut() =
-            path.parse().map_err(|e| (lost(format!("bad path {path}: {e}")), Retry::Never))?;
+        *request.uri_mut() = uri.clone();
         for (name, value) in headers {
             request.headers_mut().insert(name.clone(), http::HeaderValue::from_static(value));
         }
         let lost_connection = |e: kube::Error| {
             let reason = if untrusted(&e) { "Untrusted" } else { UNREACHABLE };
-            (Refusal { reason: reason.into(), ..lost(connection_words(&e)) }, Retry::Soon)
+            Refusal { reason: reason.into(), ..lost(connection_words(&e)) }
         };
         let response =
             self.client.send(request.map(kube::client::Body::from)).await.map_err(lost_connection)?;
@@ -231,7 +231,7 @@ impl Cluster {
         let bytes = body
             .collect()
             .await
-            .map_err(|e| (lost(format!("the connection broke while reading the answer: {e}")), Retry::Soon))?
+            .map_err(|e| lost(format!("the connection broke while reading the answer: {e}")))?
             .to_bytes();
         if parts.status.is_success() {
             return Ok(bytes.into());
@@ -250,8 +250,8 @@ impl Cluster {
 
     /// Asks once whether the API server is ready (`/readyz`); why not, where it is not.
     pub async fn ready(&self) -> std::result::Result<(), String> {
-        match self.send_once(&Method::GET, "/readyz", &[], Vec::new()).await {
-            Err((refusal, _)) if refusal.code == 0 || refusal.code >= 500 => Err(refusal.to_string()),
+        match self.send_once(&Method::GET, &Uri::from_static("/readyz"), &[], Vec::new()).await {
+            Err(refusal) if refusal.code == 0 || refusal.code >= 500 => Err(refusal.to_string()),
             _ => Ok(()),
         }
     }
@@ -280,17 +280,11 @@ pub(super) fn bad_answer(what: &str, error: &serde_json::Error) -> Refusal {
     }
 }
 
-#[derive(Clone, Copy)]
-pub(super) enum Retry {
-    Never,
-    Soon,
-}
-
 pub(super) fn lost(message: String) -> Refusal {
     Refusal { code: 0, reason: UNREACHABLE.into(), message, fields: Vec::new(), retry_after: Duration::ZERO }
 }
 
-pub(super) fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> (Refusal, Retry) {
+pub(super) fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Refusal {
     let code = status.as_u16();
     let said: Status = serde_json::from_slice(bytes).unwrap_or_default();
     let details = said.details.unwrap_or_default();
@@ -303,15 +297,13 @@ pub(super) fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> 
         .get(header::RETRY_AFTER)
         .and_then(|v| v.to_str().ok()?.parse().ok())
         .unwrap_or(details.retry_after_seconds);
-    let refusal = Refusal {
+    Refusal {
         code,
         reason: said.reason,
         message,
         fields: details.causes.into_iter().map(|c| c.field).filter(|f| !f.is_empty()).collect(),
         retry_after: Duration::from_secs(asked),
-    };
-    let retry = if refusal.is_temporary() { Retry::Soon } else { Retry::Never };
-    (refusal, retry)
+    }
 }
 
 /// Whether TLS failed: somebody is there.

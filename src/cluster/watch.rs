@@ -78,7 +78,7 @@ impl Cluster {
         let (parts, mut body) = answer.into_parts();
         if !parts.status.is_success() {
             let bytes = body.collect().await.map(|all| all.to_bytes()).unwrap_or_default();
-            return Err(refused(parts.status, &parts.headers, &bytes).0);
+            return Err(refused(parts.status, &parts.headers, &bytes));
         }
         each(Change::Begun);
         let (mut at, mut line) = (from.to_owned(), Vec::new());
