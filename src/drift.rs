@@ -84,6 +84,12 @@ pub struct Expected {
     pub why: String,
 }
 
+impl Expected {
+    fn of(Difference { key, component, .. }: Difference, why: String) -> Self {
+        Self { key, component, why }
+    }
+}
+
 /// What a comparison with the last snapshots, or with Git, came to: the JSON of `netdr drift`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
@@ -113,22 +119,26 @@ impl Report {
     pub fn of(seen: Vec<Seen>, traces: &Traces, least: Severity, now: DateTime<Utc>) -> Self {
         let mut report = Self::default();
         for seen in seen {
+            if let Some(why) = expected::why(&seen, &traces.issued, now) {
+                report.expected.push(Expected::of(seen.difference, why));
+                continue;
+            }
             let upgrade = upgrade::done(&seen, &traces.upgrades);
             let mut facts = Facts::of(&seen);
             if let Some(done) = &upgrade {
                 facts.before = facts.before.or_else(|| done.before.clone());
             }
             let Judged { severity, may_be, mut reasons } = rules::judge(&facts);
-            let upgraded = upgrade.map(|done| done.why);
-            // An upgrade that opens or cuts off something is no less critical than a hand that does.
-            let folded = upgraded.clone().filter(|_| severity < Severity::Critical);
-            if let Some(why) = expected::why(&seen, &traces.issued, now).or(folded) {
-                let Difference { key, component, .. } = seen.difference;
-                report.expected.push(Expected { key, component, why });
-                continue;
+            match upgrade.map(|done| done.why) {
+                // An upgrade that opens or cuts off something is no less critical than a hand that does.
+                Some(why) if severity < Severity::Critical => {
+                    report.expected.push(Expected::of(seen.difference, why));
+                }
+                upgraded => {
+                    reasons.extend(upgraded);
+                    report.items.push(Finding { difference: shown(seen), severity, may_be, reasons });
+                }
             }
-            reasons.extend(upgraded);
-            report.items.push(Finding { difference: shown(seen), severity, may_be, reasons });
         }
         let order =
             |f: &Finding| (f.difference.key.clone(), f.difference.change, Reverse((f.severity, f.may_be)));

@@ -76,17 +76,16 @@ fn scaled(seen: &Seen, workload: Value) -> Option<String> {
 }
 
 /// This object, where it is the stored one; of a workload that an autoscaler scales, with the replicas that it had.
-pub(super) fn stored(seen: &Seen, object: Value) -> Option<Value> {
+pub(super) fn stored(seen: &Seen, mut object: Value) -> Option<Value> {
     let stored = seen.stored.as_deref()?;
     let is_stored = |object: &Value| digest(seen, Content::Resource(Json::new(object))) == stored;
     if is_stored(&object) {
         return Some(object);
     }
     object["spec"]["replicas"].as_u64().filter(|_| seen.autoscaled)?;
-    let with = |replicas: u64| {
-        let mut object = object.clone();
-        object["spec"]["replicas"] = replicas.into();
-        object
-    };
-    (0..=REPLICAS).map(with).find(is_stored)
+    (0..=REPLICAS).find(|replicas| {
+        object["spec"]["replicas"] = (*replicas).into();
+        is_stored(&object)
+    })?;
+    Some(object)
 }

@@ -27,15 +27,20 @@ pub(super) async fn read(cluster: &Cluster, scope: &Scope, live: &mut Live) -> R
     else {
         return Ok(traces);
     };
-    let discovery = cluster.discover().await?;
     let mut changed = live.seen.iter().filter(|seen| seen.difference.change == Change::Changed);
-    if changed.any(|seen| seen.difference.key.is_kind("", "secrets")) {
+    let may_be_renewed = changed.any(|seen| seen.difference.key.is_kind("", "secrets"));
+    let deployed = told(live);
+    if !may_be_renewed && deployed.is_empty() {
+        return Ok(traces);
+    }
+    let discovery = cluster.discover().await?;
+    if may_be_renewed {
         traces.issued = observe(cluster, &discovery, &scope.exclude_namespaces).await;
         live.unread.extend(traces.issued.unread().map(ToOwned::to_owned));
     }
     let Some(secrets) = discovery.find("", "secrets") else { return Ok(traces) };
-    for deployed in told(live) {
-        let releases = Releases { cluster, discovery: &discovery, secrets };
+    let releases = Releases { cluster, discovery: &discovery, secrets };
+    for deployed in deployed {
         match releases.upgrade(&deployed, &live.revisions, since).await {
             Ok(upgrade) => traces.upgrades.push(upgrade),
             Err(why) => live.unread.push(why),

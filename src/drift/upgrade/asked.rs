@@ -87,11 +87,13 @@ impl Asked {
                 new.iter().all(is)
                     && live.iter().all(|(name, live)| new.contains_key(name) || self.fills_in(name, live))
             }
-            (Value::Array(live), Value::Array(new)) => {
-                live.len() == new.len() && live.iter().zip(new).all(|(live, new)| self.is(live, new))
-            }
+            (Value::Array(live), Value::Array(new)) => self.are(live, new),
             (live, new) => live == new,
         }
+    }
+
+    fn are(&self, live: &[Value], new: &[Value]) -> bool {
+        live.len() == new.len() && live.iter().zip(new).all(|(live, new)| self.is(live, new))
     }
 
     /// Whether the API server writes this where a manifest writes nothing, or it is as good as nothing.
@@ -191,8 +193,7 @@ impl Asked {
             let items = live.iter().zip(new).zip(old).map(|((live, new), old)| self.undone(live, new, old));
             return items.collect::<Option<Vec<_>>>().map(Value::from);
         }
-        let is_asked = live.len() == new.len() && live.iter().zip(new).all(|(live, new)| self.is(live, new));
-        is_asked.then(|| old.to_vec().into())
+        self.are(live, new).then(|| old.to_vec().into())
     }
 }
 

@@ -6,9 +6,6 @@ use crate::{
     model::{Component, Severity},
 };
 
-const MARKS: [(&str, &str); 2] =
-    [("meta.helm.sh/release-name", "traefik"), ("meta.helm.sh/release-namespace", "traefik")];
-
 fn at(hours: i64) -> DateTime<Utc> {
     drift::now() + TimeDelta::hours(hours)
 }
@@ -44,13 +41,19 @@ fn deployment(image: &str, args: &[&str]) -> Value {
         "spec": {"template": {"spec": {"containers": [{"name": "traefik", "image": image, "args": args}]}}}})
 }
 
+/// Where Helm made it, and with what it writes into it.
+fn marked(mut object: Value) -> Value {
+    let metadata = &mut object["metadata"];
+    metadata["namespace"] = json!("traefik");
+    metadata["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
+    metadata["annotations"]["meta.helm.sh/release-name"] = json!("traefik");
+    metadata["annotations"]["meta.helm.sh/release-namespace"] = json!("traefik");
+    object
+}
+
 /// As the API server has it.
-fn live(mut deployment: Value) -> Value {
-    deployment["metadata"]["namespace"] = json!("traefik");
-    for (name, value) in MARKS {
-        deployment["metadata"]["annotations"][name] = value.into();
-    }
-    deployment["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
+fn live(deployment: Value) -> Value {
+    let mut deployment = marked(deployment);
     deployment["spec"]["progressDeadlineSeconds"] = json!(600);
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap();
     for container in containers {
@@ -129,25 +132,18 @@ fn what_is_new_in_an_object_may_have_defaults_and_nothing_else() {
 fn what_people_name_has_no_defaults() {
     let key = ItemKey::resource("", "configmaps", Some("traefik"), "x");
     let config = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": data});
-    let marked = |data: Value, more: Value| {
-        let mut object = config(data);
-        object["metadata"]["namespace"] = json!("traefik");
-        object["metadata"]["annotations"] =
-            MARKS.map(|(k, v)| (k.to_owned(), Value::from(v))).into_iter().collect();
-        object["metadata"]["labels"] = more;
-        object["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
-        object
-    };
     let is = json!({"a": "b"});
     let came = |live: Value| is_expected(&told(&key, [None, Some(config(is.clone()))], [None, Some(live)]));
-    assert!(came(marked(is.clone(), json!({}))));
-    assert!(!came(marked(json!({"a": "b", "protocol": "TCP"}), json!({}))), "data");
-    assert!(!came(marked(is.clone(), json!({"restartPolicy": "Always"}))), "a label");
+    assert!(came(marked(config(is.clone()))));
+    assert!(!came(marked(config(json!({"a": "b", "protocol": "TCP"})))), "data");
+    let mut labelled = marked(config(is.clone()));
+    labelled["metadata"]["labels"]["restartPolicy"] = json!("Always");
+    assert!(!came(labelled), "a label");
 
     // What a manifest no longer says, somebody said instead.
     let of = |scheme: &str| json!({"a": "b", "scheme": scheme});
     let manifests = [Some(config(of("HTTPS"))), Some(config(is.clone()))];
-    let objects = [of("HTTPS"), of("HTTP")].map(|data| Some(marked(data, json!({}))));
+    let objects = [of("HTTPS"), of("HTTP")].map(|data| Some(marked(config(data))));
     assert!(!is_expected(&told(&key, manifests, objects)));
 }
 
@@ -194,28 +190,21 @@ fn what_a_release_sets_no_longer_is_gone_and_not_what_somebody_set_instead() {
 fn an_object_that_came_or_went_with_an_upgrade_is_expected_and_one_beside_it_is_not() {
     let key = ItemKey::resource("traefik.io", "middlewares", Some("traefik"), "x");
     let object = |spec: Value| json!({"apiVersion": "traefik.io/v1alpha1", "kind": "Middleware", "metadata": {"name": "x"}, "spec": spec});
-    let marked = |spec: Value| {
-        let mut object = object(spec);
-        object["metadata"]["namespace"] = json!("traefik");
-        object["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
-        object["metadata"]["annotations"] =
-            MARKS.map(|(k, v)| (k.to_owned(), Value::from(v))).into_iter().collect();
-        object
-    };
     let (is, more) = (json!({"headers": {}}), json!({"headers": {}, "ipAllowList": {}}));
+    let made = || marked(object(is.clone()));
     let came = |live: Value| told(&key, [None, Some(object(is.clone()))], [None, Some(live)]);
-    assert!(is_expected(&came(marked(is.clone()))), "{:?}", came(marked(is.clone())));
-    assert!(!is_expected(&came(marked(more))), "somebody added to it");
+    assert!(is_expected(&came(made())), "{:?}", came(made()));
+    assert!(!is_expected(&came(marked(object(more)))), "somebody added to it");
     assert!(!is_expected(&came(object(is.clone()))), "Helm did not make it");
-    assert!(!is_expected(&told(&key, [None, None], [None, Some(marked(is.clone()))])));
+    assert!(!is_expected(&told(&key, [None, None], [None, Some(made())])));
 
     for (map, nonsense) in [("labels", json!("x")), ("annotations", json!([])), ("labels", json!(["x"]))] {
         let mut odd = object(is.clone());
         odd["metadata"][map] = nonsense;
-        assert!(!is_expected(&told(&key, [None, Some(odd)], [None, Some(marked(is.clone()))])), "{map}");
+        assert!(!is_expected(&told(&key, [None, Some(odd)], [None, Some(made())])), "{map}");
     }
 
-    let went = |old: Option<Value>, new| told(&key, [old, new], [Some(marked(is.clone())), None]);
+    let went = |old: Option<Value>, new| told(&key, [old, new], [Some(made()), None]);
     assert!(is_expected(&went(Some(object(is.clone())), None)));
     assert!(
         !is_expected(&went(Some(object(is.clone())), Some(object(is.clone())))),
