@@ -15,6 +15,10 @@ fn ended(events: &[Event]) -> Vec<Ended> {
     vec![Ended { task: "backup network".into(), problems: events.iter().map(problem).collect() }]
 }
 
+fn webhook(address: Address) -> Way {
+    Way::Webhook(Webhook { address, token_file: None, ca_file: None })
+}
+
 /// What is said, and what is remembered when all of it was taken.
 fn night(events: &[Event], told: &mut Vec<Told>, now: DateTime<Utc>) -> Vec<(Kind, Event)> {
     after(&ended(events), told, now)
@@ -103,14 +107,10 @@ fn what_escalated_is_told_at_once_in_the_same_thread_and_what_is_less_severe_is_
 #[test]
 fn an_end_reaches_exactly_the_channels_that_were_told() {
     use Severity::{Critical, High, Low, Medium};
-    let webhook = |min_severity| Channel {
+    let channel = |min_severity| Channel {
         on: Event::ALL.into(),
         min_severity,
-        way: Way::Webhook(Webhook {
-            address: Address::Given("https://hooks.lab/".parse().unwrap()),
-            token_file: None,
-            ca_file: None,
-        }),
+        way: webhook(Address::Given("https://hooks.lab/".parse().unwrap())),
     };
     let mut told: Vec<Told> = Vec::new();
     let mut hour = |of: &[(&str, Severity)], hours| -> Vec<Severity> {
@@ -118,7 +118,7 @@ fn an_end_reaches_exactly_the_channels_that_were_told() {
         ended[0].problems.retain(|_| !of.is_empty());
         let messages = decide("c", &ended, &told, at(hours)).messages;
         let reached = Severity::ALL.into_iter().filter(|min| {
-            let channel = webhook(*min);
+            let channel = channel(*min);
             messages.iter().any(|(message, _)| channel.wants(message))
         });
         let reached = reached.collect();
@@ -136,7 +136,7 @@ fn an_end_reaches_exactly_the_channels_that_were_told() {
     assert_eq!(hour(&[], 28), Severity::ALL);
 
     let failed = decide("c", &ended(&[Event::Failed]), &[], at(0)).messages.remove(0).0;
-    assert!(webhook(Critical).wants(&failed), "a failure has no degrees");
+    assert!(channel(Critical).wants(&failed), "a failure has no degrees");
     // An earlier netdr remembered how severe it was last.
     let text = r#"{"cluster":"c","task":"drift","event":"drift","since":"2026-11-24T01:00:00Z","at":null,"severity":"high"}"#;
     assert_eq!(serde_json::from_str::<Told>(text).unwrap().reached(), High);
@@ -339,7 +339,6 @@ fn a_message_is_bounded_whichever_way_it_goes() {
 /// What is said of a failure has the command that shows why, and no secret of the address.
 #[tokio::test]
 async fn who_cannot_be_reached_is_named_with_the_command_to_go_on_with() {
-    let webhook = |address| Way::Webhook(Webhook { address, token_file: None, ca_file: None });
     let smtp = |tls| {
         let (from, to) = ("netdr@lab.test".into(), vec!["ops@lab.test".into()]);
         Way::Smtp(Smtp {
@@ -379,11 +378,7 @@ fn who_wants_recoveries_gets_those_of_what_they_wanted_to_know() {
     let channel = |on: &[Event]| Channel {
         on: on.iter().copied().collect(),
         min_severity: Severity::Low,
-        way: Way::Webhook(Webhook {
-            address: Address::Given("https://hooks.lab/MARKER".parse().unwrap()),
-            token_file: None,
-            ca_file: None,
-        }),
+        way: webhook(Address::Given("https://hooks.lab/MARKER".parse().unwrap())),
     };
     let mut message = Message::test("c", at(0));
     (message.kind, message.event) = (Kind::Recovered, Event::Drift);
@@ -400,8 +395,7 @@ async fn who_hangs_is_waited_for_once_in_a_run_and_who_refuses_is_asked_again() 
     let hangs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let channel = |port: u16| {
         let address = Address::Given(format!("http://127.0.0.1:{port}/").parse().unwrap());
-        let webhook = Webhook { address, token_file: None, ca_file: None };
-        Channel { on: Event::ALL.into(), min_severity: Severity::Low, way: Way::Webhook(webhook) }
+        Channel { on: Event::ALL.into(), min_severity: Severity::Low, way: webhook(address) }
     };
     let message = Message::test("c", at(0));
     let hanging = channel(hangs.local_addr().unwrap().port());

@@ -48,28 +48,40 @@ pub struct News {
     pub(super) definitions: bool,
 }
 
+/// How a target fares that was tried.
+#[derive(PartialEq, Eq)]
+enum Fares {
+    /// It is followed.
+    Heard,
+    /// It cannot be, for the server's sake.
+    Away,
+    /// It cannot be, for its own.
+    Lost,
+}
+
 #[derive(Default)]
 struct State {
     news: News,
-    /// Each target that was tried is in one of these: followed, not for the server's sake, or not for its own.
-    heard: BTreeSet<String>,
-    away: BTreeSet<String>,
-    lost: BTreeSet<String>,
+    /// Each target that was tried.
+    targets: BTreeMap<String, Fares>,
     /// Whether it was told that the server is silent.
     silent: bool,
 }
 
 impl State {
-    /// Takes a target out of what it was in; whether it had been told as lost.
-    fn leave(&mut self, name: &str) -> bool {
-        self.heard.remove(name);
-        self.away.remove(name);
-        self.lost.remove(name)
+    /// Takes note of how a target fares; whether it had been told as lost.
+    fn set(&mut self, name: &str, fares: Fares) -> bool {
+        self.targets.insert(name.to_owned(), fares) == Some(Fares::Lost)
+    }
+
+    /// Whether a target fares so.
+    fn has(&self, fares: Fares) -> bool {
+        self.targets.values().any(|of| *of == fares)
     }
 
     /// Tells that the server answers again, once nobody waits for it any more.
     fn settle(&mut self) {
-        if self.away.is_empty() && std::mem::take(&mut self.silent) {
+        if !self.has(Fares::Away) && std::mem::take(&mut self.silent) {
             self.news.answers = true;
         }
     }
@@ -125,23 +137,22 @@ impl Board {
     pub(super) fn went(&self, name: &str) {
         self.post(|state| {
             state.news.went.insert(name.to_owned());
-            state.leave(name);
+            state.targets.remove(name);
             state.settle();
         });
     }
 
     /// Whether no target is followed.
     pub(super) fn is_deaf(&self) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).heard.is_empty()
+        !self.state.lock().unwrap_or_else(PoisonError::into_inner).has(Fares::Heard)
     }
 
     /// A target cannot be followed, and that is the server's doing: of one that is silent all targets are lost at once, and
     /// it is said once. `lasts`: it is longer than a moment.
     pub(super) fn away(&self, target: &Target, refusal: &Refusal, lasts: bool) {
         self.post(|state| {
-            state.leave(&target.name);
-            state.away.insert(target.name.clone());
-            if lasts && state.heard.is_empty() && !state.silent {
+            state.set(&target.name, Fares::Away);
+            if lasts && !state.has(Fares::Heard) && !state.silent {
                 state.silent = true;
                 state.news.silent = Some(refusal.to_string());
                 state.news.answers = false;
@@ -152,10 +163,9 @@ impl Board {
     /// A target cannot be followed, whatever the others can.
     pub(super) fn lost(&self, target: &Target, refusal: &Refusal) {
         self.post(|state| {
-            if !state.leave(&target.name) {
+            if !state.set(&target.name, Fares::Lost) {
                 state.news.lost.insert(target.name.clone(), refusal.to_string());
             }
-            state.lost.insert(target.name.clone());
             state.settle();
         });
     }
@@ -163,10 +173,9 @@ impl Board {
     /// A target is followed.
     pub(super) fn heard(&self, target: &Target) {
         self.post(|state| {
-            if state.leave(&target.name) {
+            if state.set(&target.name, Fares::Heard) {
                 state.news.back.insert(target.name.clone());
             }
-            state.heard.insert(target.name.clone());
             state.settle();
         });
     }
