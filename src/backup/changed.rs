@@ -21,25 +21,31 @@ pub(super) fn newest<'a>(
     components: &BTreeSet<Component>,
     listed: &'a [Listed],
 ) -> Option<(&'a SnapshotHeader, Index)> {
-    let of_this = |header: &&SnapshotHeader| {
-        let same = header.cluster.name == job.cluster.name && header.cluster.uid == job.cluster.uid;
-        let whole = components.iter().all(|c| header.bundles.iter().any(|b| b.component == *c));
-        same && header.set == set && whole && header.captured_at <= job.now + SKEW
+    let whole = |(one, header): &(&Listed, &SnapshotHeader)| {
+        let has = |c: &Component| header.bundles.iter().any(|b| b.component == *c);
+        components.iter().all(has) && one.damage_of(components).is_none()
     };
-    let trusted = listed.iter().filter(|one| one.trust.is_trusted() && one.damage_of(components).is_none());
-    let newest = trusted.filter_map(|one| one.header.as_ref().ok()).filter(of_this);
-    let newest = newest.max_by_key(|header| header.captured_at)?;
+    let (_, newest) = ours(job, set, listed).filter(whole).max_by_key(|(_, header)| header.captured_at)?;
     Some((newest, job.repository.index(newest, job.index_key?).ok()?))
 }
 
 /// The newest of the set that no change occasioned, however complete it is: what it lacks is told by whoever took it.
 pub(super) fn newest_backup<'a>(job: &Job<'_>, set: Set, listed: &'a [Listed]) -> Option<&'a SnapshotHeader> {
-    let of_this = |header: &&SnapshotHeader| {
+    let headers = ours(job, set, listed).map(|(_, header)| header);
+    headers.filter(|header| header.occasion.is_backup()).max_by_key(|header| header.captured_at)
+}
+
+/// Those of the job's cluster and of the set that are to be relied on, with their headers; none from the future.
+fn ours<'a>(
+    job: &Job<'_>,
+    set: Set,
+    listed: &'a [Listed],
+) -> impl Iterator<Item = (&'a Listed, &'a SnapshotHeader)> {
+    let believed = listed.iter().filter_map(|one| Some((one, one.believed().ok()?)));
+    believed.filter(move |(_, header)| {
         let same = header.cluster.name == job.cluster.name && header.cluster.uid == job.cluster.uid;
-        same && header.set == set && header.occasion.is_backup() && header.captured_at <= job.now + SKEW
-    };
-    let believed = listed.iter().filter_map(|one| one.believed().ok()).filter(of_this);
-    believed.max_by_key(|header| header.captured_at)
+        same && header.set == set && header.captured_at <= job.now + SKEW
+    })
 }
 
 /// Whether something that somebody wanted differs.

@@ -162,7 +162,7 @@ impl Backup {
             let now = chrono::Utc::now();
             let listed: Vec<Listed> =
                 ids.iter().map(|id| repository.get(id, &trusted, now)).collect::<Result<_>>()?;
-            Ok(replicate::to(cx, &repository, &listed, &places, None, None).await)
+            Ok(replicate::to(cx, &repository, &listed, &places, None).await)
         }
         .await;
         if let (Err(_), Ok(outcomes)) = (&taken, &copied) {

@@ -128,15 +128,11 @@ impl Going<'_> {
                 "look at it with --dry-run; to do it all the same, pass --expect DIGEST beside --yes",
             ));
         }
-        let shown = || preview::text(&prepared, cluster, cx);
         if course.dry_run {
-            cx.terminal.answer(&prepared.plan.to_json(), shown)?;
+            cx.terminal.answer(&prepared.plan.to_json(), || preview::text(&prepared, cluster, cx))?;
             return Ok(Exit::Done);
         }
-        match course.yes {
-            true => cx.terminal.show(shown())?,
-            false => cx.terminal.preview(shown())?,
-        }
+        course.show(&prepared, cluster, cx)?;
         prepared.may_write()?;
         let asked = Instant::now();
         if !course.yes && !prepared.plan.is_empty() && !prompt::yes(&preview::question(&prepared, cx))? {
@@ -164,6 +160,12 @@ impl Going<'_> {
 }
 
 impl Course {
+    /// Shows what would be done; `-q` leaves it out only where nobody is asked about it.
+    fn show(&self, prepared: &Prepared<'_>, cluster: &Cluster, cx: &Context) -> Result<()> {
+        let shown = preview::text(prepared, cluster, cx);
+        if self.yes { cx.terminal.show(shown) } else { cx.terminal.preview(shown) }
+    }
+
     async fn recover(
         &self,
         cx: &Context,
@@ -182,11 +184,7 @@ impl Course {
         // anybody who is not asked agreed to break a limit.
         let proceed = |rest: &Prepared<'_>| {
             progress.pause();
-            let shown = preview::text(rest, cluster, cx);
-            match self.yes {
-                true => cx.terminal.show(shown)?,
-                false => cx.terminal.preview(shown)?,
-            }
+            self.show(rest, cluster, cx)?;
             match (&self.expect, self.yes) {
                 (Some(_), _) => Ok(false),
                 (None, true) => Ok(rest.plan.issuance.broken().is_empty()),

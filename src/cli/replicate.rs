@@ -14,7 +14,7 @@ use crate::{
     Error, Kind, Result, config,
     model::SnapshotId,
     repository::{
-        Listed, Repository, Retention,
+        Listed, Repository,
         replicate::{self, Replicated},
         reports::CopiedReports,
         s3::{Bucket, Place},
@@ -86,9 +86,8 @@ impl Replicate {
         let outcomes = interrupt::run(
             &|| "what is copied stays; the rest is copied by: netdr replicate".into(),
             async {
-                let all = self.ids.is_empty();
-                let retention = all.then_some(settings.config.retention);
-                Ok(to(cx, &repository, &listed, &places, retention, all.then_some(&settings)).await)
+                let nightly = self.ids.is_empty().then_some(&settings);
+                Ok(to(cx, &repository, &listed, &places, nightly).await)
             },
         )?;
         let exit = report(cx, &outcomes, &[]).max(nowhere(&outcomes));
@@ -104,15 +103,14 @@ fn nowhere(outcomes: &[Outcome]) -> Exit {
     codes.and_then(|codes| codes.into_iter().min()).unwrap_or(Exit::Done)
 }
 
-/// Copies to one place after the other what its retention, or else the repository's, keeps; all where none is given. Reports,
-/// too, where somebody says what seals them.
+/// Copies to one place after the other: nightly what its retention, or else the configuration's, keeps, and reports, too;
+/// else all that is given, and no report.
 pub(super) async fn to(
     cx: &Context,
     repository: &Repository,
     listed: &[Listed],
     places: &[&Place],
-    retention: Option<Retention>,
-    reports: Option<&Settings>,
+    nightly: Option<&Settings>,
 ) -> Vec<Outcome> {
     let left_alone = listed.iter().filter(|one| !one.trust.is_trusted()).count();
     if left_alone > 0 {
@@ -123,7 +121,7 @@ pub(super) async fn to(
     }
     let mut outcomes = Vec::new();
     for (place, (name, bucket)) in places.iter().zip(places::open(places).await) {
-        let retention = retention.map(|repository| place.retention.unwrap_or(repository));
+        let retention = nightly.map(|settings| place.retention.unwrap_or(settings.config.retention));
         let (wanted, expired) = replicate::wanted(listed, retention, cx.now);
         let phase = cx.terminal.phase(format!("replicating to {name}"));
         phase.parts(wanted.len() as u64);
@@ -134,7 +132,7 @@ pub(super) async fn to(
             let bucket = bucket?;
             let done = repository.replicate(&bucket, &wanted, now, &|_| phase.part()).await;
             let done = done.map_err(|error| places::at(&name, error))?;
-            if let Some(settings) = reports {
+            if let Some(settings) = nightly {
                 copied = put(repository, &bucket, settings).await.map_err(|error| places::at(&name, error));
             }
             Ok(done)

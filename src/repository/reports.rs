@@ -63,6 +63,7 @@ impl Repository {
             return Ok(result);
         }
         let there = bucket.reports().await?;
+        let mut known = None;
         for report in signed {
             let files = [format!("{report}.sig"), report.clone()];
             if files.iter().all(|name| there.contains(&object(name))) {
@@ -78,10 +79,13 @@ impl Repository {
                 result.untrusted.push(report);
                 continue;
             }
-            let recipients = recipients()?;
+            let recipients = match &known {
+                Some(recipients) => recipients,
+                None => known.insert(recipients()?),
+            };
             for (name, content) in files.into_iter().zip([signature, text]) {
                 if !there.contains(&object(&name)) {
-                    bucket.put_report(&name, &content, &recipients, now).await?;
+                    bucket.put_report(&name, &content, recipients, now).await?;
                     result.copied.push(name);
                 }
             }

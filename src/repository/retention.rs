@@ -72,11 +72,9 @@ impl PrunePlan {
 pub fn plan(listed: &[Listed], retention: Retention, now: DateTime<Utc>) -> PrunePlan {
     let mut series: BTreeMap<Series<'_>, Vec<&SnapshotHeader>> = BTreeMap::new();
     let resealed = resealed(listed);
-    let damaged: BTreeSet<&SnapshotId> =
-        listed.iter().filter(|one| !one.damage.is_empty()).map(|one| &one.id).collect();
     let unseen: BTreeSet<&SnapshotId> =
         listed.iter().filter(|one| !one.unseen.is_empty()).map(|one| &one.id).collect();
-    let bad: BTreeSet<&SnapshotId> = damaged.union(&unseen).copied().collect();
+    let bad: BTreeSet<&SnapshotId> = listed.iter().filter(|one| !one.is_whole()).map(|one| &one.id).collect();
     let trusted = listed.iter().filter(|l| l.trust.is_trusted() && !resealed.contains_key(&l.id));
     for header in trusted.filter_map(|l| l.header.as_ref().ok()) {
         series.entry(header.series()).or_default().push(header);
