@@ -149,10 +149,9 @@ impl RecoveryReport {
         document
     }
 
-    /// Whether the objective of recovery time was met, where that can be said: where readiness was simulated, a real recovery
-    /// can only take longer, and so only that it was missed is known.
+    /// Whether the objective of recovery time was met, where that can be said: see [`rto_met`].
     pub(crate) fn rto_proved(&self) -> Option<bool> {
-        (self.simulated.is_empty() || !self.rto_met).then_some(self.rto_met)
+        rto_met(true, self.rto_met, self.simulated.is_empty())
     }
 
     /// How much of the recovery time had passed when netdr was called, and how much it waited for a person: both count.
@@ -261,7 +260,15 @@ impl RecoveryReport {
 
     /// Who, what, when, from where: what makes the report evidence.
     fn evidence(&self) -> Vec<(&'static str, String)> {
-        let source: Vec<String> = self.source.iter().map(ToString::to_string).collect();
+        let (source, incident) = match &self.undoes {
+            Some(run) => (vec![("Source", format!("the safety snapshot of run {run}"))], None),
+            None => {
+                let source: Vec<String> = self.source.iter().map(ToString::to_string).collect();
+                let taken = if self.is_authored() { "Source committed" } else { "Source captured" };
+                let source = vec![("Source", source.join(", ")), (taken, words::time(self.captured_at))];
+                (source, Some(("Incident began", words::time(self.incident_start))))
+            }
+        };
         let mut rows = vec![
             ("Run", self.run.to_string()),
             ("Scenario", self.scenario.clone()),
@@ -270,20 +277,23 @@ impl RecoveryReport {
             ("Cluster", self.cluster.name.clone()),
             ("Cluster identity", format!("{} (uid of namespace kube-system)", self.cluster.uid)),
             ("Kubernetes", self.cluster.kubernetes.clone()),
-            ("Source", source.join(", ")),
-            (
-                if self.is_authored() { "Source committed" } else { "Source captured" },
-                words::time(self.captured_at),
-            ),
-            ("Source signed by", self.signed_by.clone()),
-            ("Incident began", words::time(self.incident_start)),
+        ];
+        rows.extend(source);
+        rows.push(("Source signed by", self.signed_by.clone()));
+        rows.extend(incident);
+        rows.extend([
             ("Command began", words::time(self.started_at)),
             ("Command ended", words::time(self.ended_at)),
             ("netdr", self.tool.clone()),
-        ];
-        undone::of_evidence(self, &mut rows);
+        ]);
         rows
     }
+}
+
+/// Whether the objective of recovery time was met; none where that stays open: what was in time where nodes are only played may
+/// take longer where they are not.
+pub fn rto_met(recovered: bool, in_time: bool, real: bool) -> Option<bool> {
+    (real || !in_time).then_some(recovered && in_time)
 }
 
 /// What the reasons of a step that is not plainly done are reasons for.

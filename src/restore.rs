@@ -28,9 +28,9 @@ mod surroundings;
 pub mod undo;
 mod versions;
 
-// What checks judge by, too.
-pub(crate) use decide::terminating;
+pub(crate) use acts::{GONE, wait_gone}; // a drill deletes, too
 pub(crate) use gates::unplayable; // asked by a drill
+// What checks judge by, too.
 pub(crate) use gates::{
     condition, has_ready_endpoint, is_ready, nodes_ready, pod_reason, read_webhooks, rolled_out, selector,
 };

@@ -12,8 +12,9 @@ mod scenario;
 pub(crate) mod tests;
 mod trend;
 
+pub use super::rto_met;
 pub use compliance::{CONTROLS, Control};
-pub use scenario::{Scenario, judge, own_time, rto_met};
+pub use scenario::{Scenario, judge, own_time};
 pub use trend::{Past, PastScenario, last};
 
 use chrono::{DateTime, Utc};
@@ -31,6 +32,13 @@ pub enum Place {
     Sandbox,
     /// A cluster that is marked as one for drills.
     DrillCluster,
+}
+
+impl Place {
+    /// Whether times there are those of real workloads: kwok plays nodes on a drill cluster, too.
+    fn measures(self, simulated: &[String]) -> bool {
+        self == Self::DrillCluster && simulated.is_empty()
+    }
 }
 
 /// A snapshot that was drilled.
@@ -126,8 +134,8 @@ impl DrillReport {
     /// Whether it counts as a good drill: every plan was drilled, every scenario came back, and no objective was missed of
     /// those that could be judged.
     pub fn judge(complete: bool, scenarios: &[Scenario]) -> bool {
-        let back = |scenario: &Scenario| scenario.outcome == "recovered" && !scenario.is_late();
-        complete && !scenarios.is_empty() && scenarios.iter().all(back)
+        let in_time = |scenario: &Scenario| scenario.is_back() && !scenario.is_late();
+        complete && !scenarios.is_empty() && scenarios.iter().all(in_time)
     }
 
     /// The JSON of `netdr drill --json`, which the report's file has too.
@@ -195,15 +203,15 @@ impl DrillReport {
         self.ended("failed") + self.ended("partial") == 0 && self.ended("recovered") > 0
     }
 
-    /// Whether its times are those of real workloads: kwok plays nodes on a drill cluster, too.
+    /// Whether its times are those of real workloads.
     pub fn is_measured(&self) -> bool {
-        self.place == Place::DrillCluster && self.simulated.is_empty()
+        self.place.measures(&self.simulated)
     }
 
     /// What is said of a scenario's objectives, of time and of point, where they were neither met nor missed: what did not
     /// come back is not judged.
     pub fn unjudged(&self, scenario: &Scenario) -> [&'static str; 2] {
-        let back = scenario.outcome == "recovered";
+        let back = scenario.is_back();
         [back && !self.is_measured(), back].map(|open| if open { "open" } else { "not judged" })
     }
 

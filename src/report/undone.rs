@@ -1,6 +1,6 @@
 //! What the report of an undo says otherwise: there was no incident, and no objective is judged.
 //!
-//! In: a report. Out: its words, its rows. Invariant: pure; of a restore everything stays as it is.
+//! In: a report. Out: its words, its JSON. Invariant: pure; of a restore everything stays as it is.
 
 use serde_json::{Value, json};
 
@@ -8,9 +8,6 @@ use super::{RecoveryReport, Verdict, words};
 
 /// What JSON has of objectives and their source.
 const OBJECTIVES: [&str; 6] = ["rto_s", "rto_met", "rpo_s", "rpo_met", "recovery_point_s", "recovery_points"];
-
-/// Rows of the evidence that are about an incident and its source.
-const OF_INCIDENT: [&str; 3] = ["Source captured", "Source committed", "Incident began"];
 
 impl RecoveryReport {
     /// The verdict in two or three words.
@@ -39,17 +36,6 @@ impl RecoveryReport {
 pub(super) fn without_objectives(document: &mut Value) {
     for field in OBJECTIVES {
         document[field] = json!(null);
-    }
-}
-
-/// Takes what is of an incident out of the evidence.
-pub(super) fn of_evidence(report: &RecoveryReport, rows: &mut Vec<(&'static str, String)>) {
-    let Some(run) = &report.undoes else { return };
-    rows.retain(|(name, _)| !OF_INCIDENT.contains(name));
-    for (name, value) in rows {
-        if *name == "Source" {
-            *value = format!("the safety snapshot of run {run}");
-        }
     }
 }
 

@@ -33,8 +33,8 @@ use crate::{
 
 /// How often an act begins anew when its object's bookkeeping changes under its hands.
 const ATTEMPTS: usize = 8;
-/// How long a deleted object may take to go before it is created again.
-const GONE: Duration = Duration::from_secs(60);
+/// How long a deleted object may take to go: whoever put a finalizer on it has work to do first.
+pub(crate) const GONE: Duration = Duration::from_secs(60);
 
 /// What acts need.
 pub(super) struct Acting<'a> {
@@ -165,7 +165,9 @@ impl Acting<'_> {
 
     /// The second half of a recreation. What fails from here on leaves the object deleted, and that is said.
     async fn create_again(&self, act: &Act, place: &Place<'_>, body: &[u8], uid: &str) -> Answer<ActOutcome> {
-        let created = match self.wait_gone(place, uid).await {
+        let Place { read, namespace, name, .. } = *place;
+        let deadline = Instant::now() + GONE;
+        let created = match wait_gone(self.cluster, read, namespace, name, uid, deadline, self.poll).await {
             Ok(None) => self.cluster.create(&place.write, place.namespace, body).await,
             Ok(Some(held_by)) => return Ok(going(act, &held_by)),
             Err(refusal) => Err(refusal),
@@ -178,22 +180,6 @@ impl Acting<'_> {
                 let said = words::half_done(act, &refusal, behind.as_deref(), self.cluster.server());
                 Ok(ActOutcome::Failed(said))
             }
-        }
-    }
-
-    /// Waits until the very object is gone; says who holds it when it does not go.
-    async fn wait_gone(&self, place: &Place<'_>, uid: &str) -> Answer<Option<String>> {
-        let deadline = Instant::now() + GONE;
-        loop {
-            match self.cluster.get(place.read, place.namespace, place.name).await? {
-                Some(live) if live["metadata"]["uid"] == uid => {
-                    if Instant::now() > deadline {
-                        return Ok(Some(decide::terminating(&live).unwrap_or_default()));
-                    }
-                }
-                _ => return Ok(None),
-            }
-            sleep(self.poll).await;
         }
     }
 
@@ -220,6 +206,29 @@ impl Acting<'_> {
         }
         let body = json.map(Json::bytes);
         Ok(Place { read, write, namespace: namespace.as_deref(), name, body })
+    }
+}
+
+/// Waits until the very object is gone; says who holds it when it does not go. `poll` is the pause between two looks.
+pub(crate) async fn wait_gone(
+    cluster: &Cluster,
+    kind: &ApiKind,
+    namespace: Option<&str>,
+    name: &str,
+    uid: &str,
+    deadline: Instant,
+    poll: Duration,
+) -> Answer<Option<String>> {
+    loop {
+        match cluster.get(kind, namespace, name).await? {
+            Some(live) if live["metadata"]["uid"] == uid => {
+                if Instant::now() > deadline {
+                    return Ok(Some(decide::terminating(&live).unwrap_or_default()));
+                }
+            }
+            _ => return Ok(None),
+        }
+        sleep(poll).await;
     }
 }
 

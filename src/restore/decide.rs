@@ -68,7 +68,7 @@ pub(super) fn merge_patch(live: &Value, wanted: &Value) -> Value {
 }
 
 /// Whether an object is on its way out; and who holds it.
-pub(crate) fn terminating(live: &Value) -> Option<String> {
+pub(super) fn terminating(live: &Value) -> Option<String> {
     let metadata = &live["metadata"];
     if metadata["deletionTimestamp"].is_null() {
         return None;

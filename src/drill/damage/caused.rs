@@ -6,19 +6,17 @@
 use std::{collections::BTreeMap, fmt, fs, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::Damage;
 use crate::{
     Error, Result,
-    cluster::{Answer, Cluster, Discovery, ListOptions, Precondition, Refusal, Selector},
+    cluster::{Answer, ApiKind, Cluster, Discovery, ListOptions, Precondition, Refusal, Selector},
     model::{Content, Item, ItemKey},
     plan::Action,
-    restore::terminating,
+    restore::{GONE, wait_gone},
 };
 
-/// How long what is deleted may take to go: whoever put a finalizer on it has work to do first.
-const GONE: Duration = Duration::from_secs(60);
 const LOOK: &str = "cannot look again at";
 const POLL: Duration = Duration::from_millis(100);
 /// How often what was changed between two requests is deleted anew.
@@ -60,8 +58,8 @@ pub(in crate::drill) async fn cause(
             _ => match causing.object(&damage).await.map_err(refused)? {
                 Done::Nothing => false,
                 Done::Written => true,
-                Done::Deleted(uid) => {
-                    going.push((caused.len(), uid));
+                Done::Deleted(kind, uid) => {
+                    going.push((caused.len(), kind, uid));
                     true
                 }
             },
@@ -71,11 +69,10 @@ pub(in crate::drill) async fn cause(
         }
     }
     let deadline = Instant::now() + GONE;
-    for (number, uid) in going {
+    for (number, kind, uid) in going {
         let one = &mut caused[number];
         let key = one.damage.key();
-        one.held = causing
-            .gone(key, &uid, deadline)
+        one.held = wait_gone(cluster, kind, key.namespace(), key.name(), &uid, deadline, POLL)
             .await
             .map_err(|r| r.about(LOOK, &key.to_string(), cluster.server()))?;
     }
@@ -155,11 +152,11 @@ fn content(item: &Item) -> Value {
 }
 
 /// What became of an object.
-enum Done {
+enum Done<'a> {
     Nothing,
     Written,
-    /// The uid of what is going.
-    Deleted(String),
+    /// The kind and the uid of what is going.
+    Deleted(&'a ApiKind, String),
 }
 
 struct Causing<'a> {
@@ -168,7 +165,7 @@ struct Causing<'a> {
 }
 
 impl Causing<'_> {
-    async fn object(&self, damage: &Damage) -> Answer<Done> {
+    async fn object(&self, damage: &Damage) -> Answer<Done<'_>> {
         let ItemKey::Resource { group, plural, namespace, name } = damage.key() else {
             return Ok(Done::Nothing);
         };
@@ -194,23 +191,8 @@ impl Causing<'_> {
             match self.cluster.delete(kind, namespace, name, &seen).await {
                 // Controllers write statuses all the time, and it is no less lost for that.
                 Err(refusal) if refusal.is_conflict() && tries > 0 => tries -= 1,
-                answer => return answer.map(|_| Done::Deleted(seen.uid)),
+                answer => return answer.map(|_| Done::Deleted(kind, seen.uid)),
             }
-        }
-    }
-
-    /// Waits until the very object is gone; who holds it where it does not go.
-    async fn gone(&self, key: &ItemKey, uid: &str, deadline: Instant) -> Answer<Option<String>> {
-        loop {
-            match self.seen(key).await? {
-                Some(live) if live["metadata"]["uid"] == uid => {
-                    if Instant::now() > deadline {
-                        return Ok(Some(terminating(&live).unwrap_or_default()));
-                    }
-                }
-                _ => return Ok(None),
-            }
-            sleep(POLL).await;
         }
     }
 

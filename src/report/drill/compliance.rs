@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::{DrillReport, Nights};
+use super::{DrillReport, Nights, Scenario};
 use crate::report::words::count;
 
 /// A row.
@@ -127,7 +127,7 @@ fn scenarios(names: &[&str], what: &str) -> String {
 
 fn came_back(names: &[&str], what: &str, report: &DrillReport) -> String {
     let of = |name: &&str| report.scenarios.iter().find(|scenario| scenario.name == **name);
-    let back = |name: &&&str| of(name).is_some_and(|scenario| scenario.outcome == "recovered");
+    let back = |name: &&&str| of(name).is_some_and(Scenario::is_back);
     let proved: Vec<&str> = names.iter().filter(back).copied().collect();
     if !proved.is_empty() {
         return scenarios(&proved, what);

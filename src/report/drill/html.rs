@@ -57,7 +57,7 @@ fn head(m: &mut Markup, report: &DrillReport) {
 
 /// The three numbers that the drill is about.
 fn cards(m: &mut Markup, report: &DrillReport) {
-    let back: Vec<&Scenario> = report.scenarios.iter().filter(|one| one.outcome == "recovered").collect();
+    let back: Vec<&Scenario> = report.scenarios.iter().filter(|one| one.is_back()).collect();
     let broken: usize = report.scenarios.iter().map(|scenario| scenario.caused.len()).sum();
     card(m, "Scenarios that came back", &format!("{} of {}", back.len(), report.scenarios.len()));
     m.raw("<p class=\"muted\">").text(words::count(broken as u64, "failure")).raw(" caused");

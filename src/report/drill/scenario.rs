@@ -31,7 +31,7 @@ pub struct Scenario {
     pub recovery_time_s: Option<f64>,
     /// Objective.
     pub rto_s: u64,
-    /// Whether it was met: see [`rto_met`]; none in a sandbox, where readiness is played.
+    /// Whether it was met: see [`super::rto_met`]; none in a sandbox, where readiness is played.
     pub rto_met: Option<bool>,
     /// How old the oldest source was when the failure was caused; as `own_time_s`.
     pub recovery_point_s: Option<i64>,
@@ -222,9 +222,14 @@ fn once_each(runs: &[RecoveryReport], nodes: &[String]) -> Vec<Check> {
 }
 
 impl Scenario {
-    /// Whether it missed an objective: it took too long, or what it brought back is too old.
+    /// Whether it came back.
+    pub fn is_back(&self) -> bool {
+        self.outcome == "recovered"
+    }
+
+    /// Whether it missed an objective.
     pub fn is_late(&self) -> bool {
-        [self.rto_met, self.rpo_met].contains(&Some(false))
+        is_late(self.rto_met, self.rpo_met)
     }
 
     /// Whether what was restored was read again, and compared with the snapshots.
@@ -264,10 +269,9 @@ impl Scenario {
     }
 }
 
-/// Whether the objective of recovery time was met; none where that stays open: what was in time where nodes are only played may
-/// take longer where they are not.
-pub fn rto_met(recovered: bool, in_time: bool, real: bool) -> Option<bool> {
-    (real || !in_time).then_some(recovered && in_time)
+/// Whether an objective was missed: it took too long, or what it brought back is too old.
+pub(super) fn is_late(rto_met: Option<bool>, rpo_met: Option<bool>) -> bool {
+    [rto_met, rpo_met].contains(&Some(false))
 }
 
 /// What runs took of netdr itself: waiting for others, and for a person, is not its own.

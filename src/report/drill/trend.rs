@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Place;
+use super::{Place, scenario::is_late};
 use crate::model::{ClusterIdentity, RunId};
 
 /// An earlier drill.
@@ -51,7 +51,7 @@ pub struct PastScenario {
 impl Past {
     /// Whether its times are those of real workloads, as [`super::DrillReport::is_measured`].
     pub fn is_measured(&self) -> bool {
-        self.place == Place::DrillCluster && self.simulated.is_empty()
+        self.place.measures(&self.simulated)
     }
 
     /// What a scenario came to.
@@ -61,8 +61,8 @@ impl Past {
 
     /// Of how many plans it was, where they came back in time and it is no good one only because it was not of every plan.
     pub(super) fn part(&self) -> Option<usize> {
-        let late = |scenario: &PastScenario| [scenario.rto_met, scenario.rpo_met].contains(&Some(false));
-        let in_time = |scenario: &PastScenario| scenario.is_back() && !late(scenario);
+        let in_time =
+            |scenario: &PastScenario| scenario.is_back() && !is_late(scenario.rto_met, scenario.rpo_met);
         let back = !self.scenarios.is_empty() && self.scenarios.iter().all(in_time);
         (!self.good && back).then_some(self.scenarios.len())
     }
