@@ -10,14 +10,18 @@ mod page;
 mod trap;
 mod untested;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, path::Path, process::Stdio};
 
 use netdr::drill::{cluster::host_root, drills, last};
 use netdr::signature::TrustedSigners;
+use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+};
 
-use crate::support::{Home, MARKER, NODE, Operator, Outcome, built, corrupted, says, shared};
+use crate::support::{Home, MARKER, NODE, Operator, Outcome, built, corrupted, says, send, shared};
 use trap::Trap;
 
 /// The words of a drill that opens what there is.
@@ -47,20 +51,47 @@ pub(super) fn command(home: &Home, memory: &Path, words: &[&str]) -> Command {
 
 /// Runs a drill to its end, however long five control planes take on a busy machine.
 pub(super) async fn drill(home: &Home, memory: &Path, words: &[&str]) -> Outcome {
-    let output = command(home, memory, words).output().await.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    command(home, memory, words).output().await.unwrap().into()
+}
+
+/// A drill that has begun, and the lines that it says.
+struct Begun {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+}
+
+impl Begun {
+    /// Starts it, and reads until it says this.
+    async fn until(mut command: Command, word: &str) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        while !lines.next_line().await.unwrap().unwrap().contains(word) {}
+        Self { child, lines }
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    fn send(&self, signal: Signal) {
+        send(&self.child, signal);
+    }
+
+    /// Its end, and on standard error what it said from then on.
+    async fn ended(self) -> Outcome {
+        let (mut said, mut rest) = (String::new(), self.lines.into_inner());
+        let (output, read) = tokio::join!(self.child.wait_with_output(), rest.read_to_string(&mut said));
+        read.unwrap();
+        Outcome { stderr: said, ..output.unwrap().into() }
+    }
 }
 
 /// A drill whose control planes do not start.
 async fn drill_without_room(home: &Home, memory: &Path, words: &[&str]) -> Outcome {
-    let broken = home.path().join("broken");
-    fs::create_dir_all(&broken).unwrap();
     for program in ["etcd", "kube-apiserver"] {
-        fs::write(broken.join(program), "#!/bin/sh\necho no more room >&2\nexit 3\n").unwrap();
-        fs::set_permissions(broken.join(program), fs::Permissions::from_mode(0o755)).unwrap();
+        home.stand_in(program, "echo no more room >&2\nexit 3");
     }
-    let own = ["--memory", memory.to_str().unwrap(), "--assets", "broken"];
+    let own = ["--memory", memory.to_str().unwrap(), "--assets", "bin"];
     home.netdr(&[&WORDS[..], &own, words].concat()).await
 }
 

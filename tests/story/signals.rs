@@ -2,10 +2,10 @@
 
 use std::{fs, io::pipe, process::Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
-use crate::support::{Store, content, eventually, says};
+use crate::support::{Store, content, eventually, says, send};
 
 #[tokio::test]
 async fn a_reader_that_has_gone_away_is_no_error() {
@@ -33,7 +33,7 @@ async fn ctrl_c_ends_a_backup_that_waits_for_a_prune() {
     let mut child = store.home().command("netdr", &words).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     while !lines.next_line().await.unwrap().unwrap().starts_with("backing up host") {}
-    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    send(&child, Signal::INT);
     let mut said = String::new();
     lines.into_inner().read_to_string(&mut said).await.unwrap();
     assert_eq!(child.wait().await.unwrap().code(), Some(130), "{said}");
@@ -55,7 +55,7 @@ async fn ctrl_c_takes_back_what_was_unpacked() {
     let words = ["extract", &id, "--to", "out", "--identity", "keys/operator.txt"];
     let child = store.home().command("netdr", &words).stderr(Stdio::piped()).spawn().unwrap();
     eventually("files in clear", async || store.path("out/host/host").exists().then_some(())).await;
-    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    send(&child, Signal::INT);
     let output = child.wait_with_output().await.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");

@@ -1,11 +1,6 @@
 //! `netdr watch`: a change is in a snapshot within seconds, whatever the API server does meanwhile.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    process::Stdio,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeSet, path::Path, process::Stdio};
 
 use chrono::{SecondsFormat, Utc};
 use futures::{StreamExt as _, stream};
@@ -18,7 +13,7 @@ use netdr::{
     model::{Component, Set},
     watch::{News, Watch},
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
@@ -26,7 +21,7 @@ use tokio::{
 };
 
 use crate::support::{
-    Fault, Faults, MARKER, Objects, Operator, POLICIES, Server, eventually, everything, fresh,
+    Fault, Faults, Hook, MARKER, Objects, Operator, POLICIES, eventually, everything, fresh, send,
 };
 
 const FAST: [&str; 7] = ["watch", "--json", "--settle", "1s", "--at-most", "3s", "--no-progress"];
@@ -77,8 +72,7 @@ impl Watching {
 
     /// Stops it as a kubelet does; its exit code. To its end every line is an object.
     async fn stop(mut self) -> i32 {
-        kill_process(Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap(), Signal::TERM)
-            .unwrap();
+        send(&self.child, Signal::TERM);
         while let Some(line) = self.lines.next_line().await.unwrap() {
             self.said.push(serde_json::from_str(&line).unwrap());
         }
@@ -104,13 +98,8 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     operator.home.shell("git init -q --bare -b main seen.git").await.ok();
     operator.configure("git: {history: {url: seen.git}}");
     let night = operator.backup().await;
-    let told = Arc::<Mutex<Vec<Value>>>::default();
-    let hears = told.clone();
-    let hook = Server::plain("127.0.0.1", move |_, body| {
-        hears.lock().unwrap().push(serde_json::from_slice(body).unwrap());
-        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
-    });
-    operator.configure(&format!("notify: [{{webhook: 'http://{}/'}}]", hook.address));
+    let hook = Hook::start();
+    operator.configure(&hook.configuration());
     operator.configure("metrics: {textfile: netdr.prom}");
     operator.home.shell("mv seen.git away.git").await.ok();
     let mut watching = Watching::start(&operator, &[]).await;
@@ -174,11 +163,11 @@ async fn a_change_is_in_a_snapshot_within_seconds_and_the_night_is_not_blind_for
     watching.until("two looks under a refused configuration", failed).await;
     let again = async { std::fs::write(&file, right).unwrap() };
     watching.snapshot_after("a configuration that is read again", again).await;
-    eventually("the end of it", async || (told.lock().unwrap().len() >= 7).then_some(())).await;
+    eventually("the end of it", async || (hook.taken().len() >= 7).then_some(())).await;
     assert_eq!(watching.stop().await, 130);
     operator.home.netdr(&["verify", "--all"]).await.ok();
     // Somebody was told that Git lacked something, once, and that it does not any more; that it was stopped is no failure.
-    let told = told.lock().unwrap().clone();
+    let told = hook.taken();
     let told = told.iter().map(|of| (of["task"].as_str().unwrap(), of["status"].as_str().unwrap()));
     let told: Vec<_> = told.filter(|(task, _)| *task != "drift network").collect();
     let configuration = format!("configuration {}", rustix::system::uname().nodename().to_string_lossy());
@@ -311,24 +300,16 @@ async fn a_set_that_shrank_is_told_once_and_that_it_is_over_or_that_the_night_ha
     );
     make(0..10).await;
     operator.backup().await;
-    let told = Arc::<Mutex<Vec<(String, String)>>>::default();
-    let hears = told.clone();
-    let hook = Server::plain("127.0.0.1", move |_, body| {
-        let of: Value = serde_json::from_slice(body).unwrap();
-        let subject = of["subject"].as_str().unwrap().to_owned();
-        if of["task"] == "watch network" {
-            hears.lock().unwrap().push((of["status"].as_str().unwrap().into(), subject));
-        }
-        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
-    });
-    operator.configure(&format!("notify: [{{webhook: 'http://{}/'}}]", hook.address));
+    let hook = Hook::start();
+    operator.configure(&hook.configuration());
     let mut watching = Watching::start(&operator, &["--at-least-every", "3s"]).await;
     let state = |wanted: &'static str| {
         move |said: &[Value]| said.iter().any(|line| event(line) == "snapshot" && line["state"] == wanted)
     };
+    let told = || hook.taken().into_iter().filter(|of| of["task"] == "watch network").collect::<Vec<_>>();
     let heard = async |messages: usize| {
-        eventually("a message", async || (told.lock().unwrap().len() >= messages).then_some(())).await;
-        told.lock().unwrap().iter().map(|(status, _)| status.clone()).collect::<Vec<_>>()
+        let told = eventually("a message", async || Some(told()).filter(|told| told.len() >= messages)).await;
+        told.into_iter().map(|of| of["status"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     remove(0..3).await;
     watching.until("that it shrank", state("shrunk")).await;
@@ -347,8 +328,9 @@ async fn a_set_that_shrank_is_told_once_and_that_it_is_over_or_that_the_night_ha
     operator.home.netdr(&["backup", "--set", "network"]).await.failed(3);
     assert_eq!(heard(4).await, ["problem", "recovered", "problem", "taken-over"]);
     assert_eq!(watching.stop().await, 130);
-    let told = told.lock().unwrap();
-    assert!(told.iter().all(|(_, subject)| subject.ends_with("watch network shrunk")), "{told:#?}");
+    let told = told();
+    let shrunk = |of: &Value| of["subject"].as_str().unwrap().ends_with("watch network shrunk");
+    assert!(told.iter().all(shrunk), "{told:#?}");
 }
 
 /// Exactly as it is installed: what its account may not is named, and stops nothing else.

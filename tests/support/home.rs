@@ -6,13 +6,14 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Output, Stdio},
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::{kinds::unfrozen, planes::built};
 
@@ -104,8 +105,7 @@ impl Home {
         let output = ended
             .unwrap_or_else(|_| panic!("{program} {arguments:?} did not end in {} s", PATIENCE.as_secs()))
             .unwrap_or_else(|e| panic!("cannot run {program}: {e}; it comes with: make test-tools"));
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        output.into()
     }
 }
 
@@ -118,6 +118,12 @@ impl Drop for Home {
             "no frozen repository has the like of {unfrozen:?}: docs/upgrades.md says how to freeze one"
         );
     }
+}
+
+/// Sends a signal to a program that has not been waited for.
+#[track_caller]
+pub(crate) fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), signal).unwrap();
 }
 
 /// A kubeconfig of this server, whoever is there; its context is `c`.
@@ -138,6 +144,13 @@ fn locate(program: &str) -> PathBuf {
     let path = built().join("bin").join(program);
     assert!(path.is_file(), "{program} is not built; run: tests/control-plane/build {program}");
     path
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
 }
 
 impl Outcome {

@@ -55,6 +55,29 @@ impl Objects {
         }
     }
 
+    /// Lets nobody do this to a network policy (`CREATE`, `DELETE`) unless the expression (CEL) is true: a policy of the
+    /// cluster, `frozen`.
+    pub(crate) async fn deny(&self, operation: &str, unless: &str) {
+        let denial = format!(
+            "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {{name: frozen}}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules: [{{apiGroups: [networking.k8s.io], apiVersions: [v1], operations: [{operation}], resources: [networkpolicies]}}]
+  validations: [{{expression: \"{unless}\", message: ask the database team first}}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {{name: frozen}}
+spec: {{policyName: frozen, validationActions: [Deny]}}
+"
+        );
+        self.create(&denial).await;
+    }
+
     /// Defines kinds that take any field, as (apiVersion, kind, plural, scope), and waits until they are served.
     pub(crate) async fn define(&mut self, kinds: &[(&str, &str, &str, &str)]) {
         for (api_version, kind, plural, scope) in kinds {

@@ -3,11 +3,11 @@
 
 use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::{
     formats::IDENTITY,
-    support::{Glacier, Home, NODE, Operator, Plane, Server, content, eventually},
+    support::{Glacier, Home, NODE, Operator, Plane, Server, content, eventually, send},
 };
 
 const API_SERVER: &str = "kube-apiserver";
@@ -73,7 +73,7 @@ pub(super) async fn told_copied_and_watched(operator: &Operator, network: &str) 
         watched.any(|(_, text)| !String::from_utf8(text.unwrap()).unwrap().contains("null")).then_some(())
     })
     .await;
-    kill_process(Pid::from_raw(watch.id().unwrap().try_into().unwrap()).unwrap(), Signal::TERM).unwrap();
+    send(&watch, Signal::TERM);
     watch.wait().await.unwrap();
 }
 

@@ -74,35 +74,36 @@ impl Driver {
         let left = (WINDOW.0 - width) / 2;
         let clip = json!({"x": left, "y": 0, "width": width, "height": height, "scale": 1});
         let params = json!({"format": "png", "clip": clip, "captureBeyondViewport": true});
-        let taken =
-            self.post("goog/cdp/execute", &json!({"cmd": "Page.captureScreenshot", "params": params})).await;
+        let taken = self.chrome("Page.captureScreenshot", params).await;
         taken["data"].as_str().unwrap().to_owned()
     }
 
     /// Looks as on a screen of this width, in CSS pixels, until told otherwise.
     pub(super) async fn phone(&self, width: u32) {
         let screen = json!({"width": width, "height": 812, "deviceScaleFactor": 2, "mobile": true});
-        let command = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": screen});
-        self.post("goog/cdp/execute", &command).await;
+        self.chrome("Emulation.setDeviceMetricsOverride", screen).await;
     }
 
     /// As on its own screen again.
     pub(super) async fn desktop(&self) {
-        let command = json!({"cmd": "Emulation.clearDeviceMetricsOverride", "params": {}});
-        self.post("goog/cdp/execute", &command).await;
+        self.chrome("Emulation.clearDeviceMetricsOverride", json!({})).await;
     }
 
     /// `light` or `dark`, as the reader prefers.
     pub(super) async fn scheme(&self, scheme: &str) {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": features});
-        self.post("goog/cdp/execute", &command).await;
+        self.chrome("Emulation.setEmulatedMedia", features).await;
     }
 
     /// What the console says: errors, and what the content policy forbids.
     pub(super) async fn console(&self) -> Vec<String> {
         let log = self.post("se/log", &json!({"type": "browser"})).await;
         log.as_array().unwrap().iter().map(|entry| entry["message"].to_string()).collect()
+    }
+
+    /// What a command of Chrome's own protocol answers.
+    async fn chrome(&self, command: &str, params: Value) -> Value {
+        self.post("goog/cdp/execute", &json!({"cmd": command, "params": params})).await
     }
 
     async fn post(&self, what: &str, body: &Value) -> Value {

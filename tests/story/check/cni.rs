@@ -4,12 +4,12 @@
 use std::process::Stdio;
 
 use netdr::drill::Options;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
 use super::named;
-use crate::support::{Home, Kubelets, Objects, Plane, eventually, everything, fresh};
+use crate::support::{Home, Kubelets, Objects, Plane, eventually, everything, fresh, send};
 
 const CANAL: &str = include_str!("../../../src/drill/cluster/canal.yaml");
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
@@ -124,7 +124,7 @@ async fn what_was_started_is_removed_however_the_check_ended() {
     cluster.kubelets.trouble.lock().unwrap().dead.extend(NODES.map(ToOwned::to_owned));
 
     let child = cluster.started().await;
-    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    send(&child, Signal::INT);
     let output = child.wait_with_output().await.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");

@@ -17,12 +17,12 @@ use netdr::{
     cluster::{Cluster, Precondition},
     drill::Options,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::{task::JoinHandle, time::sleep};
 
 use super::named;
-use crate::support::{Home, NODES, Objects, Plane, eventually, everything, fresh};
+use crate::support::{Home, NODES, Objects, Plane, eventually, everything, fresh, send};
 
 const STATUSES: &str = "servicel2statuses.metallb.io";
 const SPEAKERS: &str = "metallb-system/speaker";
@@ -280,7 +280,7 @@ async fn another_node_takes_over_and_the_speaker_comes_back() {
             story.objects.list("nodes").await.iter().any(is_tainted).then_some(())
         })
         .await;
-        kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), signal).unwrap();
+        send(&child, signal);
         let output = child.wait_with_output().await.unwrap();
         if signal == Signal::INT {
             let said = String::from_utf8(output.stderr).unwrap();

@@ -10,29 +10,6 @@ const MARK: &str = "kubectl -n kube-system create configmap netdr-drill-cluster 
 const DRILL: &str =
     "netdr drill --context disposable --scenario network-policies --identity keys/operator.txt --json --yes";
 
-/// A policy of the cluster that lets nobody delete one network policy.
-fn denial(namespace: &str, name: &str) -> String {
-    format!(
-        "
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {{name: kept}}
-spec:
-  failurePolicy: Fail
-  matchConstraints:
-    resourceRules: [{{apiGroups: [networking.k8s.io], apiVersions: [v1], operations: [DELETE], resources: [networkpolicies]}}]
-  validations:
-  - expression: \"request.namespace != '{namespace}' || request.name != '{name}'\"
-    message: ask the database team first
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {{name: kept}}
-spec: {{policyName: kept, validationActions: [Deny]}}
-"
-    )
-}
-
 /// Once all is broken that can be, whoever put the finalizers there lets go.
 async fn let_go(home: &Home) {
     let shown = "kubectl get networkpolicies -A -o jsonpath='{range .items[*]}{.metadata.deletionTimestamp} {.metadata.namespace} {.metadata.name}{\"\\n\"}{end}'";
@@ -78,7 +55,8 @@ async fn what_was_broken_is_gone_before_it_is_restored_and_is_told_where_the_nex
     );
 
     let (namespace, name) = lost[1].split_once('/').unwrap();
-    objects.create(&denial(namespace, name)).await;
+    let another = format!("request.namespace != '{namespace}' || request.name != '{name}'");
+    objects.deny("DELETE", &another).await;
     let delete = format!("kubectl -n {namespace} delete networkpolicy {name} --dry-run=server");
     eventually("the denial to be in force", async || {
         (home.shell(&delete).await.code != Some(0)).then_some(())

@@ -1,24 +1,19 @@
 //! A drill that somebody stops keeps what it has proved until then, signed, and claims nothing of the rest.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use super::{command, custody, drill_without_room, is_signed, memory, outcomes};
+use super::{Begun, command, custody, drill_without_room, is_signed, memory, outcomes};
 use crate::support::{MARKER, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_before_ctrl_c_is_in_a_signed_report() {
     let (home, memory) = (custody().await, memory());
     let plans = ["--scenario", "network-policies", "--scenario", "traefik", "--scenario", "cni"];
-    let mut command = command(&home, memory.path(), &plans);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    while !lines.next_line().await.unwrap().unwrap().contains("traefik: looking whether") {}
-    let process = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
-    kill_process(process, Signal::STOP).unwrap(); // where it is, however long the search takes
+    let drill = Begun::until(command(&home, memory.path(), &plans), "traefik: looking whether").await;
+    drill.send(Signal::STOP); // where it is, however long the search takes
     // By now etcd has everything, and all of it encrypted.
     let search = |word: &str| {
         let at = memory.path().to_str().unwrap();
@@ -26,13 +21,11 @@ async fn what_was_done_before_ctrl_c_is_in_a_signed_report() {
         std::process::Command::new("sh").args(["-c", &found]).output().unwrap().stdout
     };
     assert!(!search("k8s:enc:").is_empty() && search(MARKER).is_empty(), "etcd has a secret in clear");
-    kill_process(process, Signal::INT).unwrap();
-    kill_process(process, Signal::CONT).unwrap();
-    let mut said = String::new();
-    lines.into_inner().read_to_string(&mut said).await.unwrap();
-    let output = child.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(130), "{said}");
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    drill.send(Signal::INT);
+    drill.send(Signal::CONT);
+    let outcome = drill.ended().await;
+    let said = outcome.stderr.clone();
+    let document = outcome.json(130);
     let id = document["report"].as_str().unwrap();
     says(&said, &["error: interrupted", "nothing of the drill is left", &format!("is in report {id}")]);
     assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0);

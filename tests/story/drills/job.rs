@@ -1,12 +1,12 @@
 //! The drill in a cluster, as far as it runs without one and without a container engine: the CronJob's own words, as its user,
 //! with what its image has.
 
-use std::{fs, io::Write as _, path::Path, sync::mpsc::channel};
+use std::{fs, io::Write as _, path::Path};
 
 use serde_json::Value;
 
 use super::{custody, memory, recovered};
-use crate::support::{Home, Outcome, Server, built, says};
+use crate::support::{Home, Hook, Outcome, built, says};
 
 /// Libraries that Debian's image has, and that are libc's but for one: the images link zlib into netdr (Containerfile).
 const LIBRARIES: [&str; 6] = [
@@ -72,18 +72,14 @@ async fn the_job_drills_as_its_user_and_says_that_files_of_nodes_are_not_tested(
 #[tokio::test(flavor = "multi_thread")]
 async fn the_job_tells_of_a_drill_that_failed() {
     let (home, memory) = (custody().await, memory());
-    let (sent, told) = channel();
-    let hook = Server::plain("127.0.0.1", move |_, body| {
-        let _ = sent.send(serde_json::from_slice::<Value>(body).unwrap());
-        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
-    });
+    let hook = Hook::start();
     fs::create_dir(home.path().join("netdr-notify")).unwrap();
-    fs::write(home.path().join("netdr-notify/hook"), format!("http://{}/\n", hook.address)).unwrap();
+    fs::write(home.path().join("netdr-notify/hook"), hook.address() + "\n").unwrap();
     let mut file = fs::File::options().append(true).open(home.path().join("netdr.yaml")).unwrap();
     file.write_all(b"\nnotify: [{webhook_file: netdr-notify/hook, on: [failed, recovered]}]\n").unwrap();
     let broken = "printf '#!/bin/sh\\necho no more room >&2\\nexit 3\\n' | tee image/etcd > image/kube-apiserver; chmod +x image/*";
     let document = as_the_job(&home, memory.path(), broken).await.json(1);
-    let messages: Vec<Value> = told.try_iter().collect();
+    let messages = hook.taken();
     let [message] = &messages[..] else { panic!("{messages:#?}") };
     assert_eq!((&message["task"], &message["event"]), (&"drill full-stack".into(), &"failed".into()));
     says(&message["why"].to_string(), &["full-stack: failed", "no more room"]);

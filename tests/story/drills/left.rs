@@ -6,15 +6,15 @@ use std::{
     process::Stdio,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
-    net::TcpListener,
-};
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::net::TcpListener;
 
-use super::{command, custody, is_signed, memory, outcomes};
-use crate::support::{Home, eventually, kubeconfig_of, says};
+use super::{Begun, command, custody, is_signed, memory, outcomes};
+use crate::support::{Home, Outcome, eventually, kubeconfig_of, says, send};
+
+/// What a drill says when everything is loaded and broken.
+const BROKEN: &str = "failures caused, replaying";
 
 /// Processes that run in a folder.
 fn running_in(folder: &Path) -> Vec<PathBuf> {
@@ -35,19 +35,13 @@ fn files_of(process: &Path) -> impl Iterator<Item = PathBuf> {
 async fn nothing_is_left_after(signal: Signal) {
     let (home, memory, tmp) = (custody().await, memory(), tempfile::tempdir().unwrap());
     let mut command = command(&home, memory.path(), &["--all"]);
-    let mut child =
-        command.env("TMPDIR", tmp.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let send = |pid: u32, signal| {
-        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
-    };
+    command.env("TMPDIR", tmp.path());
     // Everything is loaded and opened then, and stays so while it is looked at.
-    let pid = child.id().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    while !lines.next_line().await.unwrap().unwrap().contains("failures caused, replaying") {}
-    send(pid, Signal::STOP);
+    let drill = Begun::until(command, BROKEN).await;
+    drill.send(Signal::STOP);
     let folder = fs::read_dir(memory.path()).unwrap().next().unwrap().unwrap().path();
     assert!(folder.join("encryption.json").exists(), "everything is encrypted at rest");
-    let netdr = PathBuf::from(format!("/proc/{pid}"));
+    let netdr = PathBuf::from(format!("/proc/{}", drill.pid()));
     let programs = running_in(&folder);
     assert!(programs.len() >= 2, "etcd and the API server: {programs:?}");
     for process in &programs {
@@ -59,16 +53,13 @@ async fn nothing_is_left_after(signal: Signal) {
         let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
         assert!(core.trim_start().starts_with("0 "), "{}: {core}", process.display());
     }
-    send(pid, signal);
-    send(pid, Signal::CONT);
-    let mut said = String::new();
-    lines.into_inner().read_to_string(&mut said).await.unwrap();
-    let output = child.wait_with_output().await.unwrap();
+    drill.send(signal);
+    drill.send(Signal::CONT);
+    let outcome = drill.ended().await;
     if signal == Signal::INT {
-        assert_eq!(output.status.code(), Some(130), "{output:?}");
-        says(&said, &["error: interrupted", "nothing of the drill is left"]);
+        says(&outcome.stderr, &["error: interrupted", "nothing of the drill is left"]);
         assert_eq!(fs::read_dir(memory.path()).unwrap().count(), 0, "when it has ended it is gone");
-        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let document = outcome.json(130);
         let stopped = ["interrupted", "not begun", "not begun", "not begun", "not begun"];
         assert_eq!(outcomes(&document), stopped, "that it was begun and stopped is on record");
         assert_eq!((&document["good"], &document["complete"]), (&json!(false), &json!(false)));
@@ -105,7 +96,7 @@ async fn ctrl_c_before_the_cluster_was_touched_says_that_nothing_is_left() {
     let mut command = command(&home, memory.path(), &["--context", "c", "--yes", "--all"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let _asked = silent.accept().await.unwrap();
-    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
+    send(&child, Signal::INT);
     let output = child.wait_with_output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
@@ -114,23 +105,17 @@ async fn ctrl_c_before_the_cluster_was_touched_says_that_nothing_is_left() {
     assert!(!home.path().join("repo/reports").exists(), "no drill was begun");
 }
 
-/// A drill on a cluster, with this signal when that is broken; what it said from then on.
-async fn broken_off(home: &Home, words: &str, signal: Signal) -> (Option<i32>, String) {
+/// A drill on a cluster, with this signal when that is broken.
+async fn broken_off(home: &Home, words: &str, signal: Signal) -> Outcome {
     let words: Vec<&str> = words.split(' ').collect();
-    let mut command = home.command("netdr", &words);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    while !lines.next_line().await.unwrap().unwrap().contains("failures caused, replaying") {}
-    kill_process(Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap(), signal).unwrap();
-    let mut said = String::new();
-    lines.into_inner().read_to_string(&mut said).await.unwrap();
-    (child.wait().await.unwrap().code(), said)
+    let drill = Begun::until(home.command("netdr", &words), BROKEN).await;
+    drill.send(signal);
+    drill.ended().await
 }
 
 /// On a cluster there is more than the drill's own, and that is broken when Ctrl-C comes.
 pub(super) async fn ctrl_c_leaves_the_cluster_as_it_is(home: &Home, words: &str) {
-    let (code, said) = broken_off(home, words, Signal::INT).await;
-    assert_eq!(code, Some(130), "{said}");
+    let said = broken_off(home, words, Signal::INT).await.failed(130);
     says(
         &said,
         &["error: interrupted", "the cluster is as the drill left it", "the next drill makes it equal"],

@@ -1,11 +1,11 @@
 //! Places outside: whether they have what was drilled, what their archive says, and the report's copies there.
 
-use std::{fs, sync::mpsc::channel};
+use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::memory;
-use crate::support::{Glacier, Server, Store, built, says};
+use crate::support::{Glacier, Hook, Store, built, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_is_asked_for_what_was_drilled_and_learns_no_name_from_the_report() {
@@ -59,17 +59,13 @@ async fn a_place_is_asked_for_what_was_drilled_and_learns_no_name_from_the_repor
     for (key, ..) in glacier.objects().iter().filter(|(key, ..)| key.ends_with("policies.tar.zst.age")) {
         glacier.expire(key);
     }
-    let (sent, told) = channel();
-    let hook = Server::plain("127.0.0.1", move |_, body| {
-        let _ = sent.send(serde_json::from_slice::<Value>(body).unwrap());
-        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
-    });
-    store.configure(&format!("notify: [{{webhook: 'http://{}/'}}]", hook.address));
+    let hook = Hook::start();
+    store.configure(&hook.configuration());
     let document = store.netdr(&words.replace(" --thaw", "")).await.json(3);
     assert_eq!(document["scenarios"][0]["outcome"], json!("recovered"));
     assert_eq!(document["checks"][0]["outcome"], json!("failed"), "{:#}", document["checks"]);
     says(&document["checks"][0]["details"].to_string(), &["policies.tar.zst.age is missing"]);
-    let message = told.try_iter().next().unwrap();
+    let message = &hook.taken()[0];
     assert_eq!(message["event"], json!("partial"), "{message:#}");
     says(&message["why"].to_string(), &["policies.tar.zst.age is missing"]);
 

@@ -1,22 +1,18 @@
 //! What nobody plays, and what is not there to be broken: a drill says so before it waits for it.
 
-use std::{fs, io::ErrorKind, net::TcpListener, sync::mpsc::channel};
+use std::{fs, io::ErrorKind, net::TcpListener};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{drill, memory};
-use crate::support::{Operator, Server, everything, fresh, says};
+use crate::support::{Hook, Operator, everything, fresh, says};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_tested_is_found_out_before_anything_is_broken() {
     let plane = fresh(everything()).await.loaded().await;
     let operator = Operator::of(&plane).await;
-    let (sent, told) = channel();
-    let hook = Server::plain("127.0.0.1", move |_, body| {
-        let _ = sent.send(serde_json::from_slice::<Value>(body).unwrap());
-        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
-    });
-    operator.configure(&format!("notify: [{{webhook: \"http://{}/\"}}]", hook.address));
+    let hook = Hook::start();
+    operator.configure(&hook.configuration());
     operator.configure("metrics: {textfile: metrics/netdr.prom}\nplans: plans");
     let home = operator.home;
     fs::create_dir(home.path().join("metrics")).unwrap();
@@ -64,7 +60,7 @@ async fn what_cannot_be_tested_is_found_out_before_anything_is_broken() {
 
     // Somebody is told, and what was not tested is no drill of it.
     let task = "drill cni certificates network-policies";
-    let messages: Vec<Value> = told.try_iter().collect();
+    let messages = hook.taken();
     let [message] = &messages[..] else { panic!("{messages:#?}") };
     assert_eq!((&message["task"], &message["event"]), (&json!(task), &json!("partial")));
     says(

@@ -4,7 +4,7 @@ use chrono::{Days, Utc};
 
 use super::header;
 use crate::support::{
-    Home, MARKER, Mail, Objects, Operator, Outcome, POLICIES, everything, fresh, tls_secret,
+    Home, MARKER, Mail, Objects, Operator, Outcome, POLICIES, everything, fresh, kubeconfig_of, tls_secret,
 };
 
 const OBJECTS: &str = "
@@ -121,9 +121,7 @@ async fn what_is_found_and_its_end_are_mails_of_one_thread_each() {
     }
 
     // One cause is one message, and names the server.
-    let away = "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
-        clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: u, user: {token: none}}]}";
-    std::fs::write(home.path().join("away.yaml"), away).unwrap();
+    std::fs::write(home.path().join("away.yaml"), kubeconfig_of("https://127.0.0.1:1")).unwrap();
     let began = told(home, &mail, "backup --kubeconfig away.yaml", 1).await;
     let over = told(home, &mail, "backup --accept-shrunk", 0).await;
     are_one_thread("[netdr] proj-k8s: backup network failed", &began, &over);

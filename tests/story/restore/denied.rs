@@ -6,27 +6,10 @@ use serde_json::json;
 
 use crate::support::{POLICIES, corrupted, eventually, touched};
 
-/// A policy of the cluster that lets nobody make one network policy.
-const DENIAL: &str = "
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {name: frozen}
-spec:
-  failurePolicy: Fail
-  matchConstraints:
-    resourceRules: [{apiGroups: [networking.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [networkpolicies]}]
-  validations: [{expression: \"object.metadata.name != 'allow-workflows'\", message: ask the database team first}]
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {name: frozen}
-spec: {policyName: frozen, validationActions: [Deny]}
-";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn one_object_that_is_denied_stops_no_other() {
     let (_plane, objects, operator) = corrupted().await;
-    objects.create(DENIAL).await;
+    objects.deny("CREATE", "object.metadata.name != 'allow-workflows'").await;
     let may = async || operator.may_create_policy("postgres", "allow-workflows").await;
     eventually("the denial to be in force", async || (!may().await).then_some(())).await;
 

@@ -4,10 +4,10 @@ use std::{net::TcpListener, path::PathBuf, process::Stdio};
 
 use chrono::{TimeDelta, Utc};
 use netdr::drill::failures::break_policies;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Library, Objects, Operator, POLICIES, corrupted, eventually, everything, fresh};
+use crate::support::{Library, Objects, Operator, POLICIES, corrupted, eventually, everything, fresh, send};
 
 const SCENARIO: &str = "network-policies";
 
@@ -115,7 +115,7 @@ async fn a_restore_that_was_interrupted_is_readable_and_is_done_when_it_is_resum
             (hanging(&operator) == hangs).then_some(())
         })
         .await;
-        kill_process(Pid::from_raw(netdr.id().unwrap().try_into().unwrap()).unwrap(), signal).unwrap();
+        send(&netdr, signal);
         let ended = netdr.wait_with_output().await.unwrap();
         let said = String::from_utf8(ended.stderr).unwrap();
         run = operator.last_run().await;
