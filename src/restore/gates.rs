@@ -14,6 +14,7 @@ mod webhooks;
 pub(crate) use beforehand::unplayable;
 pub(crate) use nodes::ready as nodes_ready;
 pub(crate) use reasons::{is_ready, pod_reason};
+pub(super) use rollout::available;
 pub(crate) use rollout::{condition, rolled_out, selector};
 pub(super) use webhooks::configurations as webhook_configurations;
 pub(crate) use webhooks::{has_ready_endpoint, read as read_webhooks};

@@ -4,6 +4,7 @@
 //! was not looked at, or was looked at where nodes are only played, never counts as passed.
 
 mod connectivity;
+mod held;
 mod https;
 
 pub(crate) use https::{answers as asked_through_nodes, through as nodes_to_ask};
@@ -67,14 +68,14 @@ impl Seen {
 
 /// Looks until it passes or the deadline is over: what was just restored may need a moment.
 pub(super) async fn probe(waiting: &Waiting<'_>, discovery: &mut Discovery, look: &Look) -> Probed {
-    if let Err(why) = answerable(waiting.cluster, discovery, look).await {
-        return NotProbed(why).named(look);
-    }
     let deadline = Instant::now() + waiting.timeout;
+    // A denied connection that comes about proves at once that it is not denied.
+    let once = matches!(look, Look::Tcp { allowed: false, .. } | Look::Connectivity { .. });
     loop {
-        let seen = self::look(waiting, discovery, look).await;
-        // A denied connection that comes about proves at once that it is not denied.
-        let over = matches!(look, Look::Tcp { allowed: false, .. } | Look::Connectivity { .. });
+        let (seen, over) = match answerable(waiting.cluster, discovery, look).await {
+            Ok(nodes) => (self::look(waiting, discovery, look, &nodes).await, once),
+            Err(seen) => (seen, false),
+        };
         if !matches!(seen, Failed(_)) || over || Instant::now() >= deadline {
             return seen.named(look);
         }
@@ -82,24 +83,30 @@ pub(super) async fn probe(waiting: &Waiting<'_>, discovery: &mut Discovery, look
     }
 }
 
-/// Whether what is asked over the network can be this cluster's answer. Where its nodes are only played, as in a drill, the
-/// address that a plan names is another cluster's, perhaps the one that is in production: it is not even connected to.
-async fn answerable(cluster: &Cluster, discovery: &Discovery, look: &Look) -> Result<(), String> {
+/// The nodes, where what is asked over the network can be this cluster's answer. Where its nodes are only played, as in a drill,
+/// the address that a plan names is another cluster's, perhaps the one that is in production: it is not even connected to. Nor is
+/// it where that cannot be told; but then a restore has not passed either.
+async fn answerable(cluster: &Cluster, discovery: &Discovery, look: &Look) -> Result<Vec<Value>, Seen> {
     match look {
         Look::Http(_) | Look::Tcp { .. } | Look::Dns { .. } => {
-            unreal(&nodes(cluster, discovery).await?).map_or(Ok(()), |why| Err(why.into()))
+            let nodes = nodes(cluster, discovery).await.map_err(Failed)?;
+            match unreal(&nodes) {
+                Some(why) => Err(NotProbed(why.into())),
+                None => Ok(nodes),
+            }
         }
-        Look::Holds(_) | Look::Connectivity { .. } | Look::Nothing { .. } => Ok(()),
+        Look::Holds(_) | Look::Connectivity { .. } | Look::Nothing { .. } => Ok(Vec::new()),
     }
 }
 
-async fn look(waiting: &Waiting<'_>, discovery: &mut Discovery, look: &Look) -> Seen {
+/// One look; `nodes` are those of a look over the network.
+async fn look(waiting: &Waiting<'_>, discovery: &mut Discovery, look: &Look, nodes: &[Value]) -> Seen {
     match look {
         Look::Holds(gate) => match waiting.wait(vec![gate], discovery).await.pop() {
-            None => Passed(String::new()),
+            None => Passed(held::evidence(waiting.cluster, discovery, gate).await),
             Some((_, why)) => Failed(why),
         },
-        Look::Http(asked) => https::look(waiting.cluster, discovery, asked).await,
+        Look::Http(asked) => https::look(waiting.cluster, discovery, asked, nodes).await,
         Look::Tcp { target, allowed } => {
             let to = target.clone();
             tcp(blocking(move || probe::connect(&to, PATIENCE)).await, *allowed)
@@ -116,7 +123,7 @@ fn tcp(connection: Result<Connection, String>, allowed: bool) -> Seen {
     match (connection, allowed) {
         (Err(why), true) => Failed(why),
         (Err(why), false) => NotProbed(why),
-        (Ok(Connection::Open), true) => Passed(String::new()),
+        (Ok(Connection::Open), true) => Passed("it is accepted".into()),
         (Ok(Connection::Open), false) => Failed("it is accepted".into()),
         (Ok(Connection::Refused), allowed) => verdict(!allowed, "it is refused"),
         (Ok(Connection::Silent), allowed) => verdict(!allowed, "nobody answers"),
@@ -160,9 +167,10 @@ pub(crate) const PLAYED: &str = "the nodes are played by kwok: nothing answers a
 
 /// The cluster's nodes.
 async fn nodes(cluster: &Cluster, discovery: &Discovery) -> Result<Vec<Value>, String> {
-    let kind = discovery.served("", "nodes")?;
+    let unread = |why: String| format!("nodes could not be read: {why}");
+    let kind = discovery.served("", "nodes").map_err(unread)?;
     let listed = cluster.list_all(kind, &ListOptions::default()).await;
-    listed.map_err(|refusal| format!("nodes could not be read: {refusal}"))
+    listed.map_err(|refusal| unread(refusal.to_string()))
 }
 
 /// Why nothing answers at the addresses of these nodes, where that is known before.
@@ -187,32 +195,4 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn result(seen: Seen) -> &'static str {
-        seen.named(&Look::Tcp { target: "x:1".into(), allowed: true }).result
-    }
-
-    #[test]
-    fn a_cluster_without_nodes_is_none_that_kwok_plays() {
-        let node = |annotations: Value| serde_json::json!({"metadata": {"annotations": annotations}});
-        let (real, played) = (node(Value::Null), node(serde_json::json!({"kwok.x-k8s.io/node": "fake"})));
-        assert_eq!(unreal(&[]), Some("the cluster has no node"));
-        assert_eq!(unreal(std::slice::from_ref(&played)), Some(PLAYED));
-        assert_eq!(unreal(&[played, real]), None);
-    }
-
-    #[test]
-    fn a_connection_passes_only_if_it_is_as_it_must_be() {
-        for (connection, allowed, denied) in [
-            (Ok(Connection::Open), "passed", "failed"),
-            (Ok(Connection::Refused), "failed", "passed"),
-            (Ok(Connection::Silent), "failed", "passed"),
-            (Err("no such name".to_owned()), "failed", "not probed"),
-        ] {
-            assert_eq!(result(tcp(connection.clone(), true)), allowed, "{connection:?}");
-            assert_eq!(result(tcp(connection.clone(), false)), denied, "{connection:?}");
-        }
-    }
-}
+mod tests;

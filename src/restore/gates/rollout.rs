@@ -12,13 +12,8 @@ pub(crate) fn rolled_out(plural: &str, live: &Value) -> Result<(), String> {
     if status("observedGeneration") < generation {
         return Err("its controller has not seen the new generation yet".into());
     }
-    let daemon_set = plural == "daemonsets";
-    let (wanted, updated, available) = if daemon_set {
-        ("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable")
-    } else {
-        ("", "updatedReplicas", "availableReplicas")
-    };
-    let replicas = if daemon_set { status(wanted) } else { live["spec"]["replicas"].as_u64().unwrap_or(1) };
+    let updated = if plural == "daemonsets" { "updatedNumberScheduled" } else { "updatedReplicas" };
+    let [available, replicas] = available(plural, live);
     let strategy = &live["spec"]["updateStrategy"];
     // Pods below a partition, and under OnDelete all of them, keep their old revision on purpose.
     let kept_old = match (strategy["type"].as_str(), strategy["rollingUpdate"]["partition"].as_u64()) {
@@ -32,10 +27,19 @@ pub(crate) fn rolled_out(plural: &str, live: &Value) -> Result<(), String> {
     if plural == "deployments" && status("replicas") > status(updated) {
         return Err(format!("{} pods of the old revision still run", status("replicas") - status(updated)));
     }
-    if status(available) < replicas {
-        return Err(format!("{} of {replicas} pods are available", status(available)));
+    if available < replicas {
+        return Err(format!("{available} of {replicas} pods are available"));
     }
     Ok(())
+}
+
+/// How many pods of a workload are available, and how many it wants.
+pub(crate) fn available(plural: &str, live: &Value) -> [u64; 2] {
+    let status = |field: &str| live["status"][field].as_u64().unwrap_or(0);
+    match plural {
+        "daemonsets" => [status("numberAvailable"), status("desiredNumberScheduled")],
+        _ => [status("availableReplicas"), live["spec"]["replicas"].as_u64().unwrap_or(1)],
+    }
 }
 
 /// Whether the API server has taken the definition's names and serves it.

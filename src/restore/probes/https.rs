@@ -16,8 +16,13 @@ use crate::{
     probe::{self, Request, Served, Unanswered},
 };
 
-pub(super) async fn look(cluster: &Cluster, discovery: &Discovery, asked: &HttpLook) -> Seen {
-    let through = match through(cluster, discovery, asked.through.as_deref(), asked.port).await {
+pub(super) async fn look(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    asked: &HttpLook,
+    nodes: &[Value],
+) -> Seen {
+    let through = match among(nodes, asked.through.as_deref(), asked.port) {
         Ok(through) => through,
         Err(why) => return NotProbed(why),
     };
@@ -81,10 +86,18 @@ pub(crate) async fn through(
     through: Option<&str>,
     port: u16,
 ) -> Result<Vec<(String, SocketAddr)>, String> {
+    let nodes = match through.map(str::parse::<IpAddr>) {
+        Some(Ok(_)) => Vec::new(), // an address needs none
+        _ => nodes(cluster, discovery).await?,
+    };
+    among(&nodes, through, port)
+}
+
+/// The same, of nodes that were listed.
+fn among(nodes: &[Value], through: Option<&str>, port: u16) -> Result<Vec<(String, SocketAddr)>, String> {
     if let Some(Ok(address)) = through.map(str::parse::<IpAddr>) {
         return Ok(vec![(address.to_string(), SocketAddr::new(address, port))]);
     }
-    let nodes = nodes(cluster, discovery).await?;
     let name = |node: &Value| node["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let found: Vec<&Value> =
         nodes.iter().filter(|node| through.is_none_or(|wanted| name(node) == wanted)).collect();
