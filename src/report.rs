@@ -14,7 +14,7 @@ mod verdict;
 pub mod words;
 
 pub use check::Check;
-pub use verdict::{OWN_TIME, Verdict};
+pub use verdict::Verdict;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
@@ -103,6 +103,8 @@ pub struct RecoveryReport {
     pub probes: Vec<Probed>,
     /// What was simulated.
     pub simulated: Vec<String>,
+    /// Why nobody could see whether anything was, where that is so.
+    pub unseen: Vec<String>,
     /// What could not be proved.
     pub not_probed: Vec<String>,
     /// What to do next, where the run did not come to its end or something is left.
@@ -151,7 +153,13 @@ impl RecoveryReport {
 
     /// Whether the objective of recovery time was met, where that can be said: see [`rto_met`].
     pub(crate) fn rto_proved(&self) -> Option<bool> {
-        rto_met(true, self.rto_met, self.simulated.is_empty())
+        rto_met(true, self.rto_met, self.why_open().is_none())
+    }
+
+    /// Why the objective of recovery time stays open where it was not missed, in words that fit after "because"; none where nodes
+    /// were seen to be real.
+    pub fn why_open(&self) -> Option<&'static str> {
+        verdict::why_open(!self.simulated.is_empty(), !self.unseen.is_empty())
     }
 
     /// How much of the recovery time had passed when netdr was called, and how much it waited for a person: both count.

@@ -164,7 +164,7 @@ impl Rehearsal<'_> {
         };
         tokio::select! {
             scenario = work => {
-                Ok(Scenario { rto_met: None, simulated, not_tested: [not_tested, scenario.not_tested].concat(), ..scenario })
+                Ok(Scenario { rto_met: None, simulated, unseen: Vec::new(), not_tested: [not_tested, scenario.not_tested].concat(), ..scenario })
             }
             never = player.play() => match never {},
         }
@@ -259,20 +259,25 @@ impl Rehearsal<'_> {
         }
         not_tested.sort();
         not_tested.dedup();
-        let simulated: Vec<String> = runs.iter().flat_map(|run| run.simulated.iter().cloned()).collect();
+        let lines = |of: fn(&RecoveryReport) -> &Vec<String>| -> Vec<String> {
+            runs.iter().flat_map(of).cloned().collect()
+        };
+        let (simulated, unseen) = (lines(|run| &run.simulated), lines(|run| &run.unseen));
+        let real = simulated.is_empty() && unseen.is_empty();
         let point = runs.iter().map(|run| run.recovery_point_s).max();
         Scenario {
             outcome,
             why,
             own_time_s: took.map(|_| own_time(&runs)),
             recovery_time_s: took.map(|took| took.as_secs_f64()),
-            rto_met: took.and_then(|took| rto_met(recovered, took <= plan.rto, simulated.is_empty())),
+            rto_met: took.and_then(|took| rto_met(recovered, took <= plan.rto, real)),
             recovery_point_s: took.and(point),
             // That nothing at all is lost is up to Git or to whoever watches: a snapshot of any age cannot tell.
             rpo_met: point
                 .filter(|_| recovered && !plan.rpo.is_zero())
                 .map(|point| u64::try_from(point).unwrap_or_default() <= plan.rpo.as_secs()),
             simulated,
+            unseen,
             not_tested,
             caused,
             checks,

@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Check, RecoveryReport, words};
+use super::{Check, RecoveryReport, verdict, words};
 use crate::model::{ClusterIdentity, RunId, Set, SnapshotId, SnapshotState};
 
 /// Where a drill took place.
@@ -32,13 +32,6 @@ pub enum Place {
     Sandbox,
     /// A cluster that is marked as one for drills.
     DrillCluster,
-}
-
-impl Place {
-    /// Whether times there are those of real workloads: kwok plays nodes on a drill cluster, too.
-    fn measures(self, simulated: &[String]) -> bool {
-        self == Self::DrillCluster && simulated.is_empty()
-    }
 }
 
 /// A snapshot that was drilled.
@@ -120,6 +113,8 @@ pub struct DrillReport {
     pub scenarios: Vec<Scenario>,
     /// What was played.
     pub simulated: Vec<String>,
+    /// Why nobody could see whether anything was, where that is so.
+    pub unseen: Vec<String>,
     /// What could not be tested.
     pub not_tested: Vec<String>,
     /// The certificates in the snapshots.
@@ -142,6 +137,7 @@ impl DrillReport {
     pub fn to_json(&self) -> Value {
         let mut document = serde_json::to_value(self).unwrap_or_default();
         document["kind"] = "drill".into();
+        document["simulated"] = self.not_real().into();
         document["controls"] = CONTROLS.iter().map(|control| control.to_json(self)).collect();
         for (number, scenario) in self.scenarios.iter().enumerate() {
             document["scenarios"][number]["runs"] = scenario.runs.iter().map(|run| self.run(run)).collect();
@@ -155,6 +151,12 @@ impl DrillReport {
         let proved = run.rto_proved().filter(|_| self.place != Place::Sandbox);
         document["rto_met"] = proved.into();
         document
+    }
+
+    /// What was played, and what may have been: whoever reads a report without knowing `unseen` must not take its times for those
+    /// of real workloads.
+    fn not_real(&self) -> Vec<String> {
+        [&self.simulated[..], &self.unseen[..]].concat()
     }
 
     /// Why no place outside was asked for the snapshots, where none was.
@@ -183,7 +185,7 @@ impl DrillReport {
             place: self.place,
             ended_at: self.ended_at,
             good: self.good,
-            simulated: self.simulated.clone(),
+            simulated: self.not_real(),
             scenarios: self.scenarios.iter().map(scenario).collect(),
         }
     }
@@ -205,7 +207,14 @@ impl DrillReport {
 
     /// Whether its times are those of real workloads.
     pub fn is_measured(&self) -> bool {
-        self.place.measures(&self.simulated)
+        self.why_open().is_none()
+    }
+
+    /// Why objectives of recovery time stay open where they were not missed, in words that fit after "because"; none where times are
+    /// those of real workloads.
+    pub fn why_open(&self) -> Option<&'static str> {
+        let sandbox = self.place == Place::Sandbox;
+        verdict::why_open(sandbox || !self.simulated.is_empty(), !self.unseen.is_empty())
     }
 
     /// What is said of a scenario's objectives, of time and of point, where they were neither met nor missed: what did not
@@ -246,16 +255,16 @@ impl DrillReport {
                 "not every plan was drilled, so this counts as no drill of the whole".to_owned()
             }
         };
-        let time = match (self.place, self.is_measured()) {
-            (Place::Sandbox, _) => {
+        let time = match (self.place, self.why_open()) {
+            (_, None) => "Times are those of real workloads on a drill cluster.".into(),
+            (Place::Sandbox, Some(_)) => {
                 "In a sandbox readiness is simulated: the times are netdr’s own, and whether a recovery time objective can be \
                  met stays open."
+                    .to_owned()
             }
-            (Place::DrillCluster, true) => "Times are those of real workloads on a drill cluster.",
-            (Place::DrillCluster, false) => {
-                "On this drill cluster readiness was simulated, or was not seen to be real: the times are netdr’s own, and \
-                 whether a recovery time objective that was not missed can be met stays open."
-            }
+            (Place::DrillCluster, Some(why)) => format!(
+                "Whether a recovery time objective that was not missed can be met on this drill cluster stays open: {why}."
+            ),
         };
         let of = words::count(self.scenarios.len() as u64, "scenario");
         let places = match self.lacking().count() {

@@ -9,6 +9,9 @@ use crate::restore::StepOutcome;
 /// Failures named per step; the journal has them all.
 pub(super) const NAMED: usize = 100;
 
+/// Above what could not be seen to be simulated or not.
+pub(super) const NOT_SEEN: &str = "Not seen";
+
 /// Renders the file.
 pub fn render(report: &RecoveryReport) -> String {
     let verdict = Verdict::of(report);
@@ -30,6 +33,9 @@ pub fn render(report: &RecoveryReport) -> String {
     }
     list(&mut m, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut m, "Simulated", &report.simulated, "None noted.");
+    if !report.unseen.is_empty() {
+        list(&mut m, NOT_SEEN, &report.unseen, "");
+    }
     list(&mut m, "Not probed", &report.not_probed, "None noted.");
     evidence(&mut m, &report.evidence());
     end(&mut m, &report.tool);
@@ -83,8 +89,8 @@ fn cards(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
 /// Recovery time and recovery point, each with its objective.
 fn objectives(m: &mut Markup, report: &RecoveryReport, verdict: Verdict) {
     card(m, verdict.time_name(), &words::duration(report.recovery_time_s));
-    let open = "open, because readiness was simulated: objective ";
-    judged(m, verdict.rto_met(report), open, report.rto_s);
+    let open = format!("open, because {}: objective ", report.why_open().unwrap_or_default());
+    judged(m, verdict.rto_met(report), &open, report.rto_s);
     m.raw("<p class=\"muted\">").text(report.before_start()).raw("</p></section>\n");
     card(m, "Recovery point", &words::duration(report.recovery_point_s as f64));
     let unjudged = "nothing was restored, so not judged by the objective of ";
@@ -101,11 +107,11 @@ pub(super) fn card(m: &mut Markup, title: &'static str, figure: &str) {
         .raw("</p>");
 }
 
-fn judged(m: &mut Markup, met: Option<bool>, open: &'static str, objective_s: u64) {
+fn judged(m: &mut Markup, met: Option<bool>, open: &str, objective_s: u64) {
     match met {
         Some(true) => m.raw("<p class=\"judged good\">✓ within the objective of "),
         Some(false) => m.raw("<p class=\"judged bad\">✕ not within the objective of "),
-        None => m.raw("<p class=\"muted\">").raw(open),
+        None => m.raw("<p class=\"muted\">").text(open),
     };
     m.text(words::duration(objective_s as f64)).raw("</p>");
 }

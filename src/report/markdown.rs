@@ -3,7 +3,11 @@
 //! In: a report. Out: the same content as the HTML, without the drawing. Invariant: the same report gives the same
 //! bytes; no value can be markup, a table's cell border, a link or a mention.
 
-use super::{RecoveryReport, Verdict, failures_of, html::NAMED, words};
+use super::{
+    RecoveryReport, Verdict, failures_of,
+    html::{NAMED, NOT_SEEN},
+    words,
+};
 
 /// Renders the text.
 pub fn render(report: &RecoveryReport) -> String {
@@ -37,6 +41,9 @@ pub fn render(report: &RecoveryReport) -> String {
     }
     list(&mut out, "Left to do and to know", &report.remarks, "None noted.");
     list(&mut out, "Simulated", &report.simulated, "None noted.");
+    if !report.unseen.is_empty() {
+        list(&mut out, NOT_SEEN, &report.unseen, "");
+    }
     list(&mut out, "Not probed", &report.not_probed, "None noted.");
     evidence(&mut out, &report.evidence());
     out

@@ -70,6 +70,7 @@ pub(crate) fn report() -> RecoveryReport {
         checks: Vec::new(),
         remarks: vec!["The restored release is at revision 7".into()],
         simulated: vec!["nodes and pods (kwok)".into()],
+        unseen: vec![],
         probes: vec![Probed { name: "DNS".into(), result: "passed", detail: "2 addresses".into() }],
         not_probed: vec!["HTTP through the ingress".into()],
         next: vec![],
@@ -206,6 +207,24 @@ fn where_readiness_was_simulated_no_objective_of_time_was_met_and_one_that_was_m
     }
     let late = RecoveryReport { rto_met: false, ..played };
     assert_eq!((Verdict::of(&late), late.rto_proved()), (Verdict::OverObjective, Some(false)));
+}
+
+#[test]
+fn a_real_restore_whose_nodes_could_not_be_seen_is_not_called_simulated() {
+    let why = "whether nodes are played by kwok could not be seen: nodes is forbidden (403)";
+    let unseen = RecoveryReport { simulated: vec![], unseen: vec![why.into()], ..report() };
+    assert_eq!((unseen.rto_proved(), &unseen.to_json()["simulated"]), (None, &json!([])));
+    assert_eq!(unseen.to_json()["unseen"], json!([why]));
+    for text in [markdown::render(&unseen), html::render(&unseen)] {
+        assert!(text.contains("stays open: whether the nodes are real could not be seen"), "{text}");
+        assert!(
+            text.contains("nodes is forbidden (403)") && !text.contains("readiness was simulated"),
+            "{text}"
+        );
+        assert!(!text.contains("Both objectives"), "{text}");
+    }
+    let late = RecoveryReport { rto_met: false, ..unseen };
+    assert_eq!(late.rto_proved(), Some(false));
 }
 
 #[test]

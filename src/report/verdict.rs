@@ -5,8 +5,20 @@
 
 use super::{RecoveryReport, undone, words};
 
-/// Why an objective of recovery time stays open.
-pub const OWN_TIME: &str = "readiness was simulated, so the time is netdr’s own";
+/// Why an objective of recovery time stays open where readiness was simulated.
+const OWN_TIME: &str = "readiness was simulated, so the time is netdr’s own";
+/// The same where nobody could see whether it was.
+const UNSEEN: &str = "whether the nodes are real could not be seen";
+
+/// Why whether an objective of recovery time can be met stays open, in words that fit after "because"; none where nodes were seen to
+/// be real.
+pub(super) fn why_open(is_simulated: bool, is_unseen: bool) -> Option<&'static str> {
+    match (is_simulated, is_unseen) {
+        (true, _) => Some(OWN_TIME),
+        (false, true) => Some(UNSEEN),
+        (false, false) => None,
+    }
+}
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,14 +115,12 @@ impl Verdict {
             _ => format!("The source was {taken}; {} left", words::count(left, "difference")),
         };
         match self {
-            Self::Recovered => match (report.rto_proved(), report.rpo_met) {
-                (Some(_), Some(_)) => format!("{equal}. Both objectives were met."),
-                (Some(_), None) => format!("{equal}. The objective of recovery time was met."),
-                (None, point) => {
+            Self::Recovered => match (report.why_open(), report.rpo_met) {
+                (None, Some(_)) => format!("{equal}. Both objectives were met."),
+                (None, None) => format!("{equal}. The objective of recovery time was met."),
+                (Some(why), point) => {
                     let point = point.map_or("", |_| " The objective of recovery point was met.");
-                    format!(
-                        "{equal}.{point} Whether that of recovery time can be met stays open: {OWN_TIME}."
-                    )
+                    format!("{equal}.{point} Whether that of recovery time can be met stays open: {why}.")
                 }
             },
             Self::OverObjective => {

@@ -257,6 +257,8 @@ impl<'a> AtWork<'a> {
         if sessions > 0 {
             said.push(format!("the run was resumed; what was done before: {before}"));
         }
+        let looked = if offline { Ok(None) } else { unproved::simulated(target).await };
+        let (simulated, unseen) = looked.map_or_else(|why| (None, Some(why)), |simulated| (simulated, None));
         Ok(RecoveryReport {
             run,
             scenario: plan.plan.name,
@@ -289,7 +291,8 @@ impl<'a> AtWork<'a> {
             not_done: plan.not_done,
             checks,
             remarks: said,
-            simulated: if offline { None } else { unproved::simulated(target).await }.into_iter().collect(),
+            simulated: simulated.into_iter().collect(),
+            unseen: unseen.into_iter().collect(),
             probes,
             not_probed,
             next,

@@ -16,7 +16,7 @@ use crate::{
         words::{duration, left, objective, table},
     },
     model::RunId,
-    report::{OWN_TIME, RecoveryReport, html, markdown},
+    report::{RecoveryReport, html, markdown},
     restore::StepOutcome,
 };
 
@@ -118,6 +118,9 @@ fn text(report: &RecoveryReport, written: &[PathBuf], run: &Path) -> String {
     for simulated in &report.simulated {
         text += &format!("simulated       {simulated}\n");
     }
+    for unseen in &report.unseen {
+        text += &format!("not seen        {unseen}\n");
+    }
     for unproved in &report.not_probed {
         text += &format!("not probed      {unproved}\n");
     }
@@ -152,7 +155,7 @@ fn recovered(report: &RecoveryReport) -> String {
         rto_met = match report.rto_proved() {
             _ if !back => "not met: not all of it is back".to_owned(),
             Some(known) => met(known).to_owned(),
-            None => format!("open: {OWN_TIME}"),
+            None => format!("open: {}", report.why_open().unwrap_or_default()),
         },
         point = duration(chrono::TimeDelta::seconds(report.recovery_point_s)),
         rpo = objective(seconds(report.rpo_s)),

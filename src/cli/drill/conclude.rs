@@ -98,6 +98,7 @@ pub(super) fn conclude(
         sources: subject.sources(),
         nights: subject.nights.clone(),
         simulated: lines(|scenario| &scenario.simulated),
+        unseen: lines(|scenario| &scenario.unseen),
         not_tested,
         certificates: subject.certificates(),
         scenarios,

@@ -164,11 +164,16 @@ fn text(report: &DrillReport, kept: &Kept) -> String {
             text += &format!("{}: {why}\n", scenario.name);
         }
     }
-    if !report.is_measured() {
-        text += "Readiness was simulated: whether an RTO can be met stays open (netdr drill --context on a drill cluster with real nodes tells).\n";
+    if let Some(why) = report.why_open() {
+        text += &format!(
+            "Whether an RTO can be met stays open, because {why} (netdr drill --context on a drill cluster with real nodes tells).\n"
+        );
     }
     for line in &report.simulated {
         text += &format!("simulated   {line}\n");
+    }
+    for line in &report.unseen {
+        text += &format!("not seen    {line}\n");
     }
     for line in &report.not_tested {
         text += &format!("not tested  {line}\n");

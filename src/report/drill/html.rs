@@ -5,7 +5,7 @@
 use super::{CONTROLS, DrillReport, Scenario, chart::Drills, scenario::label};
 use crate::report::{
     Check,
-    html::{NAMED, begin, card, end, evidence, list, named, step_table},
+    html::{NAMED, NOT_SEEN, begin, card, end, evidence, list, named, step_table},
     markup::Markup,
     timeline::Timeline,
     words,
@@ -22,6 +22,9 @@ pub fn render(report: &DrillReport) -> String {
     summary(&mut m, report);
     trend(&mut m, report);
     list(&mut m, "Simulated", &report.simulated, "Nothing.");
+    if !report.unseen.is_empty() {
+        list(&mut m, NOT_SEEN, &report.unseen, "");
+    }
     list(&mut m, "Not tested", &report.not_tested, "Nothing noted.");
     let mut drawn = 0;
     for scenario in &report.scenarios {
@@ -71,7 +74,8 @@ fn cards(m: &mut Markup, report: &DrillReport) {
     m.raw("</p></section>\n");
 
     let time = |one: &Scenario| (one.recovery_time_s, one.rto_met);
-    objectives(m, "Longest recovery", &back, time, ", because readiness was simulated");
+    let open = report.why_open().map(|why| format!(", because {why}")).unwrap_or_default();
+    objectives(m, "Recovery time", &back, time, &open);
     m.raw("<p class=\"muted\">from the failure to the last proof</p></section>\n");
     let point = |one: &Scenario| (one.recovery_point_s.map(|seconds| seconds as f64), one.rpo_met);
     objectives(m, "Recovery point", &back, point, "");
@@ -85,7 +89,7 @@ fn objectives(
     title: &'static str,
     back: &[&Scenario],
     of: impl Fn(&Scenario) -> (Option<f64>, Option<bool>),
-    why_open: &'static str,
+    why_open: &str,
 ) {
     let seconds = |wanted: Option<bool>| -> Vec<f64> {
         let judged = back.iter().map(|scenario| of(scenario)).filter(|(_, met)| *met == wanted);
@@ -106,7 +110,7 @@ fn objectives(
             .raw("</p>");
     }
     if open > 0 {
-        m.raw("<p class=\"muted\">open in ").text(words::count(open, "scenario")).raw(why_open).raw("</p>");
+        m.raw("<p class=\"muted\">open in ").text(words::count(open, "scenario")).text(why_open).raw("</p>");
     }
 }
 
@@ -249,7 +253,7 @@ fn trend(m: &mut Markup, report: &DrillReport) {
     );
     drills.draw(m);
     m.raw("</div>\n<figcaption>From the failure to the last proof, on a logarithmic scale; the dashed line is the plan’s objective.");
-    m.raw(" ○ readiness was simulated, as it is in a sandbox · ● measured on a drill cluster · ✕ did not come back</figcaption>\n</figure>\n");
+    m.raw(" ○ readiness was simulated, as it is in a sandbox, or not seen to be real · ● measured on a drill cluster · ✕ did not come back</figcaption>\n</figure>\n");
     m.raw("<div class=\"wide\" role=\"region\" aria-label=\"Recovery times\" tabindex=\"0\">\n<table class=\"tight\">\n");
     m.raw("<caption>Recovery time by scenario, oldest drill first; this one is the last.</caption>\n");
     m.raw("<thead><tr><th scope=\"col\">Ended</th><th scope=\"col\">Drill</th>");

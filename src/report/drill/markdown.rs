@@ -6,7 +6,7 @@
 use super::{CONTROLS, DrillReport, Scenario, chart::Drills, scenario::label};
 use crate::report::{
     Check, RecoveryReport,
-    html::NAMED,
+    html::{NAMED, NOT_SEEN},
     markdown::{evidence, list, met, named, safe, steps, table},
     words,
 };
@@ -66,6 +66,9 @@ pub fn render(report: &DrillReport) -> String {
         None => checks(&mut out, &report.checks),
     }
     list(&mut out, "Simulated", &report.simulated, "Nothing.");
+    if !report.unseen.is_empty() {
+        list(&mut out, NOT_SEEN, &report.unseen, "");
+    }
     list(&mut out, "Not tested", &report.not_tested, "Nothing noted.");
     trend(&mut out, report);
     out += "\n## Controls\n\nWhere evidence is. The report claims no conformity.\n\n";

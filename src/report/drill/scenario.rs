@@ -41,6 +41,8 @@ pub struct Scenario {
     pub rpo_met: Option<bool>,
     /// What was played.
     pub simulated: Vec<String>,
+    /// Why nobody could see whether anything was, where that is so.
+    pub unseen: Vec<String>,
     /// What could not be tested.
     pub not_tested: Vec<String>,
     /// What was broken.
@@ -260,6 +262,7 @@ impl Scenario {
             rpo_s,
             rpo_met: None,
             simulated: Vec::new(),
+            unseen: Vec::new(),
             not_tested: Vec::new(),
             caused: Vec::new(),
             checks: Vec::new(),

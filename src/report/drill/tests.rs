@@ -48,6 +48,7 @@ pub(crate) fn report() -> DrillReport {
         nights: vec![Nights { set: Set::Network, node: None, days: 6 }],
         scenarios,
         simulated: vec!["nodes".into()],
+        unseen: vec![],
         not_tested: vec!["that RKE2 starts".into()],
         certificates: vec![Expiry {
             secret: "secrets traefik/wildcard".into(),
@@ -416,6 +417,18 @@ fn a_drill_cluster_whose_nodes_are_played_measures_nothing() {
     assert!(report.sentence().contains("stays open"), "{}", report.sentence());
     assert!(!report.as_past().is_measured());
     report.simulated.clear();
+    report.unseen.push("whether nodes are played by kwok could not be seen: 403".into());
+    assert_eq!(open(&report), (false, "open"));
+    for text in [report.sentence(), html::render(&report)] {
+        assert!(text.contains("whether the nodes are real could not be seen"), "{text}");
+    }
+    assert_eq!(report.to_json()["unseen"], serde_json::json!(report.unseen), "apart for whoever knows it");
+    let older: Past = serde_json::from_value(report.to_json()).unwrap();
+    assert!(
+        !older.is_measured() && older.simulated == report.unseen,
+        "and no measured time for whoever does not"
+    );
+    report.unseen.clear();
     assert_eq!(open(&report), (true, "not judged"));
     assert!(report.sentence().contains("real workloads"), "{}", report.sentence());
     assert!(report.as_past().is_measured());

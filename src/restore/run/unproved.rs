@@ -13,8 +13,11 @@ use crate::{
 };
 
 /// Nodes that kwok plays: what they call ready was never started. A report that kept silent about them would prove
-/// what it did not; so would one of a cluster that did not show its nodes.
-pub(super) async fn simulated(cluster: &Cluster) -> Option<String> {
+/// what it did not.
+///
+/// # Errors
+/// The cluster did not show its nodes: what is then not known, for the report too.
+pub(super) async fn simulated(cluster: &Cluster) -> Result<Option<String>, String> {
     let kind = ApiKind {
         group: String::new(),
         version: "v1".into(),
@@ -24,13 +27,13 @@ pub(super) async fn simulated(cluster: &Cluster) -> Option<String> {
     };
     let options = ListOptions { metadata_only: true, ..ListOptions::default() };
     match cluster.list_all(&kind, &options).await {
-        Ok(nodes) => match nodes.iter().filter(|node| is_played(node)).count() {
+        Ok(nodes) => Ok(match nodes.iter().filter(|node| is_played(node)).count() {
             0 => None,
             n => Some(format!(
                 "{n} nodes and their pods (kwok): that a workload is rolled out says nothing of its images, ports or traffic"
             )),
-        },
-        Err(refusal) => Some(format!("whether nodes are played by kwok could not be seen: {refusal}")),
+        }),
+        Err(refusal) => Err(format!("whether nodes are played by kwok could not be seen: {refusal}")),
     }
 }
 
@@ -73,7 +76,7 @@ mod tests {
     use super::*;
 
     /// What is said of a cluster that answers so, asked for its nodes.
-    async fn said(code: u16, answer: &'static str) -> Option<String> {
+    async fn said(code: u16, answer: &'static str) -> Result<Option<String>, String> {
         let server = tower::service_fn(move |request: Request<Body>| {
             assert_eq!(request.uri().path(), "/api/v1/nodes");
             async move { Response::builder().status(code).body(Full::new(Bytes::from(answer))) }
@@ -84,12 +87,12 @@ mod tests {
     #[tokio::test]
     async fn nodes_are_real_only_where_they_were_seen_to_be() {
         let real = r#"{"metadata": {}, "items": [{"metadata": {"name": "n1"}}]}"#;
-        assert_eq!(said(200, real).await, None);
+        assert_eq!(said(200, real).await, Ok(None));
         let played = r#"{"metadata": {}, "items": [{"metadata": {"name": "n1", "annotations": {"kwok.x-k8s.io/node": "fake"}}}]}"#;
-        assert!(said(200, played).await.unwrap().starts_with("1 nodes and their pods (kwok)"));
+        assert!(said(200, played).await.unwrap().unwrap().starts_with("1 nodes and their pods (kwok)"));
         let forbidden =
             r#"{"kind": "Status", "code": 403, "reason": "Forbidden", "message": "nodes is forbidden"}"#;
-        let unseen = said(403, forbidden).await.unwrap();
+        let unseen = said(403, forbidden).await.unwrap_err();
         assert!(unseen.contains("could not be seen: nodes is forbidden (403)"), "{unseen}");
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn restore() -> RecoveryReport {
         checks: vec![Check::not_made("serial numbers", "the cluster could not be read again")],
         remarks: vec!["networkpolicies.networking.k8s.io demo/a still differs".into()],
         simulated: vec!["3 nodes and their pods (kwok)".into()],
+        unseen: vec![],
         probes: vec![Probed { name: "DNS".into(), result: "passed", detail: "10.43.0.10".into() }],
         not_probed: vec!["HTTP through the ingress".into()],
         next: vec![],
@@ -129,6 +130,7 @@ pub(super) fn drill() -> DrillReport {
         nights: vec![Nights { set: Set::Network, node: None, days: 6 }],
         scenarios,
         simulated: vec!["nodes and their pods (kwok)".into()],
+        unseen: vec![],
         not_tested: vec!["identities that were not used here".into()],
         certificates: vec![Expiry {
             secret: "secrets traefik/wildcard-radioastronomy-tls".into(),
