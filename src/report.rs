@@ -239,7 +239,7 @@ impl RecoveryReport {
 
     /// What to do next, a line each.
     fn nexts(&self) -> Vec<String> {
-        self.next.iter().map(|next| format!("{}: {}", next.what, next.command)).collect()
+        self.next.iter().map(|next| format!("{}: `{}`", next.what, next.command)).collect()
     }
 
     /// What was probed and passed or failed; what was not is among what was not probed.

@@ -160,7 +160,7 @@ pub(super) fn step_table(m: &mut Markup, report: &RecoveryReport) {
     }
     m.raw("</tbody>\n</table>\n</div>\n");
     if let Some(skipped) = report.skipped() {
-        m.raw("<p>").text(skipped).raw("</p>\n");
+        m.raw("<p>").prose(skipped).raw("</p>\n");
     }
     for step in report.steps.iter().filter(|step| !step.failures.is_empty()) {
         m.raw("<h3>").raw(failures_of(step)).raw(" ").text(&step.id).raw("</h3>\n");
@@ -172,7 +172,7 @@ pub(super) fn step_table(m: &mut Markup, report: &RecoveryReport) {
 pub(super) fn named(m: &mut Markup, lines: &[String], whole: &'static str) {
     m.raw("<ul>\n");
     for line in lines.iter().take(NAMED) {
-        m.raw("<li>").text(line).raw("</li>\n");
+        m.raw("<li>").prose(line).raw("</li>\n");
     }
     if lines.len() > NAMED {
         m.raw("<li>and ").text(lines.len() - NAMED).raw(" more, in ").raw(whole).raw("</li>\n");
@@ -208,7 +208,7 @@ pub(super) fn list(m: &mut Markup, title: &'static str, lines: &[String], none: 
     } else {
         m.raw("<ul>\n");
         for line in lines {
-            m.raw("<li>").text(line).raw("</li>\n");
+            m.raw("<li>").prose(line).raw("</li>\n");
         }
         m.raw("</ul>\n");
     }
@@ -218,7 +218,7 @@ pub(super) fn list(m: &mut Markup, title: &'static str, lines: &[String], none: 
 pub(super) fn evidence(m: &mut Markup, rows: &[(&'static str, String)]) {
     m.raw("<section>\n<h2>Evidence</h2>\n<dl>\n");
     for (name, value) in rows {
-        m.raw("<dt>").raw(name).raw("</dt><dd>").text(value).raw("</dd>\n");
+        m.raw("<dt>").raw(name).raw("</dt><dd>").prose(value).raw("</dd>\n");
     }
     m.raw("</dl>\n</section>\n");
 }

@@ -6,7 +6,7 @@
 use super::{
     RecoveryReport, Verdict, failures_of,
     html::{NAMED, NOT_SEEN},
-    words,
+    words::{self, Piece},
 };
 
 /// Renders the text.
@@ -161,11 +161,35 @@ pub(super) fn list(out: &mut String, title: &str, lines: &[String], none: &str) 
     }
 }
 
-/// A value as inert text on one line: markup characters escaped, and bare addresses and `@names` taken apart, which
-/// GitHub and GitLab would turn into links and mail.
+/// A value as inert text on one line: code, and each word in which a viewer would see markup, a link or a mention, is in a code
+/// span, where nothing is any of these and nothing needs a sign that a plain viewer shows.
 pub(super) fn safe(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for c in words::visible(value).trim().chars() {
+    let value = words::visible(value);
+    let pieces = words::pieces(value.trim()).into_iter().map(|piece| match piece {
+        Piece::Code(code) => span(code),
+        Piece::Text(text) => text.split(' ').map(word).collect::<Vec<_>>().join(" "),
+    });
+    pieces.collect()
+}
+
+/// A word, without the marks around it in a code span where it is not plain.
+fn word(word: &str) -> String {
+    let is_plain = !word.contains(|c| "\\`*_{}[]#|~$<>&@".contains(c));
+    if is_plain && !["://", "www."].iter().any(|link| word.contains(link)) {
+        return word.into();
+    }
+    let core = word.trim_matches(|c| "().,;:“”…\"'".contains(c));
+    let (before, after) = word.split_once(core).unwrap_or_default();
+    format!("{before}{}{after}", span(core))
+}
+
+/// A code span; but text with its marks escaped where it has one that would end the span, or the cell that it is in.
+fn span(code: &str) -> String {
+    if !code.contains(['`', '|', '\\']) {
+        return format!("`{code}`");
+    }
+    let mut out = String::with_capacity(code.len());
+    for c in code.chars() {
         match c {
             '&' => out += "&amp;",
             '<' => out += "&lt;",
@@ -199,7 +223,17 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_mentions_are_inert() {
-        assert_eq!(safe("see https://x.y www.x.y @all"), "see https:&#47;&#47;x.y www&#46;x.y &#64;all");
+    fn code_addresses_and_mentions_are_in_code_spans_and_nothing_else_is() {
+        for (value, said) in [
+            ("see https://x.y/z, (www.x.y) @all.", "see `https://x.y/z`, (`www.x.y`) `@all`."),
+            ("step `a`: `systemctl restart x` was not run", "step `a`: `systemctl restart x` was not run"),
+            ("uid 0@vm", "uid `0@vm`"),
+            ("secrets traefik/wildcard: 5 of 12", "secrets traefik/wildcard: 5 of 12"),
+            ("*.lab <none> #3 a_b", "`*.lab` `<none>` `#3` `a_b`"),
+        ] {
+            assert_eq!(safe(value), said);
+        }
+        // A span with a bar would end a table's cell, and one with a backtick itself.
+        assert_eq!(safe("`a | b` c`d"), "a \\| b c\\`d");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use super::words;
+use super::words::{self, Piece};
 
 /// A document being written.
 #[derive(Default)]
@@ -29,6 +29,17 @@ impl Markup {
                 '\'' => self.0.push_str("&#39;"),
                 _ => self.0.push(c),
             }
+        }
+        self
+    }
+
+    /// A value for people, between tags: as [`Self::text`], and what stands between backticks is code.
+    pub(super) fn prose(&mut self, value: impl Display) -> &mut Self {
+        for piece in words::pieces(&value.to_string()) {
+            match piece {
+                Piece::Text(text) => self.text(text),
+                Piece::Code(code) => self.raw("<code>").text(code).raw("</code>"),
+            };
         }
         self
     }

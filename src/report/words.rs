@@ -50,6 +50,29 @@ pub(super) fn short(label: &str, letters: usize) -> String {
     }
 }
 
+/// A piece of a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// As it stands.
+    Text(&'a str),
+    /// A name or a command.
+    Code(&'a str),
+}
+
+/// A text taken apart: what our own words put between backticks is code.
+pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while let Some((before, after)) = rest.split_once('`')
+        && let Some((code, behind)) = after.split_once('`')
+        && !code.trim().is_empty()
+    {
+        pieces.extend([Piece::Text(before), Piece::Code(code)]);
+        rest = behind;
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
 /// Text with what a reader cannot see made visible: control characters, and the marks that reverse or hide text
 /// (Unicode TR 36), which would let an object's name pass for another. Line ends and tabs become spaces.
 pub(super) fn visible(text: &str) -> String {
@@ -96,6 +119,15 @@ mod tests {
         ] {
             assert_eq!(duration(seconds), said, "{seconds}");
         }
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        use Piece::{Code, Text};
+        let all = [Text("step "), Code("a"), Text(": "), Code("b c"), Text(" was not run")];
+        assert_eq!(pieces("step `a`: `b c` was not run"), all);
+        assert_eq!(pieces("an odd ` and an empty ``"), [Text("an odd "), Code(" and an empty "), Text("`")]);
+        assert_eq!(pieces("``x"), [Text("``x")]);
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn scenario(m: &mut Markup, scenario: &Scenario, drawn: &mut usize) {
             "partial" | "interrupted" => "<p class=\"judged warn\">! ",
             _ => "<p class=\"judged bad\">✕ ",
         });
-        m.text(why).raw("</p>\n");
+        m.prose(why).raw("</p>\n");
     }
     part(m, "What was broken", &scenario.caused);
     for (number, run) in scenario.runs.iter().enumerate() {
@@ -211,11 +211,11 @@ fn checks(m: &mut Markup, checks: &[Check], of: &str) {
     m.raw("<table>\n<caption>What was checked, and what was found.</caption>\n<thead><tr><th scope=\"col\">Check</th>");
     m.raw("<th scope=\"col\">Outcome</th><th scope=\"col\">Evidence</th></tr></thead>\n<tbody>\n");
     for check in checks {
-        m.raw("<tr><th scope=\"row\">").text(&check.what).raw("</th>");
+        m.raw("<tr><th scope=\"row\">").prose(&check.what).raw("</th>");
         outcome(m, check.outcome);
         m.raw("<td>");
         for detail in check.details.iter().take(NAMED).filter(|detail| !detail.is_empty()) {
-            m.raw("<p>").text(detail).raw("</p>");
+            m.raw("<p>").prose(detail).raw("</p>");
         }
         if check.details.len() > NAMED {
             m.raw("<p>and ").text(check.details.len() - NAMED).raw(" more, in the report’s JSON</p>");
