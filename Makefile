@@ -10,8 +10,8 @@ DEMO_PROGRAMS := crds etcd kube-apiserver kube-controller-manager kube-scheduler
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-build: ## the release binary, target/release/netdr
-	cargo build --release
+build: ## the release binary, target/release/netdr, which says in its reports of which commit it is
+	NETDR_COMMIT="$$(git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)" cargo build --release
 
 demo: ## back up a disposable cluster, break it, restore it, and see how long that took
 	@tests/control-plane/build $(DEMO_PROGRAMS)

@@ -65,7 +65,7 @@ pub struct RecoveryReport {
     pub started_at: DateTime<Utc>,
     /// See `started_at`.
     pub ended_at: DateTime<Utc>,
-    /// netdr's version.
+    /// netdr: see [`tool`].
     pub tool: String,
     /// Who ran it.
     pub operator: String,
@@ -296,6 +296,13 @@ impl RecoveryReport {
         ]);
         rows
     }
+}
+
+/// The version of netdr, and the commit that it was built from, where whoever built it said so (`NETDR_COMMIT`).
+pub fn tool() -> String {
+    let commit = option_env!("NETDR_COMMIT").filter(|commit| !commit.is_empty());
+    let commit = commit.map(|commit| format!(", commit {commit}")).unwrap_or_default();
+    format!("{}{commit}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Whether the objective of recovery time was met; none where that stays open: what was in time where nodes are only played may

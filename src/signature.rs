@@ -82,6 +82,11 @@ impl SigningKey {
             .map_err(|error| Error::failed("cannot sign").because(error))
     }
 
+    /// Its fingerprint, as `ssh-keygen -l` shows it.
+    pub fn fingerprint(&self) -> String {
+        self.key.fingerprint(HashAlg::Sha256).to_string()
+    }
+
     /// The public half, as a line of authorized_keys.
     pub fn public(&self) -> Result<String> {
         public_line(self.key.public_key())
@@ -97,7 +102,7 @@ pub(crate) fn public_line(key: &PublicKey) -> Result<String> {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({})", self.key.fingerprint(HashAlg::Sha256))
+        write!(f, "SigningKey({})", self.fingerprint())
     }
 }
 

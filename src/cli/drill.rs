@@ -15,7 +15,9 @@ use super::{
     context::Context,
     course::{operator, progress::Progress},
     exit::Exit,
-    interrupt, keys, plans, prompt,
+    interrupt, keys,
+    plans::{self, Authored},
+    prompt,
     restore::{self, Source},
     settings::Settings,
 };
@@ -81,7 +83,7 @@ impl Drill {
         let programs = (!on_cluster).then(|| self.programs()).transpose()?;
         let (repository, trusted) = (settings.repository()?, settings.trusted()?);
         let (signing, identities) = (settings.signing_key()?, settings.identities()?);
-        outcome::would_count(&signing, &trusted, cx.now)?;
+        let signer = outcome::signer(&signing, &trusted, settings.trusted_path()?, cx.now)?;
         if self.report.is_none() {
             repository
                 .takes_a_report(REPORT)
@@ -147,7 +149,7 @@ impl Drill {
             return Err(stopped.unwrap_or_else(|| Error::failed("the drill did not begin")));
         };
         let scenarios = course.scenarios(&plans);
-        let mut report = conclude::conclude(cx, subject, scenarios, self.all, stopped.is_some());
+        let mut report = conclude::conclude(cx, subject, scenarios, signer, self.all, stopped.is_some());
         (report.checks, report.trend) = (checks, earlier.signed);
         report.trend.retain(|past| past.cluster.name == report.cluster.name);
         let kept = outcome::keep(&report, &signing, &repository, self.report.as_deref(), cx);
@@ -179,7 +181,8 @@ impl Drill {
             true => plans::all(settings)?,
             false => self.scenario.iter().map(|name| plans::find(settings, name)).collect::<Result<_>>()?,
         };
-        Ok(found.into_iter().map(|authored| Drilled { plan: authored.plan, text: authored.text }).collect())
+        let drilled = |Authored { text, file, plan, .. }: Authored| Drilled { plan, text, file };
+        Ok(found.into_iter().map(drilled).collect())
     }
 
     fn programs(&self) -> Result<Programs> {

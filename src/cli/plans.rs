@@ -13,6 +13,8 @@ pub(super) struct Authored {
     pub(super) text: String,
     /// The file, or `built in`.
     pub(super) origin: String,
+    /// The file; none where it is built in.
+    pub(super) file: Option<String>,
     pub(super) plan: RestorePlan,
 }
 
@@ -26,7 +28,7 @@ pub(super) fn read(file: &Path) -> Result<Authored> {
     )?;
     let text = guard::read(file, "plan")?;
     let origin = file.display().to_string();
-    Ok(Authored { plan: RestorePlan::parse(&text, &origin)?, text, origin })
+    Ok(Authored { plan: RestorePlan::parse(&text, &origin)?, text, file: Some(origin.clone()), origin })
 }
 
 /// Every plan by scenario name, sorted: the built-in ones, overridden by those of the configured folder.
@@ -34,7 +36,7 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<Authored>> {
     let mut plans = Vec::new();
     for (name, text) in RestorePlan::builtin() {
         let plan = RestorePlan::parse(text, &format!("built-in plan {name}"))?;
-        plans.push(Authored { plan, text: text.into(), origin: "built in".into() });
+        plans.push(Authored { plan, text: text.into(), origin: "built in".into(), file: None });
     }
     let mut authored: Vec<Authored> = Vec::new();
     if let Some(folder) = &settings.config.plans {

@@ -114,8 +114,12 @@ impl Settings {
         Repository::open(self.repository_path()?)
     }
 
+    pub(super) fn trusted_path(&self) -> Result<&Path> {
+        TRUSTED_SIGNERS.file(&self.trusted_signers, &self.config.trusted_signers)
+    }
+
     pub(super) fn trusted(&self) -> Result<TrustedSigners> {
-        let file = TRUSTED_SIGNERS.file(&self.trusted_signers, &self.config.trusted_signers)?;
+        let file = self.trusted_path()?;
         guard::check(file, "trusted signers")?;
         TrustedSigners::read(file)
     }

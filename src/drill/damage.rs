@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-pub(super) use self::caused::{Caused, cause, left};
+pub(super) use self::caused::{Caused, broken, cause, left};
 use crate::{
     model::{Class, Component, Extent, Item, ItemKey},
     plan::{Action, Existing, Extras, RestorePlan, taken},

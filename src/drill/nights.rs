@@ -1,11 +1,11 @@
-//! On how many of the last days there was a backup.
+//! On how many of the last days there was a backup, and how long at most there was none.
 //!
 //! In: what the repository lists, and the time. Out: days of each set and node. Invariant: pure; only a trusted, complete backup
 //! that is whole here counts, and no snapshot of `netdr watch` does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 
 use crate::{
     model::{Set, SnapshotState},
@@ -18,19 +18,32 @@ use crate::{
 pub(super) fn nights(listed: &[Listed], cluster: &str, now: DateTime<Utc>) -> Vec<Nights> {
     let today = now.date_naive();
     let first = today.checked_sub_days(Days::new(Nights::OF - 1)).unwrap_or(today);
-    let mut found: BTreeMap<(Set, Option<String>), BTreeSet<NaiveDate>> = BTreeMap::new();
+    let begin = first.and_time(NaiveTime::MIN).and_utc();
+    let mut found: BTreeMap<(Set, Option<String>), BTreeSet<DateTime<Utc>>> = BTreeMap::new();
     for one in listed.iter().filter(|one| one.is_whole()) {
         let Ok(header) = one.believed() else { continue };
         if header.cluster.name != cluster || !header.occasion.is_backup() {
             continue;
         }
-        let days = found.entry((header.set, header.node.clone())).or_default();
-        let day = header.captured_at.date_naive();
-        if header.state == SnapshotState::Complete && (first..=today).contains(&day) {
-            days.insert(day);
+        let times = found.entry((header.set, header.node.clone())).or_default();
+        if header.state == SnapshotState::Complete && header.captured_at <= now {
+            times.insert(header.captured_at);
         }
     }
-    found.into_iter().map(|((set, node), days)| Nights { set, node, days: days.len() }).collect()
+    let nights = |((set, node), times): ((Set, Option<String>), BTreeSet<DateTime<Utc>>)| {
+        let days: BTreeSet<NaiveDate> = times.range(begin..).map(DateTime::date_naive).collect();
+        Nights { set, node, days: days.len(), longest_gap_s: longest_gap(&times, begin, now) }
+    };
+    found.into_iter().map(nights).collect()
+}
+
+/// The longest time from one to the next, and from the last to now, in seconds. It begins on the first day, or with the last one
+/// before it; none where there is neither.
+fn longest_gap(times: &BTreeSet<DateTime<Utc>>, begin: DateTime<Utc>, now: DateTime<Utc>) -> Option<i64> {
+    let first = times.range(begin..).next().filter(|first| first.date_naive() == begin.date_naive());
+    let first = first.or_else(|| times.range(..begin).next_back())?;
+    let ends = times.range(first..).skip(1).chain([&now]);
+    times.range(first..).zip(ends).map(|(one, next)| (*next - *one).num_seconds()).max()
 }
 
 #[cfg(test)]
@@ -60,8 +73,29 @@ mod tests {
         all[5].header.as_mut().unwrap().occasion = Occasion::Change;
         all[6].damage.push((None, "index.zst.age is missing".into()));
         let now = at("2026-11-24T03:00:00Z");
-        assert_eq!(nights(&all, "c1", now), [Nights { set: Set::Network, node: None, days: 2 }]);
+        // From the afternoon of the 18th to the night of the 24th.
+        let longest_gap_s = Some(((5 * 24) + 12) * 3600);
+        assert_eq!(
+            nights(&all, "c1", now),
+            [Nights { set: Set::Network, node: None, days: 2, longest_gap_s }]
+        );
         assert_eq!(nights(&all, "c2", now), []);
         assert_eq!(nights(&all[..1], "c1", now)[0].days, 0, "there was one, long ago");
+    }
+
+    #[test]
+    fn the_longest_gap_is_none_that_is_shorter_than_there_was() {
+        let of = |times: &[&str]| {
+            let listed: Vec<_> = times.iter().map(|time| listed(time, SnapshotState::Complete)).collect();
+            nights(&listed, "c1", at("2026-11-24T03:00:00Z"))[0].longest_gap_s.map(|gap| gap / 3600)
+        };
+        let daily: Vec<String> = (18..=24).map(|day| format!("2026-11-{day}T01:00:00Z")).collect();
+        let daily: Vec<&str> = daily.iter().map(String::as_str).collect();
+        assert_eq!(of(&daily), Some(24));
+        assert_eq!(of(&daily[..6]), Some(26), "since the last one");
+        assert_eq!(of(&daily[1..]), None, "what was before the 19th nobody knows");
+        // What is kept of the week before is no reason to call the first day long.
+        assert_eq!(of(&[&["2026-11-12T01:00:00Z"], &daily[..]].concat()), Some(24));
+        assert_eq!(of(&[&["2026-11-17T01:00:00Z"], &daily[1..]].concat()), Some(48));
     }
 }

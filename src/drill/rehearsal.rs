@@ -14,6 +14,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     ControlPlane, Memory, Options, Programs, Subject,
@@ -26,11 +27,11 @@ use crate::{
     capture::Scope,
     cluster::Cluster,
     gitops,
-    model::{Component, RunId},
+    model::{Component, RunId, hex},
     plan::{CommandLine, Earlier, RestorePlan, taken},
     report::{
         RecoveryReport,
-        drill::{Scenario, judge, own_time, rto_met},
+        drill::{Procedure, Scenario, judge, own_time, rpo_met, rto_met},
     },
     repository::Repository,
     restore::{Chosen, Clock, Event, Request, Running, prepare, run, unplayable},
@@ -53,13 +54,17 @@ pub struct Drilled {
     pub plan: RestorePlan,
     /// Its YAML.
     pub text: String,
+    /// The file that it is of; none where it is built in.
+    pub file: Option<String>,
 }
 
 impl Drilled {
     /// Its scenario where nothing came back: `failed`, `not tested`, `interrupted`; and why.
     pub fn without(&self, outcome: &'static str, why: String) -> Scenario {
         let RestorePlan { name, title, role, rto, rpo, .. } = &self.plan;
-        Scenario::without(outcome, name, title, role, (rto.as_secs(), rpo.as_secs()), why)
+        let procedure = Procedure { file: self.file.clone(), sha256: hex(&Sha256::digest(&self.text)) };
+        let objectives = (rto.as_secs(), rpo.as_secs());
+        Scenario { procedure, ..Scenario::without(outcome, name, title, role, objectives, why) }
     }
 }
 
@@ -242,6 +247,7 @@ impl Rehearsal<'_> {
             }
             Err(_) => Ok(Vec::new()),
         };
+        let broken = damage::broken(plan, &self.subject.items, &caused);
         let caused: Vec<String> = caused.iter().map(ToString::to_string).collect();
         let (outcome, why, checks) = match &ended {
             Ok(_) => judge(&caused, &runs, &nodes, again.map_err(|error| error.to_string())),
@@ -265,6 +271,7 @@ impl Rehearsal<'_> {
         let (simulated, unseen) = (lines(|run| &run.simulated), lines(|run| &run.unseen));
         let real = simulated.is_empty() && unseen.is_empty();
         let point = runs.iter().map(|run| run.recovery_point_s).max();
+        let gap = self.subject.longest_gap(&plan.components(), &nodes);
         Scenario {
             outcome,
             why,
@@ -272,14 +279,13 @@ impl Rehearsal<'_> {
             recovery_time_s: took.map(|took| took.as_secs_f64()),
             rto_met: took.and_then(|took| rto_met(recovered, took <= plan.rto, real)),
             recovery_point_s: took.and(point),
-            // That nothing at all is lost is up to Git or to whoever watches: a snapshot of any age cannot tell.
-            rpo_met: point
-                .filter(|_| recovered && !plan.rpo.is_zero())
-                .map(|point| u64::try_from(point).unwrap_or_default() <= plan.rpo.as_secs()),
+            rpo_met: point.filter(|_| recovered).and_then(|age| rpo_met(age, plan.rpo.as_secs(), gap)),
+            longest_gap_s: gap,
             simulated,
             unseen,
             not_tested,
             caused,
+            broken,
             checks,
             runs,
             nodes,

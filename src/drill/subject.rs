@@ -153,6 +153,21 @@ impl Subject {
         taken.map(|header| header.id.clone()).collect()
     }
 
+    /// The longest gap between backups of what a plan of these components takes, with the files of these nodes, in seconds; none
+    /// where it is not known of all of that.
+    pub(super) fn longest_gap(&self, components: &BTreeSet<Component>, nodes: &[String]) -> Option<i64> {
+        let sets: BTreeSet<Set> = components.iter().map(|component| component.set()).collect();
+        let headers = self.snapshots.iter().map(|(header, _)| header);
+        let taken = headers.filter(|header| {
+            sets.contains(&header.set) && header.node.as_ref().is_none_or(|node| nodes.contains(node))
+        });
+        let gap = |header: &SnapshotHeader| {
+            let nights = self.nights.iter().find(|one| (one.set, &one.node) == (header.set, &header.node));
+            nights?.longest_gap_s
+        };
+        taken.map(gap).collect::<Option<Vec<i64>>>()?.into_iter().max()
+    }
+
     /// The nodes that the network snapshot knows of.
     pub(super) fn nodes_of_network(&self) -> BTreeSet<&str> {
         let captured = self.items.iter().filter(|item| item.key.is_kind("", "nodes"));

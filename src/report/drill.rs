@@ -14,7 +14,7 @@ mod trend;
 
 pub use super::rto_met;
 pub use compliance::{CONTROLS, Control};
-pub use scenario::{Scenario, judge, own_time};
+pub use scenario::{Broken, Procedure, Scenario, judge, own_time, rpo_met};
 pub use trend::{Past, PastScenario, last};
 
 use chrono::{DateTime, Utc};
@@ -22,7 +22,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Check, RecoveryReport, verdict, words};
-use crate::model::{ClusterIdentity, RunId, Set, SnapshotId, SnapshotState};
+use crate::{
+    model::{ClusterIdentity, RunId, Set, SnapshotId, SnapshotState},
+    plan::shell_word,
+    signature::REPORT,
+};
 
 /// Where a drill took place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +57,25 @@ pub struct Source {
     pub opened_by: Vec<String>,
 }
 
+/// Whose key signs a report, and how anybody sees that it did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Signer {
+    /// The key's fingerprint, as OpenSSH shows it.
+    pub key: String,
+    /// What it is called by whoever trusts it.
+    pub principal: String,
+    /// The file that says so, where the report was written.
+    pub trusted_signers: String,
+}
+
+impl Signer {
+    /// What verifies a file of the report that lies beside its signature.
+    fn verify(&self, file: &str) -> String {
+        let [signers, principal] = [&self.trusted_signers, &self.principal].map(|word| shell_word(word));
+        format!("ssh-keygen -Y verify -f {signers} -I {principal} -n {REPORT} -s {file}.sig < {file}")
+    }
+}
+
 /// On how many of the last days, in UTC, there is a complete backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Nights {
@@ -62,6 +85,9 @@ pub struct Nights {
     pub node: Option<String>,
     /// 0 to [`Nights::OF`].
     pub days: usize,
+    /// The longest time without one in these days, in seconds, the time since the last one too: of those that are still kept, so
+    /// that it was no longer. None where they do not reach back that far.
+    pub longest_gap_s: Option<i64>,
 }
 
 impl Nights {
@@ -91,10 +117,12 @@ pub struct DrillReport {
     pub cluster: ClusterIdentity,
     /// Kubernetes' version where they were.
     pub kubernetes: String,
-    /// netdr's.
+    /// netdr: see [`crate::report::tool`].
     pub tool: String,
     /// Who ran it.
     pub operator: String,
+    /// Who signs it.
+    pub signed_by: Signer,
     /// When it began and ended.
     pub started_at: DateTime<Utc>,
     /// See `started_at`.
@@ -138,18 +166,22 @@ impl DrillReport {
         let mut document = serde_json::to_value(self).unwrap_or_default();
         document["kind"] = "drill".into();
         document["simulated"] = self.not_real().into();
+        document["signed_by"]["verify"] = self.signed_by.verify(&format!("{}.json", self.report)).into();
         document["controls"] = CONTROLS.iter().map(|control| control.to_json(self)).collect();
         for (number, scenario) in self.scenarios.iter().enumerate() {
-            document["scenarios"][number]["runs"] = scenario.runs.iter().map(|run| self.run(run)).collect();
+            let runs = scenario.runs.iter().map(|run| self.run(scenario, run));
+            document["scenarios"][number]["runs"] = runs.collect();
         }
         document
     }
 
-    /// A run, of which nobody can take what was measured where readiness was simulated for an objective that was met.
-    fn run(&self, run: &RecoveryReport) -> Value {
+    /// A run, of which nobody can take for an objective that was met what was measured where readiness was simulated, or how old
+    /// the snapshots were when somebody drilled.
+    fn run(&self, scenario: &Scenario, run: &RecoveryReport) -> Value {
         let mut document = run.to_json();
         let proved = run.rto_proved().filter(|_| self.place != Place::Sandbox);
         document["rto_met"] = proved.into();
+        document["rpo_met"] = run.rpo_met.filter(|met| !met || scenario.rpo_met == Some(true)).into();
         document
     }
 
@@ -274,8 +306,9 @@ impl DrillReport {
         format!("{back} of {of} came back without a difference; {which}. {time}{places}")
     }
 
-    /// Who, what, when, from where: what makes the report evidence.
-    pub(super) fn evidence(&self) -> Vec<(&'static str, String)> {
+    /// Who, what, when, from where: what makes the report evidence. `form` is the ending of the file that says it.
+    pub(super) fn evidence(&self, form: &str) -> Vec<(&'static str, String)> {
+        let Signer { key, principal, .. } = &self.signed_by;
         let place = match self.place {
             Place::Sandbox => {
                 "a disposable control plane in memory, encrypted at rest under a key that went with it"
@@ -287,10 +320,12 @@ impl DrillReport {
         let mut rows = vec![
             ("Report", self.report.to_string()),
             (
-                "Its signatures",
-                "beside each of its files, as FILE.sig: ssh-keygen -Y verify, namespace netdr-report; without one it is no evidence"
-                    .into(),
+                "Signed by",
+                format!(
+                    "key {key}, whom the trusted signers call {principal}; without a good signature it is no evidence"
+                ),
             ),
+            ("To verify", format!("`{}`", self.signed_by.verify(&format!("{}.{form}", self.report)))),
             ("Place", place.into()),
             ("Cluster", self.cluster.name.clone()),
             ("Cluster identity", format!("{} (uid of namespace kube-system)", self.cluster.uid)),
@@ -301,6 +336,8 @@ impl DrillReport {
             ("Ended", words::time(self.ended_at)),
             ("netdr", self.tool.clone()),
         ];
+        let drilled = self.scenarios.iter().filter(|scenario| !scenario.runs.is_empty());
+        rows.extend(drilled.map(|one| ("Plan", format!("{}: {}", one.name, one.procedure.says(&one.name)))));
         rows.extend(self.sources.iter().map(|source| {
             let node = source.node.as_ref().map(|node| format!(" of node {node}")).unwrap_or_default();
             let captured = words::time(source.captured_at);

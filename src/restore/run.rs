@@ -19,7 +19,13 @@ use super::{
     prepared::Part,
     ready, safety,
 };
-use crate::{Result, host::Writer, plan::Compared, report::RecoveryReport, seal::Recipients};
+use crate::{
+    Result,
+    host::Writer,
+    plan::Compared,
+    report::{RecoveryReport, tool},
+    seal::Recipients,
+};
 use summary::{Proof, outcome, proof, recovery_point, recovery_time, remarks, spent};
 
 /// What a run needs besides the prepared restore.
@@ -272,7 +278,7 @@ impl<'a> AtWork<'a> {
             incident_start,
             started_at: now,
             ended_at,
-            tool: env!("CARGO_PKG_VERSION").into(),
+            tool: tool(),
             operator: running.operator.into(),
             outcome,
             recovery_time_s: recovery_time.as_secs_f64(),

@@ -11,7 +11,10 @@ use crate::{
     cli::{context::Context, course::operator},
     drill::{Drilled, Subject},
     model::Component,
-    report::drill::{DrillReport, Place, Scenario},
+    report::{
+        drill::{DrillReport, Place, Scenario, Signer},
+        tool,
+    },
 };
 
 /// How far a drill came.
@@ -49,6 +52,7 @@ pub(super) fn conclude(
     cx: &Context,
     subject: &Subject,
     scenarios: Vec<Scenario>,
+    signed_by: Signer,
     all: bool,
     interrupted: bool,
 ) -> DrillReport {
@@ -88,8 +92,9 @@ pub(super) fn conclude(
         place,
         cluster: subject.cluster.clone(),
         kubernetes: kubernetes.unwrap_or_else(|| "unknown: no run was made".into()),
-        tool: env!("CARGO_PKG_VERSION").into(),
+        tool: tool(),
         operator: operator(),
+        signed_by,
         started_at: cx.now,
         ended_at: Utc::now(),
         complete,

@@ -19,7 +19,7 @@ use crate::{
         settings::Settings,
         words::{objective, table},
     },
-    report::drill::{DrillReport, Scenario, html, markdown},
+    report::drill::{DrillReport, Scenario, Signer, html, markdown},
     repository::{Repository, s3},
     seal::Identities,
     signature::{self, SigningKey, Trust, TrustedSigners},
@@ -36,15 +36,28 @@ pub(super) struct Kept {
     pub(super) in_repository: bool,
 }
 
-/// That a report which this key signs will count, asked before an hour's drill and not after it.
+/// Who signs the report. That it will count is asked before an hour's drill and not after it; `signers` is the file that says whom
+/// to trust.
 ///
 /// # Errors
 /// Usage: no trusted signer of reports is the key's.
-pub(super) fn would_count(signing: &SigningKey, trusted: &TrustedSigners, now: DateTime<Utc>) -> Result<()> {
+pub(super) fn signer(
+    signing: &SigningKey,
+    trusted: &TrustedSigners,
+    signers: &Path,
+    now: DateTime<Utc>,
+) -> Result<Signer> {
     const WORD: &[u8] = b"netdr drill";
     let signature = signing.sign(signature::REPORT, WORD)?;
     match trusted.check(signature::REPORT, WORD, Some(&signature), now) {
-        Trust::Trusted(_) => Ok(()),
+        Trust::Trusted(principal) => {
+            let signers = std::path::absolute(signers).unwrap_or_else(|_| signers.to_owned());
+            Ok(Signer {
+                key: signing.fingerprint(),
+                principal,
+                trusted_signers: signers.display().to_string(),
+            })
+        }
         Trust::Untrusted(why) => Err(Error::usage("no report that this signing key signs would count")
             .why(why)
             .hint(format!(

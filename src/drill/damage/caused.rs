@@ -13,7 +13,8 @@ use crate::{
     Error, Result,
     cluster::{Answer, ApiKind, Cluster, Discovery, ListOptions, Precondition, Refusal, Selector},
     model::{Content, Item, ItemKey},
-    plan::Action,
+    plan::{Action, RestorePlan, taken},
+    report::drill::Broken,
     restore::{GONE, wait_gone},
 };
 
@@ -102,6 +103,24 @@ pub(in crate::drill) async fn left(
         left.extend(remains(damage, seen, taken));
     }
     Ok(left)
+}
+
+/// How much of each kind was broken, of how many the plan brings back.
+pub(in crate::drill) fn broken(plan: &RestorePlan, items: &[Item], caused: &[Caused]) -> Vec<Broken> {
+    let mut kinds: BTreeMap<String, Broken> = BTreeMap::new();
+    let mut of = |key: &ItemKey, count: fn(&mut Broken)| {
+        let kind = key.kind_name();
+        let new = Broken { kind: kind.clone(), broken: 0, of: 0, slipped_in: 0 };
+        count(kinds.entry(kind).or_insert(new));
+    };
+    taken(plan, items).keys().for_each(|key| of(key, |kind| kind.of += 1));
+    for one in caused {
+        match &one.damage {
+            Damage::Stray(key) => of(key, |kind| kind.slipped_in += 1),
+            Damage::Lost(key) | Damage::Corrupted { key, .. } => of(key, |kind| kind.broken += 1),
+        }
+    }
+    kinds.into_values().collect()
 }
 
 /// What is left of one, by what is seen of it now.
@@ -259,10 +278,7 @@ fn text(roots: &Roots, key: &ItemKey) -> Result<Option<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        model::{Class, Component, Extent, Json},
-        plan::{RestorePlan, taken},
-    };
+    use crate::model::{Class, Component, Extent, Json};
 
     #[test]
     fn only_what_was_changed_must_be_as_it_was() {
@@ -302,6 +318,33 @@ mod tests {
             |team: &str| remains(&damage, Some(json!({"metadata": {"labels": {"team": team}}})), &taken);
         assert_eq!((left(wins), left(other).is_some()), (None, true));
         assert_eq!(wins, "certificates", "the earliest step");
+    }
+
+    #[test]
+    fn what_was_broken_is_counted_against_what_the_plan_brings_back() {
+        let of = |key: &str| Item {
+            key: key.parse().unwrap(),
+            component: Component::Policies,
+            class: Class::Config,
+            extent: Extent::Whole,
+            content: Content::Resource(Json::new(&json!({}))),
+        };
+        let policy = |name: &str| format!("resources/networking.k8s.io/networkpolicies/demo/{name}");
+        let names = ["a", "b", "c"].map(policy);
+        let mut items: Vec<Item> = names.iter().map(|key| of(key)).collect();
+        items.push(of(&names[0])); // another bundle has it, too
+        items.push(of("resources/core/namespaces/_cluster/demo"));
+        let (_, text) =
+            RestorePlan::builtin().into_iter().find(|(name, _)| *name == "network-policies").unwrap();
+        let plan = RestorePlan::parse(text, "network-policies").unwrap();
+        let caused = [Damage::Lost(items[0].key.clone()), Damage::Stray(policy("stray").parse().unwrap())];
+        let caused = caused.map(|damage| Caused { damage, held: None });
+        let said: Vec<(String, usize, usize, usize)> = broken(&plan, &items, &caused)
+            .into_iter()
+            .map(|one| (one.kind, one.broken, one.of, one.slipped_in))
+            .collect();
+        let policies = ("networkpolicies.networking.k8s.io".to_owned(), 1, 3, 1);
+        assert_eq!(said, [("namespaces".to_owned(), 0, 1, 0), policies]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{DrillReport, Nights, Scenario};
-use crate::report::words::count;
+use crate::report::words::{count, duration};
 
 /// A row.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,9 @@ impl Control {
                 let drilled = report.scenarios.iter().filter(|scenario| !scenario.runs.is_empty());
                 match drilled.map(|scenario| scenario.name.as_str()).collect::<Vec<_>>()[..] {
                     [] => "none: no plan was replayed".into(),
-                    ref names => format!("step by step: {}", names.join(", ")),
+                    ref names => {
+                        format!("step by step: {}; each plan’s origin and digest below", names.join(", "))
+                    }
                 }
             }
             From::Nights => nights(&report.nights),
@@ -113,11 +115,12 @@ fn nights(nights: &[Nights]) -> String {
     if nights.iter().all(|one| one.days == 0) {
         return format!("none: no complete backup of the last {} days is in the repository", Nights::OF);
     }
-    let said = nights.iter().map(|Nights { set, node, days }| match node {
-        Some(node) => format!("{set} of {node} on {days}"),
-        None => format!("{set} on {days}"),
+    let said = nights.iter().map(|Nights { set, node, days, longest_gap_s }| {
+        let node = node.as_ref().map(|node| format!(" of {node}")).unwrap_or_default();
+        let apart = longest_gap_s.map(|gap| format!(", at most {} apart", duration(gap as f64)));
+        format!("{set}{node} on {days}{}", apart.unwrap_or_default())
     });
-    format!("complete backups of the last {} days: {}", Nights::OF, said.collect::<Vec<_>>().join(", "))
+    format!("complete backups of the last {} days: {}", Nights::OF, said.collect::<Vec<_>>().join("; "))
 }
 
 fn scenarios(names: &[&str], what: &str) -> String {

@@ -2,7 +2,7 @@
 //!
 //! In: a report. Out: the file's text. Invariant: as of [`crate::report::html`]: same report, same bytes; no value is markup.
 
-use super::{CONTROLS, DrillReport, Scenario, chart::Drills, scenario::label};
+use super::{Broken, CONTROLS, DrillReport, Scenario, chart::Drills, scenario::label};
 use crate::report::{
     Check,
     html::{NAMED, NOT_SEEN, begin, card, end, evidence, list, named, step_table},
@@ -10,6 +10,12 @@ use crate::report::{
     timeline::Timeline,
     words,
 };
+
+/// What is said of recovery points.
+pub(super) const POINT: &str = "The recovery point is how old the oldest snapshot was when the failure was caused, which depends on \
+    when one drills: over the objective, that is missed; within it, it is met only if the longest gap between complete backups of the \
+    last 7 days is within it, too. Whether nothing at all is lost (an objective of 0 s) is up to Git or netdr watch: a drill cannot \
+    tell, and leaves it open.";
 
 /// Renders the file.
 pub fn render(report: &DrillReport) -> String {
@@ -38,7 +44,7 @@ pub fn render(report: &DrillReport) -> String {
     }
     m.raw("</section>\n");
     controls(&mut m, report);
-    evidence(&mut m, &report.evidence());
+    evidence(&mut m, &report.evidence("html"));
     end(&mut m, &report.tool);
     m.finish()
 }
@@ -78,7 +84,7 @@ fn cards(m: &mut Markup, report: &DrillReport) {
     objectives(m, "Recovery time", &back, time, &open);
     m.raw("<p class=\"muted\">from the failure to the last proof</p></section>\n");
     let point = |one: &Scenario| (one.recovery_point_s.map(|seconds| seconds as f64), one.rpo_met);
-    objectives(m, "Recovery point", &back, point, "");
+    objectives(m, "Recovery point", &back, point, ", for how old a backup is depends on when one drills");
     m.raw("<p class=\"muted\">how old the oldest of these snapshots was when a failure was caused</p></section>\n");
 }
 
@@ -119,7 +125,7 @@ fn summary(m: &mut Markup, report: &DrillReport) {
     m.raw("<table>\n<caption>What came back, and the times against the objectives of each plan.</caption>\n<thead><tr>");
     m.raw("<th scope=\"col\">Scenario</th><th scope=\"col\">Outcome</th><th scope=\"col\" class=\"n\">netdr’s own time</th>");
     m.raw(
-        "<th scope=\"col\">Recovery time</th><th scope=\"col\">Recovery point</th></tr></thead>\n<tbody>\n",
+        "<th scope=\"col\">Recovery time</th><th scope=\"col\">Recovery point</th><th scope=\"col\" class=\"n\">Longest gap</th></tr></thead>\n<tbody>\n",
     );
     for scenario in &report.scenarios {
         let [rto_open, rpo_open] = report.unjudged(scenario);
@@ -133,11 +139,11 @@ fn summary(m: &mut Markup, report: &DrillReport) {
         let point = scenario.recovery_point_s.map(|seconds| seconds as f64);
         against(m, scenario.recovery_time_s, scenario.rto_s, scenario.rto_met, rto_open);
         against(m, point, scenario.rpo_s, scenario.rpo_met, rpo_open);
+        let gap = scenario.longest_gap_s.map_or("–".into(), |seconds| words::duration(seconds as f64));
+        m.raw("<td class=\"n\">").text(gap).raw("</td>");
         m.raw("</tr>\n");
     }
-    m.raw("</tbody>\n</table>\n</div>\n<p class=\"muted\">The recovery point is how old the oldest snapshot was when the failure \
-           was caused. Whether nothing at \
-           all is lost (an objective of 0 s) is up to Git or netdr watch: a drill cannot tell, and leaves it open.</p>\n</section>\n");
+    m.raw("</tbody>\n</table>\n</div>\n<p class=\"muted\">").text(POINT).raw("</p>\n</section>\n");
 }
 
 /// A time, what it may be, and whether it was.
@@ -177,6 +183,8 @@ fn scenario(m: &mut Markup, scenario: &Scenario, drawn: &mut usize) {
         });
         m.prose(why).raw("</p>\n");
     }
+    let broken: Vec<String> = scenario.broken.iter().map(Broken::says).collect();
+    part(m, "How much was broken, of what there is", &broken);
     part(m, "What was broken", &scenario.caused);
     for (number, run) in scenario.runs.iter().enumerate() {
         m.raw("<h3>The ").text(label(run, scenario.nodes.get(number))).raw("</h3>\n<figure>\n");

@@ -3,7 +3,7 @@
 //! In: a report. Out: the content of the HTML, without drawings. Invariant: as of
 //! [`crate::report::markdown`]: same report, same bytes; no value is markup.
 
-use super::{CONTROLS, DrillReport, Scenario, chart::Drills, scenario::label};
+use super::{Broken, CONTROLS, DrillReport, Scenario, chart::Drills, html::POINT, scenario::label};
 use crate::report::{
     Check, RecoveryReport,
     html::{NAMED, NOT_SEEN},
@@ -25,6 +25,7 @@ pub fn render(report: &DrillReport) -> String {
         "Recovery point",
         "Objective",
         "Met",
+        "Longest gap",
     ];
     let row = |scenario: &Scenario| {
         let [rto_open, rpo_open] = report.unjudged(scenario);
@@ -39,14 +40,18 @@ pub fn render(report: &DrillReport) -> String {
             took(scenario.recovery_point_s.map(|seconds| seconds as f64)),
             words::duration(scenario.rpo_s as f64),
             met(scenario.rpo_met, rpo_open),
+            took(scenario.longest_gap_s.map(|seconds| seconds as f64)),
         ]
     };
-    table(&mut out, &names, "llrrrlrrl", report.scenarios.iter().map(row));
+    table(&mut out, &names, "llrrrlrrlr", report.scenarios.iter().map(row));
+    out += &format!("\n{}\n", safe(POINT));
     for scenario in &report.scenarios {
         out += &format!("\n## Scenario {}: {}\n\n", safe(&scenario.name), safe(&scenario.title));
         if let Some(why) = &scenario.why {
             out += &format!("{}\n\n", safe(why));
         }
+        let broken: Vec<String> = scenario.broken.iter().map(Broken::says).collect();
+        part(&mut out, "How much was broken, of what there is", &broken);
         part(&mut out, "What was broken", &scenario.caused);
         for (number, run) in scenario.runs.iter().enumerate() {
             self::run(&mut out, run, &label(run, scenario.nodes.get(number)));
@@ -75,7 +80,7 @@ pub fn render(report: &DrillReport) -> String {
     let rows =
         CONTROLS.iter().map(|row| [row.what, row.guide, row.today, &row.found_in(report)].map(safe).into());
     table(&mut out, &["Subject", "Guide", "Today", "Evidence"], "llll", rows);
-    evidence(&mut out, &report.evidence());
+    evidence(&mut out, &report.evidence("md"));
     out
 }
 

@@ -3,14 +3,56 @@
 //! In: the reports of its runs. Out: its outcome. Invariant: pure; what was not done, not seen or not equal afterwards never
 //! counts as recovered.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
 use crate::report::{Check, NOT_READ_AGAIN, RecoveryReport, words};
 
 /// The check that nothing is left to do.
 const COMPARED: &str = "nothing differs from the snapshot afterwards";
+
+/// Which plan was replayed: the procedure that is documented.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Procedure {
+    /// The file; none where it is built in.
+    pub file: Option<String>,
+    /// The digest of its text.
+    pub sha256: String,
+}
+
+impl Procedure {
+    /// For people.
+    pub(super) fn says(&self, name: &str) -> String {
+        let from = match &self.file {
+            Some(file) => format!("of `{file}`"),
+            None => format!("built in, as `netdr plan show {name}` prints it"),
+        };
+        format!("{from}; sha256 {}", self.sha256)
+    }
+}
+
+/// How much of a kind was broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// The kind.
+    pub kind: String,
+    /// How many were lost or corrupted.
+    pub broken: usize,
+    /// How many the snapshots have that the plan brings back.
+    pub of: usize,
+    /// How many slipped in besides.
+    pub slipped_in: usize,
+}
+
+impl Broken {
+    /// For people.
+    pub(super) fn says(&self) -> String {
+        let besides = match self.slipped_in {
+            0 => String::new(),
+            n => format!(", and {n} slipped in"),
+        };
+        format!("{}: {} of {}{besides}", self.kind, self.broken, self.of)
+    }
+}
 
 /// What it came to.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +63,8 @@ pub struct Scenario {
     pub title: String,
     /// Responsible role.
     pub role: String,
+    /// The plan.
+    pub procedure: Procedure,
     /// `recovered`, `partial`, `failed`, `not tested`, `interrupted`, `not begun`.
     pub outcome: &'static str,
     /// Why not, where it is not recovered.
@@ -37,8 +81,10 @@ pub struct Scenario {
     pub recovery_point_s: Option<i64>,
     /// Objective.
     pub rpo_s: u64,
-    /// Whether it was met; none where nothing was restored.
+    /// Whether it was met: see [`rpo_met`]; none where nothing was restored, too.
     pub rpo_met: Option<bool>,
+    /// The longest of [`super::Nights::longest_gap_s`] of what was restored; none where one is not known.
+    pub longest_gap_s: Option<i64>,
     /// What was played.
     pub simulated: Vec<String>,
     /// Why nobody could see whether anything was, where that is so.
@@ -47,6 +93,8 @@ pub struct Scenario {
     pub not_tested: Vec<String>,
     /// What was broken.
     pub caused: Vec<String>,
+    /// How much that is of what there is.
+    pub broken: Vec<Broken>,
     /// What was checked, with what was found.
     pub checks: Vec<Check>,
     /// The restores: one, and one more for each further node whose files came back.
@@ -75,7 +123,6 @@ pub fn judge(
         )),
     }
     let mut done = Check::new("every step that was drilled was done");
-    let mut elsewhere = BTreeSet::new();
     let mut equal = Check::new(COMPARED);
     let mut unread = Vec::new();
     for (number, run) in runs.iter().enumerate() {
@@ -86,9 +133,9 @@ pub fn judge(
         }
         done.passed(format!("{of}: {}", steps_done(run)));
         for part in &run.not_done {
-            match &part.node {
-                Some(node) if nodes.contains(node) => drop(elsewhere.insert(node)),
-                _ => done.failed(part.what.clone()),
+            // Files of a node that had a run of its own were that run's.
+            if part.node.as_ref().is_none_or(|node| !nodes.contains(node)) {
+                done.failed(part.what.clone());
             }
         }
         let not_read = run.remarks.iter().find(|line| line.starts_with(NOT_READ_AGAIN));
@@ -103,7 +150,6 @@ pub fn judge(
             }
         }
     }
-    elsewhere.iter().for_each(|node| done.passed(format!("files of {node}: by a run of their own")));
     if runs.is_empty() {
         unread.push("nothing was restored".into());
     }
@@ -252,6 +298,7 @@ impl Scenario {
             name: name.into(),
             title: title.into(),
             role: role.into(),
+            procedure: Procedure::default(),
             outcome,
             why: Some(why),
             own_time_s: None,
@@ -261,14 +308,28 @@ impl Scenario {
             recovery_point_s: None,
             rpo_s,
             rpo_met: None,
+            longest_gap_s: None,
             simulated: Vec::new(),
             unseen: Vec::new(),
             not_tested: Vec::new(),
             caused: Vec::new(),
+            broken: Vec::new(),
             checks: Vec::new(),
             runs: Vec::new(),
             nodes: Vec::new(),
         }
+    }
+}
+
+/// Whether the objective of recovery point was met. How old the snapshots were when somebody drilled tells that it was missed; that it
+/// was met, only the longest gap between backups does. None where that is longer, or not known; and of an objective of 0, for
+/// whether nothing at all is lost is up to Git or to whoever watches.
+pub fn rpo_met(age_s: i64, rpo_s: u64, longest_gap_s: Option<i64>) -> Option<bool> {
+    let within = |seconds: i64| u64::try_from(seconds).unwrap_or_default() <= rpo_s;
+    match (rpo_s, within(age_s)) {
+        (0, _) => None,
+        (_, false) => Some(false),
+        (_, true) => longest_gap_s.filter(|gap| within(*gap)).map(|_| true),
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn not_probed(
         Component::Policies if authored(|probe| matches!(probe, Probe::Tcp { .. })) => None,
         Component::Policies => Some(
             "new connections that policies allow and deny: which ones must come about and which must not, a plan of your own \
-             says: probe: {tcp: {allowed: [HOST:PORT], denied: [HOST:PORT]}}",
+             says: `probe: {tcp: {allowed: [HOST:PORT], denied: [HOST:PORT]}}`",
         ),
     };
     let skipped = probes.iter().filter(|probed| probed.result == "not probed");

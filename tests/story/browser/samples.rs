@@ -5,7 +5,7 @@ use netdr::{
     model::{ClusterIdentity, Set, SnapshotState},
     report::{
         Check, Phase, RecoveryReport,
-        drill::{DrillReport, Expiry, Nights, Place, Scenario, Source},
+        drill::{Broken, DrillReport, Expiry, Nights, Place, Scenario, Signer, Source},
     },
     restore::{Probed, StepOutcome},
 };
@@ -90,6 +90,12 @@ pub(super) fn drill() -> DrillReport {
         rpo_met: Some(true),
         not_tested: vec!["step `service`: `systemctl restart rke2-server` was not run".into()],
         caused: vec!["networkpolicies.networking.k8s.io demo/a is lost".into(); 40],
+        broken: vec![Broken {
+            kind: "networkpolicies.networking.k8s.io".into(),
+            broken: 38,
+            of: 74,
+            slipped_in: 1,
+        }],
         checks: restore().checks,
         runs: vec![restore()],
         ..Scenario::without(
@@ -113,6 +119,11 @@ pub(super) fn drill() -> DrillReport {
         kubernetes: "v1.36.3".into(),
         tool: "0.1.0".into(),
         operator: "ada@custody".into(),
+        signed_by: Signer {
+            key: "SHA256:K8q0iG5b9nLwGqQm0T6vA1xWfS3yZr2uYtJ4hDpNcEo".into(),
+            principal: "drill".into(),
+            trusted_signers: "/etc/netdr/trusted_signers".into(),
+        },
         started_at: at("2026-11-24T03:15:00Z"),
         ended_at: at("2026-11-24T03:16:00Z"),
         complete: true,
@@ -127,7 +138,7 @@ pub(super) fn drill() -> DrillReport {
             signed_by: "netdr".into(),
             opened_by: vec!["3f2a9c0d11e24b57".into()],
         }],
-        nights: vec![Nights { set: Set::Network, node: None, days: 6 }],
+        nights: vec![Nights { set: Set::Network, node: None, days: 6, longest_gap_s: Some(86_520) }],
         scenarios,
         simulated: vec!["nodes and their pods (kwok)".into()],
         unseen: vec![],

@@ -9,7 +9,7 @@ fn the_recovery_point_that_is_shown_is_one_that_was_judged() {
     let html = html::render(&report);
     let (_, card) = html.split_once("<h2>Recovery point</h2>").unwrap();
     let (card, _) = card.split_once("</section>").unwrap();
-    for said in [&words::duration(7800.0), "within the objective of 1 scenario<", "open in 1 scenario<"] {
+    for said in [&words::duration(7800.0), "within the objective of 1 scenario<", "open in 1 scenario, "] {
         assert!(card.contains(said), "{said} in {card}");
     }
     assert!(!card.contains(&words::duration(90_000.0)), "{card}");
