@@ -134,6 +134,7 @@ impl Drill {
             };
             let drilled = async {
                 for drilled in &plans {
+                    progress.of(&drilled.plan.name);
                     course.take(place.drill(&rehearsal, drilled, &memory)).await;
                 }
             };

@@ -167,7 +167,9 @@ async fn every_plan_is_proved_where_nothing_of_production_is_and_the_report_is_s
         let name = scenario["name"].as_str().unwrap();
         says(&said, &[&format!("{name}: causing its failure")]);
     }
-    says(&said, &["step 1: ", "helm-controller has installed it"]);
+    says(&said, &["cni: step 1: ", "traefik: step 1: ", "helm-controller has installed it"]);
+    let nobodys = said.lines().find(|line| line.starts_with("step ") || line.starts_with("between steps"));
+    assert_eq!(nobodys, None, "of which scenario is it?");
 
     // The next one, of one plan, shows this one, and is none that counts.
     let next = drill(&home, memory.path(), &["--scenario", "network-policies"]).await.json(0);

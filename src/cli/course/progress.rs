@@ -18,6 +18,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 pub(in crate::cli) struct Progress<'a> {
     terminal: &'a Terminal,
+    /// What stands before each line: where several plans are replayed, whose it is.
+    whose: Mutex<String>,
     current: Mutex<Option<Current>>,
 }
 
@@ -32,13 +34,24 @@ struct Current {
 
 impl<'a> Progress<'a> {
     pub(in crate::cli) fn new(terminal: &'a Terminal) -> Self {
-        Self { terminal, current: Mutex::new(None) }
+        Self { terminal, whose: Mutex::default(), current: Mutex::new(None) }
+    }
+
+    /// What comes is this scenario's, and what was under way is over.
+    pub(in crate::cli) fn of(&self, scenario: &str) {
+        *self.whose.lock().unwrap_or_else(PoisonError::into_inner) = format!("{scenario}: ");
+        self.set(None);
+    }
+
+    /// A line of it.
+    fn line(&self, text: &str) -> String {
+        format!("{}{text}", self.whose.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(in crate::cli) fn event(&self, event: &Event<'_>) {
         match event {
             Event::Step { number, title, acts } => {
-                let title = format!("step {}: {title}", number + 1);
+                let title = self.line(&format!("step {}: {title}", number + 1));
                 let phase = self.terminal.phase(&title);
                 if *acts > 0 {
                     phase.parts(*acts as u64);
@@ -58,14 +71,16 @@ impl<'a> Progress<'a> {
             }),
             Event::Ended(step) => {
                 self.set(None);
+                let line = self.line(&ended(step));
                 if step.outcome == "done" {
-                    self.terminal.ended(&ended(step));
+                    self.terminal.ended(&line);
                 } else {
-                    self.terminal.note(ended(step));
+                    self.terminal.note(line);
                 }
             }
             Event::Skipped { because, steps } => {
-                self.terminal.note(format!("skipped because {because}: {}", steps.join(", ")));
+                let line = format!("skipped because {because}: {}", steps.join(", "));
+                self.terminal.note(self.line(&line));
             }
         }
     }
@@ -92,7 +107,7 @@ impl<'a> Progress<'a> {
     /// What goes on between two steps has no title.
     fn with(&self, act: impl FnOnce(&mut Current)) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        act(current.get_or_insert_with(|| Current::new("between steps".into(), None)));
+        act(current.get_or_insert_with(|| Current::new(self.line("between steps"), None)));
     }
 }
 
@@ -152,6 +167,26 @@ mod tests {
         };
         assert_eq!(telling(work, Duration::from_millis(1), tell).await, "done");
         assert!(times.get() >= 2);
+    }
+
+    #[test]
+    fn where_several_plans_are_replayed_each_line_says_whose_it_is() {
+        let terminal = Terminal::new(false, true, false, true);
+        let progress = Progress::new(&terminal);
+        let still = || {
+            let mut said = String::new();
+            progress.with(|current| said = current.still());
+            said
+        };
+        progress.of("traefik");
+        progress.event(&Event::Step { number: 4, title: "The webhook answers", acts: 0 });
+        assert_eq!(still(), "traefik: step 5: The webhook answers: at work since 0 s");
+        progress.pause();
+        progress.event(&Event::Waiting("reading the cluster again"));
+        assert_eq!(still(), "traefik: between steps: waiting since 0 s: reading the cluster again");
+        progress.of("cni"); // for which nobody has waited yet
+        assert_eq!(still(), "cni: between steps: at work since 0 s");
+        assert_eq!(progress.line("x done"), "cni: x done");
     }
 
     #[test]
