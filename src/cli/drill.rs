@@ -27,7 +27,7 @@ use crate::{
     drill::{self, Drilled, Memory, MemoryFolder, Programs, Rehearsal, Subject, Wanted, marker},
     report::drill::Scenario,
 };
-use conclude::Course;
+use conclude::Progressed;
 
 /// Prove a recovery: load the snapshots where nothing of production is, break it, restore it, verify, report
 #[derive(Args)]
@@ -101,7 +101,7 @@ impl Drill {
             }
             _ => "nothing of the drill is left",
         };
-        let (course, progress) = (Course::default(), Progress::new(&cx.terminal));
+        let (progressed, progress) = (Progressed::default(), Progress::new(&cx.terminal));
         let ended = interrupt::run(&|| left().into(), async {
             cx.terminal.note("opening the snapshots");
             let wanted = Wanted {
@@ -135,7 +135,7 @@ impl Drill {
             let drilled = async {
                 for drilled in &plans {
                     progress.of(&drilled.plan.name);
-                    course.take(place.drill(&rehearsal, drilled, &memory)).await;
+                    progressed.take(place.drill(&rehearsal, drilled, &memory)).await;
                 }
             };
             progress.beside(drilled).await;
@@ -149,23 +149,26 @@ impl Drill {
         let Some(subject) = begun.get() else {
             return Err(stopped.unwrap_or_else(|| Error::failed("the drill did not begin")));
         };
-        let scenarios = course.scenarios(&plans);
+        let scenarios = progressed.scenarios(&plans);
         let mut report = conclude::conclude(cx, subject, scenarios, signer, self.all, stopped.is_some());
         (report.checks, report.trend) = (checks, earlier.signed);
         report.trend.retain(|past| past.cluster.name == report.cluster.name);
         let kept = outcome::keep(&report, &signing, &repository, self.report.as_deref(), cx);
-        let copied = outcome::copy(&report, &kept, &settings, &identities, cx).unwrap_or_else(|error| {
-            cx.terminal.warn(format!("the report is not copied: {error}"));
-            stopped.get_or_insert(error);
-            false
-        });
+        let copied = kept.in_repository && {
+            let copied = outcome::copy(&report, &repository, &trusted, &settings, &identities, cx);
+            copied.unwrap_or_else(|error| {
+                cx.terminal.warn(format!("the report is not copied: {error}"));
+                stopped.get_or_insert(error);
+                false
+            })
+        };
         let exit = match stopped {
             Some(error) => {
                 let error = error.hint(format!("what was done until then is in report {}", report.report));
                 cx.terminal.error(&error); // what was done is the answer
                 Exit::of(&error)
             }
-            None => outcome::exit(&report).max(Exit::Partial.when(!(kept.in_repository && copied))),
+            None => outcome::exit(&report).max(Exit::Partial.when(!copied)),
         };
         outcome::answer(exit, &report, &kept, cx)?;
         cx.ended(&self.task(), outcome::problems(&report, exit, cx));

@@ -48,6 +48,10 @@ const POLL: Duration = Duration::from_millis(100);
 const PLAYED: Duration = Duration::from_secs(60);
 const PLAYED_EACH: Duration = Duration::from_millis(20);
 
+/// Why a plan is not tested of which the snapshots have what it restores, and the drill has not.
+const NOTHING_THERE: &str = "nothing could be broken: of what it restores nothing is there, because it was not loaded or not drilled here; \
+                             see what else was not tested";
+
 /// A plan to drill.
 pub struct Drilled {
     /// The plan.
@@ -105,7 +109,7 @@ struct Stage<'a> {
 
 /// What was done so far.
 #[derive(Default)]
-struct Course {
+struct SoFar {
     caused: Vec<Caused>,
     nodes: Vec<String>,
     runs: Vec<RecoveryReport>,
@@ -234,11 +238,11 @@ impl Rehearsal<'_> {
         damage::Chosen { damage, spared }: damage::Chosen,
     ) -> Scenario {
         let name = &plan.name;
-        let mut course = Course::default();
-        let ended = self.course(drilled, plan, stage, damage, &mut course).await;
-        let Course { caused, nodes, runs } = course;
+        let mut so_far = SoFar::default();
+        let ended = self.replay(drilled, plan, stage, damage, &mut so_far).await;
+        let SoFar { caused, nodes, runs } = so_far;
         if ended.is_ok() && caused.is_empty() {
-            return untested(drilled, nothing_to_break(plan));
+            return untested(drilled, NOTHING_THERE.into());
         }
         let again = match &ended {
             Ok(_) => {
@@ -293,38 +297,38 @@ impl Rehearsal<'_> {
         }
     }
 
-    /// Breaks and replays, and says how long it took from the failure to the last proof; what was done, `course` has, however
+    /// Breaks and replays, and says how long it took from the failure to the last proof; what was done, `so_far` has, however
     /// far it came.
-    async fn course(
+    async fn replay(
         &self,
         drilled: &Drilled,
         plan: &RestorePlan,
         stage: &Stage<'_>,
         damage: Vec<Damage>,
-        course: &mut Course,
+        so_far: &mut SoFar,
     ) -> Result<Duration> {
         let name = &plan.name;
         (self.tell)(&format!("{name}: causing its failure"));
-        damage::cause(stage.cluster, stage.roots, damage, &mut course.caused).await?;
-        if course.caused.is_empty() {
+        damage::cause(stage.cluster, stage.roots, damage, &mut so_far.caused).await?;
+        if so_far.caused.is_empty() {
             return Ok(Duration::ZERO);
         }
         let (incident, began) = ((self.clock)(), Instant::now());
-        (self.tell)(&format!("{name}: {} failures caused, replaying its plan", course.caused.len()));
+        (self.tell)(&format!("{name}: {} failures caused, replaying its plan", so_far.caused.len()));
         // A plan that restores no files of nodes has nothing to do on a second one.
         let nodes: Vec<String> = match plan.components().contains(&Component::Host) {
             true => stage.roots.keys().cloned().collect(),
             false => Vec::new(),
         };
         if nodes.is_empty() {
-            course.runs.push(self.restore(drilled, plan, stage, None, incident).await?);
+            so_far.runs.push(self.restore(drilled, plan, stage, None, incident).await?);
         }
         for (number, node) in nodes.iter().enumerate() {
             if nodes.len() > 1 {
                 (self.tell)(&format!("{name}: run {} of {}, node {node}", number + 1, nodes.len()));
             }
-            course.nodes.push(node.clone());
-            course.runs.push(self.restore(drilled, plan, stage, Some(node), incident).await?);
+            so_far.nodes.push(node.clone());
+            so_far.runs.push(self.restore(drilled, plan, stage, Some(node), incident).await?);
         }
         Ok(began.elapsed()) // the wall clock may have been set since
     }

@@ -120,7 +120,7 @@ impl Bucket {
     ///
     /// # Errors
     /// When the place refuses, does not answer, or keeps other bytes.
-    pub async fn put_report(
+    async fn put_report(
         &self,
         name: &str,
         text: &[u8],

@@ -19,12 +19,12 @@ use crate::{
 
 /// How far a drill came.
 #[derive(Default)]
-pub(super) struct Course {
+pub(super) struct Progressed {
     ended: RefCell<Vec<Scenario>>,
     under_way: Cell<bool>,
 }
 
-impl Course {
+impl Progressed {
     /// One scenario more, from its beginning to its end.
     pub(super) async fn take(&self, scenario: impl Future<Output = Scenario>) {
         self.under_way.set(true);

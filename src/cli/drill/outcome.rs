@@ -107,13 +107,16 @@ pub(super) fn keep(
             }
         }
     }
+    let recipients = || Ok(recipients.clone());
     kept
 }
 
-/// Copies it to the places outside, sealed; whether all of them have it.
+/// Copies the reports that the repository has, this one too, to the places outside that lack them, sealed; whether all places
+/// have it.
 pub(super) fn copy(
     report: &DrillReport,
-    kept: &Kept,
+    repository: &Repository,
+    trusted: &TrustedSigners,
     settings: &Settings,
     identities: &Identities,
     cx: &Context,
@@ -127,13 +130,8 @@ pub(super) fn copy(
     interrupt::run(&|| format!("report {} is in the repository", report.report), async {
         let mut all = true;
         for (name, bucket) in places::open(&places).await {
-            let copied = async {
-                let bucket = bucket?;
-                for (file, content) in &kept.files {
-                    bucket.put_report(file, content, &recipients, cx.now).await?;
-                }
-                Ok(())
-            };
+            let copied =
+                async { repository.replicate_reports(&bucket?, trusted, &recipients, Utc::now()).await };
             if let Err(error) = copied.await {
                 let error = places::at(&name, error);
                 cx.terminal.warn(format!("the report is not copied: {error}; copy it by: netdr replicate"));
