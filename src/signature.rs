@@ -175,6 +175,12 @@ impl TrustedSigners {
         self.principal(namespace, message, signature, now).map_or_else(Trust::Untrusted, Trust::Trusted)
     }
 
+    /// Whether a line has this key whose time is over, or still to come: a line without bounds would undo that.
+    pub fn bars(&self, key: &SigningKey, now: DateTime<Utc>) -> bool {
+        let mut lines = self.signers.iter().filter(|signer| signer.is(key.key.public_key()));
+        lines.any(|signer| signer.is_of(now).is_err())
+    }
+
     /// The principal who signed, or why nobody who is trusted did.
     fn principal(
         &self,

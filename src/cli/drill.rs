@@ -3,6 +3,7 @@
 mod conclude;
 mod outcome;
 mod outside;
+mod signer;
 
 use std::{cell::OnceCell, env, io, path::PathBuf};
 
@@ -83,7 +84,7 @@ impl Drill {
         let programs = (!on_cluster).then(|| self.programs()).transpose()?;
         let (repository, trusted) = (settings.repository()?, settings.trusted()?);
         let (signing, identities) = (settings.signing_key()?, settings.identities()?);
-        let signer = outcome::signer(&signing, &trusted, settings.trusted_path()?, cx.now)?;
+        let signer = signer::would_count(&signing, &trusted, &signer::Files::of(&settings), cx.now)?;
         if self.report.is_none() {
             repository
                 .takes_a_report(REPORT)

@@ -84,6 +84,11 @@ impl Signer {
         if self.namespaces.as_ref().is_some_and(|patterns| !listed(patterns, namespace)) {
             return Err(format!("is not trusted with `{namespace}`"));
         }
+        self.is_of(now)
+    }
+
+    /// Whether this is the time of its trust; else why not, as [`Signer::may_sign`].
+    pub(super) fn is_of(&self, now: DateTime<Utc>) -> Result<(), String> {
         if let Some(after) = self.valid_after.filter(|after| now < *after) {
             return Err(format!("is trusted only from {after}"));
         }

@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde_json::json;
 
 use crate::{
-    Error, Result,
+    Result,
     cli::{
         after,
         context::Context,
@@ -19,10 +19,10 @@ use crate::{
         settings::Settings,
         words::{objective, table},
     },
-    report::drill::{DrillReport, Scenario, Signer, html, markdown},
+    report::drill::{DrillReport, Scenario, html, markdown},
     repository::{Repository, s3},
     seal::Identities,
-    signature::{self, SigningKey, Trust, TrustedSigners},
+    signature::{self, SigningKey, TrustedSigners},
     task::Problem,
 };
 
@@ -34,38 +34,6 @@ pub(super) struct Kept {
     pub(super) written: Vec<PathBuf>,
     /// Whether the repository has all of them.
     pub(super) in_repository: bool,
-}
-
-/// Who signs the report. That it will count is asked before an hour's drill and not after it; `signers` is the file that says whom
-/// to trust.
-///
-/// # Errors
-/// Usage: no trusted signer of reports is the key's.
-pub(super) fn signer(
-    signing: &SigningKey,
-    trusted: &TrustedSigners,
-    signers: &Path,
-    now: DateTime<Utc>,
-) -> Result<Signer> {
-    const WORD: &[u8] = b"netdr drill";
-    let signature = signing.sign(signature::REPORT, WORD)?;
-    match trusted.check(signature::REPORT, WORD, Some(&signature), now) {
-        Trust::Trusted(principal) => {
-            let signers = std::path::absolute(signers).unwrap_or_else(|_| signers.to_owned());
-            Ok(Signer {
-                key: signing.fingerprint(),
-                principal,
-                trusted_signers: signers.display().to_string(),
-            })
-        }
-        Trust::Untrusted(why) => Err(Error::usage("no report that this signing key signs would count")
-            .why(why)
-            .hint(format!(
-                "add its line to `trusted_signers`, here and where recoverability is checked: drill namespaces=\"{}\" {}",
-                signature::REPORT,
-                signing.public()?
-            ))),
-    }
 }
 
 /// Signs and writes it. A folder that cannot be written is named, and no reason to lose the others.
@@ -107,7 +75,6 @@ pub(super) fn keep(
             }
         }
     }
-    let recipients = || Ok(recipients.clone());
     kept
 }
 
@@ -127,6 +94,7 @@ pub(super) fn copy(
     }
     let recipients =
         if settings.names_recipients() { settings.recipients()? } else { identities.recipients()? };
+    let recipients = || Ok(recipients.clone());
     interrupt::run(&|| format!("report {} is in the repository", report.report), async {
         let mut all = true;
         for (name, bucket) in places::open(&places).await {

@@ -38,7 +38,8 @@ async fn the_page_is_followed_word_by_word() {
         &refused,
         &[
             "no report that this signing key signs would count",
-            "drill namespaces=\"netdr-report\" ssh-ed25519 ",
+            "echo \"drill namespaces=\\\"netdr-report\\\" ssh-ed25519 ",
+            "keys/trusted_signers",
         ],
     );
     home.shell(&here(&home, &commands("Once"))).await.ok();
