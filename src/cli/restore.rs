@@ -3,7 +3,7 @@
 mod from;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{self, Path, PathBuf},
 };
 
@@ -168,6 +168,7 @@ impl Restore {
                 from: what.from,
                 values: authored(&settings, true)?,
                 scope: settings.config.scope.clone(),
+                spared: BTreeSet::new(),
                 keep_extras: what.keep_extras,
                 isolation: what.isolation,
                 allow_run: what.allow_run || self.allow_run,

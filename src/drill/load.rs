@@ -14,6 +14,7 @@ use crate::{
     cluster::{Answer, ApiKind, Cluster, Discovery, Precondition},
     helm,
     model::{Content, Extent, Item, ItemKey},
+    report::words::count,
 };
 
 /// Requests in flight.
@@ -27,6 +28,8 @@ pub(super) struct Loaded {
     pub(super) left_out: Vec<String>,
     /// What had to be made up, because a snapshot has only a part of it.
     pub(super) made_up: Vec<String>,
+    /// What is not as the snapshots have it, and must not become so: definitions whose webhook would be asked.
+    pub(super) spared: BTreeSet<ItemKey>,
 }
 
 /// Makes them: definitions, namespaces, nodes, then the rest.
@@ -38,18 +41,22 @@ pub(super) async fn load(cluster: &Cluster, subject: &Subject) -> Result<Loaded>
     let mut objects = BTreeMap::new();
     let mut definitions = BTreeMap::new();
     for item in &subject.items {
-        let Some(object) = object(item)? else { continue };
+        let Some(mut object) = object(item)? else { continue };
         if item.key.is_kind(DEFINITIONS.0, DEFINITIONS.1) {
+            if convert_nothing(&mut object) {
+                loaded.spared.insert(item.key.clone());
+            }
             definitions.insert(item.key.name().to_owned(), object);
         } else if item.extent == Extent::Whole || !objects.contains_key(&item.key) {
             objects.insert(item.key.clone(), (item.extent, object));
         }
     }
-    match definitions.values_mut().map(convert_nothing).filter(|converts| *converts).count() {
-        0 => {}
-        n => loaded.made_up.push(format!(
-            "{n} CustomResourceDefinitions that a webhook converts between versions: here nobody is asked, and only the version's name changes"
-        )),
+    if !loaded.spared.is_empty() {
+        let definitions = count(loaded.spared.len() as u64, "CustomResourceDefinition");
+        loaded.made_up.push(format!(
+            "{definitions} that a webhook converts between versions: here nobody is asked, only the version’s name changes, and no \
+             plan brings the webhook back"
+        ));
     }
     definitions::apply(cluster, &definitions).await?;
     let discovery = cluster.discover().await?;
@@ -84,8 +91,8 @@ pub(super) async fn load(cluster: &Cluster, subject: &Subject) -> Result<Loaded>
     match services.count() {
         0 => {}
         n => loaded.made_up.push(format!(
-            "{n} {} of applications: a snapshot has of them what is the load balancer's, and the ports are made up",
-            if n == 1 { "Service" } else { "Services" }
+            "{} of applications: a snapshot has of them what is the load balancer's, and the ports are made up",
+            count(n as u64, "Service")
         )),
     }
     let made = rest.iter().map(|(key, (extent, object))| loading.make(key, *extent, object.clone()));

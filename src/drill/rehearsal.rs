@@ -8,7 +8,7 @@ mod files;
 mod within;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -27,7 +27,7 @@ use crate::{
     capture::Scope,
     cluster::Cluster,
     gitops,
-    model::{Component, RunId, hex},
+    model::{Component, ItemKey, RunId, hex},
     plan::{CommandLine, Earlier, RestorePlan, taken},
     report::{
         RecoveryReport,
@@ -105,6 +105,8 @@ struct Stage<'a> {
     roots: &'a BTreeMap<String, PathBuf>,
     /// Below which there are none.
     nowhere: &'a Path,
+    /// What no run may touch.
+    spared: BTreeSet<ItemKey>,
 }
 
 /// What was done so far.
@@ -142,7 +144,7 @@ impl Rehearsal<'_> {
         let cluster = plane.cluster().await?;
         let player = Player::new(cluster.clone(), controllers);
         (self.tell)(&format!("{name}: loading the snapshots"));
-        let Loaded { left_out, made_up } = load::load(&cluster, self.subject).await?;
+        let Loaded { left_out, made_up, spared } = load::load(&cluster, self.subject).await?;
         let (roots, not_rooted) = files::roots(self.subject, plane.folder())?;
         let (mut plan, mut not_tested) = restricted(&drilled.plan, !roots.is_empty());
         hurried(&mut plan, self.patience());
@@ -151,7 +153,7 @@ impl Rehearsal<'_> {
         }
         not_tested.extend(left_out.iter().map(|what| format!("not loaded: {what}")));
         let (runs, nowhere) = (plane.folder().join("runs"), plane.folder().join("nowhere"));
-        let stage = Stage { cluster: &cluster, runs: &runs, roots: &roots, nowhere: &nowhere };
+        let stage = Stage { cluster: &cluster, runs: &runs, roots: &roots, nowhere: &nowhere, spared };
         let mut simulated = vec![match controllers {
             true => {
                 "nodes and their pods (kwok): controllers and scheduler are real, and nothing was started: a rollout says nothing of \
@@ -193,7 +195,7 @@ impl Rehearsal<'_> {
             return Ok(untested(drilled, nothing_to_break(&plan)));
         }
         let (runs, nowhere, roots) = (folder.join("runs"), folder.join("nowhere"), BTreeMap::new());
-        let stage = Stage { cluster, runs: &runs, roots: &roots, nowhere: &nowhere };
+        let stage = Stage { cluster, runs: &runs, roots: &roots, nowhere: &nowhere, spared: BTreeSet::new() };
         (self.tell)(&format!("{}: making the cluster equal to the snapshots", plan.name));
         let loaded = self.restore(drilled, &plan, &stage, None, (self.clock)()).await?;
         if loaded.differences_left > 0 {
@@ -388,6 +390,7 @@ impl Rehearsal<'_> {
             from: Chosen::Snapshots(self.subject.ids(&plan.components(), node)),
             values: gitops::Wanted::default(),
             scope: self.scope.clone(),
+            spared: stage.spared.clone(),
             keep_extras: false,
             isolation: None,
             allow_run: false,

@@ -38,7 +38,7 @@ pub fn time(at: DateTime<Utc>) -> String {
 }
 
 /// `1 step`, `3 steps`.
-pub(super) fn count(n: u64, one: &str) -> String {
+pub(crate) fn count(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 

@@ -92,7 +92,7 @@ impl Comparing<'_> {
             now: self.now,
         };
         let mut sources = Sources::of_git(&self.objects, &reading, components).await?;
-        sources.leave_out(&self.scope.exclude_namespaces);
+        sources.leave_out(&self.scope.exclude_namespaces, &BTreeSet::new());
         Ok(sources)
     }
 }

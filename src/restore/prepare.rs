@@ -74,6 +74,8 @@ pub struct Request<'a> {
     pub values: gitops::Wanted,
     /// Excluded namespaces, extra kinds and Helm releases, as captures have them; its components are the plan's.
     pub scope: Scope,
+    /// What stays as it is, whatever the plan says.
+    pub spared: BTreeSet<ItemKey>,
     /// `--keep-extras`.
     pub keep_extras: bool,
     /// `--policy-order`.
@@ -160,7 +162,7 @@ pub async fn prepare(mut request: Request<'_>) -> Result<Prepared<'_>> {
         .why("and of this node's files, which may be the cause, there is no snapshot that could be restored")
         .hint("see on this node: journalctl -u rke2-server"));
     }
-    sources.leave_out(&request.scope.exclude_namespaces);
+    sources.leave_out(&request.scope.exclude_namespaces, &request.spared);
     let authored = authored::values(&request).await;
     let opened = began.elapsed().as_secs_f64();
     let (target, run, sessions) = (request.cluster, request.run.clone(), request.sessions);

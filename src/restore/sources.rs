@@ -123,15 +123,16 @@ impl Sources {
         Ok(Self { headers: opened, given: None, signed_by, index, warnings, not_done, absent })
     }
 
-    /// Takes the items of namespaces that captures leave out now for evidence: of their live state nothing is known, so
-    /// nothing of them is restored.
-    pub(super) fn leave_out(&mut self, excluded: &BTreeSet<String>) {
+    /// Takes for evidence what is spared, and the items of namespaces that captures leave out now: of their live state nothing
+    /// is known. Nothing of them is restored.
+    pub(super) fn leave_out(&mut self, excluded: &BTreeSet<String>, spared: &BTreeSet<ItemKey>) {
         for entry in &mut self.index.entries {
             let namespace = match &entry.key {
                 key if key.is_kind("", "namespaces") => Some(key.name()),
                 key => key.namespace(),
             };
-            if namespace.is_some_and(|name| excluded.contains(name)) {
+            let excluded = namespace.is_some_and(|name| excluded.contains(name));
+            if excluded || spared.contains(&entry.key) {
                 entry.class = Class::Evidence;
             }
         }

@@ -1,6 +1,7 @@
 //! Drills: every plan proved on a control plane of its own, of which nothing is left; and on a marked cluster.
 
 mod broken;
+mod converted;
 mod identities;
 mod interrupted;
 mod job;

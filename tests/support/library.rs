@@ -103,6 +103,7 @@ impl Library {
             from: Chosen::Snapshots(Vec::new()),
             values: Wanted::default(),
             scope: Scope::default(),
+            spared: std::collections::BTreeSet::new(),
             keep_extras: false,
             isolation: None,
             allow_run: false,

@@ -137,9 +137,11 @@ fn a_namespace_that_is_left_out_now_is_not_restored_from_an_older_snapshot() {
         sha256: String::new(),
     };
     let policy = |namespace| ItemKey::resource("networking.k8s.io", "networkpolicies", Some(namespace), "x");
+    let spared = ItemKey::resource("apiextensions.k8s.io", "customresourcedefinitions", None, "a.b");
     let keys = [
         policy("dev"),
         policy("prod"),
+        spared.clone(),
         ItemKey::resource("", "namespaces", None, "dev"),
         ItemKey::resource("crd.projectcalico.org", "tiers", None, "dev"),
     ];
@@ -153,9 +155,9 @@ fn a_namespace_that_is_left_out_now_is_not_restored_from_an_older_snapshot() {
         not_done: vec![],
         absent: BTreeSet::new(),
     };
-    sources.leave_out(&BTreeSet::from(["dev".to_owned()]));
+    sources.leave_out(&BTreeSet::from(["dev".to_owned()]), &BTreeSet::from([spared]));
     let classes: Vec<Class> = sources.index.entries.iter().map(|entry| entry.class).collect();
-    assert_eq!(classes, [Class::Evidence, Class::Config, Class::Evidence, Class::Config]);
+    assert_eq!(classes, [Class::Evidence, Class::Config, Class::Evidence, Class::Evidence, Class::Config]);
 }
 
 fn host(node: &str, day: u32) -> Listed {
