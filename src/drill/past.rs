@@ -10,6 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
 
 use crate::{
     Error, Result,
@@ -53,7 +54,7 @@ pub fn drills(folder: &Path, trusted: &TrustedSigners, now: DateTime<Utc>) -> Re
             continue; // a restore's
         }
         match proved(&folder.join(&name), &id, trusted, now) {
-            Ok(past) => drills.signed.push(past),
+            Ok(past) => drills.signed.extend(past),
             Err(why) => drills.untrusted.push((name, why)),
         }
     }
@@ -62,11 +63,28 @@ pub fn drills(folder: &Path, trusted: &TrustedSigners, now: DateTime<Utc>) -> Re
     Ok(drills)
 }
 
-/// What a report says, or why it counts for nothing.
-fn proved(path: &Path, id: &RunId, trusted: &TrustedSigners, now: DateTime<Utc>) -> Result<Past, String> {
+/// What the report of a restore has, and that of a drill has not.
+#[derive(Deserialize)]
+struct OfARestore {
+    #[serde(rename = "scenario")]
+    _scenario: String,
+}
+
+/// What a report says, or why it counts for nothing; none where it is no drill's, but that of a restore by a plan called `drill`,
+/// which earlier netdr took.
+fn proved(
+    path: &Path,
+    id: &RunId,
+    trusted: &TrustedSigners,
+    now: DateTime<Utc>,
+) -> Result<Option<Past>, String> {
     let bytes = small(path).map_err(|e| format!("it cannot be read: {e}"))?;
-    let past: Past =
-        serde_json::from_slice(&bytes).map_err(|_| "it is damaged: it does not read as a drill's report")?;
+    let Ok(past) = serde_json::from_slice::<Past>(&bytes) else {
+        return match serde_json::from_slice::<OfARestore>(&bytes) {
+            Ok(_) => Ok(None),
+            Err(_) => Err("it is damaged: it does not read as a drill's report".into()),
+        };
+    };
     let signature = small(&path.with_added_extension("sig")).ok();
     let signature = signature.as_deref().map(String::from_utf8_lossy);
     match trusted.check(signature::REPORT, &bytes, signature.as_deref(), now) {
@@ -76,7 +94,7 @@ fn proved(path: &Path, id: &RunId, trusted: &TrustedSigners, now: DateTime<Utc>)
         Trust::Trusted(_) if past.ended_at - now > CLOCKS => {
             Err(format!("it ended at {}, which is still to come", past.ended_at.to_rfc3339()))
         }
-        Trust::Trusted(_) => Ok(past),
+        Trust::Trusted(_) => Ok(Some(past)),
     }
 }
 
@@ -127,6 +145,7 @@ mod tests {
         // A disk that was full when it was written.
         fs::write(reports.join("20261124T031500Z-drill-5b21d0.json"), &text[..text.len() / 2]).unwrap();
         fs::write(reports.join("20261124T031500Z-my-drill-5b21d0.json"), "a restore's").unwrap();
+        fs::write(reports.join("20261128T031500Z-drill-5b21d4.json"), r#"{"scenario": "drill"}"#).unwrap();
         let found = read();
         assert!(found.signed.is_empty() && found.untrusted.len() == 4, "{found:?}");
         assert!(found.untrusted[0].1.contains("it is damaged"), "{found:?}");

@@ -5,6 +5,7 @@
 
 mod action;
 mod lint;
+mod mistakes;
 mod node;
 mod probe;
 mod read;
@@ -18,7 +19,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Result, model::Component, strict};
+use crate::{Error, Result, model::Component, strict};
+use mistakes::Mistakes;
 
 /// An authored plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,12 +61,18 @@ impl RestorePlan {
     /// Parses and lints; `file` names it in errors.
     ///
     /// # Errors
-    /// Usage, naming the place in the file, what stands there, and what may.
+    /// Usage: all mistakes that can be told independently of each other, each naming the place in the file, what stands there,
+    /// and what may.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let value: serde_json::Value =
             serde_saphyr::from_str(text).map_err(|error| strict::malformed(&error, file))?;
-        let plan = read::plan(value).and_then(|plan| lint::lint(&plan).map(|()| plan));
-        plan.map_err(|error| error.doing(file))
+        let mut mistakes = Mistakes::default();
+        let plan = read::plan(value, &mut mistakes);
+        let plan = plan.inspect(|(plan, numbers)| lint::lint(plan, numbers, &mut mistakes));
+        match (plan, mistakes.error()) {
+            (Some((plan, _)), None) => Ok(plan),
+            (_, error) => Err(error.unwrap_or_else(|| Error::usage("it is no plan")).doing(file)),
+        }
     }
 
     /// The plans that are built in, as name and YAML; a file of the same name overrides one.
@@ -317,9 +325,39 @@ steps:
     }
 
     #[test]
+    fn all_mistakes_are_told_at_once_by_step_and_none_that_follows_from_another() {
+        let wrong = PLAN
+            .replace("rto: 15m", "rto: 15")
+            .replace("    title: Sets", "    titel: Sets")
+            .replace("id: ask", "id: Ask")
+            .replace("confirm: {question: Go on?}", "run: {command: [], ifChanged: sets}");
+        let wrong = wrong
+            + "  - {id: back, title: Back, scale: {workload: deployments.apps/d/x, replicas: before}}\n";
+        let text = RestorePlan::parse(&wrong, "p.yaml").unwrap_err().to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        let starts = [
+            "p.yaml: 4 mistakes",
+            "  rto: `15`",
+            "  steps[0]: unknown key `titel`; did you mean `title`?",
+            "  steps[1].id: `Ask`",
+            "  step `Ask`: run: the command is empty",
+        ];
+        assert_eq!(lines.len(), starts.len(), "{text}");
+        assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{text}");
+        // What is missing is what is mistyped.
+        let text = error("role: Admin\n", "rule: Admin\n");
+        assert!(text.contains("unknown key `rule`") && !text.contains("missing"), "{text}");
+        // Of another language nothing more is known.
+        let text = error("netdr/v1\nkind: RestorePlan\nname: p\n", "netdr/v2\nkind: RestorePlan\nname: P\n");
+        assert!(text.contains("netdr/v2") && !text.contains("mistakes"), "{text}");
+    }
+
+    #[test]
     fn a_plan_that_could_not_do_what_it_says_is_refused() {
         let tiers = "kinds: [tiers.crd.projectcalico.org]";
         for (old, new, expected) in [
+            ("name: p\n", "name: drill\n", "`drill` is a word of netdr's own"),
+            ("name: p\n", "name: undo\n", "those of netdr undo"),
             ("id: ask", "id: sets", "`sets` is used twice"),
             (
                 "confirm: {question: Go on?}",

@@ -1,11 +1,13 @@
 //! What a plan may not say although it parses.
 //!
-//! In: a plan. Out: the first thing in it that could not be done, or would do harm.
+//! In: a plan. Out: what in it could not be done, or would do harm: of each step all that can be told without the others.
 //! Invariant: pure; knows the catalog, no cluster.
 
 use std::collections::BTreeSet;
 
-use super::{Action, Extras, Probe, Replicas, RestorePlan, StepSpec, Wait, node::unknown};
+use super::{
+    Action, Extras, Probe, Replicas, RestorePlan, StepSpec, Wait, mistakes::Mistakes, node::unknown,
+};
 use crate::{
     Error, Result,
     catalog::{self, Select},
@@ -38,54 +40,74 @@ const COMMON: &[&str] = &[
     "apiservices.apiregistration.k8s.io",
 ];
 
-/// The first thing wrong with a plan.
-pub(super) fn lint(plan: &RestorePlan) -> Result<()> {
-    slug("name", &plan.name)?;
-    if plan.steps.is_empty() {
-        return Err(Error::usage("steps: a plan without steps does nothing"));
+/// Words of netdr's own ids: a run of such a plan would be taken for a drill, or for an undo.
+const RESERVED: [&str; 2] = ["drill", "undo"];
+
+/// Notes what is wrong with a plan whose steps have these numbers in the file. A step that did not read may be what another one
+/// refers to.
+pub(super) fn lint(plan: &RestorePlan, numbers: &[usize], mistakes: &mut Mistakes) {
+    let whole = !mistakes.are_of_steps();
+    if !plan.name.is_empty() {
+        mistakes.of(None, name(&plan.name));
+    }
+    if plan.steps.is_empty() && mistakes.is_empty() {
+        mistakes.note(None, Error::usage("steps: a plan without steps does nothing"));
     }
     let mut ids = BTreeSet::new();
     let mut kinds = BTreeSet::new();
     let mut restarted = BTreeSet::new();
     let mut scaled = BTreeSet::new();
     let mut probed = false;
-    for (number, step) in plan.steps.iter().enumerate() {
-        slug(&format!("steps[{number}].id"), &step.id)?;
+    for (at, (step, number)) in plan.steps.iter().zip(numbers).enumerate() {
+        mistakes.of(Some(*number), slug(&format!("steps[{number}].id"), &step.id));
         if !ids.insert(&step.id) {
-            return Err(Error::usage(format!("steps[{number}].id: `{}` is used twice", step.id)));
+            let twice = format!("steps[{number}].id: `{}` is used twice", step.id);
+            mistakes.note(Some(*number), Error::usage(twice));
         }
+        let mut wrong =
+            |error: Error| mistakes.note(Some(*number), error.doing(format!("step `{}`", step.id)));
         if let Action::Run { if_changed: Some(other), .. } = &step.action
-            && !plan.steps[..number].iter().any(|before| before.id == *other)
+            && !plan.steps[..at].iter().any(|before| before.id == *other)
+            && whole
         {
-            return Err(Error::usage(format!(
-                "step `{}`: ifChanged: no step before it is `{other}`",
-                step.id
-            )));
+            wrong(Error::usage(format!("ifChanged: no step before it is `{other}`")));
         }
-        self::step(step, &mut kinds).map_err(|error| error.doing(format!("step `{}`", step.id)))?;
+        if let Err(error) = self::step(step, &mut kinds) {
+            wrong(error);
+        }
         let probes = matches!(step.action, Action::Probe(_));
         if probed && !probes {
-            let what =
-                format!("step `{}`: it comes after a probe, which looks at what all steps left", step.id);
-            return Err(Error::usage(what).hint("put probe steps last"));
+            wrong(
+                Error::usage("it comes after a probe, which looks at what all steps left")
+                    .hint("put probe steps last"),
+            );
         }
         probed = probes;
         if let Action::Scale { workload, replicas } = &step.action
             && scaled.insert(workload)
             && *replicas == Replicas::Before
+            && whole
         {
-            return Err(Error::usage(format!(
-                "step `{}`: replicas: no step before it scales {workload}, so it has as many as before",
-                step.id
+            wrong(Error::usage(format!(
+                "replicas: no step before it scales {workload}, so it has as many as before"
             )));
         }
         if let Action::RolloutRestart { workloads } = &step.action
             && let Some(twice) = workloads.iter().find(|workload| !restarted.insert(*workload))
         {
-            return Err(Error::usage(format!("step `{}`: {twice} is restarted twice", step.id)));
+            wrong(Error::usage(format!("{twice} is restarted twice")));
         }
     }
-    Ok(())
+}
+
+fn name(name: &str) -> Result<()> {
+    if RESERVED.contains(&name) {
+        return Err(Error::usage(format!(
+            "name: `{name}` is a word of netdr's own: runs and reports of this plan would be taken for those of netdr {name}"
+        ))
+        .hint("give it another name"));
+    }
+    slug("name", name)
 }
 
 fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Result<()> {

@@ -42,11 +42,16 @@ impl Node {
 
     /// A map with none but these keys.
     pub(super) fn fields(self, known: &[&str]) -> Result<Fields> {
+        let (fields, unknown) = self.known(known)?;
+        unknown.into_iter().next().map_or(Ok(fields), Err)
+    }
+
+    /// Of a map these keys, and an error for each other one.
+    pub(super) fn known(self, known: &[&str]) -> Result<(Fields, Vec<Error>)> {
         let Value::Object(map) = self.value else { return Err(self.expected("a map")) };
-        match map.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(unknown(&self.place, "key", key, known)),
-            None => Ok(Fields { place: self.place, map }),
-        }
+        let strange = map.keys().filter(|key| !known.contains(&key.as_str()));
+        let strange = strange.map(|key| unknown(&self.place, "key", key, known)).collect();
+        Ok((Fields { place: self.place, map }, strange))
     }
 
     /// A text that is not empty.

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait, node::Node, probe};
+use super::{
+    Action, Existing, Extras, Isolation, Replicas, RestorePlan, StepSpec, Wait,
+    mistakes::Mistakes,
+    node::{Fields, Node},
+    probe,
+};
 use crate::{
     Result,
     model::{Component, ItemKey},
@@ -34,20 +39,53 @@ const APPLY: &[&str] = &["component", "kinds", "createNamespaces", "existing", "
 /// Gates of a step that names no timeout: an API server answers sooner, a rollout should say how long it takes.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Reads the whole file.
-pub(super) fn plan(value: Value) -> Result<RestorePlan> {
-    let mut fields = Node::root(value).fields(PLAN)?;
-    fields.need("apiVersion")?.word(&[("netdr/v1", ())])?;
-    fields.need("kind")?.word(&[("RestorePlan", ())])?;
-    Ok(RestorePlan {
-        name: fields.need("name")?.text()?,
-        title: fields.need("title")?.text()?,
-        rto: fields.need("rto")?.duration()?,
-        rpo: fields.need("rpo")?.duration()?,
-        role: fields.need("role")?.text()?,
-        runbook: fields.need("runbook")?.text()?,
-        steps: fields.need("steps")?.list()?.into_iter().map(step).collect::<Result<_>>()?,
-    })
+/// Reads the whole file: a plan of the steps that read, and which of the file's they are, by number. What does not read is noted,
+/// and nothing stands in its place. None where it is no plan of this language.
+pub(super) fn plan(value: Value, mistakes: &mut Mistakes) -> Option<(RestorePlan, Vec<usize>)> {
+    let (fields, unknown) = mistakes.of(None, Node::root(value).known(PLAN))?;
+    let mistyped = !unknown.is_empty();
+    unknown.into_iter().for_each(|error| mistakes.note(None, error));
+    let mut file = File { fields, mistyped, mistakes };
+    let language = file.read("apiVersion", |node| node.word(&[("netdr/v1", true)]))
+        && file.read("kind", |node| node.word(&[("RestorePlan", true)]));
+    if !language {
+        return None;
+    }
+    let mut plan = RestorePlan {
+        name: file.read("name", Node::text),
+        title: file.read("title", Node::text),
+        rto: file.read("rto", Node::duration),
+        rpo: file.read("rpo", Node::duration),
+        role: file.read("role", Node::text),
+        runbook: file.read("runbook", Node::text),
+        steps: Vec::new(),
+    };
+    let mut numbers = Vec::new();
+    for (number, node) in file.read("steps", Node::list).into_iter().enumerate() {
+        if let Some(step) = mistakes.of(Some(number), step(node)) {
+            plan.steps.push(step);
+            numbers.push(number);
+        }
+    }
+    Some((plan, numbers))
+}
+
+/// The fields of the file itself, each of which is read whatever the others are.
+struct File<'m> {
+    fields: Fields,
+    /// Whether it has keys that nobody knows: what is missing may be what is mistyped.
+    mistyped: bool,
+    mistakes: &'m mut Mistakes,
+}
+
+impl File<'_> {
+    /// What stands there, or nothing.
+    fn read<T: Default>(&mut self, key: &str, read: fn(Node) -> Result<T>) -> T {
+        match self.fields.need(key) {
+            Err(_) if self.mistyped => T::default(),
+            node => self.mistakes.of(None, node.and_then(read)).unwrap_or_default(),
+        }
+    }
 }
 
 fn step(node: Node) -> Result<StepSpec> {
