@@ -12,7 +12,7 @@ mod tests;
 mod text;
 
 pub use names::{METRICS, Metric};
-pub use publish::{push, textfile};
+pub use publish::{can_write, push, textfile};
 pub use recovery::Recovery;
 
 use std::collections::{BTreeMap, BTreeSet};

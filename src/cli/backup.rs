@@ -23,11 +23,12 @@ use crate::{
     capture::Scope,
     cluster::Cluster,
     gitops::history::{Recorded, Seen},
-    host,
+    host, metrics,
     model::{ClusterIdentity, Component, Occasion, Set, SnapshotId, SnapshotState},
     repository::{Listed, Repository, s3::Place},
     seal::{Identities, Recipients},
     signature::{SigningKey, Trust, TrustedSigners},
+    task::{Event, Problem},
 };
 
 /// Take a snapshot of each set.
@@ -93,7 +94,15 @@ impl Backup {
         let work = self.take_and_replicate(cx, &settings, &sets, &made);
         let work = interrupt::run(&|| advice(&made.borrow(), sets.len()), work);
         let made = made.into_inner();
-        made.iter().for_each(|summary| cx.ended(&task(cx, summary.set), problems(summary)));
+        // Whoever relies on metrics would never hear of it: nobody watches a CronJob that ends well.
+        let textfile = settings.config.metrics.textfile.as_deref();
+        let unmeasured = textfile.and_then(|file| metrics::can_write(file).err());
+        for summary in &made {
+            let unmeasured = unmeasured
+                .iter()
+                .map(|error| Problem::new(Event::Partial, vec![error.to_string()], error.hints().to_vec()));
+            cx.ended(&task(cx, summary.set), problems(summary).into_iter().chain(unmeasured).collect());
+        }
         for summary in &made {
             cx.record.of([&summary.id]);
             cx.record.counted("items", summary.items);
@@ -117,7 +126,8 @@ impl Backup {
                  sealed to the recipients alone"
             ));
         }
-        let partial = lost.is_some() || made.iter().any(|s| s.state != SnapshotState::Complete);
+        let partial =
+            lost.is_some() || unmeasured.is_some() || made.iter().any(|s| s.state != SnapshotState::Complete);
         made::warn(cx, &made);
         let document = json!({
             "snapshots": made, "places": replicate::document(&outcomes),

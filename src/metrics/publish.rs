@@ -10,6 +10,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Method, Uri};
+use tempfile::NamedTempFile;
 
 use crate::{Error, Result, config::Metrics, web};
 
@@ -22,20 +23,38 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When it cannot be written.
 pub fn textfile(file: &Path, text: &str) -> Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || {
-        // Hidden, and not `.prom`: node_exporter never reads half of it.
-        let made = tempfile::Builder::new().prefix(".netdr-").tempfile_in(folder);
-        let mut new = made.map_err(|e| io::Error::from(e.kind()))?; // its text has the name of that file
+        let mut new = beside(file)?;
         new.as_file_mut().write_all(text.as_bytes())?;
         new.as_file().set_permissions(Permissions::from_mode(0o644))?;
         new.persist(file).map(drop).map_err(|e| e.error)
     };
-    write().map_err(|e| {
-        Error::failed(format!("metrics cannot be written to {}", file.display()))
-            .because(e)
-            .hint(format!("its folder must be there and let netdr's user write: ls -ld {}", folder.display()))
-    })
+    write().map_err(|e| unwritten(file, e))
+}
+
+/// That the file could be written; nothing of the try stays.
+///
+/// # Errors
+/// When it could not.
+pub fn can_write(file: &Path) -> Result<()> {
+    beside(file).map(drop).map_err(|e| unwritten(file, e))
+}
+
+/// A new file in its folder. Hidden, and not `.prom`: node_exporter never reads half of it.
+fn beside(file: &Path) -> io::Result<NamedTempFile> {
+    let made = tempfile::Builder::new().prefix(".netdr-").tempfile_in(folder(file));
+    made.map_err(|e| io::Error::from(e.kind())) // its text has the name of that file
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn unwritten(file: &Path, cause: io::Error) -> Error {
+    let folder = folder(file).display();
+    Error::failed(format!("metrics cannot be written to {}", file.display()))
+        .because(cause)
+        .hint(format!("its folder must be there and let netdr's user write: ls -ld {folder}"))
 }
 
 /// Pushes the text in place of what was pushed before, under `job="netdr"` and the cluster, and where it is no more than a
@@ -94,6 +113,9 @@ mod tests {
         let error = textfile(&folder.path().join("absent/netdr.prom"), "").unwrap_err();
         assert!(error.hints()[0].contains("ls -ld"), "{error:?}");
         assert!(!folder.path().join("absent").exists());
+        can_write(&file).unwrap();
+        assert!(can_write(&folder.path().join("absent/netdr.prom")).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of a try");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use netdr::drill::cluster::host_root;
 
-use crate::support::{Home, MARKER, NODE, Pushgateway, S3, Server, Store};
+use crate::support::{Home, Hook, MARKER, NODE, Pushgateway, S3, Server, Store, says};
 
 /// The value of a sample.
 #[track_caller]
@@ -76,17 +76,29 @@ async fn a_night_that_failed_shows_and_the_next_that_did_not_too() {
     }
 }
 
+/// A Pushgateway may be back a minute later. A path that is wrong stays so, and what would tell of it are the metrics: so the job
+/// of the night does its work, and fails.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_written_is_a_warning_and_no_failure() {
-    let store = Store::new().await;
-    store.configure("metrics: {textfile: absent/netdr.prom, pushgateway: 'http://127.0.0.1:1'}");
+async fn a_gateway_that_is_away_is_a_warning_and_a_folder_that_is_not_there_fails_the_nights_job() {
+    let (store, hook) = (Store::new().await, Hook::start());
+    store.configure(&hook.configuration());
+    store.configure("metrics: {pushgateway: 'http://127.0.0.1:1'}");
     let taken = store.netdr("backup --set host --host-root host").await;
     assert_eq!(taken.code, Some(0), "{}", taken.stderr);
-    for said in
-        ["metrics cannot be written to", "ls -ld", "pushgateway http://127.0.0.1:1: ", "cannot be reached"]
-    {
-        assert!(taken.stderr.contains(said), "{said}: {}", taken.stderr);
-    }
+    says(&taken.stderr, &["pushgateway http://127.0.0.1:1: ", "cannot be reached"]);
+    assert!(hook.taken().is_empty());
+
+    store
+        .shell("sed -i 's|pushgateway: .http://127.0.0.1:1.|textfile: absent/netdr.prom|' netdr.yaml")
+        .await
+        .ok();
+    let taken = store.netdr("backup --set host --host-root host --json").await;
+    says(&taken.stderr, &["no metrics: metrics cannot be written to", "absent/netdr.prom", "ls -ld"]);
+    let document = taken.json(3);
+    assert_eq!(document["snapshots"][0]["state"], "complete");
+    let messages = hook.taken();
+    assert_eq!(messages[0]["event"], "partial", "{messages:#?}");
+    says(&messages[0]["why"].to_string(), &["metrics cannot be written to"]);
 }
 
 /// What is pushed is one text for a cluster, beside which each task without a repository has its part.
