@@ -23,6 +23,8 @@ use crate::support::{Home, frozen};
 const IDENTITY: &str = "keys/operator.txt";
 /// Of the network, as a restore of the policies is asked for.
 const SCENARIO: &str = "network-policies";
+/// Where copies of its snapshots were.
+const PLACE: &str = "replicas: [{s3: {bucket: disaster, prefix: proj-k8s}}]";
 
 /// A frozen repository, and what is in it by name.
 struct Frozen {

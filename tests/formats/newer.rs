@@ -5,8 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Frozen, IDENTITY};
-use crate::support::{Home, content, says};
+use netdr::{
+    config::Config,
+    metrics::Checked,
+    notify::Told,
+    repository::{Repository, thaw},
+    task::{Ran, Records},
+};
+
+use super::{Frozen, IDENTITY, PLACE};
+use crate::support::{Home, Hook, NODE, content, says};
 
 /// Replaces one text in a file.
 fn edit(home: &Home, file: &Path, old: &str, new: &str) {
@@ -96,27 +104,66 @@ async fn a_repository_of_a_newer_format_is_not_touched() {
         .await;
 }
 
+/// How many records of each kind are read.
+fn records(home: &Home, frozen: &Frozen) -> [usize; 5] {
+    let repository = Repository::open(&home.path().join("repo")).unwrap();
+    let records = Records::of(&repository, "frozen");
+    let place = Config::parse(PLACE, "netdr.yaml".as_ref()).unwrap().replicas.remove(0);
+    let network = frozen.name("network").parse().unwrap();
+    [
+        records.read::<Told>("told").unwrap().len(),
+        records.read::<Ran>("ran").unwrap().len(),
+        records.read::<Checked>("checked").unwrap().len(),
+        repository.git_seen().len(),
+        thaw::kept(repository.root(), &place, &network).len(),
+    ]
+}
+
 /// Where nothing but the record is at stake, it is as if it were not there, and stays for whoever reads it.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_record_with_a_word_that_is_not_known_is_passed_over_and_stays() {
     let frozen = Frozen::newest();
-    let home = frozen.opened(Home::new());
+    let (home, hook) = (frozen.opened(Home::new()), Hook::start());
     let script = r#"
         sed -i 's/"event": "[a-z-]*"/"event": "qqqq"/' repo/status/told-*
         sed -i 's/"at": "[^"]*"/"at": "qqqq"/' repo/status/ran-* repo/status/checked-*
         sed -i 's/"at":"[^"]*"/"at":"qqqq"/' repo/git/*
         sed -i 's/"tier":"[a-z]*"/"tier":"qqqq"/' repo/thaws/*
         test -z "$(grep -rL qqqq repo/status/told-* repo/status/ran-* repo/status/checked-* repo/git repo/thaws)"
-        cp -r repo/status before"#;
+        mkdir before; cp -r repo/status repo/git repo/thaws before"#;
+    let are_known = records(&home, &frozen).map(|count| count > 0);
+    assert_eq!(are_known, [true; 5], "as they are they count");
+    let measured = ["task=\"backup network\"", "netdr_check_last"];
+    says(&home.netdr(&["metrics"]).await.ok(), &measured);
     home.shell(script).await.ok();
+    assert_eq!(records(&home, &frozen), [0; 5]);
+
     refuse(&home, 0, &[], &["snapshots", "verify --all", "runs"]).await;
     let metrics = home.netdr(&["metrics"]).await.ok();
     says(&metrics, &["netdr_snapshots{"]);
-    let known = ["task=\"backup network\"", "netdr_check_last"].iter().any(|word| metrics.contains(word));
-    assert!(!known, "{metrics}");
-    home.shell("for one in told checked; do diff <(cat before/$one-*) <(cat repo/status/$one-*); done")
-        .await
-        .ok();
+    assert!(!measured.iter().any(|word| metrics.contains(word)), "{metrics}");
+    let same = "for one in status/told status/checked git/ thaws/; do\n\
+        diff <(cat before/$one*) <(cat repo/$one*) || exit 1; done";
+    home.shell(same).await.ok();
+
+    // Of what it was told nobody knows, so it is told as new; that of another task stays.
+    let channel = format!("cp netdr.yaml told.yaml; echo \"{}\" >> told.yaml", hook.configuration());
+    home.shell(&channel).await.ok();
+    home.netdr(&["--config", "told.yaml", "check", "recoverability"]).await.failed(8);
+    let messages = hook.taken();
+    let [message] = &messages[..] else { panic!("{messages:#?}") };
+    assert_eq!((&message["task"], &message["since"]), (&"check recoverability".into(), &message["time"]));
+    // What was seen of Git is as if it had never been: a backup compares anew.
+    let begins = format!(
+        "mkdir -p host/etc/rancher/rke2; echo 'node-name: {NODE}' > host/etc/rancher/rke2/config.yaml\n\
+         git clone -q --bare history.bundle seen.git; netdr backup --set host --host-root host"
+    );
+    home.shell(&begins).await.ok();
+    assert_eq!(records(&home, &frozen)[3], 1);
+    home.netdr(&["prune"]).await.ok();
+    let stays = "for one in before/status/told-drift* before/git/* before/thaws/*; do\n\
+        cmp $one repo/${one#before/} || exit 1; done";
+    home.shell(stays).await.ok();
 }
 
 #[tokio::test]

@@ -15,10 +15,8 @@ use netdr::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Frozen, IDENTITY};
+use super::{Frozen, IDENTITY, PLACE};
 use crate::support::{Home, NODE, says};
-
-const PLACE: &str = "replicas: [{s3: {bucket: disaster, prefix: proj-k8s}}]";
 
 /// The names of the files in a folder of it that begin so.
 fn files(frozen: &Frozen, folder: &str, begin: &str) -> Vec<String> {
