@@ -114,7 +114,10 @@ impl Drill {
             let subject = Subject::open(&repository, &trusted, &identities, &wanted)?;
             keys::record(&repository, &subject.proofs, cx);
             let place = match programs {
-                Some(programs) => Place::Sandbox(programs),
+                Some(programs) => {
+                    memory.has_room(subject.bytes())?;
+                    Place::Sandbox(programs)
+                }
                 None => {
                     let cluster = self.confirmed(&subject, &plans, &settings, cx).await?;
                     Place::Cluster(cluster, memory.folder()?)

@@ -12,7 +12,7 @@ use crate::{
     Error, Result,
     certificates::Leaf,
     keys::opening_keys,
-    model::{ClusterIdentity, Component, Facts, Item, Set, SnapshotHeader, SnapshotId},
+    model::{ClusterIdentity, Component, Content, Facts, Item, Set, SnapshotHeader, SnapshotId},
     report::drill::{Expiry, Nights, Source},
     repository::{Listed, Proved, Repository, choose},
     restore::relied_on,
@@ -173,6 +173,15 @@ impl Subject {
         let captured = self.items.iter().filter(|item| item.key.is_kind("", "nodes"));
         let facts = self.facts.pod_cidrs.keys().chain(self.facts.node_annotations.keys());
         captured.map(|item| item.key.name()).chain(facts.map(String::as_str)).collect()
+    }
+
+    /// How large its items are, as they are sent to an API server, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let bytes = |item: &Item| match &item.content {
+            Content::Resource(json) | Content::Release(json) => json.bytes().len(),
+            Content::File(file) => file.bytes.len(),
+        };
+        self.items.iter().map(|item| bytes(item) as u64).sum()
     }
 
     /// The nodes whose files there are.
