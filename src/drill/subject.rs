@@ -92,7 +92,8 @@ impl Subject {
                 Err(none) => lacking.push(none.to_restore().to_string()),
             }
         }
-        let nights = nights(&listed, &cluster, wanted.now);
+        let headers: Vec<&SnapshotHeader> = snapshots.iter().map(|(header, _)| header).collect();
+        let nights = nights(&listed, &cluster, &headers, wanted.now);
         let mut subject = Self {
             cluster: ClusterIdentity { name: cluster, uid: String::new(), kubernetes: String::new() },
             snapshots,

@@ -13,8 +13,8 @@ use crate::report::{
 
 /// What is said of recovery points.
 pub(super) const POINT: &str = "The recovery point is how old the oldest snapshot was when the failure was caused, which depends on \
-    when one drills: over the objective, that is missed; within it, it is met only if the longest gap between complete backups of the \
-    last 7 days is within it, too. Whether nothing at all is lost (an objective of 0 s) is up to Git or netdr watch: a drill cannot \
+    when one drills: over the objective, that is missed; within it, it is met only if the longest gap between complete backups since the \
+    first one of the last 7 days is within it, too. Whether nothing at all is lost (an objective of 0 s) is up to Git or netdr watch: a drill cannot \
     tell, and leaves it open.";
 
 /// Renders the file.
