@@ -141,6 +141,7 @@ impl RecoveryReport {
         let mut document = serde_json::to_value(self).unwrap_or_default();
         let point = |(snapshot, seconds)| json!({"snapshot": snapshot, "recovery_point_s": seconds});
         document["recovery_points"] = self.recovery_points().map(point).collect();
+        document["rto_met"] = self.rto_proved().into();
         if self.undoes.is_some() {
             undone::without_objectives(&mut document);
         }

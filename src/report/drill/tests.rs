@@ -272,6 +272,9 @@ fn a_sandbox_leaves_the_objective_open_and_claims_no_conformity() {
             assert!(!text.contains(forbidden), "{forbidden}");
         }
     }
+    let mut named = report.clone();
+    named.signed_by.principal = "drill,netdr".into();
+    assert!(named.to_json()["signed_by"]["verify"].as_str().unwrap().contains(" -I drill -n "));
     let html = html::render(&report);
     let ids: Vec<&str> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();

@@ -45,6 +45,8 @@ fn how_old_a_backup_was_when_somebody_drilled_can_miss_an_objective_and_never_me
     assert_eq!((run(&report, 0), run(&report, 1)), (Value::Null, true.into()));
     report.scenarios[0].runs[0].rpo_met = Some(false);
     assert_eq!(run(&report, 0), false);
+    report.scenarios[0].rpo_s = 0;
+    assert_eq!(run(&report, 0), Value::Null, "no snapshot can tell whether nothing at all was lost");
 }
 
 #[test]
