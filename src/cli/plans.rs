@@ -28,7 +28,7 @@ pub(super) fn read(file: &Path) -> Result<Authored> {
     )?;
     let text = guard::read(file, "plan")?;
     let origin = file.display().to_string();
-    Ok(Authored { plan: RestorePlan::parse(&text, &origin)?, text, file: Some(origin.clone()), origin })
+    Ok(Authored { plan: RestorePlan::authored(&text, &origin)?, text, file: Some(origin.clone()), origin })
 }
 
 /// Every plan by scenario name, sorted: the built-in ones, overridden by those of the configured folder.

@@ -61,7 +61,7 @@ impl RestorePlan {
     /// Parses and lints; `file` names it in errors.
     ///
     /// # Errors
-    /// Usage: all mistakes that can be told independently of each other, each naming the place in the file, what stands there,
+    /// Usage: the first mistake of each step and those of the file's own keys, each naming the place in the file, what stands there,
     /// and what may.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         let value: serde_json::Value =
@@ -73,6 +73,16 @@ impl RestorePlan {
             (Some((plan, _)), None) => Ok(plan),
             (_, error) => Err(error.unwrap_or_else(|| Error::usage("it is no plan")).doing(file)),
         }
+    }
+
+    /// Parses a plan that people write: none of those that are in journals since before some names were taken.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and where it is called as runs of netdr's own are.
+    pub fn authored(text: &str, file: &str) -> Result<Self> {
+        let plan = Self::parse(text, file)?;
+        lint::is_free(&plan.name).map_err(|error| error.doing(file))?;
+        Ok(plan)
     }
 
     /// The plans that are built in, as name and YAML; a file of the same name overrides one.
@@ -353,11 +363,22 @@ steps:
     }
 
     #[test]
+    fn people_call_no_plan_as_runs_of_netdr_are_called_and_what_began_under_such_a_name_goes_on() {
+        for name in ["drill", "undo"] {
+            let text = PLAN.replace("name: p\n", &format!("name: {name}\n"));
+            let error = RestorePlan::authored(&text, "p.yaml").unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("p.yaml: name: `{name}` is a word of netdr's own")),
+                "{error}"
+            );
+            assert_eq!(RestorePlan::parse(&text, "the plan of run x").unwrap().name, name);
+        }
+    }
+
+    #[test]
     fn a_plan_that_could_not_do_what_it_says_is_refused() {
         let tiers = "kinds: [tiers.crd.projectcalico.org]";
         for (old, new, expected) in [
-            ("name: p\n", "name: drill\n", "`drill` is a word of netdr's own"),
-            ("name: p\n", "name: undo\n", "those of netdr undo"),
             ("id: ask", "id: sets", "`sets` is used twice"),
             (
                 "confirm: {question: Go on?}",

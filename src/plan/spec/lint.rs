@@ -48,7 +48,7 @@ const RESERVED: [&str; 2] = ["drill", "undo"];
 pub(super) fn lint(plan: &RestorePlan, numbers: &[usize], mistakes: &mut Mistakes) {
     let whole = !mistakes.are_of_steps();
     if !plan.name.is_empty() {
-        mistakes.of(None, name(&plan.name));
+        mistakes.of(None, slug("name", &plan.name));
     }
     if plan.steps.is_empty() && mistakes.is_empty() {
         mistakes.note(None, Error::usage("steps: a plan without steps does nothing"));
@@ -100,14 +100,15 @@ pub(super) fn lint(plan: &RestorePlan, numbers: &[usize], mistakes: &mut Mistake
     }
 }
 
-fn name(name: &str) -> Result<()> {
+/// That a plan which people write is not called by a word of netdr's own; a journal's may be, from before these were.
+pub(super) fn is_free(name: &str) -> Result<()> {
     if RESERVED.contains(&name) {
         return Err(Error::usage(format!(
             "name: `{name}` is a word of netdr's own: runs and reports of this plan would be taken for those of netdr {name}"
         ))
         .hint("give it another name"));
     }
-    slug("name", name)
+    Ok(())
 }
 
 fn step<'a>(step: &'a StepSpec, seen: &mut BTreeSet<(Component, &'a str)>) -> Result<()> {
