@@ -30,6 +30,12 @@ fn needed(items: u64) -> u64 {
     PLANE + EACH * items
 }
 
+/// How many bytes may be written, of what statfs(2) answers: of a file system without a limit (ramfs, tmpfs with `size=0`) all
+/// blocks are 0.
+fn free(blocks: u64, available: u64, size: u64) -> u64 {
+    if blocks == 0 { u64::MAX } else { available.saturating_mul(size) }
+}
+
 /// A folder in memory.
 #[derive(Clone, Debug)]
 pub struct Memory(PathBuf);
@@ -42,7 +48,7 @@ impl Memory {
     pub fn at(folder: &Path) -> Result<Self> {
         let shown = folder.display();
         let way_out = || {
-            "mount one, and name it: mount -t tmpfs -o mode=0700 tmpfs DIR; netdr drill --memory DIR"
+            "mount one, and name it: mount -t tmpfs -o mode=0700 tmpfs DIR; netdr drill --all --memory DIR"
                 .to_owned()
         };
         let found = statfs(folder).map_err(|cause| {
@@ -73,8 +79,8 @@ impl Memory {
             Error::failed(format!("cannot ask how much is free below {shown}"))
                 .because(std::io::Error::from(cause))
         })?;
-        let free = found.f_bavail.saturating_mul(u64::try_from(found.f_bsize).unwrap_or_default());
-        let needed = needed(items);
+        let size = u64::try_from(found.f_bsize).unwrap_or_default();
+        let (free, needed) = (free(found.f_blocks, found.f_bavail, size), needed(items));
         if free >= needed {
             return Ok(());
         }
@@ -82,7 +88,7 @@ impl Memory {
         Err(Error::usage(format!("{shown} has too little room for a drill"))
             .why(format!("{} MiB are free, and these snapshots take {} MiB", free >> 20, mebibytes(needed)))
             .hint(format!(
-                "mount a larger one, and name it: mount -t tmpfs -o mode=0700,size={}m tmpfs DIR; netdr drill --memory DIR",
+                "mount a larger one, and name it: mount -t tmpfs -o mode=0700,size={}m tmpfs DIR; netdr drill --all --memory DIR",
                 mebibytes(needed)
             )))
     }
@@ -146,6 +152,7 @@ mod tests {
         let error = memory.has_room(1 << 45).unwrap_err();
         assert!(error.to_string().contains("too little room"), "{error}");
         assert!(error.hints()[0].contains(&format!("size={}m", needed(1 << 45) >> 20)), "{error:?}");
+        assert_eq!((free(0, 0, 4096), free(9, 0, 4096), free(9, 2, 4096)), (u64::MAX, 0, 8192));
     }
 
     #[test]
