@@ -28,7 +28,6 @@ use crate::{
     repository::{Listed, Repository, s3::Place},
     seal::{Identities, Recipients},
     signature::{SigningKey, Trust, TrustedSigners},
-    task::{Event, Problem},
 };
 
 /// Take a snapshot of each set.
@@ -98,10 +97,10 @@ impl Backup {
         let textfile = settings.config.metrics.textfile.as_deref();
         let unmeasured = textfile.and_then(|file| metrics::can_write(file).err());
         for summary in &made {
-            let unmeasured = unmeasured
-                .iter()
-                .map(|error| Problem::new(Event::Partial, vec![error.to_string()], error.hints().to_vec()));
-            cx.ended(&task(cx, summary.set), problems(summary).into_iter().chain(unmeasured).collect());
+            let problems = unmeasured
+                .as_ref()
+                .map_or_else(|| problems(summary), |error| made::problems_unmeasured(summary, error));
+            cx.ended(&task(cx, summary.set), problems);
         }
         for summary in &made {
             cx.record.of([&summary.id]);

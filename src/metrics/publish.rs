@@ -37,7 +37,8 @@ pub fn textfile(file: &Path, text: &str) -> Result<()> {
 /// # Errors
 /// When it could not.
 pub fn can_write(file: &Path) -> Result<()> {
-    beside(file).map(drop).map_err(|e| unwritten(file, e))
+    let beside = if file.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { beside(file) };
+    beside.map(drop).map_err(|e| unwritten(file, e))
 }
 
 /// A new file in its folder. Hidden, and not `.prom`: node_exporter never reads half of it.
@@ -115,6 +116,7 @@ mod tests {
         assert!(!folder.path().join("absent").exists());
         can_write(&file).unwrap();
         assert!(can_write(&folder.path().join("absent/netdr.prom")).is_err());
+        assert!(can_write(folder.path()).is_err(), "a folder is named, not a file in it");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of a try");
     }
 

@@ -4,6 +4,7 @@
 //! apart from it.
 
 use crate::{
+    Error,
     backup::Summary,
     cli::{
         context::Context,
@@ -26,6 +27,19 @@ pub(in crate::cli) fn problems(summary: &Summary) -> Vec<Problem> {
     };
     let next = if event == Event::Shrunk { if_meant(summary.set) } else { again() };
     vec![Problem::new(event, remarks(summary), vec![next])]
+}
+
+/// The same, where metrics could not be written: of what was done in part there is one message, whatever was not.
+pub(super) fn problems_unmeasured(summary: &Summary, error: &Error) -> Vec<Problem> {
+    let mut problems = problems(summary);
+    match problems.iter_mut().find(|problem| problem.event == Event::Partial) {
+        Some(problem) => {
+            problem.why.push(error.to_string());
+            problem.next.extend_from_slice(error.hints());
+        }
+        None => problems.push(Problem::new(Event::Partial, vec![error.to_string()], error.hints().to_vec())),
+    }
+    problems
 }
 
 /// What is to be done of a loss that was meant.

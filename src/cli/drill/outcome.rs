@@ -100,11 +100,16 @@ pub(super) fn copy(
         for (name, bucket) in places::open(&places).await {
             let copied =
                 async { repository.replicate_reports(&bucket?, trusted, &recipients, Utc::now()).await };
-            if let Err(error) = copied.await {
-                let error = places::at(&name, error);
-                cx.terminal.warn(format!("the report is not copied: {error}; copy it by: netdr replicate"));
-                all = false;
-            }
+            let id = report.report.as_str();
+            let why = match copied.await {
+                Ok(copied) if copied.untrusted.iter().any(|file| file.starts_with(id)) => {
+                    format!("{name}: no trusted signer answers for it any more")
+                }
+                Ok(_) => continue,
+                Err(error) => places::at(&name, error).to_string(),
+            };
+            cx.terminal.warn(format!("the report is not copied: {why}; copy it by: netdr replicate"));
+            all = false;
         }
         Ok(all)
     })

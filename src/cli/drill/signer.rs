@@ -64,7 +64,9 @@ pub(super) fn would_count(
     let new = format!("{}-{}", files.signing_key.display(), now.format("%Y%m%d"));
     let (file, public) = (shell_word(&new).into_owned(), format!("{new}.pub"));
     Err(error
-        .hint(format!("its time is over, so make another: ssh-keygen -q -t ed25519 -N '' -C drill -f {file}"))
+        .hint(format!(
+            "it is not its time, so make another: ssh-keygen -q -t ed25519 -N '' -C drill -f {file}"
+        ))
         .hint(trust(&format!("$(cut -d' ' -f1,2 {})", shell_word(&public))))
         .hint(format!("then drill with --signing-key {file}")))
 }
