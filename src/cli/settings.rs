@@ -114,12 +114,8 @@ impl Settings {
         Repository::open(self.repository_path()?)
     }
 
-    pub(super) fn trusted_path(&self) -> Result<&Path> {
-        TRUSTED_SIGNERS.file(&self.trusted_signers, &self.config.trusted_signers)
-    }
-
     pub(super) fn trusted(&self) -> Result<TrustedSigners> {
-        let file = self.trusted_path()?;
+        let file = TRUSTED_SIGNERS.file(&self.trusted_signers, &self.config.trusted_signers)?;
         guard::check(file, "trusted signers")?;
         TrustedSigners::read(file)
     }

@@ -174,7 +174,7 @@ pub(super) fn safe(value: &str) -> String {
 
 /// A word, without the marks around it in a code span where it is not plain.
 fn word(word: &str) -> String {
-    let is_plain = !word.contains(|c| "\\`*_{}[]#|~$<>&@".contains(c));
+    let is_plain = !word.contains(|c| "\\`*_{}[]#|~$<>&@!".contains(c));
     if is_plain && !["://", "www."].iter().any(|link| word.contains(link)) {
         return word.into();
     }

@@ -43,7 +43,7 @@ fn serials(before: &Issuance, after: &Issuance) -> Check {
         }
     }
     if check.details.is_empty() {
-        check.passed("the source has no TLS Secret that the plan restores".into());
+        check.passed("the plan restores no TLS Secret whose certificate reads".into());
     }
     check
 }

@@ -10,6 +10,7 @@ use crate::{
     cluster::{Cluster, Discovery},
     model::ItemKey,
     plan::Gate,
+    report::words::count,
     restore::gates::available,
 };
 
@@ -38,7 +39,7 @@ async fn pods(cluster: &Cluster, discovery: &Discovery, workload: &ItemKey) -> R
 fn said_of(nodes: &[Value]) -> String {
     let all: Vec<&str> = nodes.iter().map(name).collect();
     let played: Vec<&str> = nodes.iter().filter(|node| is_played(node)).map(name).collect();
-    let count = if all.len() == 1 { "1 node".into() } else { format!("{} nodes", all.len()) };
+    let count = count(all.len() as u64, "node");
     let played = match played.len() {
         0 => String::new(),
         n if n == all.len() => "; kwok plays all of them, so that no kubelet was started".into(),
