@@ -2,7 +2,10 @@
 //!
 //! In: the section. Out: sources and history. Invariant: pure; no URL holds a password, and no path leaves its repository.
 
-use std::path::{self, Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{self, Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -91,7 +94,7 @@ impl SourceSection {
     /// Why it cannot be one.
     fn wrong(&self) -> Option<&'static str> {
         wrong_url(&self.url)
-            .or_else(|| leaves(&self.path).then_some(FOLDER))
+            .or_else(|| wrong_path(&self.path))
             .or_else(|| self.release.as_ref().and_then(|release| self.wrong_release(release)))
     }
 
@@ -125,7 +128,7 @@ impl HistorySection {
     fn wrong(&self) -> Option<&'static str> {
         let whole = self.path.as_deref().is_some_and(|path| plain(path).is_empty());
         wrong_url(&self.url)
-            .or_else(|| self.path.as_deref().is_some_and(leaves).then_some(FOLDER))
+            .or_else(|| self.path.as_deref().and_then(wrong_path))
             .or_else(|| whole.then_some("`path` is a folder of its own: what is in it is netdr's to replace"))
             .or_else(|| {
                 (self.token_file.is_some() && !self.url.starts_with("https://"))
@@ -135,7 +138,9 @@ impl HistorySection {
     }
 }
 
-const FOLDER: &str = "a `path` is a folder of the repository, such as infrastructure/policies";
+const FOLDER: &str = "a `path` is a folder of the repository, such as infrastructure/policies: neither absolute nor with `..` in it";
+const GITS_OWN: &str =
+    "a `path` holds no `.git`: Git keeps that name for itself, and takes no commit with it";
 
 /// It would stand in journals and reports. Forges take a token in place of a user's name.
 fn wrong_url(url: &str) -> Option<&'static str> {
@@ -146,9 +151,14 @@ fn wrong_url(url: &str) -> Option<&'static str> {
     secret.then_some("a `url` holds a password or token; leave it to git's credential helper")
 }
 
-fn leaves(path: &str) -> bool {
-    let inside = |part| matches!(part, path::Component::Normal(_) | path::Component::CurDir);
-    !Path::new(path).components().all(inside)
+/// Why it names nothing that a commit can hold (libgit2, `git_path_validate`: `.git` in any case, and its short name).
+fn wrong_path(path: &str) -> Option<&'static str> {
+    let gits = |name: &OsStr| [".git", "git~1"].iter().any(|own| name.eq_ignore_ascii_case(own));
+    Path::new(path).components().find_map(|part| match part {
+        path::Component::Normal(name) => gits(name).then_some(GITS_OWN),
+        path::Component::CurDir => None,
+        _ => Some(FOLDER),
+    })
 }
 
 /// Of this machine, relative to the configuration's folder.
@@ -207,6 +217,7 @@ mod tests {
             ("url: 'https://MARKER@forge.lab/x', component: policies", "credential helper"),
             ("url: x, path: ../y, component: policies", "a folder of the repository"),
             ("url: x, path: /y, component: policies", "a folder of the repository"),
+            ("url: x, path: .git/hooks, component: policies", "keeps that name for itself"),
             ("url: x, path: v.yaml, component: ingress, release: traefik", "a namespace and a name"),
             ("url: x, path: v.yaml, component: ingress, release: /traefik", "a namespace and a name"),
             ("url: x, path: v.yaml, component: ingress, release: a/b/c", "a namespace and a name"),
@@ -246,6 +257,9 @@ mod tests {
         for (text, why) in [
             ("url: 'https://MARKER@forge.lab/x'", "credential helper"),
             ("url: x, path: ../y", "a folder of the repository"),
+            ("url: x, path: a/../../y", "with `..` in it"),
+            ("url: x, path: .git", "keeps that name for itself"),
+            ("url: x, path: clusters/.GIT/a", "keeps that name for itself"),
             ("url: x, path: ./", "a folder of its own"),
             ("url: x, branch: ''", "`branch` is empty"),
             ("url: x, token_file: t", "for an https:// URL"),
