@@ -28,6 +28,13 @@ const SERVER_METADATA: &[&str] = &[
     "generateName",
 ];
 
+/// Whether an object's metadata may have such a field (Kubernetes API reference, ObjectMeta).
+pub fn is_metadata(field: &str) -> bool {
+    SERVER_METADATA.contains(&field) || ["name", "namespace", "labels", "annotations"].contains(&field)
+        // Fields of old: harmless where somebody exported them.
+        || ["clusterName", "initializers"].contains(&field)
+}
+
 /// Annotations that are bookkeeping of a tool, or a copy of the object. last-applied-configuration doubles a
 /// Secret in plain text.
 const BOOKKEEPING: &[&str] = &[

@@ -18,7 +18,7 @@ pub mod undo;
 mod webhooks;
 
 pub(crate) use guard::is_guard;
-pub(crate) use resolve::{OWN_TIERS, RESTARTED, ROUTES, is_crowded, replicas, secured_hosts, taken};
+pub(crate) use resolve::{OWN_TIERS, RESTARTED, ROUTES, authors, is_crowded, replicas, secured_hosts, taken};
 
 pub use command_line::CommandLine;
 pub use diff::{Change, Difference, FieldChange};

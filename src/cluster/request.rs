@@ -107,6 +107,12 @@ impl Refusal {
         self.code == 409
     }
 
+    /// What strict decoding found, where that is why: `unknown field "spec.podSelectr", …` (k8s.io/apimachinery,
+    /// pkg/runtime, strictDecodingError).
+    pub fn unknown_fields(&self) -> Option<&str> {
+        self.message.split_once("strict decoding error: ").map(|(_, fields)| fields)
+    }
+
     /// The admission webhook that did not answer, where that is why: `failed calling webhook "NAME": …`
     /// (k8s.io/apiserver, pkg/admission/plugin/webhook/errors).
     pub fn webhook(&self) -> Option<&str> {
@@ -346,6 +352,14 @@ mod tests {
         assert_eq!(presence.wait_until(silent + RESTART), silent + RESTART);
         presence.heard();
         assert!(presence.wait_until(began + second) > began + second);
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_told_from_any_other_refusal() {
+        let message = "NetworkPolicy in version \"v1\" cannot be handled as a NetworkPolicy: strict decoding error: \
+            unknown field \"spec.podSelectr\"";
+        assert_eq!(lost(message.into()).unknown_fields(), Some("unknown field \"spec.podSelectr\""));
+        assert_eq!(lost("json: cannot unmarshal number".into()).unknown_fields(), None);
     }
 
     #[test]

@@ -23,6 +23,9 @@ impl Precondition {
 }
 
 const JSON: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/json");
+/// Nothing is written, and a field that is not known or that stands there twice is refused (Kubernetes API concepts, "Field
+/// validation"); a server before 1.25 takes no notice of the latter.
+const DRY_RUN: &str = "dryRun=All&fieldValidation=Strict";
 const MERGE: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/merge-patch+json");
 
 impl Cluster {
@@ -41,13 +44,14 @@ impl Cluster {
         self.send_bytes(Method::POST, &path, &[JSON], Some(object.to_vec())).await.map(drop)
     }
 
-    /// What the API server would make of an object, defaults included: a POST that is a dry run.
+    /// What the API server would make of an object, defaults included: a POST that is a dry run. Fields that it does not
+    /// know, and would drop without a word, are refused ([`Refusal::unknown_fields`](super::Refusal::unknown_fields)).
     pub async fn try_create(&self, kind: &ApiKind, namespace: Option<&str>, object: &Value) -> Answer<Value> {
-        let path = format!("{}?dryRun=All&fieldManager={FIELD_MANAGER}", kind.collection(namespace));
+        let path = format!("{}?{DRY_RUN}&fieldManager={FIELD_MANAGER}", kind.collection(namespace));
         self.send(Method::POST, &path, &[JSON], Some(object)).await
     }
 
-    /// What the API server would make of an object in place of the live one: a PUT that is a dry run.
+    /// What the API server would make of an object in place of the live one: a PUT that is a dry run, as strict.
     pub async fn try_replace(
         &self,
         kind: &ApiKind,
@@ -57,7 +61,7 @@ impl Cluster {
         seen: &Precondition,
     ) -> Answer<Value> {
         let object = only_over(seen, object);
-        let path = format!("{}?dryRun=All&fieldManager={FIELD_MANAGER}", kind.object(namespace, name));
+        let path = format!("{}?{DRY_RUN}&fieldManager={FIELD_MANAGER}", kind.object(namespace, name));
         self.send(Method::PUT, &path, &[JSON], Some(&object)).await
     }
 

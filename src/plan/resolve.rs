@@ -26,7 +26,7 @@ mod waits;
 
 pub use authored::{AuthoredValues, Compared};
 pub(crate) use claims::taken;
-pub(crate) use extras::OWN_TIERS;
+pub(crate) use extras::{OWN_TIERS, authors};
 pub use operations::Earlier;
 pub(crate) use operations::{RESTARTED, replicas};
 pub(crate) use probes::{ROUTES, secrets as secured_hosts};

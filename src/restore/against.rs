@@ -17,10 +17,13 @@ use crate::{
     drift::Seen,
     gitops::{self, GitSource},
     helm,
-    model::{Class, Component, Content, Extent, Index, IndexEntry, ItemKey, SourceName},
-    plan::{Change, Difference, FieldChange, OWN_TIERS, diff},
+    model::{Class, Component, Content, Extent, IndexEntry, ItemKey, SourceName},
+    plan::{Change, Difference, FieldChange, OWN_TIERS, authors, diff},
     signature::TrustedSigners,
 };
+
+/// What is passed over is named this often, then counted.
+const NAMED: usize = 8;
 
 /// What is compared.
 pub struct Comparing<'a> {
@@ -114,6 +117,7 @@ impl Against {
         let entries = entries.filter(|entry| components.contains(&entry.component));
         let captured: BTreeMap<(Component, &ItemKey), &Captured> =
             live.items.iter().map(|captured| (captured.id(), captured)).collect();
+        let mut passed = Vec::new();
         for mut difference in diff::compare(&stored.index.entries, entries, false) {
             let id = (difference.component, difference.key.clone());
             let captured = captured.get(&(id.0, &id.1)).copied();
@@ -122,7 +126,11 @@ impl Against {
             let counts = match (difference.change, &before, &after) {
                 (Change::Removed, ..) => !live.may_miss(id.0, &id.1),
                 (Change::Added, ..) => {
-                    sources.complete() && captured.is_some_and(|c| is_extra(c, &stored.index))
+                    let extra = captured.filter(|captured| sources.complete() && is_somebodys(captured));
+                    let authored = extra.is_some_and(|c| authors(&stored.index, id.0, &c.entry.key));
+                    let beside = extra.filter(|c| !authored && c.entry.key.namespace().is_none());
+                    passed.extend(beside.map(|captured| captured.entry.key.to_string()));
+                    authored
                 }
                 (Change::Changed, Some(written), Some(after)) if refused.contains_key(&id) => {
                     let laid = laid_over(after, written);
@@ -141,6 +149,7 @@ impl Against {
                 self.seen.push(seen(comparing, difference, before, after));
             }
         }
+        self.warnings.extend(passed_over(&passed));
         if !sources.complete() {
             self.unread.push("whether the cluster has more than Git: not all that is in Git was read".into());
         }
@@ -194,8 +203,13 @@ fn seen(
 fn as_written(refused: &BTreeMap<&(Component, ItemKey), &Refused>) -> Vec<String> {
     const BESIDE: &str = "what the cluster has beside what is written in Git";
     let (forbidden, others): (Vec<_>, Vec<_>) = refused.iter().partition(|(_, said_no)| said_no.code == 403);
-    let other = |((_, key), said_no): &(&(Component, ItemKey), &Refused)| {
-        format!("{BESIDE}, of {key}: the API server refused a dry run of it: {}", said_no.why)
+    let other = |((_, key), said_no): &(&(Component, ItemKey), &Refused)| match &said_no.unknown {
+        Some(unknown) => {
+            format!(
+                "{key}, for this cluster does not know all of what is in Git, and no restore takes it: {unknown}"
+            )
+        }
+        None => format!("{BESIDE}, of {key}: the API server refused a dry run of it: {}", said_no.why),
     };
     let mut lines: Vec<String> = others.iter().map(|(id, said_no)| other(&(**id, **said_no))).collect();
     if let Some((_, first)) = forbidden.first() {
@@ -218,27 +232,38 @@ fn as_written(refused: &BTreeMap<&(Component, ItemKey), &Refused>) -> Vec<String
     lines
 }
 
-/// Whether what only the cluster has is somebody's, and missing in Git: a whole object that captures list, in a namespace
-/// for which somebody authors something, and which no tool brought. Of what has no namespace, policies count always, and
-/// other kinds where somebody authors one.
-fn is_extra(captured: &Captured, authored: &Index) -> bool {
+/// Whether what only the cluster has is somebody's: a whole object that captures list, and which no tool brought.
+fn is_somebodys(captured: &Captured) -> bool {
     let IndexEntry { key, component, class, extent, .. } = &captured.entry;
     let Some(Content::Resource(json)) = &captured.content else { return false };
     let own = key.is_kind("crd.projectcalico.org", "tiers") && OWN_TIERS.contains(&key.name());
-    let somebodys = match key.namespace() {
-        Some(namespace) => authored.entries.iter().any(|entry| {
-            entry.key.namespace() == Some(namespace)
-                || (entry.key.is_kind("", "namespaces") && entry.key.name() == namespace)
-        }),
-        None => {
-            *component == Component::Policies
-                || authored.entries.iter().any(|entry| entry.key.kind_name() == key.kind_name())
-        }
-    };
     *class == Class::Config
         && *extent == Extent::Whole
         && catalog::lists_all(*component, key)
-        && somebodys
         && !own
         && catalog::brought_by(key, &json.value()).or(captured.managed_by).is_none()
+}
+
+/// Told apart and not counted: of a kind without namespaces of which nobody authors an object, Git says nothing.
+fn passed_over(keys: &[String]) -> Option<String> {
+    let more = match keys.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let named = keys.get(..NAMED).unwrap_or(keys).join(", ");
+    (!keys.is_empty())
+        .then(|| format!("not compared, for nobody authors an object of its kind: {named}{more}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_says_nothing_of_is_named_this_often_then_counted() {
+        assert_eq!(passed_over(&[]), None);
+        let keys: Vec<String> = (0..NAMED + 2).map(|n| format!("k{n}")).collect();
+        assert!(passed_over(&keys).unwrap().ends_with("k7, and 2 more"));
+        assert!(passed_over(&keys[..1]).unwrap().ends_with(": k0"));
+    }
 }

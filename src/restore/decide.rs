@@ -93,6 +93,13 @@ pub(super) fn said(item: Option<&Item>, refusal: &Refusal) -> String {
     words
 }
 
+/// Fields of an item that a strict server does not know, unless their names quote a secret value.
+pub(super) fn unknown_fields(item: &Item, refusal: &Refusal) -> Option<String> {
+    let fields = refusal.unknown_fields()?;
+    let shown = said(Some(item), refusal).contains(fields);
+    Some(if shown { fields } else { "a field whose name holds a secret value" }.to_owned())
+}
+
 /// Text values of an item that must not be repeated, in every form in which a server may quote them.
 fn secrets(item: &Item) -> Vec<String> {
     // Of a release the server sees one compressed value, which it can quote but nobody read.

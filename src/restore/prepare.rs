@@ -283,6 +283,7 @@ impl Request<'_> {
         };
         let authored = sources.as_stored(self.cluster, &live).await;
         let sources = authored.as_ref().unwrap_or(sources);
+        sources::all_known(sources.refused())?;
         let items = self.open(sources, &all, &live)?;
         versions::align(self.cluster, &items, &mut live).await;
         let workloads = reads::workloads(self.cluster, &live.discovery, &plan).await?;

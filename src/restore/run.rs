@@ -3,6 +3,7 @@
 //! In: a prepared restore or undo that was said yes to. Out: a [`RecoveryReport`] and, in the run's folder, the journal and
 //! what was overwritten. Invariant: the report claims only what was looked at after the last act.
 
+mod dropped;
 mod next;
 mod summary;
 mod unproved;
@@ -217,7 +218,13 @@ impl<'a> AtWork<'a> {
             (running.event)(Event::Waiting("reading the cluster again: nothing must be left to do"));
             let began = Instant::now();
             let again = prepared.resolve((running.clock)()).await;
-            proof(again, began.elapsed())
+            let dropped = match &again {
+                Ok(left) => dropped::fields(prepared.target, left, &steps).await,
+                Err(_) => Vec::new(),
+            };
+            let mut proof = proof(again, began.elapsed());
+            proof.remarks.extend(dropped);
+            proof
         } else {
             let left = prepared.plan.refused.len() + prepared.plan.unread.len();
             let issuance = Some(prepared.plan.issuance.clone());

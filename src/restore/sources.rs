@@ -16,7 +16,7 @@ mod velero;
 pub(super) use git::Reading;
 pub use given::Chosen;
 pub(super) use given::{Given, Refused};
-pub(super) use stored::laid_over;
+pub(super) use stored::{all_known, laid_over};
 
 use std::collections::{BTreeMap, BTreeSet};
 

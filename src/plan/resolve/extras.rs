@@ -13,7 +13,7 @@ use crate::{
     Result,
     capture::Captured,
     catalog::{self, BUILT_IN_GROUPS},
-    model::{Class, Component, Content, Extent, ItemKey},
+    model::{Class, Component, Content, Extent, Index, ItemKey},
     plan::{Act, Action, Extras, RestorePlan, Verb, guard, spec},
 };
 
@@ -52,10 +52,10 @@ impl<'a> Resolver<'a> {
                 Extras::Delete if !self.source_complete => {
                     "extra: left alone, for the source is not complete and may only not have read it"
                 }
-                Extras::Delete if !self.knows(component, key) && self.authored => {
+                Extras::Delete if self.authored && !authors(self.index, component, key) => {
                     "extra: left alone, for nobody authors an object of its kind there"
                 }
-                Extras::Delete if !self.knows(component, key) => {
+                Extras::Delete if !self.authored && !self.knows(component, key) => {
                     "extra: left alone, for the source has neither an object of its kind nor its \
                      CustomResourceDefinition: the kind is newer than the source, or was not saved"
                 }
@@ -105,12 +105,7 @@ impl<'a> Resolver<'a> {
             return (extras, Vec::new());
         }
         let entries = self.index.entries.iter().filter(|entry| entry.component == component);
-        let namespaces: BTreeSet<&str> = entries
-            .filter_map(|entry| match &entry.key {
-                key if key.is_kind("", "namespaces") => Some(key.name()),
-                key => key.namespace(),
-            })
-            .collect();
+        let namespaces: BTreeSet<&str> = entries.filter_map(|entry| within(&entry.key)).collect();
         let elsewhere = named(plan, component);
         let in_step = |kind: &String| match kinds {
             [] => !elsewhere.contains(kind),
@@ -143,6 +138,23 @@ impl<'a> Resolver<'a> {
             )
         })
     }
+}
+
+/// Whether people author something where an object is: anything of its component in its namespace; of what has none, an
+/// object of its kind. The one judgement, of a restore and of a comparison, about what only the cluster has: what a restore
+/// from Git leaves alone is no difference from Git.
+pub(crate) fn authors(authored: &Index, component: Component, key: &ItemKey) -> bool {
+    let mut keys =
+        authored.entries.iter().filter(|entry| entry.component == component).map(|entry| &entry.key);
+    match key.namespace() {
+        Some(namespace) => keys.any(|key| within(key) == Some(namespace)),
+        None => keys.any(|own| own.kind_name() == key.kind_name()),
+    }
+}
+
+/// The namespace that an item is in, or is.
+fn within(key: &ItemKey) -> Option<&str> {
+    if key.is_kind("", "namespaces") { Some(key.name()) } else { key.namespace() }
 }
 
 /// The kinds that steps of the plan name for a component.

@@ -104,6 +104,7 @@ impl Sources {
                 complete,
                 authored: true,
                 narrowed,
+                places,
                 items,
                 refused: BTreeMap::new(),
             }),
@@ -199,6 +200,11 @@ fn item(
     if catalog::classify(Class::Config, &key, &object) != Class::Config {
         return Ok(Err(refused));
     }
+    if let Some(field) = misspelt(extent, &object) {
+        return Err(Error::usage(format!("{key} in {place} has a field that no object has: {field}")).hint(
+            "correct it, look with kubectl apply --dry-run=server -f FILE, commit, and restore again",
+        ));
+    }
     let clustered = namespace.is_none();
     let mut object = object;
     if let (true, Some(metadata)) = (clustered, object["metadata"].as_object_mut()) {
@@ -207,6 +213,17 @@ fn item(
     let Some(content) = canonical::content(&key, extent, object) else { return Ok(Err(refused)) };
     let content = Content::Resource(Json::new(&content));
     Ok(Ok(Item { key, component, class: Class::Config, extent, content }))
+}
+
+/// A field that no object has, in one that is netdr's in part: of such a one no API server is asked how it would be stored.
+fn misspelt(extent: Extent, object: &Value) -> Option<String> {
+    let names =
+        |of: &Value| of.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let field = |name: &String| ["apiVersion", "kind", "metadata", "spec", "status"].contains(&name.as_str());
+    let outside = names(object).into_iter().find(|name| !field(name));
+    let inside = names(&object["metadata"]).into_iter().find(|name| !canonical::is_metadata(name));
+    let found = outside.or_else(|| inside.map(|name| format!("metadata.{name}")));
+    found.filter(|_| extent == Extent::Fields)
 }
 
 /// How much of an object is the component's; none of it where the catalog does not name it.
@@ -290,6 +307,17 @@ mod tests {
         assert_eq!(made(global).unwrap().unwrap().key.namespace(), None, "it is cluster-scoped");
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "demo"}});
         assert_eq!(made(namespace).unwrap().unwrap().extent, Extent::Fields);
+    }
+
+    #[test]
+    fn a_misspelt_field_of_what_is_netdrs_in_part_is_named() {
+        let home = |text: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x", text: {}}});
+        made(home("labels")).unwrap().unwrap();
+        let said = made(home("lables")).unwrap_err().to_string();
+        assert_eq!(said, "namespaces x in p.yaml has a field that no object has: metadata.lables");
+        let beside =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}, "labels": {}});
+        assert!(made(beside).unwrap_err().to_string().ends_with(": labels"));
     }
 
     #[test]

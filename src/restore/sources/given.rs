@@ -63,6 +63,8 @@ pub(in crate::restore) struct Given {
     pub(super) authored: bool,
     /// What the kustomizations in it leave out, a line each.
     pub(super) narrowed: Vec<String>,
+    /// Where the items that people wrote stand: file and repository.
+    pub(super) places: BTreeMap<(Component, ItemKey), String>,
     /// Everything in it of the plan's components.
     pub(super) items: BTreeMap<(Component, ItemKey), Item>,
     /// What the API server would not take in a dry run, and so stays as it was written.
@@ -76,6 +78,8 @@ pub(in crate::restore) struct Refused {
     pub(in crate::restore) code: u16,
     /// The server's words, without any secret value of the item.
     pub(in crate::restore) why: String,
+    /// What of it the server does not know, where that is why, and where that is written.
+    pub(in crate::restore) unknown: Option<String>,
 }
 
 impl Given {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Given, Refused, Sources};
 use crate::{
-    canonical,
+    Error, Result, canonical,
     capture::{Capture, Captured},
     cluster::{Answer, ApiKind, Cluster},
     model::{Class, Component, Content, Extent, Index, IndexEntry, Item, ItemKey, Json},
@@ -35,6 +35,8 @@ struct Asking<'a> {
     cluster: &'a Cluster,
     live: &'a Capture,
     seen: BTreeMap<(Component, &'a ItemKey), &'a Captured>,
+    /// Where each item is written.
+    places: &'a BTreeMap<(Component, ItemKey), String>,
 }
 
 impl Sources {
@@ -43,7 +45,7 @@ impl Sources {
     pub(in crate::restore) async fn as_stored(&self, cluster: &Cluster, live: &Capture) -> Option<Self> {
         let given = self.given.as_ref().filter(|given| given.authored)?;
         let seen = live.items.iter().map(|captured| (captured.id(), captured)).collect();
-        let asking = Asking { cluster, live, seen };
+        let asking = Asking { cluster, live, seen, places: &given.places };
         let asked = given.items.values().map(|item| asking.item(item));
         let answers: Vec<(Item, Option<Refused>)> = stream::iter(asked).buffered(DRY_RUNS).collect().await;
         let (mut items, mut entries, mut warnings) = (BTreeMap::new(), Vec::new(), Vec::new());
@@ -53,14 +55,14 @@ impl Sources {
             self.index.entries.iter().map(|entry| ((entry.component, &entry.key), entry.class)).collect();
         for (item, said_no) in answers {
             let key = &item.key;
-            if let Some(said_no) = said_no {
+            let class = class.get(&(item.component, key)).copied().unwrap_or(item.class);
+            if let Some(said_no) = said_no.filter(|_| class == Class::Config) {
                 warnings.push(format!(
                     "{key} is compared as it is in Git, for the API server refused a dry run of it: {}",
                     said_no.why
                 ));
                 refused.insert((item.component, key.clone()), said_no);
             }
-            let class = class.get(&(item.component, &item.key)).copied().unwrap_or(item.class);
             entries.push(IndexEntry { class, ..IndexEntry::of(&item) });
             items.insert((item.component, item.key.clone()), item);
         }
@@ -74,6 +76,29 @@ impl Sources {
             given: Some(Given { items, refused, ..given.clone() }),
         })
     }
+}
+
+/// What is written and would be lost: the API server drops a field that it does not know without a word, and a policy
+/// without its `podSelectr` selects every pod.
+///
+/// # Errors
+/// Usage: each object with such a field, by file and field.
+pub(in crate::restore) fn all_known<'a>(
+    refused: impl IntoIterator<Item = (&'a (Component, ItemKey), &'a Refused)>,
+) -> Result<()> {
+    let unknown =
+        refused.into_iter().filter_map(|((_, key), said_no)| Some((key, said_no.unknown.as_ref()?)));
+    let unknown: Vec<String> = unknown.map(|(key, unknown)| format!("{key} in {unknown}")).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(
+        "what is in Git has fields that this cluster does not know, and would drop without a word",
+    )
+    .why(unknown.join("; "))
+    .hint("correct them, look with kubectl apply --dry-run=server -f FILE, commit, and restore again")
+    .hint("where the field is right, the CustomResourceDefinition here is older: update that first")
+    .hint("or restore what the cluster knows: an older commit with --from git@REV, or --from snapshot"))
 }
 
 impl Asking<'_> {
@@ -98,7 +123,10 @@ impl Asking<'_> {
             Ok(stored) => (with(item, &canonical::canonical(&item.key, stored)), None),
             Err(refusal) => {
                 let why = decide::said(Some(item), &refusal);
-                (item.clone(), Some(Refused { code: refusal.code, why }))
+                let place = self.places.get(&(item.component, item.key.clone()));
+                let unknown = decide::unknown_fields(item, &refusal)
+                    .map(|fields| format!("{}: {fields}", place.map_or("Git", String::as_str)));
+                (item.clone(), Some(Refused { code: refusal.code, why, unknown }))
             }
         }
     }
@@ -223,6 +251,33 @@ mod tests {
             json!({"kind": "Namespace", "metadata": {"name": "x", "labels": {"team": "a", "rancher": "1"}}})
         );
         assert_eq!(over(Value::Null, written.clone()), written);
+    }
+
+    #[test]
+    fn what_the_cluster_would_drop_is_refused_by_file_and_field() {
+        let id = |name: &str| {
+            (
+                Component::Policies,
+                ItemKey::resource("networking.k8s.io", "networkpolicies", Some("shop"), name),
+            )
+        };
+        let refused = |code: u16, unknown: Option<&str>| Refused {
+            code,
+            why: "no".into(),
+            unknown: unknown.map(Into::into),
+        };
+        let other = BTreeMap::from([(id("a"), refused(403, None))]);
+        all_known(&other).unwrap();
+        let misspelt = refused(400, Some("p/b.yaml of /k8s: unknown field \"spec.podSelectr\""));
+        let error =
+            all_known(&BTreeMap::from([(id("a"), refused(403, None)), (id("b"), misspelt)])).unwrap_err();
+        assert_eq!(error.kind(), crate::Kind::Usage);
+        assert!(
+            error.to_string().ends_with(
+                ": networkpolicies.networking.k8s.io shop/b in p/b.yaml of /k8s: unknown field \"spec.podSelectr\""
+            ),
+            "{error}"
+        );
     }
 
     #[test]

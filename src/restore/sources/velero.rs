@@ -49,6 +49,7 @@ impl Sources {
                 complete: backup.complete,
                 authored: false,
                 narrowed: Vec::new(),
+                places: BTreeMap::new(),
                 items: backup.items,
                 refused: BTreeMap::new(),
             }),

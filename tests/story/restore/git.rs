@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::resume::killed_at;
-use crate::support::{Forge, MARKER, Objects, Operator, POLICIES, Plane, acts, everything, fresh, touched};
+use crate::support::{
+    Forge, MARKER, Objects, Operator, POLICIES, Plane, acts, everything, fresh, says, touched,
+};
 
 const SCENARIO: &str = "network-policies";
 const GIT: [&str; 2] = ["--from", "git"];
@@ -172,6 +174,49 @@ async fn an_unsigned_commit_needs_somebody_who_answers_for_it() {
     );
     let policy = objects.get(POLICIES, "shop/allow-web").await.unwrap();
     assert_eq!(policy["spec"]["ingress"][0]["ports"][0]["port"], 9090);
+}
+
+/// What the API server does not know it would drop without a word, and the policy would select every pod.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_field_is_refused_by_file_and_name_and_nothing_is_changed() {
+    let (_plane, objects, operator) = applied().await;
+    let forge = Forge::in_home(&operator.home).await;
+    forge.write("shop.yaml", AUTHORED);
+    forge.write(
+        "bad.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: bad, namespace: shop}\n\
+         spec: {podSelectr: {}, podSelector: {}}\n---\n\
+         apiVersion: crd.projectcalico.org/v1\nkind: GlobalNetworkPolicy\nmetadata: {name: no-metadata-service}\n\
+         spec: {odrer: 10}\n",
+    );
+    let twice = "GlobalNetworkPolicy /no-metadata-service is in Git twice";
+    forge.commit("-S").await;
+    says(&operator.restore(SCENARIO, &["--from", "git", "--yes"]).await.failed(5), &[twice]);
+    let (calico, rest) = AUTHORED.rsplit_once("---").map(|(rest, calico)| (calico, rest)).unwrap();
+    forge.write("shop.yaml", rest);
+    assert!(calico.contains("no-metadata-service"));
+    forge.commit("-S").await;
+    let before = objects.dump().await;
+    for how in ["--dry-run", "--yes"] {
+        let said = operator.restore(SCENARIO, &["--from", "git", how]).await.failed(2);
+        says(
+            &said,
+            &[
+                "networkpolicies.networking.k8s.io shop/bad in policies/bad.yaml, object 1 of ",
+                "unknown field \"spec.podSelectr\"",
+                "globalnetworkpolicies.crd.projectcalico.org no-metadata-service in policies/bad.yaml, object 2",
+                "unknown field \"spec.odrer\"",
+                "kubectl apply --dry-run=server -f FILE",
+            ],
+        );
+    }
+    assert_eq!(touched(&before, &objects.dump().await), Vec::<&str>::new());
+    let drift = operator.home.netdr(&["drift", "--against", "git", "--json"]).await.json(3);
+    says(&drift["unread"].to_string(), &["policies/bad.yaml, object 1", "spec.podSelectr", "spec.odrer"]);
+    // A key that stands there twice is refused when the file is read.
+    forge.write("bad.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: x, name: y}\n");
+    forge.commit("-S").await;
+    says(&operator.restore(SCENARIO, &["--from", "git", "--yes"]).await.failed(5), &["policies/bad.yaml"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

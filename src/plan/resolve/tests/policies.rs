@@ -325,6 +325,34 @@ fn another_calico_is_said_where_its_policies_are_written() -> Result<()> {
     Ok(())
 }
 
+/// As `drift --against git` judges it: what nobody authors is left alone where it has no namespace, and goes where somebody
+/// authors the namespace.
+#[test]
+fn what_only_the_cluster_has_counts_where_somebody_authors_something() -> Result<()> {
+    let calico = |plural: &str, kind: &str, at: (&str, &str)| {
+        item(Policies, "crd.projectcalico.org", plural, kind, at, json!({"spec": {}}))
+    };
+    let global = |name: &str| calico("globalnetworkpolicies", "GlobalNetworkPolicy", ("", name));
+    let live = [
+        namespace(Policies, "demo"),
+        namespace(Policies, "other"),
+        policy("other", "theirs", None),
+        calico("networkpolicies", "NetworkPolicy", ("demo", "slipped-in")),
+        global("metadata-service"),
+    ];
+    let mut world = World::built_in("network-policies").source([namespace(Policies, "demo")]).live(live);
+    world.source_names = vec![SourceName::Git { url: "/k8s".into(), commit: "a".repeat(40) }];
+    let plan = world.resolve()?;
+    assert_eq!(story(&plan), "delete slipped-in");
+    assert_eq!(
+        reasons(&plan.kept),
+        ["metadata-service: extra: left alone, for nobody authors an object of its kind there"]
+    );
+    let authored = world.source([global("edge")]).live([global("edge")]);
+    assert_eq!(authored.resolve()?.changes().count(), 2, "somebody authors one: the other is an extra");
+    Ok(())
+}
+
 /// Any other source would have it: a snapshot that lacks it says that somebody added it.
 #[test]
 fn what_velero_never_saves_is_no_extra_of_its_backup() -> Result<()> {
