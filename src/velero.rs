@@ -19,7 +19,7 @@ use crate::{
 };
 use archive::Entry;
 use gather::Gathering;
-use record::Record;
+use record::{Record, Written};
 
 /// What an archive holds of a scope.
 #[derive(Debug)]
@@ -45,9 +45,12 @@ pub fn read(file: &Path, sha256: Option<&str>, scope: &Scope) -> Result<Backup> 
     let shown = file.display();
     let mut gathering = Gathering::new(scope);
     let mut version = None;
-    let mut oldest: Option<DateTime<Utc>> = None;
+    let mut written: Option<Written> = None;
     let first = archive::each(file, |entry| {
-        oldest = oldest.into_iter().chain(entry.written_at).min();
+        if let Some(at) = entry.written_at {
+            let Written { from, to } = written.unwrap_or(Written { from: at, to: at });
+            written = Some(Written { from: from.min(at), to: to.max(at) });
+        }
         match &entry {
             Entry { path: ["metadata", "version"], .. } => {
                 version = Some(String::from_utf8_lossy(&entry.read()?).trim().to_owned());
@@ -82,12 +85,12 @@ pub fn read(file: &Path, sha256: Option<&str>, scope: &Scope) -> Result<Backup> 
     if first != second {
         return Err(Error::damaged(format!("{shown} changed while it was read")));
     }
-    let record = Record::beside(file);
+    let record = Record::beside(file, written);
     let mut remarks = gathering.remarks;
     remarks.extend(record.remarks);
     Ok(Backup {
         sha256: first,
-        captured_at: record.began.or(oldest).unwrap_or_default(),
+        captured_at: record.began.or(written.map(|written| written.from)).unwrap_or_default(),
         complete: record.complete,
         items: gathering.items,
         remarks,

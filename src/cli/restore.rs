@@ -268,7 +268,7 @@ impl Restore {
                     file,
                     "Velero archive",
                     "--from",
-                    "download it: velero backup download BACKUP --output FILE",
+                    "download it: velero backup download BACKUP --output BACKUP.tar.gz",
                 )?;
                 Chosen::Velero { file: anywhere(file)?, sha256: None }
             }

@@ -409,6 +409,10 @@ velero() {
     cp policy.json "$kind/$(jq -r '.metadata.namespace + "/" + .metadata.name' policy.json).json"
     tar -C archive -czf "$5" .
 }
+aws() {
+    test "$1 $2 $3 $4" = "s3 cp s3://BUCKET/backups/BACKUP/velero-backup.json ."
+    echo '{"metadata": {"name": "BACKUP"}, "spec": {}, "status": {"phase": "Completed"}}' > velero-backup.json
+}
 "#;
 const BY_HAND: &str = "story::by_hand::every_part_comes_back_on_a_damaged_cluster_and_on_an_empty_one";
 const BREAK_GLASS: &str = "story::custody::drill::the_break_glass_drill_is_followed_word_by_word";

@@ -6,7 +6,7 @@ use netdr::drill::failures::{break_policies, break_traefik};
 use serde_json::{Value, json};
 
 use super::resume::killed_at;
-use crate::support::{Dump, MARKER, Objects, Operator, POLICIES, acts, everything, fresh};
+use crate::support::{Dump, MARKER, Objects, Operator, POLICIES, acts, everything, fresh, says};
 
 /// Where the archive is, below the home.
 const ARCHIVE: &str = "velero/nightly.tar.gz";
@@ -88,6 +88,46 @@ async fn routes_their_release_and_policies_come_back_from_a_velero_archive() {
         "{report:#}"
     );
     same(&healthy, &objects.dump().await);
+}
+
+/// A CustomResourceDefinition of another version than the backup's: what it drops is no silent loss.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_the_cluster_does_not_know_is_a_difference_that_is_left_and_named() {
+    let plane = fresh(everything()).await;
+    let (objects, operator) = (Objects::of(&plane).await, Operator::of(&plane).await);
+    let began = chrono::Utc::now().to_rfc3339();
+    let policy = "{apiVersion: crd.projectcalico.org/v1, kind: GlobalNetworkPolicy, metadata: {name: edge}, \
+        spec: {order: 10, selector: all(), types: [Ingress]}}";
+    objects.create(policy).await;
+    let mut dump = objects.dump().await;
+    let stored = dump.iter_mut().find(|(key, _)| key.ends_with(" edge")).unwrap().1;
+    (stored["spec"]["order"], stored["spec"]["ofAnotherVersion"]) = (20.into(), true.into());
+    back_up(&operator, &dump, "Completed").await;
+    // Called otherwise than its backup, and written while that was made.
+    let record = json!({"metadata": {"name": "nightly"}, "status": {"phase": "Completed", "startTimestamp": began,
+        "completionTimestamp": chrono::Utc::now().to_rfc3339()}});
+    fs::write(operator.home.path().join("velero/velero-backup.json"), record.to_string()).unwrap();
+    operator.home.shell(&format!("mv {ARCHIVE} velero/backup.tar.gz")).await.ok();
+    let from = ["--from", "velero:velero/backup.tar.gz"];
+    let extra =
+        "{apiVersion: crd.projectcalico.org/v1, kind: GlobalNetworkPolicy, metadata: {name: more}, spec: {}}";
+    objects.create(extra).await;
+
+    let plan = operator.plan("network-policies", &from).await;
+    says(&plan["warnings"].to_string(), &["backup is taken for backup nightly"]);
+    assert_eq!(plan["delete"], 1, "the record says that it is complete: {plan:#}");
+    let report = operator.restore("network-policies", &[from[0], from[1], "--yes"]).await.json(3);
+    assert_eq!(
+        (&report["outcome"], &report["differences_left"]),
+        (&json!("partial"), &json!(1)),
+        "{report:#}"
+    );
+    says(&report["remarks"].to_string(), &["edge: this cluster does not know all", "spec.ofAnotherVersion"]);
+    let live = objects.get("globalnetworkpolicies.crd.projectcalico.org", "edge").await.unwrap();
+    assert_eq!(live["spec"]["order"], 20, "the rest of it is as the backup has it");
+    fs::write(operator.home.path().join("velero/velero-backup.json"), "{broken").unwrap();
+    let plan = operator.plan("network-policies", &from).await;
+    says(&plan["warnings"].to_string(), &["velero-backup.json beside the archive is not JSON"]);
 }
 
 /// A plan without its steps that wait.
