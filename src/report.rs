@@ -14,6 +14,7 @@ mod verdict;
 pub mod words;
 
 pub use check::Check;
+pub(crate) use verdict::NO_NODE;
 pub use verdict::Verdict;
 
 use chrono::{DateTime, Utc};
@@ -160,7 +161,7 @@ impl RecoveryReport {
     /// Why the objective of recovery time stays open where it was not missed, in words that fit after "because"; none where nodes
     /// were seen to be real.
     pub fn why_open(&self) -> Option<&'static str> {
-        verdict::why_open(!self.simulated.is_empty(), !self.unseen.is_empty())
+        verdict::why_open(!self.simulated.is_empty(), &self.unseen)
     }
 
     /// How much of the recovery time had passed when netdr was called, and how much it waited for a person: both count.

@@ -249,7 +249,7 @@ impl DrillReport {
     /// those of real workloads.
     pub fn why_open(&self) -> Option<&'static str> {
         let sandbox = self.place == Place::Sandbox;
-        verdict::why_open(sandbox || !self.simulated.is_empty(), !self.unseen.is_empty())
+        verdict::why_open(sandbox || !self.simulated.is_empty(), &self.unseen)
     }
 
     /// What is said of a scenario's objectives, of time and of point, where they were neither met nor missed: what did not

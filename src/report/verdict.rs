@@ -9,14 +9,17 @@ use super::{RecoveryReport, undone, words};
 const OWN_TIME: &str = "readiness was simulated, so the time is netdr’s own";
 /// The same where nobody could see whether it was.
 const UNSEEN: &str = "whether the nodes are real could not be seen";
+/// The same where there is none: what is said to be ready was never started, and nobody played it either.
+pub(crate) const NO_NODE: &str = "the cluster has no node: nothing runs there";
 
 /// Why whether an objective of recovery time can be met stays open, in words that fit after "because"; none where nodes were seen to
 /// be real.
-pub(super) fn why_open(is_simulated: bool, is_unseen: bool) -> Option<&'static str> {
-    match (is_simulated, is_unseen) {
+pub(super) fn why_open(is_simulated: bool, unseen: &[String]) -> Option<&'static str> {
+    match (is_simulated, unseen) {
         (true, _) => Some(OWN_TIME),
-        (false, true) => Some(UNSEEN),
-        (false, false) => None,
+        (false, []) => None,
+        (false, lines) if lines.iter().all(|line| line == NO_NODE) => Some(NO_NODE),
+        (false, _) => Some(UNSEEN),
     }
 }
 

@@ -59,7 +59,8 @@ async fn lost_policies_are_seen_previewed_and_brought_back() {
     let report = json(&run.stdout);
     assert_eq!(report["outcome"], "recovered", "{report}");
     assert_eq!(report["differences_left"], 0);
-    assert_eq!([&report["rto_met"], &report["rpo_met"]], [true, false]);
+    assert!(report["rto_met"].is_null(), "there is no node on which anything could run: {report}");
+    assert_eq!(report["rpo_met"], false);
     assert_eq!(report["steps"].as_array().unwrap().iter().filter(|s| s["applied"] == 1).count(), 1);
     for file in report["reports"].as_array().unwrap() {
         assert!(home.path().join(file.as_str().unwrap()).is_file(), "{file}");

@@ -9,6 +9,7 @@ use crate::{
     cluster::{ApiKind, Cluster, ListOptions},
     model::Component,
     plan::{Action, Probe, RestorePlan},
+    report::NO_NODE,
     restore::probes::{Probed, is_played},
 };
 
@@ -16,7 +17,7 @@ use crate::{
 /// what it did not.
 ///
 /// # Errors
-/// The cluster did not show its nodes: what is then not known, for the report too.
+/// The cluster did not show its nodes, or has none: what is then not known, for the report too.
 pub(super) async fn simulated(cluster: &Cluster) -> Result<Option<String>, String> {
     let kind = ApiKind {
         group: String::new(),
@@ -27,6 +28,7 @@ pub(super) async fn simulated(cluster: &Cluster) -> Result<Option<String>, Strin
     };
     let options = ListOptions { metadata_only: true, ..ListOptions::default() };
     match cluster.list_all(&kind, &options).await {
+        Ok(nodes) if nodes.is_empty() => Err(NO_NODE.into()),
         Ok(nodes) => Ok(match nodes.iter().filter(|node| is_played(node)).count() {
             0 => None,
             n => Some(format!(
@@ -90,6 +92,8 @@ mod tests {
         assert_eq!(said(200, real).await, Ok(None));
         let played = r#"{"metadata": {}, "items": [{"metadata": {"name": "n1", "annotations": {"kwok.x-k8s.io/node": "fake"}}}]}"#;
         assert!(said(200, played).await.unwrap().unwrap().starts_with("1 nodes and their pods (kwok)"));
+        let none = said(200, r#"{"metadata": {}, "items": []}"#).await.unwrap_err();
+        assert_eq!(none, "the cluster has no node: nothing runs there");
         let forbidden =
             r#"{"kind": "Status", "code": 403, "reason": "Forbidden", "message": "nodes is forbidden"}"#;
         let unseen = said(403, forbidden).await.unwrap_err();
