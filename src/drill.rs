@@ -20,6 +20,7 @@ mod rehearsal;
 mod subject;
 
 pub use control_plane::{ControlPlane, Options, Programs};
+pub use damage::Breakage;
 pub use memory::{Folder as MemoryFolder, Memory};
 pub use past::{Drills, drills, last};
 pub use rehearsal::{Drilled, Rehearsal};

@@ -29,7 +29,7 @@ pub mod undo;
 mod versions;
 
 pub(crate) use acts::{GONE, wait_gone}; // a drill deletes, too
-pub(crate) use gates::unplayable; // asked by a drill
+pub(crate) use gates::{lacking, unplayable}; // asked by a drill
 // What checks judge by, too.
 pub(crate) use gates::{
     condition, has_ready_endpoint, is_ready, nodes_ready, pod_reason, read_webhooks, rolled_out, selector,
@@ -38,7 +38,7 @@ pub(crate) use probes::{PLAYED, asked_through_nodes, blocking, is_played, nodes_
 
 pub use engine::{Engine, Event, execute};
 pub use journal::{Entry, Journal, Past, RunSummary};
-pub use lease::Clock;
+pub use lease::{Clock, Lease};
 pub use observe::observe;
 pub use outcome::{ActOutcome, Done, StepOutcome};
 pub use prepare::{Request, prepare};

@@ -198,6 +198,7 @@ impl Course {
             began: cx.began,
             confirm_s: confirmed.as_secs_f64(),
             clock: Utc::now,
+            held: None,
             event: &|event| progress.event(&event),
             confirm: &confirm,
             proceed: &proceed,

@@ -3,6 +3,7 @@
 mod conclude;
 mod outcome;
 mod outside;
+mod place;
 mod signer;
 
 use std::{cell::OnceCell, env, io, path::PathBuf};
@@ -23,12 +24,11 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    Error, Kind, Result,
-    cluster::Cluster,
-    drill::{self, Drilled, Memory, MemoryFolder, Programs, Rehearsal, Subject, Wanted, marker},
-    report::drill::Scenario,
+    Error, Result,
+    drill::{self, Breakage, Drilled, Memory, Programs, Rehearsal, Subject, Wanted},
 };
 use conclude::Progressed;
+use place::{Named, Place};
 
 /// Prove a recovery: load the snapshots where nothing of production is, break it, restore it, verify, report
 #[derive(Args)]
@@ -37,7 +37,7 @@ use conclude::Progressed;
     after_help = "Needs an identity and a signing key, and so runs on a custody host. Without --context it starts a control plane \
                   of its own (etcd and kube-apiserver, found by KUBEBUILDER_ASSETS, on the PATH or in target/control-plane/bin) \
                   in memory, reads no kubeconfig, and leaves nothing of it behind. With --context it breaks that cluster, which \
-                  must be marked for it."
+                  must be marked for it, and must not be the one that the snapshots are of (--same-cluster)."
 )]
 pub(super) struct Drill {
     /// Drill this scenario; repeatable; see netdr plan list
@@ -55,6 +55,10 @@ pub(super) struct Drill {
     /// Do not ask before a cluster is broken (--context); needed where there is no terminal
     #[arg(long)]
     yes: bool,
+    /// Break a cluster although it has the identity of the one that the snapshots are of (uid of kube-system): for a copy made from
+    /// its etcd, or a cluster with snapshots of its own that is there to be broken. Never production. Needs --context
+    #[arg(long)]
+    same_cluster: bool,
     /// Ask the archives of places outside for the snapshots, too; that costs, and takes hours
     #[arg(long)]
     thaw: bool,
@@ -79,6 +83,11 @@ impl Drill {
             return Err(Error::usage("drill asks before it breaks a cluster, and there is no terminal")
                 .hint("pass --yes; or leave --context out and drill in a sandbox"));
         }
+        if self.same_cluster && !on_cluster {
+            return Err(Error::usage(
+                "--same-cluster is about a cluster that --context names, and none is named",
+            ));
+        }
         let plans = self.plans(&settings)?;
         let memory = Memory::at(&self.memory)?;
         let programs = (!on_cluster).then(|| self.programs()).transpose()?;
@@ -95,7 +104,7 @@ impl Drill {
             cx.terminal.warn(format!("report {name} counts for nothing: {why}"));
         }
         let components = plans.iter().flat_map(|drilled| drilled.plan.components()).collect();
-        let begun = OnceCell::new();
+        let (begun, target, breakage) = (OnceCell::new(), OnceCell::new(), Breakage::default());
         let left = || match begun.get() {
             Some(_) if on_cluster => {
                 "the cluster is as the drill left it; the next drill makes it equal to the snapshots first"
@@ -119,8 +128,11 @@ impl Drill {
                     Place::Sandbox(programs)
                 }
                 None => {
-                    let cluster = self.confirmed(&subject, &plans, &settings, cx).await?;
-                    Place::Cluster(cluster, memory.folder()?)
+                    let context = cx.flags.context.as_deref().unwrap_or_default();
+                    let named = Named { context, same_cluster: self.same_cluster, yes: self.yes };
+                    let (place, named) = named.confirmed(&subject, &plans, &settings, &memory, cx).await?;
+                    target.get_or_init(|| named);
+                    place
                 }
             };
             let subject = begun.get_or_init(|| subject);
@@ -135,6 +147,7 @@ impl Drill {
                 random: random::<u32>,
                 tell: &|text| cx.terminal.note(text),
                 event: &|event| progress.event(&event),
+                breakage: &breakage,
             };
             let drilled = async {
                 for drilled in &plans {
@@ -143,6 +156,9 @@ impl Drill {
                 }
             };
             progress.beside(drilled).await;
+            if let Some(kept) = place.leave().await {
+                cx.terminal.warn(kept);
+            }
             Ok(outside::look(&settings, subject, self.thaw).await)
         });
         progress.pause();
@@ -153,8 +169,9 @@ impl Drill {
         let Some(subject) = begun.get() else {
             return Err(stopped.unwrap_or_else(|| Error::failed("the drill did not begin")));
         };
-        let scenarios = progressed.scenarios(&plans);
+        let scenarios = progressed.scenarios(&plans, subject, &breakage);
         let mut report = conclude::conclude(cx, subject, scenarios, signer, self.all, stopped.is_some());
+        report.target = target.into_inner();
         (report.checks, report.trend) = (checks, earlier.signed);
         report.trend.retain(|past| past.cluster.name == report.cluster.name);
         let kept = outcome::keep(&report, &signing, &repository, self.report.as_deref(), cx);
@@ -199,47 +216,6 @@ impl Drill {
         let folders =
             self.assets.clone().into_iter().chain(path).chain([PathBuf::from("target/control-plane/bin")]);
         Programs::find(&folders.collect::<Vec<_>>())
-    }
-
-    /// The cluster, if it is marked and whoever is asked says yes.
-    async fn confirmed(
-        &self,
-        subject: &Subject,
-        plans: &[Drilled],
-        settings: &Settings,
-        cx: &Context,
-    ) -> Result<Cluster> {
-        let cluster = Cluster::connect(&settings.access()?).await?;
-        marker::marked(&cluster, &cx.again(None)).await?;
-        let names: Vec<&str> = plans.iter().map(|drilled| drilled.plan.name.as_str()).collect();
-        let question = format!(
-            "Make {} what the snapshots of {} have, break it and restore it, for {}? Beware: {}.",
-            cluster.server(),
-            subject.cluster.name,
-            names.join(", "),
-            marker::CONSEQUENCE
-        );
-        if !self.yes && !prompt::yes(&question)? {
-            return Err(Error::new(Kind::Interrupted, "declined; nothing was changed"));
-        }
-        Ok(cluster)
-    }
-}
-
-/// Where plans are drilled.
-enum Place {
-    /// On control planes made of these programs.
-    Sandbox(Programs),
-    /// On a marked cluster, what its runs keep in a folder of the drill's own.
-    Cluster(Cluster, MemoryFolder),
-}
-
-impl Place {
-    async fn drill(&self, rehearsal: &Rehearsal<'_>, drilled: &Drilled, memory: &Memory) -> Scenario {
-        match self {
-            Self::Sandbox(programs) => rehearsal.sandbox(drilled, programs, memory).await,
-            Self::Cluster(cluster, folder) => rehearsal.on_cluster(drilled, cluster, folder.path()).await,
-        }
     }
 }
 

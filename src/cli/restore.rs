@@ -165,6 +165,7 @@ impl Restore {
                 cluster_name: what.cluster.as_ref().map(|cluster| cluster.name.as_str()).or(configured),
                 host_root: &cx.flags.host_root,
                 from_cluster: what.from_cluster.as_deref(),
+                elsewhere: false,
                 from: what.from,
                 values: authored(&settings, true)?,
                 scope: settings.config.scope.clone(),

@@ -3,12 +3,14 @@
 //! In: a plan, the items of a snapshot. Out: what to lose and to corrupt; and what is like it and stays whole, because the plan
 //! would not bring it back. Invariant: pure; nothing is chosen but what a step of the plan restores.
 
+mod breakage;
 mod caused;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+pub use self::breakage::Breakage;
 pub(super) use self::caused::{Caused, broken, cause, left};
 use crate::{
     model::{Class, Component, Extent, Item, ItemKey},

@@ -5,6 +5,7 @@
 //! named.
 
 mod files;
+mod on_cluster;
 mod within;
 
 use std::{
@@ -18,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     ControlPlane, Memory, Options, Programs, Subject,
-    damage::{self, Caused, Damage},
+    damage::{self, Breakage, Damage},
     load::{self, Loaded},
     player::Player,
 };
@@ -34,7 +35,7 @@ use crate::{
         drill::{Procedure, Scenario, judge, own_time, rpo_met, rto_met},
     },
     repository::Repository,
-    restore::{Chosen, Clock, Event, Request, Running, prepare, run, unplayable},
+    restore::{Chosen, Clock, Event, Lease, Request, Running, prepare, run, unplayable},
     seal::Identities,
     signature::TrustedSigners,
 };
@@ -70,6 +71,19 @@ impl Drilled {
         let objectives = (rto.as_secs(), rpo.as_secs());
         Scenario { procedure, ..Scenario::without(outcome, name, title, role, objectives, why) }
     }
+
+    /// Its scenario where somebody stopped the drill while it was under way: with what was broken until then, for on a cluster it
+    /// still is.
+    pub fn interrupted(&self, subject: &Subject, breakage: &Breakage) -> Scenario {
+        let caused = breakage.caused();
+        let broken = match caused.is_empty() {
+            true => Vec::new(),
+            false => damage::broken(&self.plan, &subject.items, &caused),
+        };
+        let caused = caused.iter().map(ToString::to_string).collect();
+        let why = "the drill was interrupted while this was under way";
+        Scenario { caused, broken, ..self.without("interrupted", why.into()) }
+    }
 }
 
 /// What every scenario of a drill has in common.
@@ -94,11 +108,15 @@ pub struct Rehearsal<'a> {
     pub tell: &'a (dyn Fn(&str) + Sync),
     /// Told what a run does, step by step, and what it waits for.
     pub event: &'a (dyn Fn(Event<'_>) + Sync),
+    /// Has what was broken so far, also of a drill that is stopped.
+    pub breakage: &'a Breakage,
 }
 
 /// Where runs take place.
 struct Stage<'a> {
     cluster: &'a Cluster,
+    /// Keeps others out of it for the whole drill; none where nobody else is.
+    lease: Option<&'a Lease>,
     /// Where runs keep their journals: gone with the drill.
     runs: &'a Path,
     /// The files of each node.
@@ -112,7 +130,6 @@ struct Stage<'a> {
 /// What was done so far.
 #[derive(Default)]
 struct SoFar {
-    caused: Vec<Caused>,
     nodes: Vec<String>,
     runs: Vec<RecoveryReport>,
 }
@@ -120,6 +137,7 @@ struct SoFar {
 impl Rehearsal<'_> {
     /// Drills one scenario on a control plane of its own, which is gone afterwards. What goes wrong is in its outcome.
     pub async fn sandbox(&self, drilled: &Drilled, programs: &Programs, memory: &Memory) -> Scenario {
+        self.breakage.begin();
         let scenario = self.in_sandbox(drilled, programs, memory).await;
         scenario.unwrap_or_else(|error| failed(drilled, &error))
     }
@@ -153,7 +171,8 @@ impl Rehearsal<'_> {
         }
         not_tested.extend(left_out.iter().map(|what| format!("not loaded: {what}")));
         let (runs, nowhere) = (plane.folder().join("runs"), plane.folder().join("nowhere"));
-        let stage = Stage { cluster: &cluster, runs: &runs, roots: &roots, nowhere: &nowhere, spared };
+        let stage =
+            Stage { cluster: &cluster, lease: None, runs: &runs, roots: &roots, nowhere: &nowhere, spared };
         let mut simulated = vec![match controllers {
             true => {
                 "nodes and their pods (kwok): controllers and scheduler are real, and nothing was started: a rollout says nothing of \
@@ -179,35 +198,6 @@ impl Rehearsal<'_> {
             }
             never = player.play() => match never {},
         }
-    }
-
-    /// Drills one scenario on a cluster that is marked for it: the plan first makes it equal to the snapshot, then it is
-    /// broken and the plan is replayed. What goes wrong is in its outcome.
-    pub async fn on_cluster(&self, drilled: &Drilled, cluster: &Cluster, folder: &Path) -> Scenario {
-        let scenario = self.in_cluster(drilled, cluster, folder).await;
-        scenario.unwrap_or_else(|error| failed(drilled, &error))
-    }
-
-    async fn in_cluster(&self, drilled: &Drilled, cluster: &Cluster, folder: &Path) -> Result<Scenario> {
-        let (plan, not_tested) = restricted(&drilled.plan, false);
-        let chosen = damage::choose(&plan, &self.subject.items);
-        if chosen.damage.is_empty() {
-            return Ok(untested(drilled, nothing_to_break(&plan)));
-        }
-        let (runs, nowhere, roots) = (folder.join("runs"), folder.join("nowhere"), BTreeMap::new());
-        let stage = Stage { cluster, runs: &runs, roots: &roots, nowhere: &nowhere, spared: BTreeSet::new() };
-        (self.tell)(&format!("{}: making the cluster equal to the snapshots", plan.name));
-        let loaded = self.restore(drilled, &plan, &stage, None, (self.clock)()).await?;
-        if loaded.differences_left > 0 {
-            let left = loaded.differences_left;
-            let name = &plan.name;
-            return Err(Error::failed(format!(
-                "the cluster could not be made equal to the snapshots of {name}"
-            ))
-            .why(format!("{left} differences are left after its plan: {}", loaded.remarks.join("; "))));
-        }
-        let scenario = self.drill(drilled, &plan, &stage, chosen).await;
-        Ok(Scenario { not_tested: [not_tested, scenario.not_tested].concat(), ..scenario })
     }
 
     /// How long whatever is played may take.
@@ -242,7 +232,8 @@ impl Rehearsal<'_> {
         let name = &plan.name;
         let mut so_far = SoFar::default();
         let ended = self.replay(drilled, plan, stage, damage, &mut so_far).await;
-        let SoFar { caused, nodes, runs } = so_far;
+        let SoFar { nodes, runs } = so_far;
+        let caused = self.breakage.caused();
         if ended.is_ok() && caused.is_empty() {
             return untested(drilled, NOTHING_THERE.into());
         }
@@ -311,12 +302,13 @@ impl Rehearsal<'_> {
     ) -> Result<Duration> {
         let name = &plan.name;
         (self.tell)(&format!("{name}: causing its failure"));
-        damage::cause(stage.cluster, stage.roots, damage, &mut so_far.caused).await?;
-        if so_far.caused.is_empty() {
+        damage::cause(stage.cluster, stage.roots, stage.lease, damage, self.breakage).await?;
+        let caused = self.breakage.caused().len();
+        if caused == 0 {
             return Ok(Duration::ZERO);
         }
         let (incident, began) = ((self.clock)(), Instant::now());
-        (self.tell)(&format!("{name}: {} failures caused, replaying its plan", so_far.caused.len()));
+        (self.tell)(&format!("{name}: {caused} failures caused, replaying its plan"));
         // A plan that restores no files of nodes has nothing to do on a second one.
         let nodes: Vec<String> = match plan.components().contains(&Component::Host) {
             true => stage.roots.keys().cloned().collect(),
@@ -355,6 +347,7 @@ impl Rehearsal<'_> {
             began,
             confirm_s: 0.0,
             clock: self.clock,
+            held: stage.lease,
             event: self.event,
             confirm: &|_| Ok(true),
             proceed: &|_| Ok(true),
@@ -387,6 +380,7 @@ impl Rehearsal<'_> {
             cluster_name: Some(&self.subject.cluster.name),
             host_root: root,
             from_cluster: None,
+            elsewhere: true,
             from: Chosen::Snapshots(self.subject.ids(&plan.components(), node)),
             values: gitops::Wanted::default(),
             scope: self.scope.clone(),

@@ -46,6 +46,8 @@ pub struct Subject {
     pub proofs: Vec<Proved>,
     /// How regularly they are taken.
     pub nights: Vec<Nights>,
+    /// The clusters that the repository has snapshots of, by the uid of their kube-system.
+    pub clusters: BTreeSet<String>,
     /// Sets, and nodes' files, of which there is no snapshot that will do, with why.
     pub lacking: Vec<String>,
 }
@@ -94,6 +96,7 @@ impl Subject {
         }
         let headers: Vec<&SnapshotHeader> = snapshots.iter().map(|(header, _)| header).collect();
         let nights = nights(&listed, &cluster, &headers, wanted.now);
+        let believed = listed.iter().filter_map(|one| one.believed().ok());
         let mut subject = Self {
             cluster: ClusterIdentity { name: cluster, uid: String::new(), kubernetes: String::new() },
             snapshots,
@@ -101,6 +104,7 @@ impl Subject {
             facts: Facts::default(),
             proofs: Vec::new(),
             nights,
+            clusters: believed.map(|header| header.cluster.uid.clone()).collect(),
             lacking,
         };
         subject.read(repository, identities, wanted)?;
@@ -136,6 +140,12 @@ impl Subject {
             self.snapshots.push((header.clone(), signer));
         }
         Ok(())
+    }
+
+    /// Whether a snapshot of the repository, drilled or not, is of the cluster whose kube-system has this uid: several clusters may
+    /// share one, and each of them is somebody's.
+    pub fn is_of(&self, uid: &str) -> bool {
+        !uid.is_empty() && self.clusters.contains(uid)
     }
 
     /// Fingerprints of the recipients whose identities opened one of them.

@@ -8,6 +8,7 @@ mod compliance;
 pub mod html;
 pub mod markdown;
 mod scenario;
+mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trend;
@@ -15,6 +16,7 @@ mod trend;
 pub use super::rto_met;
 pub use compliance::{CONTROLS, Control};
 pub use scenario::{Broken, Procedure, Scenario, judge, own_time, rpo_met};
+pub use target::Target;
 pub use trend::{Past, PastScenario, last};
 
 use chrono::{DateTime, Utc};
@@ -114,6 +116,8 @@ pub struct DrillReport {
     pub report: RunId,
     /// Where it took place.
     pub place: Place,
+    /// The cluster that was drilled; none in a sandbox.
+    pub target: Option<Target>,
     /// Whose snapshots were drilled.
     pub cluster: ClusterIdentity,
     /// Kubernetes' version where they were.
@@ -306,7 +310,13 @@ impl DrillReport {
             0 => String::new(),
             n => format!(" {} outside: not seen to have what was drilled.", words::count(n as u64, "place")),
         };
-        format!("{back} of {of} came back without a difference; {which}. {time}{places}")
+        let same = match &self.target {
+            Some(target) if target.same_cluster => {
+                " What was broken has the identity of a cluster that the repository has snapshots of: it is that cluster, or a copy of it."
+            }
+            _ => "",
+        };
+        format!("{back} of {of} came back without a difference; {which}. {time}{same}{places}")
     }
 
     /// Who, what, when, from where: what makes the report evidence. `form` is the ending of the file that says it.
@@ -339,6 +349,9 @@ impl DrillReport {
             ("Ended", words::time(self.ended_at)),
             ("netdr", self.tool.clone()),
         ];
+        let target = self.target.iter().map(|target| ("Cluster, drilled", target.says()));
+        let at = rows.iter().position(|(name, _)| *name == "Kubernetes, captured").unwrap_or(rows.len());
+        rows.splice(at..at, target);
         let drilled = self.scenarios.iter().filter(|scenario| !scenario.runs.is_empty());
         rows.extend(drilled.map(|one| ("Plan", format!("{}: {}", one.name, one.procedure.says(&one.name)))));
         rows.extend(self.sources.iter().map(|source| {

@@ -5,6 +5,7 @@
 
 mod beforehand;
 mod helm_chart;
+mod lacking;
 mod nodes;
 mod ready;
 mod reasons;
@@ -12,6 +13,7 @@ mod rollout;
 mod webhooks;
 
 pub(crate) use beforehand::unplayable;
+pub(crate) use lacking::lacking;
 pub(crate) use nodes::ready as nodes_ready;
 pub(crate) use reasons::{is_ready, pod_reason};
 pub(super) use rollout::available;

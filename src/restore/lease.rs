@@ -1,6 +1,6 @@
-//! One restore at a time on one cluster: the Lease `netdr-restore` in kube-system.
+//! One restore or drill at a time on one cluster: the Lease `netdr-restore` in kube-system.
 //!
-//! In: a run that is about to act. Out: its turn, or an error that names who has it. Invariant: the Lease changes hands
+//! In: a run, or a drill of several, that is about to act. Out: its turn, or an error that names who has it. Invariant: the Lease changes hands
 //! only by a write that the API server lets through for the resourceVersion that was read, and a run that cannot show
 //! within seconds that it still holds it does not act.
 //!
@@ -54,7 +54,7 @@ pub(super) enum Known {
 pub type Clock = fn() -> DateTime<Utc>;
 
 /// The Lease, held.
-pub(super) struct Lease {
+pub struct Lease {
     held: Arc<Held>,
     keeper: JoinHandle<()>,
 }
@@ -74,11 +74,11 @@ struct Tenure {
 }
 
 impl Lease {
-    /// Takes it for a run.
+    /// Takes it for a run or a drill.
     ///
     /// # Errors
     /// When another run holds it (named, with when it ends by itself), or the API server refuses.
-    pub(super) async fn take(cluster: &Cluster, run: &RunId, operator: &str, clock: Clock) -> Result<Self> {
+    pub async fn take(cluster: &Cluster, run: &RunId, operator: &str, clock: Clock) -> Result<Self> {
         let claim = Claim::new(run.as_str(), operator, clock());
         let seen = match write(cluster, &claim, false, clock).await {
             Err(refusal) => return Err(refusal.about("cannot take", &named(), cluster.server())),
@@ -107,14 +107,25 @@ impl Lease {
         self.held.renew(known).await
     }
 
+    /// Whether it was ours some seconds ago: what is about to break something asks.
+    ///
+    /// # Errors
+    /// As of a run that may not act.
+    pub(crate) async fn is_ours(&self) -> Result<()> {
+        self.check(Known::Lately).await
+    }
+
     /// Gives it back. One that cannot be given back, as with a credential that expired, ends by itself: when, is said.
-    pub(super) async fn release(self) -> Option<String> {
+    pub async fn release(self) -> Option<String> {
         let refusal = self.held.give_back().await.err()?;
         let tenure = self.held.tenure.lock().await;
         let (lease, ends, run) = (named(), time(tenure.claim.ends()), tenure.claim.run());
+        let but = match tenure.claim.is_drill() {
+            true => String::new(), // a drill is repeated, not resumed
+            false => format!(", and netdr restore --resume {run} is not"),
+        };
         Some(format!(
-            "{lease} could not be given back ({refusal}): other restores are refused until {ends}, and netdr restore \
-             --resume {run} is not"
+            "{lease} could not be given back ({refusal}): other restores are refused until {ends}{but}"
         ))
     }
 }
@@ -233,6 +244,11 @@ fn time(time: DateTime<Utc>) -> String {
 fn busy(other: &Claim, now: DateTime<Utc>) -> Error {
     let (run, left) = (other.run(), (other.ends() - now).num_seconds().max(0) + 1);
     let expires = format!("let its Lease expire in {left} s and run the same command again");
+    if other.is_drill() {
+        return Error::failed(format!("a drill is at work on this cluster: {run}"))
+            .why(held_by(other))
+            .hint(format!("wait until it ends; if it was killed, {expires}"));
+    }
     let killed = match run.contains("-undo-") {
         true => expires, // an undo is repeated, not resumed
         false => format!("go on with it: netdr restore --resume {run}, or {expires}"),
@@ -247,6 +263,7 @@ fn lost(other: &Claim, mine: &Claim) -> Error {
     let run = mine.run();
     error.why(held_by(other)).hint(match other.run() == run {
         true => format!("the run goes on there: netdr runs show {run}"),
+        false if other.is_drill() => "it is a drill: wait until it ends".into(),
         false => format!("wait until that run ends: netdr runs show {}", other.run()),
     })
 }

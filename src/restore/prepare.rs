@@ -68,6 +68,8 @@ pub struct Request<'a> {
     pub host_root: &'a Path,
     /// `--from-cluster`: restore another cluster's snapshot onto this one.
     pub from_cluster: Option<&'a str>,
+    /// Whether that is so by intent, as in a drill, so that nobody need be told.
+    pub elsewhere: bool,
     /// `--from`, `--snapshot`.
     pub from: Chosen,
     /// Where people author the values of releases, at the newest commit: compared with what comes back.
@@ -203,6 +205,7 @@ impl Request<'_> {
                     components,
                     cluster,
                     from_cluster: self.from_cluster,
+                    elsewhere: self.elsewhere,
                     before: self.incident_start,
                     now: self.now,
                 };

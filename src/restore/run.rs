@@ -43,6 +43,8 @@ pub struct Running<'a> {
     pub confirm_s: f64,
     /// The wall clock.
     pub clock: Clock,
+    /// The cluster's Lease, where whoever runs it holds that already, for more than this run; else the run takes it.
+    pub held: Option<&'a Lease>,
     /// Told what happens.
     pub event: &'a (dyn Fn(Event<'_>) + Sync),
     /// Answers `confirm` steps.
@@ -97,13 +99,16 @@ pub async fn run(mut prepared: Prepared<'_>, running: &Running<'_>) -> Result<Re
         };
         begun = Some(work);
     }
-    let lease = Lease::take(prepared.target, &prepared.run, running.operator, running.clock).await?;
-    let report = async {
+    let go = async |prepared: Prepared<'_>, lease: &Lease| {
         let mut work = begun.map_or_else(|| AtWork::begin(&prepared, running), Ok)?;
-        work.act(&prepared, Some(&lease)).await?;
+        work.act(&prepared, Some(lease)).await?;
         work.conclude(prepared).await
     };
-    let report = report.await;
+    if let Some(held) = running.held {
+        return go(prepared, held).await;
+    }
+    let lease = Lease::take(prepared.target, &prepared.run, running.operator, running.clock).await?;
+    let report = go(prepared, &lease).await;
     match (report, lease.release().await) {
         (Ok(mut report), kept) => {
             report.remarks.extend(kept);

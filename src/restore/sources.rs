@@ -53,6 +53,8 @@ pub(super) struct Asked<'a> {
     pub(super) cluster: &'a ClusterIdentity,
     /// `--from-cluster`.
     pub(super) from_cluster: Option<&'a str>,
+    /// Whether it is to be another cluster than theirs.
+    pub(super) elsewhere: bool,
     /// When the incident began: a later snapshot may hold the damage. Now, where nobody says so.
     pub(super) before: DateTime<Utc>,
     pub(super) now: DateTime<Utc>,
@@ -311,7 +313,7 @@ fn remarks(header: &SnapshotHeader, asked: &Asked<'_>) -> Vec<String> {
     }
     // Empty where only files of a host could be saved, or are restored, because the API server does not answer.
     let known = !header.cluster.uid.is_empty() && !asked.cluster.uid.is_empty();
-    if known && header.cluster.uid != asked.cluster.uid {
+    if known && !asked.elsewhere && header.cluster.uid != asked.cluster.uid {
         let (theirs, ours) = (&header.cluster.name, &asked.cluster.name);
         remarks.push(if theirs == ours {
             format!(

@@ -6,6 +6,7 @@ mod identities;
 mod interrupted;
 mod job;
 mod left;
+mod on_cluster;
 mod outside;
 mod page;
 mod trap;
@@ -22,7 +23,7 @@ use tokio::{
     process::{Child, ChildStderr, Command},
 };
 
-use crate::support::{Home, MARKER, NODE, Operator, Outcome, built, corrupted, says, send, shared};
+use crate::support::{Home, MARKER, NODE, Operator, Outcome, built, says, send, shared};
 use trap::Trap;
 
 /// The words of a drill that opens what there is.
@@ -183,46 +184,6 @@ async fn every_plan_is_proved_where_nothing_of_production_is_and_the_report_is_s
     // What the trap is worth: who asks a cluster springs it.
     home.netdr(&["backup", "--set", "network"]).await;
     assert!(kubeconfig.is_sprung());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_is_broken_only_if_it_is_marked_for_it() {
-    let (plane, _, operator) = corrupted().await;
-    let home = &operator.home;
-    let words = "--context disposable --scenario network-policies --identity keys/operator.txt --json";
-    let unasked = home.shell(&format!("netdr drill {words}")).await.failed(2);
-    says(&unasked, &["there is no terminal", "--yes"]);
-    let unmarked = home.shell(&format!("netdr drill {words} --yes")).await.failed(2);
-    says(
-        &unmarked,
-        &[
-            "is not marked as a cluster for drills",
-            "it must not reach that network",
-            "private keys too, stay on it",
-            "kubectl --context disposable -n kube-system create configmap",
-        ],
-    );
-    let mark = unmarked.split_once("mark it: ").unwrap().1.lines().next().unwrap();
-    // The mark of another cluster, as a backup of it would bring it here, marks nothing.
-    let another = mark.split("--from-literal").next().unwrap();
-    home.shell(&format!("{another} --from-literal=cluster=another")).await.ok();
-    says(&home.shell(&format!("netdr drill {words} --yes")).await.failed(2), &["names another cluster"]);
-    home.shell("kubectl -n kube-system delete configmap netdr-drill-cluster").await.ok();
-
-    home.shell(mark).await.ok();
-    // As if the nodes were real; the plan's own probes would wait for pods on them.
-    home.shell("kubectl annotate nodes --all kwok.x-k8s.io/node-").await.ok();
-    let plan =
-        "mkdir plans; netdr plan show network-policies | sed '/id: probe-connectivity/,$d' > plans/own.yaml";
-    home.shell(plan).await.ok();
-    operator.configure("plans: plans");
-    left::ctrl_c_leaves_the_cluster_as_it_is(home, &format!("drill {words} --yes")).await;
-    left::kill_minus_nine_leaves_no_journal(home, &format!("drill {words} --yes")).await;
-    let document = home.shell(&format!("netdr drill {words} --yes")).await.json(0);
-    recovered(&document);
-    let scenario = &document["scenarios"][0];
-    assert_eq!((&document["place"], &scenario["rto_met"]), (&json!("drill-cluster"), &json!(true)));
-    drop(plane);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use chrono::Utc;
 
 use crate::{
     cli::{context::Context, course::operator},
-    drill::{Drilled, Subject},
+    drill::{Breakage, Drilled, Subject},
     model::Component,
     report::{
         drill::{DrillReport, Place, Scenario, Signer},
@@ -34,13 +34,17 @@ impl Progressed {
     }
 
     /// What each plan came to: those that ended; where somebody stopped the drill, the one that was under way, and those
-    /// that were not begun.
-    pub(super) fn scenarios(self, plans: &[Drilled]) -> Vec<Scenario> {
+    /// that were not begun. Of the one under way `breakage` has what was broken.
+    pub(super) fn scenarios(
+        self,
+        plans: &[Drilled],
+        subject: &Subject,
+        breakage: &Breakage,
+    ) -> Vec<Scenario> {
         let mut scenarios = self.ended.into_inner();
         let mut left = plans.iter().skip(scenarios.len());
         let under_way = left.by_ref().take(usize::from(self.under_way.get()));
-        let why = "the drill was interrupted while this was under way";
-        scenarios.extend(under_way.map(|drilled| drilled.without("interrupted", why.into())));
+        scenarios.extend(under_way.map(|drilled| drilled.interrupted(subject, breakage)));
         let why = "the drill was interrupted before this began";
         scenarios.extend(left.map(|drilled| drilled.without("not begun", why.into())));
         scenarios
@@ -90,6 +94,7 @@ pub(super) fn conclude(
     DrillReport {
         report: cx.run("drill"),
         place,
+        target: None,
         cluster: subject.cluster.clone(),
         kubernetes: kubernetes.unwrap_or_else(|| "unknown: no run was made".into()),
         tool: tool(),

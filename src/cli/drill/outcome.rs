@@ -153,6 +153,9 @@ fn text(report: &DrillReport, kept: &Kept) -> String {
             "Whether an RTO can be met stays open, because {why} (netdr drill --context on a drill cluster with real nodes tells).\n"
         );
     }
+    if let Some(target) = &report.target {
+        text += &format!("drilled     {}\n", target.says());
+    }
     for line in &report.simulated {
         text += &format!("simulated   {line}\n");
     }

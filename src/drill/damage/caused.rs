@@ -8,14 +8,14 @@ use std::{collections::BTreeMap, fmt, fs, path::PathBuf, time::Duration};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::Damage;
+use super::{Breakage, Damage};
 use crate::{
     Error, Result,
-    cluster::{Answer, ApiKind, Cluster, Discovery, ListOptions, Precondition, Refusal, Selector},
+    cluster::{Answer, ApiKind, Cluster, Discovery, ListOptions, Precondition, Selector},
     model::{Content, Item, ItemKey},
     plan::{Action, RestorePlan, taken},
     report::drill::Broken,
-    restore::{GONE, wait_gone},
+    restore::{GONE, Lease, wait_gone},
 };
 
 const LOOK: &str = "cannot look again at";
@@ -27,55 +27,46 @@ const TRIES: u32 = 5;
 type Roots = BTreeMap<String, PathBuf>;
 
 /// What was done. As it is displayed, a line for the report.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::drill) struct Caused {
-    damage: Damage,
+    pub(super) damage: Damage,
     /// What holds an object that was deleted and is still there.
-    held: Option<String>,
+    pub(super) held: Option<String>,
+    /// Whether the drill was stopped before anybody saw that it was done.
+    pub(super) is_unsure: bool,
 }
 
 /// Does it, and notes each that was done, also where the next one fails. Of what is not there nothing is said: it could not
 /// be loaded, and that has been said.
 ///
 /// # Errors
-/// When the API server refuses, or a file cannot be changed.
+/// When the API server refuses, a file cannot be changed, or another holds the Lease.
 pub(in crate::drill) async fn cause(
     cluster: &Cluster,
     roots: &Roots,
+    lease: Option<&Lease>,
     chosen: Vec<Damage>,
-    caused: &mut Vec<Caused>,
+    breakage: &Breakage,
 ) -> Result<()> {
     let discovery = cluster.discover().await?;
     let causing = Causing { cluster, discovery: &discovery };
     let mut going = Vec::new();
-    for damage in chosen {
-        let refused =
-            |refusal: Refusal| refusal.about("cannot break", &damage.key().to_string(), cluster.server());
-        let done = match damage.key() {
-            ItemKey::File { .. } => break_file(roots, &damage)?,
-            ItemKey::Release { namespace, name } => {
-                causing.release(namespace, name).await.map_err(refused)?
-            }
-            _ => match causing.object(&damage).await.map_err(refused)? {
-                Done::Nothing => false,
-                Done::Written => true,
-                Done::Deleted(kind, uid) => {
-                    going.push((caused.len(), kind, uid));
-                    true
-                }
-            },
-        };
-        if done {
-            caused.push(Caused { damage, held: None });
+    for damage in &chosen {
+        if let Some(lease) = lease {
+            lease.is_ours().await?;
+        }
+        breakage.doing(damage);
+        let done = causing.one(roots, damage, breakage).await?;
+        let number = breakage.done(!matches!(done, Done::Nothing));
+        if let (Some(number), Done::Deleted(kind, uid)) = (number, done) {
+            going.push((number, damage.key(), kind, uid));
         }
     }
     let deadline = Instant::now() + GONE;
-    for (number, kind, uid) in going {
-        let one = &mut caused[number];
-        let key = one.damage.key();
-        one.held = wait_gone(cluster, kind, key.namespace(), key.name(), &uid, deadline, POLL)
-            .await
-            .map_err(|r| r.about(LOOK, &key.to_string(), cluster.server()))?;
+    for (number, key, kind, uid) in going {
+        let held = wait_gone(cluster, kind, key.namespace(), key.name(), &uid, deadline, POLL).await;
+        let held = held.map_err(|r| r.about(LOOK, &key.to_string(), cluster.server()))?;
+        breakage.held(number, held);
     }
     Ok(())
 }
@@ -143,6 +134,13 @@ fn remains(
 
 impl fmt::Display for Caused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_unsure {
+            let key = self.damage.key();
+            return write!(
+                f,
+                "{key} was about to be broken when that was stopped, or failed: whether it is, nobody saw"
+            );
+        }
         match (&self.damage, &self.held) {
             (Damage::Lost(key), None) => write!(f, "{key} is lost"),
             (Damage::Lost(key), Some(by)) => {
@@ -178,12 +176,31 @@ enum Done<'a> {
     Deleted(&'a ApiKind, String),
 }
 
+impl Done<'_> {
+    const fn of(done: bool) -> Self {
+        if done { Self::Written } else { Self::Nothing }
+    }
+}
+
 struct Causing<'a> {
     cluster: &'a Cluster,
     discovery: &'a Discovery,
 }
 
 impl Causing<'_> {
+    async fn one(&self, roots: &Roots, damage: &Damage, breakage: &Breakage) -> Result<Done<'_>> {
+        let done = match damage.key() {
+            ItemKey::File { .. } => return Ok(Done::of(break_file(roots, damage)?)),
+            ItemKey::Release { namespace, name } => self.release(namespace, name).await.map(Done::of),
+            _ => self.object(damage).await,
+        };
+        // A refusal is an answer. Where none came it may have been done all the same, and stays noted as what nobody saw the end of.
+        if done.as_ref().is_err_and(|refusal| refusal.code != 0) {
+            breakage.done(false);
+        }
+        done.map_err(|r| r.about("cannot break", &damage.key().to_string(), self.cluster.server()))
+    }
+
     async fn object(&self, damage: &Damage) -> Answer<Done<'_>> {
         let ItemKey::Resource { group, plural, namespace, name } = damage.key() else {
             return Ok(Done::Nothing);
@@ -338,7 +355,7 @@ mod tests {
             RestorePlan::builtin().into_iter().find(|(name, _)| *name == "network-policies").unwrap();
         let plan = RestorePlan::parse(text, "network-policies").unwrap();
         let caused = [Damage::Lost(items[0].key.clone()), Damage::Stray(policy("stray").parse().unwrap())];
-        let caused = caused.map(|damage| Caused { damage, held: None });
+        let caused = caused.map(|damage| Caused { damage, held: None, is_unsure: false });
         let said: Vec<(String, usize, usize, usize)> = broken(&plan, &items, &caused)
             .into_iter()
             .map(|one| (one.kind, one.broken, one.of, one.slipped_in))
@@ -350,8 +367,11 @@ mod tests {
     #[test]
     fn what_is_held_is_not_called_lost() {
         let key = ItemKey::resource("", "services", Some("a"), "b");
-        let of =
-            |held: Option<&str>| Caused { damage: Damage::Lost(key.clone()), held: held.map(Into::into) };
+        let of = |held: Option<&str>| Caused {
+            damage: Damage::Lost(key.clone()),
+            held: held.map(Into::into),
+            is_unsure: false,
+        };
         assert!(of(None).to_string().ends_with("is lost"));
         assert!(of(Some("x/y")).to_string().ends_with("is being deleted, and held by finalizers (x/y)"));
     }

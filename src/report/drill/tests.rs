@@ -36,6 +36,7 @@ pub(crate) fn report() -> DrillReport {
     let mut report = DrillReport {
         report: "20261124T031500Z-drill-5b21d0".parse().unwrap(),
         place: Place::Sandbox,
+        target: None,
         cluster: samples::report().cluster,
         kubernetes: "v1.36.3".into(),
         tool: "0.1.0".into(),

@@ -41,6 +41,7 @@ fn named_one(l: &Listed, from_cluster: Option<&str>) -> Result<(SnapshotHeader, 
         components: &BTreeSet::new(),
         cluster: &identity("prod", "u"),
         from_cluster,
+        elsewhere: false,
         before: time("2026-11-24T02:00:00Z"),
         now: time("2026-11-24T03:00:00Z"),
     };
@@ -78,6 +79,7 @@ fn a_person_is_told_what_is_odd_about_a_snapshot() {
         components: &BTreeSet::new(),
         cluster: &identity("prod", "new"),
         from_cluster: None,
+        elsewhere: false,
         before: time("2026-11-24T00:30:00Z"),
         now: time("2026-11-27T03:00:00Z"),
     };
@@ -85,6 +87,10 @@ fn a_person_is_told_what_is_odd_about_a_snapshot() {
     for part in ["is partial: policies: 403", "rebuilt", "after the incident began", "3 days old"] {
         assert!(said.contains(part), "{part} is missing in {said}");
     }
+    let other = listed(ID, identity("prod", "old"), SnapshotState::Complete, Trust::Trusted("job".into()));
+    let drilled = remarks(&other.header.unwrap(), &Asked { elsewhere: true, ..asked }).join("\n");
+    assert!(!drilled.contains("rebuilt") && drilled.contains("3 days old"), "{drilled}");
+    let asked = Asked { elsewhere: false, ..asked };
     let unknown = listed(ID, identity("prod", ""), SnapshotState::Complete, Trust::Trusted("job".into()));
     assert!(!remarks(&unknown.header.unwrap(), &asked).join("\n").contains("rebuilt"));
 }
@@ -110,6 +116,7 @@ fn why_files_of_another_node_are_passed_over_is_said_with_the_way_out() {
         components: &components,
         cluster: &identity("prod", "u"),
         from_cluster: None,
+        elsewhere: false,
         before: time("2026-11-24T02:00:00Z"),
         now: time("2026-11-24T03:00:00Z"),
     };
@@ -182,6 +189,7 @@ fn picked(listed: &[Listed], ids: &[SnapshotId], node: Option<&str>) -> Result<(
         components: &BTreeSet::from([Component::Host]),
         cluster: &identity("prod", "u"),
         from_cluster: None,
+        elsewhere: false,
         before: time("2026-11-24T02:00:00Z"),
         now: time("2026-11-24T03:00:00Z"),
     };
@@ -230,6 +238,7 @@ fn a_plan_of_several_components_goes_on_without_a_set_and_says_so() {
             components: &components.iter().copied().collect(),
             cluster: &identity("prod", "u"),
             from_cluster: None,
+            elsewhere: false,
             before: time("2026-11-24T02:00:00Z"),
             now: time("2026-11-24T03:00:00Z"),
         };
@@ -289,6 +298,7 @@ fn a_set_that_the_plan_does_not_use_is_a_usage_error() {
         components: &BTreeSet::from([Component::Certificates]),
         cluster: &identity("prod", "u"),
         from_cluster: None,
+        elsewhere: false,
         before: time("2026-11-24T02:00:00Z"),
         now: time("2026-11-24T03:00:00Z"),
     };
@@ -322,6 +332,7 @@ fn what_a_change_occasioned_is_latest_only_where_the_incident_is_dated() {
             components: &BTreeSet::from([Component::Policies]),
             cluster: &identity("prod", "u"),
             from_cluster: None,
+            elsewhere: false,
             before,
             now,
         };

@@ -115,6 +115,7 @@ pub(super) fn drill() -> DrillReport {
     let mut report = DrillReport {
         report: "20261124T031500Z-drill-5b21d0".parse().unwrap(),
         place: Place::Sandbox,
+        target: None,
         cluster: restore().cluster,
         kubernetes: "v1.36.3".into(),
         tool: "0.1.0".into(),

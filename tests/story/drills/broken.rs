@@ -7,8 +7,7 @@ use crate::support::{Home, corrupted, eventually, says};
 
 const MARK: &str = "kubectl -n kube-system create configmap netdr-drill-cluster \
                     --from-literal=cluster=$(kubectl get namespace kube-system -o jsonpath='{.metadata.uid}')";
-const DRILL: &str =
-    "netdr drill --context disposable --scenario network-policies --identity keys/operator.txt --json --yes";
+const DRILL: &str = "netdr drill --context disposable --same-cluster --scenario network-policies --identity keys/operator.txt --json --yes";
 
 /// Once all is broken that can be, whoever put the finalizers there lets go.
 async fn let_go(home: &Home) {

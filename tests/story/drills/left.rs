@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{Begun, command, custody, is_signed, memory, outcomes};
@@ -114,13 +114,17 @@ async fn broken_off(home: &Home, words: &str, signal: Signal) -> Outcome {
 }
 
 /// On a cluster there is more than the drill's own, and that is broken when Ctrl-C comes.
-pub(super) async fn ctrl_c_leaves_the_cluster_as_it_is(home: &Home, words: &str) {
-    let said = broken_off(home, words, Signal::INT).await.failed(130);
+/// What it was left without, is in the report that comes back.
+pub(super) async fn ctrl_c_leaves_the_cluster_as_it_is(home: &Home, words: &str) -> Value {
+    let outcome = broken_off(home, words, Signal::INT).await;
+    let said = outcome.stderr.clone();
+    let document = outcome.json(130);
     says(
         &said,
         &["error: interrupted", "the cluster is as the drill left it", "the next drill makes it equal"],
     );
     assert!(!said.contains("nothing of the drill is left"), "{said}");
+    document
 }
 
 /// What its runs overwrote is sealed, and goes all the same.
