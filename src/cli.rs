@@ -53,7 +53,7 @@ mod verify;
 mod watch;
 mod words;
 
-use std::{ffi::OsStr, process::ExitCode, time::Instant};
+use std::{ffi::OsStr, process::ExitCode, sync::Arc, time::Instant};
 
 use chrono::Utc;
 use clap::{
@@ -63,7 +63,7 @@ use clap::{
 use rand::random;
 use serde_json::json;
 
-use crate::{Error, Result, model::RunId};
+use crate::{Error, Kind, Result, model::RunId};
 use context::Context;
 use exit::Exit;
 use global::{Global, LOG_FORMAT};
@@ -152,8 +152,13 @@ pub fn main() -> ExitCode {
         Err(e) => return refuse(e),
     };
     let (began, now, random) = (Instant::now(), Utc::now(), random());
-    let context = Context::new(cli.global, now, random);
+    let context = Arc::new(Context::new(cli.global, now, random));
     log::begin(context.flags.log_format, &verb, &context.run(&verb.replace(' ', "-")));
+    let stopped = Arc::clone(&context);
+    interrupt::catch(move || {
+        let tasks = after::tasks(&stopped, &Err(Error::new(Kind::Interrupted, "interrupted")));
+        record::ended(&stopped, Exit::Interrupted, &tasks, began);
+    });
     record::begins(&context);
     let result = cli.verb.run(&context);
     let exit = result.as_ref().map_or_else(|e| report(&context.terminal, e), |exit| *exit);

@@ -18,6 +18,7 @@ pub mod proof;
 mod proved;
 pub mod prune;
 mod read;
+pub mod regular;
 pub mod replicate;
 pub mod reports;
 mod resealed;
@@ -37,6 +38,7 @@ use std::{
 
 pub use choose::{Choice, Unchosen, choose};
 pub use init::FORMAT;
+pub use lock::Rotating;
 pub use proved::Proved;
 pub use resealed::{replaced, resealed, stand_in};
 pub use retention::{PrunePlan, Retention};
@@ -50,7 +52,8 @@ use crate::{
 };
 
 /// What to do where nothing is here: on a machine that is new, a backup would capture the disaster.
-const COPIES: &str = "what was copied to places outside is brought here by: netdr fetch latest";
+const COPIES: &str =
+    "what was copied to places outside is brought here by: netdr fetch latest";
 
 /// An opened repository on a local path.
 #[derive(Clone, Debug)]

@@ -77,6 +77,7 @@ impl Drill {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         cx.about(self.task());
+        interrupt::outside("nothing of the drill is left");
         keep_no_core()?;
         let on_cluster = cx.flags.context.is_some();
         if on_cluster && !self.yes && !prompt::somebody() {

@@ -34,7 +34,6 @@ pub(super) fn passphrase(file: &str) -> Result<String> {
             .hint("run netdr on a terminal, or give a key without a passphrase"));
     }
     // The question stands there a moment before keys are read without the terminal's help: until then Ctrl-C is a signal.
-    interrupt::catch();
     *before() = terminal();
     OPEN.store(true, Ordering::SeqCst);
     let asked = rpassword::prompt_password(format!("Passphrase of {}: ", printable(file)));

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{context::Context, exit::Exit, words::count};
+use super::{context::Context, exit::Exit, interrupt, words::count};
 use crate::{
     Result,
     model::SnapshotId,
@@ -37,6 +37,7 @@ impl Verify {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         cx.about("verify");
+        interrupt::outside("nothing was changed; run it again");
         let repository = settings.repository()?;
         let trusted = settings.trusted()?;
         let identities: Option<Identities> =

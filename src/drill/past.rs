@@ -16,6 +16,7 @@ use crate::{
     Error, Result,
     model::RunId,
     report::drill::Past,
+    repository::regular,
     signature::{self, Trust, TrustedSigners},
 };
 
@@ -100,7 +101,7 @@ fn proved(
 
 fn small(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+    regular::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

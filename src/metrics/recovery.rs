@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::model::RunId;
+use crate::{model::RunId, repository::regular};
 
 /// A restore; the undo of one is none.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +37,7 @@ impl Recovery {
     /// What one report is of; that of a drill names no scenario, and that of an undo what it undoes.
     fn of(file: &Path) -> Option<Self> {
         file.file_name()?.to_str()?.strip_suffix(".json")?.parse::<RunId>().ok()?;
-        let report: Value = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        let report: Value = serde_json::from_slice(&regular::read(file).ok()?).ok()?;
         if !report["undoes"].is_null() {
             return None;
         }

@@ -11,11 +11,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
+use super::regular;
 use crate::{Error, Result, model::hex};
 
 /// An I/O failure on `path`, with its way out where there is one; `doing` is a verb: "write", "read".
 pub(super) fn cannot(doing: &str, path: &Path, cause: io::Error) -> Error {
-    let kind = cause.kind();
+    let (kind, is_odd) = (cause.kind(), regular::is_odd(&cause));
     let error = Error::failed(format!("cannot {doing} {}", path.display())).because(cause);
     let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(path);
     let hint = match kind {
@@ -31,6 +32,7 @@ pub(super) fn cannot(doing: &str, path: &Path, cause: io::Error) -> Error {
             format!("run netdr as the owner of the repository: ls -ld {}", folder.display())
         }
         ErrorKind::StaleNetworkFileHandle => "unmount and mount the repository's file system again".into(),
+        _ if is_odd => format!("netdr makes files there and nothing else; what is it? ls -l {}", path.display()),
         _ => return error,
     };
     error.hint(hint)
@@ -99,7 +101,11 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
 /// Puts `text` in the place of `file`: written `aside` and renamed, so that nobody reads half of it. An error names `aside` only
 /// where that is what is in the way.
 pub(super) fn replace(aside: &Path, file: &Path, text: &[u8]) -> Result<()> {
-    if_there(fs::remove_file(aside)).map_err(|e| cannot("remove", aside, e))?; // of one that was killed
+    // Of one that was killed. Where nothing can be written, nothing was to be removed.
+    if_there(fs::remove_file(aside)).map_err(|e| match e.kind() {
+        ErrorKind::ReadOnlyFilesystem => cannot("write", file, e),
+        _ => cannot("remove", aside, e),
+    })?;
     let written = || {
         let mut new = OpenOptions::new().write(true).create_new(true).open(aside)?;
         new.write_all(text)?;

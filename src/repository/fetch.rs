@@ -45,8 +45,10 @@ impl Bucket {
         let id = value["id"].as_str().and_then(|id| u64::from_str_radix(id, 16).ok());
         let shown = self.place().url(layout::REPOSITORY);
         id.map(Some).ok_or_else(|| {
-            Error::damaged(format!("{shown} names no repository"))
-                .hint(format!("delete it there; netdr replicate puts it again: aws s3 rm {shown}"))
+            Error::damaged(format!("{shown} names no repository")).hint(format!(
+                "delete it there; netdr replicate puts it again: {}",
+                self.place().to_delete(layout::REPOSITORY, false)
+            ))
         })
     }
 

@@ -3,13 +3,13 @@
 //! In: a comparison. Out: what is known of each branch. Invariant: it is the recovery point of a commit whose own age says
 //! nothing; where it cannot be read, less is claimed, and nothing else changes.
 
-use std::{fs, process};
+use std::process;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Repository, disk, layout};
+use super::{Repository, disk, layout, regular};
 use crate::{Error, Result, model::hex};
 
 /// What of a cluster a branch was compared with, and how that came out.
@@ -55,7 +55,7 @@ impl Repository {
         let folder = layout::git(&self.root);
         let names =
             disk::names(&folder).unwrap_or_default().into_iter().filter(|name| name.ends_with(".json"));
-        let read = |name: String| serde_json::from_slice(&fs::read(folder.join(name)).ok()?).ok();
+        let read = |name: String| serde_json::from_slice(&regular::read(&folder.join(name)).ok()?).ok();
         names.filter_map(read).collect()
     }
 

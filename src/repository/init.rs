@@ -6,7 +6,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use super::{COPIES, Repository, disk, layout, status};
+use super::{COPIES, Repository, disk, layout, regular, status};
 use crate::{Error, Result};
 
 /// The repository format this netdr writes, and the newest it reads.
@@ -67,7 +67,7 @@ impl Repository {
             return Err(not_a_folder(root));
         }
         let path = root.join(layout::REPOSITORY);
-        let bytes = match fs::read(&path) {
+        let bytes = match regular::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => return Err(unmarked(root)),
             Err(e) => return Err(disk::cannot("read", &path, e)),

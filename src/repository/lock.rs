@@ -21,7 +21,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::{disk, process::Process};
+use super::{Repository, disk, layout, process::Process, regular};
 use crate::{Error, Result, model::SnapshotId};
 
 /// Locks are renewed while files are written; whoever has not for this long is dead, wherever it ran.
@@ -41,6 +41,43 @@ pub(super) enum Mode {
     Shared,
     /// Deletes snapshots: alone.
     Exclusive,
+    /// Seals snapshots anew, one after the other, each with a lock of the other two kinds: beside all but another of its own.
+    Rotation,
+}
+
+impl Mode {
+    /// Whether the two are not at work at once.
+    fn excludes(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Rotation, Self::Rotation) => true,
+            (Self::Rotation, _) | (_, Self::Rotation) | (Self::Shared, Self::Shared) => false,
+            _ => true,
+        }
+    }
+}
+
+/// That a rotation is at work, until it is dropped.
+#[derive(Debug)]
+pub struct Rotating(Lock);
+
+impl Repository {
+    /// Takes the lock of a rotation, waiting for another one a minute.
+    ///
+    /// # Errors
+    /// When another is at work by then, which is named; when the repository cannot be written.
+    pub fn rotating(&self, now: DateTime<Utc>) -> Result<Rotating> {
+        Lock::take(&layout::locks(&self.root), Mode::Rotation, None, now, WAIT).map(Rotating)
+    }
+}
+
+impl Rotating {
+    /// Holds it for another half an hour.
+    ///
+    /// # Errors
+    /// When it was taken away: another rotation may be at work.
+    pub fn renew(&self) -> Result<()> {
+        self.0.renew()
+    }
 }
 
 /// A lock file's content.
@@ -85,9 +122,11 @@ impl Lock {
             let now = now + began.elapsed();
             let others = holders(locks, now)?.into_iter().filter(|(other, _)| *other != name);
             let others: Vec<(String, Option<Holder>)> = others.collect();
-            let alone = |holder: &Option<Holder>| holder.as_ref().is_none_or(|h| h.kind == Mode::Exclusive);
+            let excluded = |holder: &Option<Holder>| holder.as_ref().is_none_or(|h| kind.excludes(h.kind));
+            // A prune keeps its file while it waits for backups: new ones wait for it then.
+            let shares = |holder: &Option<Holder>| holder.as_ref().is_some_and(|h| h.kind == Mode::Shared);
             let first = |other: &String| kind == Mode::Shared || *other < name;
-            if others.iter().any(|(other, holder)| alone(holder) && first(other)) {
+            if others.iter().any(|(other, holder)| excluded(holder) && !shares(holder) && first(other)) {
                 held = None;
             } else if held.is_none() {
                 let (owner, snapshot, expires_at) = (owner.clone(), snapshot.cloned(), now + LIFETIME);
@@ -95,7 +134,7 @@ impl Lock {
                 held = Some(Self::write(locks, &name, &holder)?);
                 continue; // only who looks after writing knows
             }
-            let conflict = others.into_iter().find(|(_, holder)| kind == Mode::Exclusive || alone(holder));
+            let conflict = others.into_iter().find(|(_, holder)| excluded(holder));
             match (conflict, held.take()) {
                 (None, Some(lock)) => return Ok(lock),
                 (Some((other, holder)), _) if began.elapsed() >= wait => {
@@ -185,7 +224,7 @@ pub(super) fn holders(locks: &Path, now: DateTime<Utc>) -> Result<Vec<(String, O
     let mut alive = Vec::new();
     for name in disk::names(locks)? {
         let path = locks.join(&name);
-        let bytes = match fs::read(&path) {
+        let bytes = match regular::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => continue, // released meanwhile
             Err(e) => return Err(disk::cannot("read", &path, e)),
@@ -210,7 +249,11 @@ fn busy(path: &Path, holder: Option<Holder>) -> Error {
     let by = holder.map_or_else(
         || format!("a lock that cannot be read: {}", path.display()),
         |h| {
-            let work = if h.kind == Mode::Exclusive { "prune" } else { "backup" };
+            let work = match h.kind {
+                Mode::Shared => "backup",
+                Mode::Exclusive => "prune",
+                Mode::Rotation => "rotation",
+            };
             format!(
                 "a {work} of {} (process {}), until {} at the latest",
                 h.owner, h.process.pid, h.expires_at
@@ -250,6 +293,21 @@ mod tests {
         assert!(take(folder.path(), Mode::Exclusive).is_err());
         drop(exclusive);
         assert_eq!(disk::names(folder.path()).unwrap(), Vec::<String>::new(), "losers leave nothing");
+    }
+
+    #[test]
+    fn a_rotation_is_alone_among_rotations_and_beside_all_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let rotation = take(folder.path(), Mode::Rotation).unwrap();
+        for kind in [Mode::Shared, Mode::Exclusive] {
+            take(folder.path(), kind).unwrap();
+        }
+        let error = take(folder.path(), Mode::Rotation).unwrap_err();
+        assert!(error.to_string().contains("locked by a rotation of "), "{error}");
+        drop(rotation);
+        let _shared = take(folder.path(), Mode::Shared).unwrap();
+        drop(take(folder.path(), Mode::Rotation).unwrap());
+        assert_eq!(disk::names(folder.path()).unwrap().len(), 1, "losers leave nothing");
     }
 
     #[test]
@@ -354,6 +412,7 @@ mod tests {
                                 assert_eq!(shared.load(SeqCst), 0);
                                 exclusive.fetch_sub(1, SeqCst);
                             }
+                            Mode::Rotation => unreachable!(),
                         }
                         drop(lock);
                     }

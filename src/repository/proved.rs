@@ -3,12 +3,12 @@
 //! In: what `keys check` saw. Out: a line for each recipient and set. Invariant: only fingerprints of recipients are in it,
 //! which headers hold as well; it is not signed, so it reminds people and proves nothing to them.
 
-use std::{fs, io};
+use std::io;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Repository, disk, layout};
+use super::{Repository, disk, layout, regular};
 use crate::{
     Error, Result,
     model::{Set, SnapshotId},
@@ -34,7 +34,7 @@ impl Repository {
     /// When the file cannot be read, or is not what netdr wrote.
     pub fn proofs(&self) -> Result<Vec<Proved>> {
         let path = self.root.join(layout::PROOFS);
-        let read = disk::if_some(fs::read(&path)).map_err(|e| disk::cannot("read", &path, e))?;
+        let read = disk::if_some(regular::read(&path)).map_err(|e| disk::cannot("read", &path, e))?;
         let Some(bytes) = read else { return Ok(Vec::new()) };
         serde_json::from_slice(&bytes).map_err(|e| {
             Error::damaged(format!("{} cannot be parsed", path.display()))
@@ -80,7 +80,7 @@ mod tests {
         let wanted =
             [proved("a", Set::Network, 2), proved("b", Set::Network, 1), proved("a", Set::Certificates, 2)];
         assert_eq!(repository.proofs()?, wanted);
-        fs::write(folder.path().join("proofs.json"), "{").unwrap();
+        std::fs::write(folder.path().join("proofs.json"), "{").unwrap();
         let error = repository.proofs().unwrap_err();
         assert!(error.hints()[0].contains("netdr keys check"), "{error:?}");
         Ok(())

@@ -13,9 +13,9 @@ use std::{
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{COPIES, Listed, Repository, disk, layout};
+use super::{COPIES, Listed, Repository, disk, layout, regular};
 use crate::{
-    Error, Result,
+    Error, Kind, Result,
     model::{BundleEntry, Component, FORMAT, Index, Item, ItemKey, SnapshotHeader, SnapshotId, hex},
     seal::{self, Identities},
     signature::{self, Trust, TrustedSigners},
@@ -60,9 +60,15 @@ impl Repository {
 
     fn listed(&self, id: SnapshotId, trusted: &TrustedSigners, now: DateTime<Utc>) -> Listed {
         let folder = layout::snapshot(&self.root, &id);
-        let signature = small_file(&folder.join(layout::SIGNATURE)).ok();
+        let place = folder.join(layout::SIGNATURE);
+        let signature = small_file(&place);
         let header = small_file(&folder.join(layout::HEADER));
-        let mut listed = Listed::judge(id, header, signature.as_deref(), trusted, now);
+        let mut listed = Listed::judge(id, header, signature.as_deref().ok(), trusted, now);
+        if let (Ok(_), Err(why)) = (&listed.header, signature)
+            && place.exists()
+        {
+            listed.trust = Trust::Untrusted(why); // there is one, whatever it is
+        }
         (listed.damage, listed.unseen) =
             listed.believed().map(|header| sizes(&folder, header)).unwrap_or_default();
         listed
@@ -87,6 +93,7 @@ impl Repository {
             )));
         }
         seal::open_index(&mut &sealed[..], identities, &named(&header.id, layout::INDEX))
+            .map_err(|error| unopened(error, header))
     }
 
     /// Hands over a component's items that `wanted` picks; the bundle is checked against the header, each item
@@ -106,6 +113,7 @@ impl Repository {
     ) -> Result<()> {
         let (mut file, what, _) = self.open_bundle(header, component)?;
         seal::open_bundle(&mut file, identities, component, index, &what, wanted, each)
+            .map_err(|error| unopened(error, header))
     }
 
     /// Proves that a component's bundle is what the header says, and that the identities open it.
@@ -119,7 +127,7 @@ impl Repository {
         identities: &Identities,
     ) -> Result<()> {
         let (mut file, what, _) = self.open_bundle(header, component)?;
-        seal::prove(&mut file, identities, &what)
+        seal::prove(&mut file, identities, &what).map_err(|error| unopened(error, header))
     }
 
     /// Unpacks a component's bundle below `to`; returns how many files.
@@ -137,6 +145,7 @@ impl Repository {
     ) -> Result<u64> {
         let (file, what, sha256) = self.open_bundle(header, component)?;
         seal::extract(&mut Unchanged { file, hash: Sha256::new(), sha256, stop }, identities, &what, to)
+            .map_err(|error| unopened(error, header))
     }
 
     fn open_bundle<'a>(
@@ -246,6 +255,16 @@ impl<R: Read> Read for Unchanged<'_, R> {
     }
 }
 
+/// Whose identity would open it, where the error says that the one at hand does not.
+fn unopened(error: Error, header: &SnapshotHeader) -> Error {
+    match &header.sealed_to[..] {
+        to if error.kind() == Kind::Failed && !error.hints().is_empty() && !to.is_empty() => {
+            error.hint(format!("it is sealed to the recipients with fingerprint {}", to.join(" and ")))
+        }
+        _ => error,
+    }
+}
+
 /// What errors call a file of a snapshot.
 pub(super) fn named(id: &SnapshotId, file: &str) -> String {
     format!("{file} of snapshot {id}")
@@ -267,8 +286,9 @@ fn parse(bytes: &[u8]) -> Result<SnapshotHeader, String> {
 fn small_file(path: &Path) -> Result<Vec<u8>, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut bytes = Vec::new();
-    match File::open(path).and_then(|f| f.take(LARGEST_HEADER + 1).read_to_end(&mut bytes)) {
+    match regular::open(path).and_then(|f| f.take(LARGEST_HEADER + 1).read_to_end(&mut bytes)) {
         Err(e) if e.kind() == ErrorKind::NotFound => Err(format!("{name} is missing")),
+        Err(e) if regular::is_odd(&e) => Err(format!("{name} {e}")),
         Err(e) => Err(format!("{name} cannot be read: {e}")),
         Ok(_) if bytes.len() as u64 > LARGEST_HEADER => Err(format!("{name} is over a mebibyte large")),
         Ok(_) => Ok(bytes),
@@ -301,9 +321,10 @@ pub(super) fn inspect(
     sha256: &str,
     bytes: Option<u64>,
 ) -> Result<(Option<File>, Option<String>)> {
-    let mut file = match File::open(path) {
+    let mut file = match regular::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok((None, Some("is missing".into()))),
+        Err(e) if regular::is_odd(&e) => return Ok((None, Some(e.to_string()))),
         Err(e) => return Err(disk::cannot("read", path, e)),
     };
     let (is, length) = disk::digest(&mut file).map_err(|e| disk::cannot("read", path, e))?;

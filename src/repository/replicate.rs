@@ -4,10 +4,7 @@
 //! that a snapshot is wholly there or is none; what is there is never overwritten, and nothing is read back, so the
 //! rights to list and to put are enough. What was changed on its way is deleted or marked: it never gets a header.
 
-use std::{
-    fs::{self, File},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
@@ -15,7 +12,7 @@ use futures::{StreamExt as _, stream};
 use super::{
     Damage, Listed, Repository, Retention, disk, layout,
     lock::{self, Lock, Mode},
-    retention,
+    regular, retention,
     s3::{self, Body, Bucket, Object, Place, Put, StorageClass, Written},
 };
 use crate::{
@@ -158,7 +155,7 @@ impl Repository {
     /// several repositories in one place the first names it: snapshots are told apart by their ids.
     async fn identify(&self, bucket: &Bucket, now: DateTime<Utc>) -> Result<()> {
         let file = self.root.join(layout::REPOSITORY);
-        let text = fs::read(&file).map_err(|e| disk::cannot("read", &file, e))?;
+        let text = regular::read(&file).map_err(|e| disk::cannot("read", &file, e))?;
         let (sha256, _) = disk::digest(&mut &text[..]).map_err(|e| disk::cannot("read", &file, e))?;
         let class = bucket.place().header_storage_class;
         let put = Put { path: layout::REPOSITORY, body: Body::Bytes(&text), sha256: &sha256, class, now };
@@ -181,10 +178,11 @@ impl Repository {
             .map(|(name, sha256, class)| {
                 let file = folder.join(&name);
                 let unreadable = |e| disk::cannot("read", &file, e);
-                let bytes = fs::metadata(&file).map_err(unreadable)?.len();
+                let mut opened = regular::open(&file).map_err(unreadable)?;
+                let bytes = opened.metadata().map_err(unreadable)?.len();
                 let sha256 = match sha256 {
                     Some(sha256) => sha256,
-                    None => disk::digest(&mut File::open(&file).map_err(unreadable)?).map_err(unreadable)?.0,
+                    None => disk::digest(&mut opened).map_err(unreadable)?.0,
                 };
                 Ok(Source { name, file, bytes, sha256, class })
             })
@@ -195,7 +193,7 @@ impl Repository {
 /// Where there and here differ, it may be ours that is not what its header says.
 fn damaged_here(id: &SnapshotId, ours: Option<&Source>) -> Option<Damage> {
     let ours = ours?;
-    let (is, bytes) = disk::digest(&mut File::open(&ours.file).ok()?).ok()?;
+    let (is, bytes) = disk::digest(&mut regular::open(&ours.file).ok()?).ok()?;
     (is != ours.sha256).then(|| Damage {
         snapshot: id.clone(),
         what: format!(
@@ -268,10 +266,9 @@ async fn copy(
 /// What to do about something that is there and not ours. The mark is of a whole snapshot, of which nobody knows what else
 /// was changed.
 fn way_out(bucket: &Bucket, id: &SnapshotId, file: &str) -> String {
-    let url = |file: &str| bucket.place().url(&s3::path(id, file));
     let delete = match file {
-        layout::CHANGED => format!("aws s3 rm --recursive {}", url("")),
-        file => format!("aws s3 rm {}", url(file)),
+        layout::CHANGED => bucket.place().to_delete(&s3::path(id, ""), true),
+        file => bucket.place().to_delete(&s3::path(id, file), false),
     };
     format!(
         "if netdr verify {id} finds nothing wrong with what is here, delete that, as an account that may: {delete}; then run \
@@ -295,10 +292,11 @@ async fn withdraw(bucket: &Bucket, path: &str, of: Option<&SnapshotId>, now: Dat
         // What it says is in its name.
         let _ = bucket.put(&Put { path: &path, body, sha256: EMPTY, class, now }).await;
     }
-    let all = of.map_or(url, |id| place.url(&s3::path(id, "")));
-    error.hint(format!(
-        "delete it, as an account that may: aws s3 rm --recursive {all}; then run the same command again"
-    ))
+    let delete = match of {
+        Some(id) => place.to_delete(&s3::path(id, ""), true),
+        None => place.to_delete(path, false),
+    };
+    error.hint(format!("delete it, as an account that may: {delete}; then run the same command again"))
 }
 
 /// The sha256 of nothing.

@@ -3,12 +3,12 @@
 //! In: reports' files. Out: objects of their names in a place. Invariant: a place outside learns no name of any object, as of
 //! snapshots: what is copied there opens to the recipients alone.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    Repository, disk, layout,
+    Repository, disk, layout, regular,
     s3::{Body, Bucket, Put, Written},
 };
 use crate::{
@@ -71,7 +71,7 @@ impl Repository {
             }
             let read = |name: &String| {
                 let path = self.reports().join(name);
-                fs::read(&path).map_err(|e| disk::cannot("read", &path, e))
+                regular::read(&path).map_err(|e| disk::cannot("read", &path, e))
             };
             let [signature, text] = [read(&files[0])?, read(&files[1])?];
             let said = String::from_utf8_lossy(&signature);

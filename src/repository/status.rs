@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Repository, disk, layout};
+use super::{Repository, disk, layout, regular};
 use crate::Result;
 
 /// The folder `status/` of a repository.
@@ -44,7 +44,7 @@ impl Status {
         }
         let read = |name: String| {
             // Another process may have removed it meanwhile.
-            let text = disk::if_some(fs::read_to_string(folder.join(&name)));
+            let text = disk::if_some(regular::read_to_string(&folder.join(&name)));
             Ok(text.map_err(|e| disk::cannot("read", &folder.join(&name), e))?.map(|text| (name, text)))
         };
         let names = disk::names(&folder)?.into_iter();

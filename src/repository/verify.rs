@@ -3,9 +3,9 @@
 //! In: a listed snapshot, and identities where there are some. Out: everything that is wrong with it.
 //! Invariant: damage never hides other damage.
 
-use std::{collections::BTreeSet, fs::File};
+use std::collections::BTreeSet;
 
-use super::{Listed, Repository, disk, layout, read};
+use super::{Listed, Repository, disk, layout, read, regular};
 use crate::{
     Kind, Result,
     model::{SnapshotHeader, SnapshotId},
@@ -89,7 +89,7 @@ impl Repository {
         let folder = layout::snapshot(&self.root, &header.id);
         for (name, ..) in layout::sealed(header) {
             let path = folder.join(&name);
-            let mut file = File::open(&path).map_err(|e| disk::cannot("read", &path, e))?;
+            let mut file = regular::open(&path).map_err(|e| disk::cannot("read", &path, e))?;
             if !seal::opens(&mut file, identities, &read::named(&header.id, &name))? {
                 return Ok(false);
             }

@@ -27,6 +27,7 @@ use crate::{
     gitops::Wanted,
     model::{ClusterIdentity, Component, ItemKey, RunId, SourceName},
     plan::{Isolation, Verb},
+    repository::regular,
 };
 
 /// The journal format this netdr writes, and the newest it reads.
@@ -253,7 +254,7 @@ impl Journal {
         let whole = |text: Vec<u8>| text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let open = || {
             let file = OpenOptions::new().append(true).open(&path)?;
-            let end = whole(fs::read(&path)?);
+            let end = whole(regular::read(&path)?);
             file.set_len(u64::try_from(end).unwrap_or(u64::MAX))?;
             file.sync_all()?;
             Ok(file)

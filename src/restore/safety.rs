@@ -10,7 +10,7 @@ pub use expired::{Expired, KEPT, expired, saved};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     path::Path,
 };
 
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     Error, Result,
     model::{Component, Index, IndexEntry, Item, ItemKey, hex},
+    repository::regular,
     seal::{self, Identities, Recipients, Sealed},
 };
 
@@ -110,7 +111,7 @@ pub(super) fn open(folder: &Path, entries: &[Line], identities: &Identities) -> 
 /// The very bytes that were hashed: whoever may write here could change the file in between.
 fn checked(folder: &Path, name: &str, sha256: &str) -> Result<Vec<u8>> {
     let bytes =
-        fs::read(folder.join(name)).map_err(|e| foreign(folder, name, "cannot be read").because(e))?;
+        regular::read(&folder.join(name)).map_err(|e| foreign(folder, name, "cannot be read").because(e))?;
     if hex(&Sha256::digest(&bytes)) != sha256 {
         return Err(foreign(folder, name, "is not the file that the run's journal names by its sha256"));
     }

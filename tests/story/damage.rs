@@ -97,3 +97,37 @@ async fn what_an_identity_does_not_open_stays_closed() {
     assert_eq!(damaged, [&id, &next], "{verified}");
     assert_eq!(verified["unchecked"].as_array().unwrap().len(), 2, "{verified}");
 }
+
+/// Whoever may write to a repository can put one in the place of any file, and nobody ever writes to it.
+#[tokio::test]
+async fn a_pipe_in_the_place_of_a_file_is_named_and_nobody_waits_for_it() {
+    let store = Store::new().await;
+    store.backup().await;
+    let id = store.backup().await;
+    let snapshot = format!("snapshots/{id}");
+    for (file, verb) in [
+        (format!("{snapshot}/snapshot.json"), "snapshots"),
+        (format!("{snapshot}/snapshot.json.sig"), "snapshots"),
+        (format!("{snapshot}/host.tar.zst.age"), "verify"),
+        (format!("{snapshot}/index.jsonl.zst.age"), "verify --identity keys/operator.txt"),
+        ("netdr-repository.json".into(), "snapshots"),
+        ("locks/pipe".into(), "backup --set host --host-root host"),
+        ("proofs.json".into(), "check recoverability"),
+        ("reports/20261124T031500Z-drill-5b21d0.json".into(), "check recoverability"),
+    ] {
+        let (path, kept) = (store.path(&format!("repo/{file}")), store.path("kept"));
+        let was = path.exists();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if was {
+            fs::rename(&path, &kept).unwrap();
+        }
+        store.shell(&format!("mkfifo {}", path.display())).await.ok();
+        let said = store.shell(&format!("timeout 20 netdr {verb} 2>&1 || echo code=$?")).await.ok();
+        assert!(said.contains("is not a regular file") && !said.contains("code=124"), "{file}: {said}");
+        fs::remove_file(&path).unwrap();
+        if was {
+            fs::rename(&kept, &path).unwrap();
+        }
+    }
+    store.netdr("verify --identity keys/operator.txt").await.ok();
+}

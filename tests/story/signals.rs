@@ -2,10 +2,13 @@
 
 use std::{fs, io::pipe, process::Stdio};
 
-use rustix::process::Signal;
+use rustix::{
+    fs::{Mode, OFlags},
+    process::Signal,
+};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
-use crate::support::{Store, content, eventually, says, send};
+use crate::support::{Store, built, content, eventually, says, send};
 
 #[tokio::test]
 async fn a_reader_that_has_gone_away_is_no_error() {
@@ -90,5 +93,37 @@ async fn ctrl_c_at_a_passphrase_ends_it_at_once_and_gives_the_terminal_back() {
         let mut said = String::new();
         screen.read_to_string(&mut said).await.unwrap();
         says(&said, &["error: interrupted", "code=130", " isig icanon ", " echo "]);
+    }
+}
+
+/// Whoever collects logs learns of every end, and whoever reads them what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_that_ends_a_command_before_its_work_is_told_with_what_to_do() {
+    let store = Store::new().await;
+    store.backup().await;
+    store.shell("mkfifo pipe").await.ok();
+    let pipe = store.path("pipe");
+    let programs = built().join("bin").display().to_string();
+    let drill = ["drill", "--scenario", "network-policies", "--assets", &programs, "--identity", "pipe"];
+    let rotate = ["keys", "rotate", "--recipients", "keys/recipients.txt", "--identity", "pipe"];
+    for (words, signal, advice) in [
+        (&rotate[..], Signal::INT, "run it again"),
+        (&["verify", "--read-data", "--identity", "pipe"], Signal::TERM, "run it again"),
+        (&drill, Signal::TERM, "nothing of the drill is left"),
+    ] {
+        let mut command = store.home().command("netdr", words);
+        let mut child = command.args(["--log-format", "json"]).stderr(Stdio::piped()).spawn().unwrap();
+        // It can be opened to write without waiting once somebody reads.
+        let open = || rustix::fs::open(&pipe, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).ok();
+        let held = eventually("netdr to read its identity", async || open()).await;
+        send(&child, signal);
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).await.unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), Some(130), "{words:?}: {said}");
+        drop(held);
+        says(
+            &said,
+            &[r#""message":"interrupted""#, advice, r#""event":"end""#, r#""outcome":"interrupted""#],
+        );
     }
 }

@@ -2,25 +2,27 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, mem,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use clap::Args;
 use serde_json::{Value, json};
+use tokio::task::{spawn_blocking, yield_now};
 
 use crate::{
     Error, Kind, Result,
     cli::{
         context::Context,
         exit::Exit,
-        guard,
+        guard, interrupt,
         settings::{LOCAL, Settings},
         words::count,
     },
     keys::{Left, Rotation, Work},
     model::{RunId, SnapshotId},
+    repository::{Rotating, s3::Place},
     restore::safety,
     seal::Recipients,
 };
@@ -57,6 +59,7 @@ struct Stale {
 impl Rotate {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
+        interrupt::outside("nothing was changed; run it again");
         let repository = settings.repository()?;
         let recipients = match &self.recipients {
             Some(file) => {
@@ -75,18 +78,46 @@ impl Rotate {
             trusted: &trusted,
             now: (cx.now, Instant::now()),
         };
-        let work = rotation.work(&repository.list(&trusted, cx.now)?)?;
-        let unchanged = work.done.clone();
-        let done = if self.dry_run { planned(work) } else { act(&rotation, work, cx) };
+        let again = || {
+            let given = self.recipients.as_deref();
+            let line = given.into_iter().fold(cx.again(None), |line, file| line.with("--recipients", file));
+            format!("run it again, nothing is lost: {}", line.again("keys rotate"))
+        };
+        let (done, unchanged) = interrupt::run(&again, async {
+            if self.dry_run {
+                let mut work = rotation.work(&repository.list(&trusted, cx.now)?)?;
+                let unchanged = mem::take(&mut work.done);
+                return Ok((planned(work), unchanged));
+            }
+            // What is listed without it may be another's that is being deleted.
+            let (all, now) = (repository.clone(), cx.now);
+            let turn = spawn_blocking(move || all.rotating(now)).await;
+            let turn =
+                turn.map_err(|e| Error::failed("waiting for another rotation was interrupted").because(e))??;
+            let mut work = rotation.work(&repository.list(&trusted, cx.now)?)?;
+            let unchanged = mem::take(&mut work.done);
+            Ok((act(&rotation, &turn, work, cx).await, unchanged))
+        })?;
         let saved = safety::saved(&repository.root().join("runs"))?;
         let stale = self.stale(&settings, &recipients)?;
         warn(&done, &saved, stale.as_ref(), &recipients, cx);
         let places: Vec<&str> = settings.config.replicas.iter().map(|place| place.name.as_str()).collect();
         if !places.is_empty() && !done.resealed.is_empty() {
-            cx.terminal.warn(format!(
+            let of = |place: &Place| {
+                let delete = place.to_delete("reports/REPORT.json.zst.age", false);
+                let here = repository.root().join("reports");
+                format!(
+                    "so do the copies of reports there; of one that is also in {}, delete the copies in every version, and the next \
+                     netdr replicate seals them anew; of one that is not, they are all there is: {delete}",
+                    here.display()
+                )
+            };
+            let hints: Vec<String> = settings.config.replicas.iter().map(of).collect();
+            let stays = format!(
                 "what is in {} already stays open to the old identities until it is pruned there; the new ones go there with: netdr replicate",
                 places.join(", "),
-            ));
+            );
+            cx.terminal.warn_with(stays, &hints);
         }
         let document = json!({
             "dry_run": self.dry_run,
@@ -148,8 +179,8 @@ fn planned(work: Work) -> Done {
     Done { resealed: finish.chain(reseal).collect(), left: work.left }
 }
 
-/// One snapshot that fails stops no other.
-fn act(rotation: &Rotation<'_>, work: Work, cx: &Context) -> Done {
+/// One snapshot that fails stops no other; a signal does between two.
+async fn act(rotation: &Rotation<'_>, turn: &Rotating, work: Work, cx: &Context) -> Done {
     let mut done = Done { left: work.left, ..Done::default() };
     let all = work.finish.len() + work.reseal.len();
     let phase = cx.terminal.phase(format!("sealing {} anew", count(all as u64, "snapshot")));
@@ -162,11 +193,14 @@ fn act(rotation: &Rotation<'_>, work: Work, cx: &Context) -> Done {
         phase.part();
     };
     for (old, new) in work.finish {
-        let finished = rotation.finish(&old, &new).map(|()| new);
+        yield_now().await;
+        let finished = turn.renew().and_then(|()| rotation.finish(&old, &new)).map(|()| new);
         note(old, finished);
     }
     for header in work.reseal {
-        note(header.id.clone(), rotation.reseal(&header, cx.random()));
+        yield_now().await;
+        let resealed = turn.renew().and_then(|()| rotation.reseal(&header, cx.random()));
+        note(header.id.clone(), resealed);
     }
     done
 }

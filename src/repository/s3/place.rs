@@ -58,6 +58,14 @@ impl Place {
     pub fn url(&self, path: &str) -> String {
         format!("s3://{}/{}", self.bucket, self.key(path))
     }
+
+    /// The command that deletes what is there at a path; below it, where `recursive`. Without its endpoint it would ask AWS,
+    /// where a bucket of that name may be somebody else's.
+    pub fn to_delete(&self, path: &str, recursive: bool) -> String {
+        let recursive = if recursive { "--recursive " } else { "" };
+        let endpoint = self.endpoint.as_ref().map(|url| format!(" --endpoint-url {}", url));
+        format!("aws s3 rm {recursive}{}{}", self.url(path), endpoint.unwrap_or_default())
+    }
 }
 
 /// As S3 calls them: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html>.

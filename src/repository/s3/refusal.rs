@@ -89,7 +89,7 @@ where
             Some(file) => error.hint(format!("place {} takes its credentials from there alone: {file}", place.name)),
             None => error
                 .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a file: `credentials_file:` in netdr.yaml")
-                .hint("which credentials are found says: aws sts get-caller-identity"),
+                .hint("which credentials are found says: aws configure list"),
         };
     }
     if has(&["certificate", "unknownissuer", "tls"]) {
@@ -148,7 +148,9 @@ fn refused(place: &Place, action: Action, path: &str, answer: &Answer) -> Error 
                 .hint(format!("write into netdr.yaml, at place {name}: region: {region}")),
             None => error.hint(format!("check `region:` and `endpoint:` of place {name} in netdr.yaml")),
         },
-        ("NoSuchBucket" | "InvalidBucketName", _) => failed(Kind::Failed, format!("there is no bucket {bucket} ({status} {code})"))
+        ("InvalidBucketName", _) => failed(Kind::Failed, format!("`{bucket}` is no name of a bucket ({status} {code})"))
+            .hint(format!("3 to 63 lower-case letters, digits, dots and hyphens are one: correct `bucket:` of place {name} in netdr.yaml")),
+        ("NoSuchBucket", _) => failed(Kind::Failed, format!("there is no bucket {bucket} ({status} {code})"))
             .hint(format!("make it, or correct `bucket:` of place {name} in netdr.yaml")),
         ("InvalidObjectState", _) => {
             let id = path.split('/').nth(1).unwrap_or("ID");
@@ -158,7 +160,7 @@ fn refused(place: &Place, action: Action, path: &str, answer: &Answer) -> Error 
         ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" | "TokenRefreshRequired", _) => {
             // What S3 says of a signature quotes the request.
             failed(Kind::Failed, format!("the credentials are not accepted ({status} {code})"))
-                .hint(format!("whose are they? aws sts get-caller-identity; place {name} takes its own from `credentials_file:`"))
+                .hint(whose(place))
         }
         ("InvalidStorageClass", _) => error.hint(format!(
             "place {name} does not know this class: set `storage_class:` and `header_storage_class:` to one that it has"
@@ -192,6 +194,31 @@ fn refused(place: &Place, action: Action, path: &str, answer: &Answer) -> Error 
         }
         (_, 409) => error.hint("something else is writing the same object: run the same command again"),
         _ => error,
+    }
+}
+
+/// How to find out whose the credentials are that a place refuses. Who `aws sts` asks is AWS, and with credentials of its own.
+fn whose(place: &Place) -> String {
+    let Place { name, endpoint, .. } = place;
+    match (wanted_from(place), endpoint) {
+        (Some(file), Some(at)) => format!("place {name} takes them from {file}; does {at} know these?"),
+        (None, Some(at)) => {
+            format!(
+                "does {at} know them? Which they are says: aws configure list; a place has its own with `credentials_file:`"
+            )
+        }
+        (None, None) => {
+            "whose are they? aws sts get-caller-identity; a place has its own with `credentials_file:`".into()
+        }
+        (Some(_), None) => {
+            let file = place.credentials_file.as_ref();
+            let file = file.map(|file| format!("AWS_SHARED_CREDENTIALS_FILE={} ", file.display()));
+            let profile = place.profile.as_deref().unwrap_or("default");
+            format!(
+                "whose are they? {}aws sts get-caller-identity --profile {profile}",
+                file.unwrap_or_default()
+            )
+        }
     }
 }
 
@@ -283,6 +310,7 @@ pub(super) mod tests {
             "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-3'";
         for (status, code, message, part) in [
             (404, "NoSuchBucket", "", "there is no bucket dr"),
+            (400, "InvalidBucketName", "", "is no name of a bucket"),
             (400, "AuthorizationHeaderMalformed", wrong_region, "region: eu-west-3"),
             (301, "PermanentRedirect", "", "check `region:`"),
             (403, "RequestTimeTooSkewed", "", "clock is wrong"),
@@ -306,6 +334,31 @@ pub(super) mod tests {
                 "{code}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn no_command_asks_aws_about_another_server() {
+        let refused = |place: &Place| {
+            let answer = Answer { status: 403, code: "InvalidAccessKeyId".into(), ..Answer::default() };
+            refused(place, PUT, FILE, &answer).hints()[0].clone()
+        };
+        let ours =
+            Place { credentials_file: Some("/etc/netdr/s3".into()), profile: Some("dr".into()), ..place() };
+        assert_eq!(
+            refused(&ours),
+            "whose are they? AWS_SHARED_CREDENTIALS_FILE=/etc/netdr/s3 aws sts get-caller-identity --profile dr"
+        );
+        let elsewhere = Place { endpoint: Some("https://s3.lab:9000".into()), ..ours };
+        assert_eq!(
+            refused(&elsewhere),
+            "place offsite takes them from profile dr of /etc/netdr/s3; does https://s3.lab:9000 know these?"
+        );
+        assert!(!refused(&Place { endpoint: elsewhere.endpoint.clone(), ..place() }).contains("aws sts"));
+        assert_eq!(
+            elsewhere.to_delete("reports/", true),
+            "aws s3 rm --recursive s3://dr/proj-k8s/reports/ --endpoint-url https://s3.lab:9000"
+        );
+        assert_eq!(place().to_delete("x", false), "aws s3 rm s3://dr/proj-k8s/x");
     }
 
     #[test]

@@ -5,7 +5,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +13,7 @@ use serde_json::from_slice;
 use crate::{
     Error, Result,
     model::SnapshotId,
-    repository::{archive::Asked, disk, layout, s3::Place},
+    repository::{archive::Asked, disk, layout, regular, s3::Place},
 };
 
 /// `thaws/<place>-<snapshot>.json` of a repository.
@@ -26,7 +25,7 @@ pub(super) struct Record {
 
 /// What was asked for of a snapshot in a place, by the names of its objects, as far as the repository knows.
 pub fn kept(root: &Path, place: &Place, id: &SnapshotId) -> BTreeMap<String, Asked> {
-    let bytes = fs::read(layout::thaw(root, &place.name, id)).ok();
+    let bytes = regular::read(&layout::thaw(root, &place.name, id)).ok();
     bytes.and_then(|bytes| from_slice(&bytes).ok()).unwrap_or_default()
 }
 

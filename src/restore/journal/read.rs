@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Entry, FILE, FORMAT, Line};
-use crate::{Error, Result, model::RunId, restore::outcome};
+use crate::{Error, Result, model::RunId, repository::regular, restore::outcome};
 
 /// Reads the journal of the run in `folder`. A last line that a crash cut off is left out.
 ///
@@ -17,7 +17,7 @@ use crate::{Error, Result, model::RunId, restore::outcome};
 /// When there is none, it is of a newer format, or a line in the middle is no journal line.
 pub fn read(folder: &Path) -> Result<Vec<Line>> {
     let path = folder.join(FILE);
-    let text = std::fs::read_to_string(&path).map_err(|e| {
+    let text = regular::read_to_string(&path).map_err(|e| {
         let error = Error::failed(format!("cannot read the journal {}", path.display())).because(&e);
         if e.kind() == ErrorKind::NotFound { error.hint("list the runs with: netdr runs") } else { error }
     })?;

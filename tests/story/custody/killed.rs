@@ -56,3 +56,22 @@ async fn a_rotation_killed_at_any_moment_loses_no_capture_and_counts_none_twice(
     }
     assert!(twice + left > 0, "not one of {STEPS} was killed while it wrote");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rotations_at_once_seal_each_capture_once_and_call_nothing_damaged() {
+    let store = Store::new().await;
+    store.netdr("keys generate --out new").await.ok();
+    for _ in 0..3 {
+        store.backup().await;
+    }
+    let before = captures(&store).await;
+    let rotate = format!("keys rotate --recipients new/recipients.txt {BOTH}");
+    let (one, other) = tokio::join!(store.netdr(&rotate), store.netdr(&rotate));
+    let said = one.ok() + &other.ok();
+    assert!(
+        said.contains("3 snapshots sealed anew") && said.contains("3 sealed to these recipients already"),
+        "{said}"
+    );
+    assert_eq!(captures(&store).await, before);
+    assert!(leftovers(&store).is_empty());
+}
