@@ -13,6 +13,7 @@ pub mod git_seen;
 mod init;
 mod layout;
 mod lock;
+pub mod passed;
 mod process;
 pub mod proof;
 mod proved;
@@ -53,7 +54,7 @@ use crate::{
 
 /// What to do where nothing is here: on a machine that is new, a backup would capture the disaster.
 const COPIES: &str =
-    "what was copied to places outside is brought here by: netdr fetch latest";
+    "what was copied to places outside (`replicas:` in netdr.yaml) is brought here by: netdr fetch latest";
 
 /// An opened repository on a local path.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use super::{
 use crate::report::drill::{Past, last};
 use crate::{
     model::{Set, SnapshotHeader},
-    repository::{Choice, Listed, Proved, choose},
+    repository::{Choice, Listed, Proved, choose, passed},
 };
 
 /// Backups are made daily; a job begins within an hour of its time and may take half an hour.
@@ -93,7 +93,8 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
                     (check.found(Alert, why, next), None)
                 }
             };
-            let check = damage(check, backups, (cluster, *set, node.as_deref()), header.as_ref());
+            let look = if *number == 0 { "netdr verify" } else { "netdr replicate" };
+            let check = damage(check, backups, (cluster, *set, node.as_deref()), header.as_ref(), look);
             checks.push(check);
             last = last.or(header);
         }
@@ -116,12 +117,13 @@ pub fn judge(means: &Means<'_>, now: DateTime<Utc>) -> Vec<Check> {
 }
 
 /// Those newer than the last good one whose files are gone or cut off are no matter of age: somebody looks first what else
-/// is wrong.
+/// is wrong, which for a place outside `netdr replicate` says.
 fn damage(
     check: Check,
     listed: &[Listed],
     (cluster, set, node): (&str, Set, Option<&str>),
     good: Option<&SnapshotHeader>,
+    look: &str,
 ) -> Check {
     let components = set.components().collect();
     let newer = |header: &SnapshotHeader| good.is_none_or(|good| header.captured_at > good.captured_at);
@@ -132,7 +134,7 @@ fn damage(
     });
     let damaged: Vec<_> = damaged.collect();
     let Some((newest, _)) = damaged.first() else { return check };
-    let next = Some(format!("netdr verify {newest}"));
+    let next = Some(format!("{look} {newest}"));
     // Where there is no good one it has been said why not.
     let check = damaged.iter().filter(|_| good.is_some()).fold(check, |check, (id, what)| {
         check.found(Alert, format!("{id} is damaged: {what}"), String::new())
@@ -177,7 +179,8 @@ fn age(name: String, choice: &Choice, change: Option<&Choice>, next: String, now
         age if age > WARN => Warn,
         _ => return check,
     };
-    let bad = choice.passed_over.iter().map(|(id, why)| format!("; {id} is {why}")).collect::<String>();
+    let bad =
+        passed::lines(&choice.passed_over, false).iter().map(|line| format!("; {line}")).collect::<String>();
     let change = of_a_change(change.filter(|change| change.header.captured_at > choice.header.captured_at));
     check.found(status, format!("the last good one is {}{bad}{change}", choice.header.id), next)
 }

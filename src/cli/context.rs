@@ -17,6 +17,7 @@ use crate::{
     Error, Result, host,
     model::{RunId, SnapshotId},
     plan::CommandLine,
+    repository::passed,
     task::Problem,
 };
 
@@ -110,8 +111,8 @@ impl Context {
 
     /// Says which newer snapshots `latest` did not take, and why.
     pub(super) fn passed_over(&self, snapshots: &[(SnapshotId, String)]) {
-        for (id, why) in snapshots {
-            self.terminal.note(format!("latest passes over {id}: {why}"));
+        for line in passed::lines(snapshots, false) {
+            self.terminal.note(line);
         }
     }
 

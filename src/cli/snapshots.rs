@@ -19,7 +19,7 @@ use crate::{
     config::LOCAL,
     model::{Index, Occasion, Series, Set, SnapshotHeader, SnapshotId},
     plan::{Change, diff},
-    repository::{Listed, Repository, resealed},
+    repository::{Listed, Repository, passed::in_short, resealed},
     seal::Identities,
 };
 use places::{Archive, Elsewhere};
@@ -58,6 +58,9 @@ struct Line {
     places: Vec<String>,
     /// Its state in the places outside, by their names.
     archive: BTreeMap<String, Archive>,
+    /// What its remark says of its state.
+    #[serde(skip)]
+    reasons: String,
     #[serde(skip)]
     age: String,
     #[serde(skip)]
@@ -163,6 +166,7 @@ impl Line {
         let outside = archive.iter().filter_map(|(place, archive)| archive.remark(place));
         let of_a_change =
             listed.is_of_a_change().then(|| "taken by netdr watch: it stays here, for a day".to_owned());
+        let reasons = own.join("; ");
         let remarks: Vec<String> = own.into_iter().chain(of_a_change).chain(outside).collect();
         let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
         Self {
@@ -184,6 +188,7 @@ impl Line {
             bytes: header.map(|h| h.bundles.iter().map(|b| b.bytes).sum()),
             places: local.then(|| LOCAL.to_owned()).into_iter().chain(archive.keys().cloned()).collect(),
             archive,
+            reasons,
             age: header.map_or_else(String::new, |h| age(h.captured_at, cx.now)),
             at: header.map(|h| h.captured_at),
         }
@@ -222,10 +227,31 @@ fn said(lines: &[Line]) -> String {
         "size", "places",
     ];
     let mut text = table(&head, &lines.iter().map(row).collect::<Vec<_>>());
+    text += &remarks(lines);
+    text + &format!("{}\n", count(lines.len() as u64, "snapshot"))
+}
+
+/// What is to be known of each; nights that have it in common share a line.
+fn remarks(lines: &[Line]) -> String {
+    let mut told: Vec<(&str, Vec<&Line>)> = Vec::new();
     for line in lines {
-        if let Some(remark) = &line.remark {
-            text += &format!("{}: {remark}\n", line.id);
+        let Some(remark) = &line.remark else { continue };
+        match told.iter_mut().find(|(other, _)| other == remark) {
+            Some((_, same)) => same.push(line),
+            None => told.push((remark, vec![line])),
         }
     }
-    text + &format!("{}\n", count(lines.len() as u64, "snapshot"))
+    let said = |(remark, same): &(&str, Vec<&Line>)| {
+        let words = |line: &Line| match line.reasons.as_str() {
+            "" => (*remark).to_owned(),
+            all => remark.replacen(all, &in_short(all, &line.id), 1),
+        };
+        match &same[..] {
+            [.., newest] if same.len() > 2 => {
+                format!("{} snapshots, the newest of them {}: {}\n", same.len(), newest.id, words(newest))
+            }
+            few => few.iter().map(|line| format!("{}: {}\n", line.id, words(line))).collect(),
+        }
+    };
+    told.iter().map(said).collect()
 }

@@ -14,7 +14,7 @@ use crate::{
     keys::opening_keys,
     model::{ClusterIdentity, Component, Content, Facts, Item, Set, SnapshotHeader, SnapshotId},
     report::drill::{Expiry, Nights, Source},
-    repository::{Listed, Proved, Repository, choose},
+    repository::{Listed, Proved, Repository, choose, passed},
     restore::relied_on,
     seal::Identities,
     signature::TrustedSigners,
@@ -84,10 +84,7 @@ impl Subject {
                 wanted.components.iter().copied().filter(|component| component.set() == set).collect();
             match choose(&listed, &cluster, set, node.as_deref(), &components, wanted.now) {
                 Ok(choice) => {
-                    let passed = choice.passed_over.iter();
-                    lacking.extend(
-                        passed.map(|(id, why)| format!("newer snapshot {id} was passed over: {why}")),
-                    );
+                    lacking.extend(passed::lines(&choice.passed_over, false));
                     snapshots.push(relied_on(&listed, &choice.header.id)?);
                 }
                 Err(none) if set == Set::Network => return Err(none.to_restore()),

@@ -7,7 +7,11 @@ use std::{collections::BTreeSet, fmt};
 
 use chrono::{DateTime, Utc};
 
-use super::{COPIES, Listed, replaced};
+use super::{
+    COPIES, Listed,
+    passed::{LATER, SHOWN, by_reason, in_short},
+    replaced,
+};
 use crate::{
     Error,
     model::{Component, Set, SnapshotHeader, SnapshotId, SnapshotState},
@@ -105,17 +109,10 @@ impl Unchosen {
 
     /// Why none was taken: each reason once, with the newest of which it is true.
     fn reasons(&self) -> String {
-        let mut reasons: Vec<(String, &SnapshotId, usize)> = Vec::new();
-        for (id, why) in &self.passed_over {
-            let why = why.to_string();
-            match reasons.iter_mut().find(|(other, ..)| *other == why) {
-                Some((.., n)) => *n += 1,
-                None => reasons.push((why, id, 1)),
-            }
-        }
+        let reasons = by_reason(self.passed_over.iter().map(|(id, why)| (id, why.to_string())));
         let said = |(why, newest, n): &(String, &SnapshotId, usize)| match n {
-            1 => format!("{newest} is {why}"),
-            n => format!("{n} snapshots are {why}, the newest of them {newest}"),
+            1 => format!("{newest} is {}", in_short(why, newest)),
+            n => format!("{n} snapshots are {}, the newest of them {newest}", in_short(why, newest)),
         };
         let mut text = reasons.iter().take(SHOWN).map(said).collect::<Vec<_>>().join("; ");
         if reasons.len() > SHOWN {
@@ -172,9 +169,6 @@ fn span(seconds: u64) -> String {
     }
 }
 
-/// How many reasons are named.
-const SHOWN: usize = 3;
-
 /// In words that fit after "is".
 impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -182,7 +176,7 @@ impl fmt::Display for Objection {
             Self::Untrusted(why) => write!(f, "untrusted: {why}"),
             Self::Damaged(what) => write!(f, "damaged: {what}"),
             Self::Foreign(cluster) => write!(f, "of another cluster: {cluster}"),
-            Self::Later(_) => f.write_str("captured after the incident"),
+            Self::Later(_) => f.write_str(LATER),
             Self::Doubtful(why) => f.write_str(why),
         }
     }

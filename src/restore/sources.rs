@@ -29,7 +29,7 @@ use crate::{
         SnapshotState, SourceName,
     },
     plan::{CommandLine, NotDone, Source, diff},
-    repository::{Listed, Repository},
+    repository::{Listed, Repository, passed},
     seal::Identities,
     signature::Trust,
 };
@@ -253,8 +253,7 @@ fn pick(listed: &[Listed], asked: &Asked<'_>) -> Result<Picked> {
             }
             Err(error) => return Err(error),
         };
-        let passed = choice.passed_over.iter();
-        picked.warnings.extend(passed.map(|(id, why)| format!("newer snapshot {id} was passed over: {why}")));
+        picked.warnings.extend(passed::lines(&choice.passed_over, asked.before < asked.now));
         let signer = listed.iter().find(|l| l.id == choice.header.id).and_then(|l| signer(&l.trust).ok());
         picked.headers.insert(of, (choice.header, signer.unwrap_or_default()));
     }

@@ -34,7 +34,10 @@ async fn a_snapshot_from_the_future_is_never_latest() {
     let future = store.forge_future(&ahead).await;
     let (source, warnings) = previewed(&store, "").await;
     assert_eq!(source["names"], serde_json::json!([good]));
-    says(&warnings, &[&format!("newer snapshot {future} was passed over: captured after the incident")]);
+    says(
+        &warnings,
+        &[&format!("newer snapshot {future} was passed over: from the future: a clock is wrong")],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

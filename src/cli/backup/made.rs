@@ -15,6 +15,9 @@ use crate::{
     task::{Event, Problem},
 };
 
+/// How many reasons of a snapshot are warned of.
+const SHOWN: usize = 3;
+
 /// What somebody is to be told of a snapshot.
 pub(in crate::cli) fn problems(summary: &Summary) -> Vec<Problem> {
     let event = match summary.state {
@@ -26,7 +29,7 @@ pub(in crate::cli) fn problems(summary: &Summary) -> Vec<Problem> {
         format!("see what could not be read, mend it, and take it again: netdr backup --set {}", summary.set)
     };
     let next = if event == Event::Shrunk { if_meant(summary.set) } else { again() };
-    vec![Problem::new(event, remarks(summary), vec![next])]
+    vec![Problem::new(event, remarks(summary, usize::MAX), vec![next])]
 }
 
 /// The same, where metrics could not be written: of what was done in part there is one message, whatever was not.
@@ -51,7 +54,7 @@ pub(in crate::cli) fn if_meant(set: Set) -> String {
 pub(super) fn warn(cx: &Context, made: &[Summary]) {
     for summary in made {
         log::snapshot(Some(summary.id.as_str()));
-        let lines = remarks(summary);
+        let lines = remarks(summary, SHOWN);
         for (n, line) in lines.iter().enumerate() {
             let meant = summary.state == SnapshotState::Shrunk && n + 1 == lines.len();
             let hints = if meant { vec![if_meant(summary.set)] } else { Vec::new() };
@@ -62,8 +65,8 @@ pub(super) fn warn(cx: &Context, made: &[Summary]) {
 }
 
 /// What a person should know of a snapshot. Its reasons name kinds alone, because the clear header has them; here
-/// each failure says why, too.
-fn remarks(summary: &Summary) -> Vec<String> {
+/// each failure says why, too. Of many losses the first are named: a night that lost all says so every night.
+fn remarks(summary: &Summary, most: usize) -> Vec<String> {
     let failed = summary.components.iter().flat_map(|c| c.failures.iter().map(move |f| (c.name, f)));
     let mut lines: Vec<String> = failed
         .map(|(component, failure)| match failure.split_once(": ") {
@@ -72,7 +75,12 @@ fn remarks(summary: &Summary) -> Vec<String> {
         })
         .collect();
     let said = |reason: &&String| !lines.iter().any(|line| line.starts_with(reason.as_str()));
-    let reasons: Vec<String> = summary.reasons.iter().filter(said).cloned().collect();
+    let mut reasons: Vec<String> = summary.reasons.iter().filter(said).cloned().collect();
+    let more = reasons.len().saturating_sub(most);
+    if more > 1 {
+        reasons.truncate(most);
+        reasons.push(format!("and {more} more such reasons: netdr show {}", summary.id));
+    }
     lines.extend(reasons);
     lines.extend(summary.warnings.iter().cloned());
     lines
@@ -117,9 +125,20 @@ mod tests {
     #[test]
     fn a_failure_is_said_once_with_why() {
         assert_eq!(
-            remarks(&summary()),
+            remarks(&summary(), usize::MAX),
             ["policies: secrets could not be read: forbidden (403)", "cni: fewer ippools: 1 of 3", "w"]
         );
+    }
+
+    #[test]
+    fn of_many_losses_the_first_are_warned_of_and_somebody_is_told_of_all() {
+        let reasons = (0..17).map(|kind| format!("policies: kind {kind} had 9 items and has 0")).collect();
+        let shrunk = Summary { state: SnapshotState::Shrunk, reasons, components: vec![], ..summary() };
+        let lines = remarks(&shrunk, SHOWN);
+        assert_eq!(lines.len(), SHOWN + 2, "{lines:?}");
+        assert_eq!(lines[3..], ["and 14 more such reasons: netdr show 20261124T010000Z-network-7f3a9c", "w"]);
+        let [problem] = &problems(&shrunk)[..] else { panic!() };
+        assert_eq!(problem.why.len(), 18);
     }
 
     /// A command does not belong among the reasons, and one is enough.

@@ -102,15 +102,16 @@ impl Elsewhere {
         Self { name: place.name.clone(), stored: whole.collect(), only_there }
     }
 
-    /// Every snapshot that is wholly there and as its header says, of those that are here by their headers here.
-    /// What is wrong with the files here is not wrong there.
+    /// Every snapshot that is there, of those that are here by their headers here, with what is wrong with it there. What is
+    /// wrong with the files here is not wrong there.
     pub(in crate::cli) fn into_listed(self, here: &[Listed]) -> Vec<Listed> {
-        let sound = |one: &&Listed| {
-            let objects = self.stored.get(&one.id).map(|(_, objects)| objects);
-            let wrong = |header| objects.is_none_or(|objects| !archive::wrong(header, objects).is_empty());
-            objects.is_some() && !one.header.as_ref().is_ok_and(wrong)
+        let there = |one: &Listed| {
+            let (_, objects) = self.stored.get(&one.id)?;
+            let wrong = one.header.as_ref().map(|header| archive::wrong(header, objects)).unwrap_or_default();
+            let damage = wrong.into_iter().map(|(file, why)| (None, format!("{file} {why}"))).collect();
+            Some(Listed { damage, ..one.by_header() })
         };
-        here.iter().chain(&self.only_there).filter(sound).map(Listed::by_header).collect()
+        here.iter().chain(&self.only_there).filter_map(there).collect()
     }
 
     /// How a snapshot is kept there; nothing where it is not, or not wholly.
@@ -183,6 +184,10 @@ mod tests {
         };
         let [whole] = &there(objects.clone())[..] else { panic!() };
         assert!(whole.is_whole() && whole.id == here.id, "{whole:?}");
-        assert_eq!(there(objects[1..].to_vec()).len(), 0, "one that is not whole there");
+        let [cut] = &there(objects[1..].to_vec())[..] else { panic!() };
+        assert!(
+            !cut.is_whole() && cut.damage[0].1.ends_with("is missing"),
+            "said, and relied on by nobody: {cut:?}"
+        );
     }
 }
