@@ -81,6 +81,20 @@ impl Config {
             return Err(Error::usage(format!("{shown}: scope.extra: {kind} is not a kind to take whole"))
                 .hint("netdr reads of it what is the network's: a Secret that something in scope names, a namespace's labels"));
         }
+        if let Some(name) = document
+            .cluster
+            .name
+            .as_deref()
+            .filter(|name| name.trim().is_empty() || name.contains(char::is_control))
+        {
+            let why = if name.trim().is_empty() {
+                "is empty"
+            } else {
+                "is of several lines, or has control characters"
+            };
+            return Err(Error::usage(format!("{shown}: `cluster.name` {why}"))
+                .hint("name the cluster as its snapshots do, in one word, or leave the key out: then it is the kubeconfig's name"));
+        }
         document.git.check(&shown)?;
         let folder = file.parent().unwrap_or(Path::new(""));
         let path = |p: Option<PathBuf>| p.map(|p| folder.join(p));

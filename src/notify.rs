@@ -70,11 +70,7 @@ impl Channel {
             Way::Smtp(smtp) => smtp.send(message, host, patience).await,
         };
         sent.map_err(|error| match (error.hints(), &self.way) {
-            // It posts to the very address with its token: no other command does without showing them.
-            ([], Way::Webhook(_)) => error.hint("post a test as messages are: netdr notify --test"),
-            ([], Way::Smtp(smtp)) => error
-                .hint(format!("what answers here: {}", smtp.asks()))
-                .hint("when it is mended: netdr notify --test"),
+            ([], Way::Smtp(smtp)) => error.hint(format!("what answers here: {}", smtp.asks())),
             _ => error,
         })
     }
@@ -101,6 +97,10 @@ impl<'a> Patience<'a> {
         }
         let asked = Instant::now();
         let sent = self.channel.send(message, host, self.left).await;
+        // It posts to the very address with its token: no other command does without showing them.
+        let sent = sent.map_err(|error| {
+            error.hint("when it is mended, post a test as messages are: netdr notify --test")
+        });
         if sent.is_err() {
             self.left = self.left.saturating_sub(asked.elapsed());
         }

@@ -62,7 +62,10 @@ fn unknown(what: &str, word: &str, known: &[&str], at: &str) -> Error {
 /// The library's words without the place, which has been said.
 fn words(text: &str) -> &str {
     let line = text.lines().next().unwrap_or(text);
-    line.split(" at line ").next().unwrap_or(line).trim()
+    match line.split(" at line ").next().unwrap_or(line).trim() {
+        "invalid u32" | "invalid u64" => "a whole number is expected, 0 or more",
+        words => words,
+    }
 }
 
 #[cfg(test)]
@@ -106,7 +109,10 @@ mod tests {
     fn missing_doubled_and_mistyped_values_are_named() {
         assert_eq!(error("retention: {daily: 1}\n"), "netdr.yaml, line 1: key `repository` is missing");
         assert!(error("repository: a\nrepository: b\n").contains("key `repository` is there twice"));
-        assert_eq!(error("repository: a\nretention: {daily: many}\n"), "netdr.yaml, line 2: invalid u32");
+        assert_eq!(
+            error("repository: a\nretention: {daily: many}\n"),
+            "netdr.yaml, line 2: a whole number is expected, 0 or more"
+        );
         assert!(error("repository: [\n").starts_with("netdr.yaml, line"));
     }
 }

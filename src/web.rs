@@ -63,7 +63,11 @@ pub async fn send(request: &Request<'_>, patience: Duration) -> Result<()> {
     if status.is_success() {
         return Ok(());
     }
-    Err(Error::failed(format!("{server} refused it: HTTP status {}", status.as_u16())))
+    let refused = Error::failed(format!("{server} refused it: HTTP status {}", status.as_u16()));
+    Err(match status.is_redirection() {
+        true => refused.why("a redirect is not followed: write the address that it leads to"),
+        false => refused,
+    })
 }
 
 /// An address that a request can be sent to.

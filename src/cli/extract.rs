@@ -12,10 +12,18 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
-use super::{choice::one_of, context::Context, exit::Exit, interrupt, show::trusted, words::count};
+use super::{
+    choice::one_of,
+    context::Context,
+    exit::Exit,
+    interrupt,
+    restore::Source as Which,
+    show::{self, trusted},
+    words::count,
+};
 use crate::{
     Error, Result,
-    model::{Component, SnapshotHeader, SnapshotId},
+    model::{Component, SnapshotHeader},
     repository::Repository,
     seal::Identities,
 };
@@ -23,8 +31,9 @@ use crate::{
 /// Unpack a snapshot's content; needs an identity.
 #[derive(Args)]
 pub(super) struct Extract {
-    /// Which snapshot
-    id: SnapshotId,
+    /// Which snapshot; latest is the newest complete one
+    #[arg(value_name = "ID|latest")]
+    id: Which,
     /// Only these components; repeatable [default: all of them]
     #[arg(long, value_name = "NAME", value_parser = one_of::<Component>(Component::ALL.map(Component::name)))]
     component: Vec<Component>,
@@ -54,7 +63,9 @@ impl Extract {
     pub(super) fn run(&self, cx: &Context) -> Result<Exit> {
         let settings = cx.settings()?;
         let repository = settings.repository()?;
-        let listed = repository.get(&self.id, &settings.trusted()?, cx.now)?;
+        let signers = settings.trusted()?;
+        let listed =
+            repository.get(&show::chosen(&self.id, &repository, &settings, cx)?, &signers, cx.now)?;
         let header = trusted(&listed)?;
         let there: Vec<Component> = header.bundles.iter().map(|b| b.component).collect();
         if let Some(missing) = self.component.iter().find(|c| !there.contains(c)) {

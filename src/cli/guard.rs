@@ -30,7 +30,9 @@ pub(super) fn check(file: &Path, what: &str) -> Result<()> {
             let shown = path.display();
             let error = Error::usage(format!("{what} {} can be changed by others", file.display()))
                 .why(format!("{shown} {why}"));
-            return Err(error.hint(if path == real {
+            return Err(error.hint(if real.starts_with("/dev") {
+                "give a file that only root can change".into()
+            } else if path == real {
                 format!("make it root's alone: chown root:root {shown} && chmod go-w {shown}")
             } else {
                 "move it to a folder that only root can write, such as /etc/netdr".into()

@@ -28,7 +28,7 @@ use crate::{
     cluster::Cluster,
     gitops::{self, Revision},
     model::{ClusterIdentity, Index, RunId, SnapshotId, SourceName},
-    plan::{Action, CommandLine, Earlier, Isolation, RestorePlan, StepSpec, shell_word},
+    plan::{Action, CommandLine, Earlier, Isolation, RestorePlan, StepSpec, shell_word, spec},
     repository::Repository,
     restore::{Chosen, Past, Prepared, Request, journal, prepare},
     seal::{self, Identities, Recipients},
@@ -62,10 +62,10 @@ pub(super) struct Restore {
     /// Answer for this commit of Git yourself, where no trusted signer does; its full id; repeatable
     #[arg(long, value_name = "SHA", value_parser = commit)]
     trust_commit: Vec<String>,
-    /// Measure from when the incident began, as 2026-11-24T03:15:00Z; only then is latest one that netdr watch took
-    /// [default: now]
+    /// Measure from when the incident began, as 2026-11-24T03:15:00Z, or 20m for twenty minutes ago; only then is latest one
+    /// that netdr watch took [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    incident_start: Option<DateTime<Utc>>,
+    incident_start: Option<Moment>,
     /// Accept snapshots of this other cluster
     #[arg(long, value_name = "NAME")]
     from_cluster: Option<String>,
@@ -201,7 +201,7 @@ impl Restore {
     }
 
     fn what(&self, settings: &Settings, cx: &Context) -> Result<What> {
-        let incident_start = self.incident_start.unwrap_or(cx.now);
+        let incident_start = self.incident_start.map_or(cx.now, |moment| moment.before(cx.now));
         if incident_start > cx.now {
             return Err(Error::usage(format!("--incident-start {incident_start} is in the future")));
         }
@@ -391,7 +391,45 @@ impl From<PolicyOrder> for Isolation {
     }
 }
 
-fn moment(text: &str) -> Result<DateTime<Utc>> {
-    text.parse()
-        .map_err(|_| Error::usage(format!("`{text}` is not a time; write it as 2026-11-24T03:15:00Z")))
+/// A time, or how long ago it was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Moment {
+    At(DateTime<Utc>),
+    Ago(TimeDelta),
+}
+
+impl Moment {
+    fn before(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now - ago,
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Moment> {
+    let longest = TimeDelta::days(3660); // no clock reaches as far back as a number can
+    let ago =
+        || TimeDelta::from_std(spec::duration(text)?).ok().filter(|ago| *ago <= longest).map(Moment::Ago);
+    text.parse().ok().map(Moment::At).or_else(ago).ok_or_else(|| {
+        Error::usage(format!(
+            "`{text}` is not a time; write it as 2026-11-24T03:15:00Z, or as 20m for twenty minutes ago"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_an_incident_began_is_a_time_or_how_long_ago() {
+        let now: DateTime<Utc> = "2026-11-24T03:15:00Z".parse().unwrap();
+        let at = |text: &str| moment(text).map(|moment| moment.before(now).to_rfc3339());
+        assert_eq!(at("2026-11-24T02:00:00Z").unwrap(), "2026-11-24T02:00:00+00:00");
+        assert_eq!(at("1h20m").unwrap(), "2026-11-24T01:55:00+00:00");
+        for wrong in ["", "20", "yesterday", "-5m", "99999999d"] {
+            assert!(at(wrong).unwrap_err().to_string().contains("20m for twenty minutes ago"), "{wrong}");
+        }
+    }
 }

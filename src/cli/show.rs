@@ -7,12 +7,13 @@ use super::{
     context::Context,
     exit::Exit,
     restore::Source,
+    settings::Settings,
     words::{age, bytes, table, time},
 };
 use crate::{
     Error, Result,
-    model::{Index, SnapshotHeader},
-    repository::{Listed, fetch},
+    model::{Index, SnapshotHeader, SnapshotId},
+    repository::{Listed, Repository, fetch},
     signature::Trust,
 };
 
@@ -32,15 +33,7 @@ impl Show {
         let settings = cx.settings()?;
         let repository = settings.repository()?;
         let trusted = settings.trusted()?;
-        let id = match &self.id {
-            Source::Snapshot(id) => id.clone(),
-            Source::Latest => {
-                let listed = repository.list(&trusted, cx.now)?;
-                let newest = fetch::latest(&listed, settings.config.cluster_name.as_deref()).newest.pop();
-                let none = || Error::failed("there is no complete snapshot that is trusted");
-                newest.ok_or_else(|| none().hint("what there is: netdr snapshots"))?.id.clone()
-            }
-        };
+        let id = chosen(&self.id, &repository, &settings, cx)?;
         let listed = repository.get(&id, &trusted, cx.now)?;
         let header = header(&listed)?;
         let index = match self.items {
@@ -57,6 +50,22 @@ impl Show {
         cx.terminal.answer(&document, || said(header, &listed.trust, index.as_ref(), cx))?;
         Ok(Exit::Damaged.when(!listed.trust.is_trusted()))
     }
+}
+
+/// The id of a snapshot that is named, or the newest complete one.
+pub(super) fn chosen(
+    which: &Source,
+    repository: &Repository,
+    settings: &Settings,
+    cx: &Context,
+) -> Result<SnapshotId> {
+    let Source::Snapshot(id) = which else {
+        let listed = repository.list(&settings.trusted()?, cx.now)?;
+        let newest = fetch::latest(&listed, settings.config.cluster_name.as_deref()).newest.pop();
+        let none = || Error::failed("there is no complete snapshot that is trusted");
+        return Ok(newest.ok_or_else(|| none().hint("what there is: netdr snapshots"))?.id.clone());
+    };
+    Ok(id.clone())
 }
 
 /// The header of a snapshot whose content is wanted.

@@ -128,7 +128,8 @@ impl S3Section {
 /// Why a place cannot be one.
 fn objection(place: &Place) -> Option<String> {
     let Place { bucket, endpoint, header_storage_class, encryption, object_lock, .. } = place;
-    if bucket.is_empty() || bucket.contains("://") {
+    if bucket.is_empty() || bucket.contains("://") || bucket.contains(|c: char| c == '/' || c.is_whitespace())
+    {
         return Some(format!("`{bucket}` is no name of a bucket; what is below it is its `prefix`"));
     }
     if let Some(endpoint) = endpoint {

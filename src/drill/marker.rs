@@ -30,11 +30,19 @@ pub async fn marked(cluster: &Cluster, uid: &str, again: &CommandLine) -> Result
     let mark = cluster.get_path(&format!("/api/v1/namespaces/kube-system/configmaps/{NAME}")).await?;
     judge(mark.as_ref(), uid).map_err(|why| {
         let make = format!("-n kube-system create configmap {NAME} --from-literal=cluster={uid}");
+        // One that names another cluster is in the way of its own.
+        let away = mark
+            .is_some()
+            .then(|| format!("{} && ", again.kubectl(&format!("-n kube-system delete configmap {NAME}"))));
         Error::usage(format!("{} is not marked as a cluster for drills", cluster.server()))
             .why(why)
             .why("a drill breaks it on purpose")
             .why(CONSEQUENCE)
-            .hint(format!("if it may be broken, mark it: {}", again.kubectl(&make)))
+            .hint(format!(
+                "if it may be broken, mark it: {}{}",
+                away.unwrap_or_default(),
+                again.kubectl(&make)
+            ))
     })
 }
 

@@ -92,8 +92,15 @@ impl Identities {
 
     fn add_file(&mut self, file: &Path, ask: &Ask<'_>) -> Result<()> {
         let name = file.display().to_string();
-        let bytes = fs::read(file)
-            .map_err(|error| Error::usage(format!("cannot read the identity file {name}")).because(error))?;
+        let bytes = fs::read(file).map_err(|error| {
+            let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+            let unread = Error::usage(format!("cannot read the identity file {name}")).because(error);
+            if denied {
+                unread.hint(format!("it is there, and of another user; whose is it? ls -l {name}"))
+            } else {
+                unread
+            }
+        })?;
         self.add(SecretSlice::from(bytes), &name, ask)
     }
 

@@ -25,6 +25,18 @@ fn the_unit_lets_no_memory_go_to_a_disk() {
     }
 }
 
+/// What the comment shows to have the kubelet mount the repository replaces the repository.
+#[test]
+fn the_patch_that_is_shown_replaces_the_volume_of_the_repository() {
+    let at: usize = line(
+        "schedules/drill/kustomization.yaml",
+        "#         path: /spec/jobTemplate/spec/template/spec/volumes/",
+    )
+    .parse()
+    .unwrap();
+    assert_eq!(pods("schedules/drill/cronjob.yaml")[0]["volumes"][at]["name"], "repository");
+}
+
 /// The pods of the CronJobs in a file.
 fn pods(file: &str) -> Vec<Value> {
     let objects = netdr::yaml::documents(&fs::read_to_string(root().join(file)).unwrap()).unwrap();

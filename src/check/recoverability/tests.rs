@@ -93,7 +93,7 @@ fn a_snapshot_is_due_after_a_day_and_missed_after_two() {
     let partial = snapshot(Set::Network, 3, SnapshotState::Partial);
     let checks = judged(&local(vec![whole(Set::Network, 27), partial]), &[], &[]);
     assert_eq!(status(&checks, "recoverability network in local"), Warn);
-    assert!(checks[0].why[0].contains("is partial"), "{:?}", checks[0]);
+    assert!(checks[0].why[0].contains("was passed over: partial"), "{:?}", checks[0]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::{
         cni::{self, Swept, Whose},
     },
     cli::{context::Context, interrupt, settings::Settings},
+    plan::spec,
 };
 
 /// How often pods are looked at.
@@ -38,8 +39,16 @@ pub(super) struct Cni {
     #[arg(long, value_name = "NAME", default_value = DNS_NAME)]
     dns_name: String,
     /// Give the probe pods so many seconds to start
-    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, value_parser = seconds)]
     timeout: u64,
+}
+
+/// A number of seconds, or a duration as other flags take it.
+fn seconds(text: &str) -> Result<u64> {
+    let given = text.parse().ok().or_else(|| Some(spec::duration(text)?.as_secs()));
+    given.ok_or_else(|| {
+        Error::usage("expected a number of seconds, such as 90, or a duration such as 90s or 2m")
+    })
 }
 
 impl Cni {
