@@ -55,7 +55,7 @@ impl Plan {
                 let authored = plans::read(&lint.file)?;
                 let text = format!(
                     "{}: plan {} is sound, {} steps\n",
-                    authored.origin,
+                    authored.origin(),
                     authored.plan.name,
                     authored.plan.steps.len()
                 );
@@ -91,7 +91,7 @@ fn line(authored: &Authored) -> Value {
         "rto_s": plan.rto.as_secs(),
         "rpo_s": plan.rpo.as_secs(),
         "steps": plan.steps.iter().map(|s| &s.id).collect::<Vec<_>>(),
-        "origin": authored.origin,
+        "origin": authored.origin(),
     })
 }
 
@@ -102,7 +102,7 @@ fn listed(all: &[Authored]) -> String {
             plan.name.clone(),
             objective(plan.rto),
             objective(plan.rpo),
-            a.origin.clone(),
+            a.origin().to_owned(),
             plan.title.clone(),
         ]
     };

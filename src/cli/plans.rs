@@ -11,11 +11,16 @@ use crate::{Error, Result, plan::RestorePlan};
 /// A plan and where it is from.
 pub(super) struct Authored {
     pub(super) text: String,
-    /// The file, or `built in`.
-    pub(super) origin: String,
     /// The file; none where it is built in.
     pub(super) file: Option<String>,
     pub(super) plan: RestorePlan,
+}
+
+impl Authored {
+    /// The file, or `built in`.
+    pub(super) fn origin(&self) -> &str {
+        self.file.as_deref().unwrap_or("built in")
+    }
 }
 
 /// The plan in a file.
@@ -28,7 +33,7 @@ pub(super) fn read(file: &Path) -> Result<Authored> {
     )?;
     let text = guard::read(file, "plan")?;
     let origin = file.display().to_string();
-    Ok(Authored { plan: RestorePlan::authored(&text, &origin)?, text, file: Some(origin.clone()), origin })
+    Ok(Authored { plan: RestorePlan::authored(&text, &origin)?, text, file: Some(origin) })
 }
 
 /// Every plan by scenario name, sorted: the built-in ones, overridden by those of the configured folder.
@@ -36,7 +41,7 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<Authored>> {
     let mut plans = Vec::new();
     for (name, text) in RestorePlan::builtin() {
         let plan = RestorePlan::parse(text, &format!("built-in plan {name}"))?;
-        plans.push(Authored { plan, text: text.into(), origin: "built in".into(), file: None });
+        plans.push(Authored { plan, text: text.into(), file: None });
     }
     let mut authored: Vec<Authored> = Vec::new();
     if let Some(folder) = &settings.config.plans {
@@ -61,7 +66,7 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<Authored>> {
 
 /// Which of two is meant nobody can say: an old copy must not run because it comes first.
 fn twins(one: &Authored, other: &Authored) -> Error {
-    let mut files = [one.origin.as_str(), other.origin.as_str()];
+    let mut files = [one.origin(), other.origin()];
     files.sort_unstable();
     Error::usage(format!("two plans are called {}: {}", one.plan.name, files.join(", ")))
         .hint("keep one there: every file of that folder that ends in .yaml or .yml is read")
