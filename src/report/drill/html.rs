@@ -2,7 +2,7 @@
 //!
 //! In: a report. Out: the file's text. Invariant: as of [`crate::report::html`]: same report, same bytes; no value is markup.
 
-use super::{Broken, CONTROLS, DrillReport, Scenario, chart::Drills, scenario::label};
+use super::{Broken, CONTROLS, DrillReport, Nights, Scenario, chart::Drills, scenario::label};
 use crate::report::{
     Check,
     html::{NAMED, NOT_SEEN, begin, card, end, evidence, list, named, step_table},
@@ -12,10 +12,15 @@ use crate::report::{
 };
 
 /// What is said of recovery points.
-pub(super) const POINT: &str = "The recovery point is how old the oldest snapshot was when the failure was caused, which depends on \
+pub(super) fn about_points() -> String {
+    format!(
+        "The recovery point is how old the oldest snapshot was when the failure was caused, which depends on \
     when one drills: over the objective, that is missed; within it, it is met only if the longest gap between complete backups since the \
-    first one of the last 7 days is within it, too. Whether nothing at all is lost (an objective of 0 s) is up to Git or netdr watch: a drill cannot \
-    tell, and leaves it open.";
+    first one of the last {} days is within it, too. Whether nothing at all is lost (an objective of 0 s) is up to Git or netdr watch: a drill cannot \
+    tell, and leaves it open.",
+        Nights::OF
+    )
+}
 
 /// Renders the file.
 pub fn render(report: &DrillReport) -> String {
@@ -143,7 +148,7 @@ fn summary(m: &mut Markup, report: &DrillReport) {
         m.raw("<td class=\"n\">").text(gap).raw("</td>");
         m.raw("</tr>\n");
     }
-    m.raw("</tbody>\n</table>\n</div>\n<p class=\"muted\">").text(POINT).raw("</p>\n</section>\n");
+    m.raw("</tbody>\n</table>\n</div>\n<p class=\"muted\">").text(about_points()).raw("</p>\n</section>\n");
 }
 
 /// A time, what it may be, and whether it was.

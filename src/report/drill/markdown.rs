@@ -3,7 +3,7 @@
 //! In: a report. Out: the content of the HTML, without drawings. Invariant: as of
 //! [`crate::report::markdown`]: same report, same bytes; no value is markup.
 
-use super::{Broken, CONTROLS, DrillReport, Scenario, chart::Drills, html::POINT, scenario::label};
+use super::{Broken, CONTROLS, DrillReport, Scenario, chart::Drills, html::about_points, scenario::label};
 use crate::report::{
     Check, RecoveryReport,
     html::{NAMED, NOT_SEEN},
@@ -44,7 +44,7 @@ pub fn render(report: &DrillReport) -> String {
         ]
     };
     table(&mut out, &names, "llrrrlrrlr", report.scenarios.iter().map(row));
-    out += &format!("\n{}\n", safe(POINT));
+    out += &format!("\n{}\n", safe(&about_points()));
     for scenario in &report.scenarios {
         out += &format!("\n## Scenario {}: {}\n\n", safe(&scenario.name), safe(&scenario.title));
         if let Some(why) = &scenario.why {
