@@ -45,20 +45,20 @@ pub(super) struct Chosen {
     /// What goes wrong, in order of components and keys: the same snapshot fails in the same way each time.
     pub(super) damage: Vec<Damage>,
     /// What does not, though it is of a component of the plan: a line each.
-    pub(super) spared: Vec<String>,
+    pub(super) not_broken: Vec<String>,
 }
 
 /// Chooses.
 pub(super) fn choose(plan: &RestorePlan, items: &[Item]) -> Chosen {
     let taken = taken(plan, items);
-    let mut spared = BTreeSet::new();
+    let mut not_broken = BTreeSet::new();
     let mut damage = Vec::new();
     for component in plan.components() {
         let of = items.iter().filter(|item| item.component == component && !is_definition(&item.key));
         let (found, others): (BTreeMap<&ItemKey, &Item>, BTreeMap<_, _>) =
             of.map(|item| (&item.key, item)).partition(|(key, _)| taken.contains_key(*key));
         let others = others.into_values().filter(|item| item.class == Class::Config);
-        spared.extend(others.map(|item| kept(&item.key, "no step of the plan brings them back")));
+        not_broken.extend(others.map(|item| kept(&item.key, "no step of the plan brings them back")));
         let whole = found.values().filter(|item| item.extent == Extent::Whole).map(|item| &item.key);
         match component {
             Component::Host => damage.extend(files(whole)),
@@ -84,9 +84,9 @@ pub(super) fn choose(plan: &RestorePlan, items: &[Item]) -> Chosen {
     damage.retain(|damage| seen.insert(damage.key().clone())); // a Secret may be of two components
     damage.retain(|damage| {
         let why = not_undone(damage, &taken).map(|why| kept(damage.key(), why));
-        why.map(|why| spared.insert(why)).is_none()
+        why.map(|why| not_broken.insert(why)).is_none()
     });
-    Chosen { damage, spared: spared.into_iter().collect() }
+    Chosen { damage, not_broken: not_broken.into_iter().collect() }
 }
 
 /// Why the step that takes it would leave it as it is, where it would: of what slips in, the step that takes what is like it.
@@ -251,27 +251,27 @@ mod tests {
     #[test]
     fn what_a_plan_would_not_bring_back_stays_whole_and_is_named() {
         let of = |apply: &str| choose(&own(apply), &items());
-        let Chosen { damage, spared } = of("kinds: [namespaces]");
+        let Chosen { damage, not_broken } = of("kinds: [namespaces]");
         assert!(matches!(&damage[..], [Damage::Corrupted { key, .. }] if key.is_kind("", "namespaces")));
         let mut lines = vec!["networkpolicies.networking.k8s.io: no step of the plan brings them back"];
-        assert_eq!(spared, lines);
+        assert_eq!(not_broken, lines);
 
         // By default a step lists what slipped in, and replaces what differs.
-        let Chosen { damage, spared } = of("kinds: [networkpolicies.networking.k8s.io]");
+        let Chosen { damage, not_broken } = of("kinds: [networkpolicies.networking.k8s.io]");
         assert!(damage.len() == 3 && !damage.iter().any(|one| matches!(one, Damage::Stray(_))), "{damage:?}");
         lines = vec![
             "namespaces: no step of the plan brings them back",
             "networkpolicies.networking.k8s.io: the plan leaves those alone that slip in",
         ];
-        assert_eq!(spared, lines);
+        assert_eq!(not_broken, lines);
 
-        let Chosen { damage, spared } =
+        let Chosen { damage, not_broken } =
             of("kinds: [networkpolicies.networking.k8s.io], existing: keep, extras: delete");
         let lost = |one: &Damage| matches!(one, Damage::Lost(_));
         let stray = |one: &Damage| matches!(one, Damage::Stray(_));
         assert!(damage.len() == 3 && damage.iter().all(|one| lost(one) || stray(one)), "{damage:?}");
         lines[1] = "networkpolicies.networking.k8s.io: the plan keeps those that differ as they are";
-        assert_eq!(spared, lines);
+        assert_eq!(not_broken, lines);
     }
 
     /// A namespace is in the bundle of every component that has something in it.
@@ -318,8 +318,8 @@ mod tests {
 
     #[test]
     fn policies_are_lost_opened_and_slipped_in_and_a_namespace_loses_its_labels() {
-        let Chosen { damage: chosen, spared } = choose(&builtin("network-policies"), &items());
-        assert_eq!(spared, Vec::<String>::new());
+        let Chosen { damage: chosen, not_broken } = choose(&builtin("network-policies"), &items());
+        assert_eq!(not_broken, Vec::<String>::new());
         let said: Vec<String> = chosen.iter().map(|damage| damage.key().to_path()).collect();
         let policy = |name: &str| format!("resources/networking.k8s.io/networkpolicies/demo/{name}");
         assert_eq!(

@@ -227,7 +227,7 @@ impl Rehearsal<'_> {
         drilled: &Drilled,
         plan: &RestorePlan,
         stage: &Stage<'_>,
-        damage::Chosen { damage, spared }: damage::Chosen,
+        damage::Chosen { damage, not_broken }: damage::Chosen,
     ) -> Scenario {
         let name = &plan.name;
         let mut so_far = SoFar::default();
@@ -254,7 +254,7 @@ impl Rehearsal<'_> {
         let recovered = outcome == "recovered";
         let mut not_tested: Vec<String> =
             runs.iter().flat_map(|run| run.not_probed.iter().cloned()).collect();
-        not_tested.extend(spared.into_iter().map(|kind| format!("not broken: {kind}")));
+        not_tested.extend(not_broken.into_iter().map(|kind| format!("not broken: {kind}")));
         if plan.rpo.is_zero() {
             not_tested.push(format!(
                 "a recovery point of 0 of {name}: whether Git or netdr watch has every change, a drill cannot tell"
