@@ -37,7 +37,7 @@ use place::{Named, Place};
     after_help = "Needs an identity and a signing key, and so runs on a custody host. Without --context it starts a control plane \
                   of its own (etcd and kube-apiserver, found by KUBEBUILDER_ASSETS, on the PATH or in target/control-plane/bin) \
                   in memory, reads no kubeconfig, and leaves nothing of it behind. With --context it breaks that cluster, which \
-                  must be marked for it, and must not be the one that the snapshots are of (--same-cluster)."
+                  must be marked for it, and must be none that the repository has snapshots of (--same-cluster)."
 )]
 pub(super) struct Drill {
     /// Drill this scenario; repeatable; see netdr plan list
@@ -55,7 +55,7 @@ pub(super) struct Drill {
     /// Do not ask before a cluster is broken (--context); needed where there is no terminal
     #[arg(long)]
     yes: bool,
-    /// Break a cluster although it has the identity of the one that the snapshots are of (uid of kube-system): for a copy made from
+    /// Break a cluster although it has the identity of one that the repository has snapshots of (uid of kube-system): for a copy made from
     /// its etcd, or a cluster with snapshots of its own that is there to be broken. Never production. Needs --context
     #[arg(long)]
     same_cluster: bool,

@@ -1,6 +1,6 @@
 //! What a plan may not say although it parses.
 //!
-//! In: a plan. Out: what in it could not be done, or would do harm: of each step all that can be told without the others.
+//! In: a plan. Out: what in it could not be done, or would do harm: of each step the first such thing.
 //! Invariant: pure; knows the catalog, no cluster.
 
 use std::collections::BTreeSet;
