@@ -5,8 +5,9 @@
 
 use std::{
     future::Future,
+    mem,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -16,7 +17,7 @@ use std::{
 
 use tokio::{
     runtime::Builder,
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{SignalKind, signal},
     sync::oneshot,
 };
 
@@ -30,12 +31,25 @@ use crate::{Error, Kind, Result};
 /// How long what seals and writes may take to notice that nobody wants it any more, and to remove it.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What is to be done when a signal ends the process at once, and what then holds.
+/// What is to be done when a signal ends the process at once.
 static LAST_WORDS: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
-static OUTSIDE: Mutex<Option<&str>> = Mutex::new(None);
+static MOMENT: Mutex<Moment> = Mutex::new(Moment::Outside(None));
 
-/// Whether [`run`] is at work, which winds it down, or has done so.
-static WINDS_DOWN: AtomicBool = AtomicBool::new(false);
+/// What a signal does now.
+enum Moment {
+    /// It ends the process at once, with what then holds.
+    Outside(Option<&'static str>),
+    /// It drops the work of [`run`] at its next pause.
+    AtWork(oneshot::Sender<()>),
+    /// The first one came while there was work: the next ends the process at once.
+    WindsDown,
+    /// Nothing: of work that was dropped it is said what it did, whoever asks once more.
+    WoundDown,
+}
+
+fn moment() -> MutexGuard<'static, Moment> {
+    MOMENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs `work`; `advice` says how to go on after an interruption.
 pub(super) fn run<T>(advice: &dyn Fn() -> String, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -43,22 +57,21 @@ pub(super) fn run<T>(advice: &dyn Fn() -> String, work: impl Future<Output = Res
         .enable_all()
         .build()
         .map_err(|e| Error::failed("no threads for talking to the cluster").because(e))?;
-    *OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    let (stop, stopped) = oneshot::channel();
+    *moment() = Moment::AtWork(stop);
     let result = runtime.block_on(async {
-        let (stop, stopped) = oneshot::channel();
-        let caught = |kind| signal(kind).map_err(|e| Error::failed("Ctrl-C cannot be caught").because(e));
-        // Before the work begins: an uncaught signal ends the process at once, and nobody tidies up.
-        tokio::spawn(watch(caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?, stop));
-        WINDS_DOWN.store(true, Ordering::SeqCst);
         tokio::select! {
             result = work => result,
             Ok(()) = stopped => Err(Error::new(Kind::Interrupted, "interrupted").hint(advice())),
         }
     });
     match &result {
-        Err(e) if e.kind() == Kind::Interrupted => runtime.shutdown_timeout(GRACE),
+        Err(e) if e.kind() == Kind::Interrupted => {
+            runtime.shutdown_timeout(GRACE);
+            *moment() = Moment::WoundDown;
+        }
         _ => {
-            WINDS_DOWN.store(false, Ordering::SeqCst);
+            *moment() = Moment::Outside(None);
             runtime.shutdown_background();
         }
     }
@@ -67,10 +80,10 @@ pub(super) fn run<T>(advice: &dyn Fn() -> String, work: impl Future<Output = Res
 
 /// Says what holds where a signal ends the verb before it comes to [`run`].
 pub(super) fn outside(advice: &'static str) {
-    *OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner) = Some(advice);
+    *moment() = Moment::Outside(Some(advice));
 }
 
-/// Catches signals from here on also outside of [`run`], where they end the process at once: a prompt has to give the terminal
+/// Catches signals from here on, also outside of [`run`], where they end the process at once: a prompt has to give the terminal
 /// back, and a log learns of every end. `last_words` are said then.
 pub(super) fn catch(last_words: impl Fn() + Send + Sync + 'static) {
     let _ = LAST_WORDS.set(Box::new(last_words));
@@ -82,18 +95,36 @@ pub(super) fn catch(last_words: impl Fn() + Send + Sync + 'static) {
             let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
             let _ = caught.send(());
             loop {
-                either(&mut interrupt, &mut terminate).await;
-                if prompt::OPEN.load(Ordering::SeqCst) || !WINDS_DOWN.load(Ordering::SeqCst) {
-                    end();
-                }
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                taken();
             }
         });
     });
     let _ = is_caught.recv(); // an error where they cannot be caught: then it is as it was
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+/// A signal came.
+fn taken() {
+    let ends = prompt::OPEN.load(Ordering::SeqCst) || {
+        let mut moment = moment();
+        match mem::replace(&mut *moment, Moment::WindsDown) {
+            Moment::AtWork(stop) => {
+                let _ = stop.send(()); // the work may have ended by itself
+                false
+            }
+            Moment::WoundDown => {
+                *moment = Moment::WoundDown;
+                false
+            }
+            other => {
+                *moment = other;
+                true
+            }
+        }
+    };
+    if ends {
+        end();
+    }
 }
 
 /// Ends the process, once: whoever comes second waits for that.
@@ -105,21 +136,14 @@ pub(super) fn end() -> ! {
     if log::is_text() {
         log::say(Level::Info, "", &[]); // below what was typed
     }
-    let advice = OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner).map(ToOwned::to_owned);
+    let advice = match *moment() {
+        Moment::Outside(advice) => advice.map(ToOwned::to_owned),
+        _ => None,
+    };
     log::say(Level::Error, "interrupted", advice.as_slice());
     if let Some(say) = LAST_WORDS.get() {
         say();
     }
     prompt::give_back();
     std::process::exit(Exit::Interrupted.code().into())
-}
-
-async fn watch(mut interrupt: Signal, mut terminate: Signal, stop: oneshot::Sender<()>) {
-    either(&mut interrupt, &mut terminate).await;
-    if prompt::OPEN.load(Ordering::SeqCst) {
-        end();
-    }
-    let _ = stop.send(()); // the work may have ended by itself
-    either(&mut interrupt, &mut terminate).await;
-    end()
 }
